@@ -1,0 +1,25 @@
+# The builder runs on the machine's own architecture and cross-compiles: the manager is pure Go.
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26 AS builder
+ARG TARGETOS=linux
+ARG TARGETARCH
+ARG VERSION=dev
+WORKDIR /src
+
+# The modules change less often than the code, so they get a layer of their own.
+COPY go.mod go.sum ./
+RUN go mod download
+
+COPY main.go ./
+COPY api api
+COPY controllers controllers
+COPY internal internal
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /manager .
+
+# Nothing but the program, the system's root certificates and time zones. Where Red Hat's base is required, use
+# registry.access.redhat.com/ubi9/ubi-micro and copy /etc/pki/ca-trust from ubi9/ubi, because ubi-micro has no roots.
+FROM gcr.io/distroless/static:nonroot
+COPY --from=builder /manager /manager
+# OpenShift runs it under a user of the namespace's range instead.
+USER 65532:65532
+ENTRYPOINT ["/manager"]

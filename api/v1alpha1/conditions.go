@@ -1,0 +1,176 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types. The first seven belong to one step each and are True when the step is done;
+// Ready, Reconciling and Stalled follow kstatus.
+const (
+	// RegistryExposed: the image registry has an admitted Route.
+	RegistryExposed = "RegistryExposed"
+	// ProjectReady: the project exists and the operator has the rights that it needs there.
+	ProjectReady = "ProjectReady"
+	// AccessGranted: the service accounts exist and hold their roles.
+	AccessGranted = "AccessGranted"
+	// RouteTrusted: the route presents a certificate for its host that leads to a root the operator was told to trust.
+	RouteTrusted = "RouteTrusted"
+	// TokensIssued: both service accounts have a token that is not due for renewal.
+	TokensIssued = "TokensIssued"
+	// SecretsPublished: both Secrets hold the current tokens, host and CA.
+	SecretsPublished = "SecretsPublished"
+	// RegistryVerified: the registry accepts both tokens, for what each is meant to do and no more. Absent when spec.verification.policy is Disabled.
+	RegistryVerified = "RegistryVerified"
+
+	// Ready: all of the above. Otherwise it has the status, reason and message of the first that is not True.
+	Ready = "Ready"
+	// Reconciling is present, and True, while the operator works towards Ready by itself.
+	Reconciling = "Reconciling"
+	// Stalled is present, and True, while a person has to act first.
+	Stalled = "Stalled"
+)
+
+// Reasons of a True condition.
+const (
+	// ReasonReady: every step is done.
+	ReasonReady = "Ready"
+	// ReasonExposed (RegistryExposed): the Route is admitted.
+	ReasonExposed = "Exposed"
+	// ReasonOwned (ProjectReady): the project was requested for this EdgeRegistry.
+	ReasonOwned = "Owned"
+	// ReasonInvited (ProjectReady): the project's owner invited the operator.
+	ReasonInvited = "Invited"
+	// ReasonGranted (AccessGranted): both service accounts hold their roles.
+	ReasonGranted = "Granted"
+	// ReasonTrusted (RouteTrusted): the route was dialled and its chain verified.
+	ReasonTrusted = "Trusted"
+	// ReasonTrustedOffline (RouteTrusted): the route could not be dialled from here; the certificate that the router publishes was verified instead.
+	ReasonTrustedOffline = "TrustedOffline"
+	// ReasonIssued (TokensIssued): both tokens were granted as asked.
+	ReasonIssued = "Issued"
+	// ReasonIssuedShortened (TokensIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
+	ReasonIssuedShortened = "IssuedShortened"
+	// ReasonPublished (SecretsPublished): both Secrets are up to date.
+	ReasonPublished = "Published"
+	// ReasonVerified (RegistryVerified): login and rights were checked against the registry.
+	ReasonVerified = "Verified"
+)
+
+// Reasons that any condition may have.
+const (
+	// ReasonPending (Unknown): the operator has not looked yet.
+	ReasonPending = "Pending"
+	// ReasonAPIUnavailable (waiting): an API of the cluster does not answer, as while OpenShift rolls its API servers.
+	ReasonAPIUnavailable = "APIUnavailable"
+	// ReasonRequestFailed (retried): an API of the cluster refused a request for a reason that has no name of its own.
+	ReasonRequestFailed = "RequestFailed"
+	// ReasonRightsMissing (stalled): the operator lacks a right in the project that it was given or invited to.
+	ReasonRightsMissing = "RightsMissing"
+	// ReasonQuotaExceeded (stalled): a quota of the project refuses an object.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonConflict (stalled): an object of the name that the operator needs exists, and is not this EdgeRegistry's.
+	ReasonConflict = "Conflict"
+)
+
+// Reasons of RegistryExposed.
+const (
+	// ReasonRegistryAbsent (stalled): this cluster has no image registry Config: the capability is off, or this is not OpenShift.
+	ReasonRegistryAbsent = "RegistryAbsent"
+	// ReasonRegistryRemoved (stalled): spec.managementState of the Config is Removed.
+	ReasonRegistryRemoved = "RegistryRemoved"
+	// ReasonRegistryUnmanaged (stalled): spec.managementState of the Config is Unmanaged, so that setting defaultRoute does nothing.
+	ReasonRegistryUnmanaged = "RegistryUnmanaged"
+	// ReasonStorageNotConfigured (stalled): the registry has no storage; its operator makes no Route before it has.
+	ReasonStorageNotConfigured = "StorageNotConfigured"
+	// ReasonRouteNotDeclared (stalled): spec.openshift.route names a Route that spec.routes[] of the Config does not declare.
+	ReasonRouteNotDeclared = "RouteNotDeclared"
+	// ReasonRouteNotFound (waiting): the registry operator has not made the Route yet.
+	ReasonRouteNotFound = "RouteNotFound"
+	// ReasonRouteNotAdmitted (waiting): no router has admitted the Route.
+	ReasonRouteNotAdmitted = "RouteNotAdmitted"
+)
+
+// Reasons of ProjectReady.
+const (
+	// ReasonProjectTerminating (waiting): the project is being deleted; it is requested again when it is gone.
+	ReasonProjectTerminating = "ProjectTerminating"
+	// ReasonProjectAPIAbsent (stalled): this cluster does not serve projectrequests.
+	ReasonProjectAPIAbsent = "ProjectAPIAbsent"
+	// ReasonProjectRequestDenied (stalled): the cluster refuses the operator's ProjectRequest.
+	ReasonProjectRequestDenied = "ProjectRequestDenied"
+	// ReasonProjectReserved (stalled): the project is the operator's own namespace or the platform's.
+	ReasonProjectReserved = "ProjectReserved"
+	// ReasonNotInvited (stalled): the project exists, and its owner has not invited the operator.
+	ReasonNotInvited = "NotInvited"
+	// ReasonProjectConflict (stalled): the project was requested for another EdgeRegistry.
+	ReasonProjectConflict = "ProjectConflict"
+)
+
+// Reasons of AccessGranted.
+const (
+	// ReasonRoleMissing (waiting): the ClusterRole to bind does not exist.
+	ReasonRoleMissing = "RoleMissing"
+	// ReasonRoleNotGrantable (stalled): the operator may not bind this ClusterRole in the project.
+	ReasonRoleNotGrantable = "RoleNotGrantable"
+)
+
+// Reasons of RouteTrusted.
+const (
+	// ReasonCABundleMissing (stalled): the ConfigMap or key of spec.trust.caBundleRef does not exist, or holds no certificate.
+	ReasonCABundleMissing = "CABundleMissing"
+	// ReasonRouteUnresolvable (waiting): the host does not resolve.
+	ReasonRouteUnresolvable = "RouteUnresolvable"
+	// ReasonRouteUnreachable (waiting): the host does not answer.
+	ReasonRouteUnreachable = "RouteUnreachable"
+	// ReasonHandshakeFailed (waiting): the host answers without a TLS certificate.
+	ReasonHandshakeFailed = "HandshakeFailed"
+	// ReasonNameMismatch (stalled): the certificate is for other names; no CA can mend that.
+	ReasonNameMismatch = "NameMismatch"
+	// ReasonCertificateExpired (stalled): a certificate of the chain is not valid now.
+	ReasonCertificateExpired = "CertificateExpired"
+	// ReasonRootMissing (stalled): what is known of the route's CA has no root certificate in it.
+	ReasonRootMissing = "RootMissing"
+	// ReasonChainUntrusted (stalled): the route's chain leads to no root that the operator was told to trust.
+	ReasonChainUntrusted = "ChainUntrusted"
+)
+
+// Reasons of RegistryVerified.
+const (
+	// ReasonRegistryUnresolvable (waiting): the host does not resolve.
+	ReasonRegistryUnresolvable = "RegistryUnresolvable"
+	// ReasonRegistryUnreachable (waiting): the host does not answer.
+	ReasonRegistryUnreachable = "RegistryUnreachable"
+	// ReasonRegistryUntrusted (waiting): the published CA does not verify the host.
+	ReasonRegistryUntrusted = "RegistryUntrusted"
+	// ReasonRegistryUnavailable (waiting): the router or the registry answers with a server error.
+	ReasonRegistryUnavailable = "RegistryUnavailable"
+	// ReasonRegistryUnexpected (waiting): what answers does not behave as the OpenShift image registry.
+	ReasonRegistryUnexpected = "RegistryUnexpected"
+	// ReasonCredentialRefused (waiting): the registry refuses a token that the API server issued.
+	ReasonCredentialRefused = "CredentialRefused"
+	// ReasonPullDenied (waiting): a token may not pull from the project.
+	ReasonPullDenied = "PullDenied"
+	// ReasonPushDenied (waiting): the publisher's token may not push to the project.
+	ReasonPushDenied = "PushDenied"
+	// ReasonPullerCanPush (stalled): the puller's token may push, so every node could replace images.
+	ReasonPullerCanPush = "PullerCanPush"
+)
+
+// Reasons of events that tell of an act rather than of a condition.
+const (
+	// ReasonTokenMinted: a token was issued and published.
+	ReasonTokenMinted = "TokenMinted"
+	// ReasonTokenRetired: a token that had expired, or was never published, lost its anchor.
+	ReasonTokenRetired = "TokenRetired"
+	// ReasonRepaired: an object of the operator's had been deleted or altered, and is as it should be again.
+	ReasonRepaired = "Repaired"
+	// ReasonCAChanged: the Secrets carry another root certificate than before.
+	ReasonCAChanged = "CAChanged"
+)
+
+// Annotations that make the operator act: each new value is one request.
+const (
+	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
+	RotateAnnotation = "edge.open-horizon.io/rotate"
+	// ReconcileAnnotation makes the operator look at once, and verify against the registry.
+	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
+)

@@ -1,0 +1,303 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// EdgeRegistry is a private image registry for Open Horizon edge services. From it the operator
+// exposes the registry of this OpenShift cluster, requests a project for the images, gives one
+// service account the right to push and another the right to pull, and keeps two Secrets in the
+// project that a publish pipeline and the bootstrap of edge nodes use as they are: with login,
+// renewed tokens and the checked CA of the registry's route.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=edgereg,categories=edge
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.status.host`
+// +kubebuilder:printcolumn:name="Project",type=string,JSONPath=`.status.project`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.expiresAt`,description="When the first of the current tokens expires, unless it is renewed."
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Publish secret",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Publish")].name`
+// +kubebuilder:printcolumn:name="Pull secret",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].name`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label of at most 63 characters (lower-case letters, digits and '-'): it labels every object that the operator makes; choose a shorter or simpler name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",message="the project takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') == (has(oldSelf.spec.secrets.publish.name) ? oldSelf.spec.secrets.publish.name : oldSelf.metadata.name + '-publish') && (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull') == (has(oldSelf.spec.secrets.pull.name) ? oldSelf.spec.secrets.pull.name : oldSelf.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the names of the Secrets cannot be changed, since consumers hold them: create another EdgeRegistry, move the consumers, then delete this one"
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') != (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the publish Secret and the pull Secret need different names: a node must never read the token that can push"
+type EdgeRegistry struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec is the registry that is wanted. {openshift: {}} is complete: every field has a default, and the defaults are the safe ones.
+	// +required
+	Spec EdgeRegistrySpec `json:"spec"`
+
+	// status is what the operator found and did. It never holds a token.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "waiting for the edge registry operator", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status EdgeRegistryStatus `json:"status,omitzero"`
+}
+
+// EdgeRegistryList is a list of EdgeRegistries.
+//
+// +kubebuilder:object:root=true
+type EdgeRegistryList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []EdgeRegistry `json:"items"`
+}
+
+// EdgeRegistrySpec is the registry that is wanted.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.openshift)",fieldPath=".openshift",message="a provider is required: set spec.openshift ({} takes every default)"
+// +kubebuilder:validation:XValidation:rule="has(self.openshift) == has(oldSelf.openshift)",fieldPath=".openshift",message="the provider cannot be changed: create another EdgeRegistry"
+type EdgeRegistrySpec struct {
+	// openshift makes the image registry of this OpenShift cluster the registry. It is the only provider so far, and the choice of provider cannot be changed.
+	// +optional
+	OpenShift *OpenShiftSpec `json:"openshift,omitempty"`
+
+	// tokens says how long the tokens live and when they are renewed.
+	// +optional
+	// +kubebuilder:default={}
+	Tokens TokensSpec `json:"tokens,omitzero"`
+
+	// trust says where the CA of the registry's route is looked for.
+	// +optional
+	// +kubebuilder:default={}
+	Trust TrustSpec `json:"trust,omitzero"`
+
+	// secrets names the two Secrets that consumers read, and what they carry besides.
+	// +optional
+	// +kubebuilder:default={}
+	Secrets SecretsSpec `json:"secrets,omitzero"`
+
+	// verification is the live check of the tokens against the registry: login, the right to pull, the right to push, and that the puller has no right to push.
+	// +optional
+	// +kubebuilder:default={}
+	Verification VerificationSpec `json:"verification,omitzero"`
+}
+
+// OpenShiftSpec is the image registry of an OpenShift cluster.
+//
+// +kubebuilder:validation:XValidation:rule="self.publisher.serviceAccountName != self.puller.serviceAccountName",fieldPath=".puller.serviceAccountName",message="publisher and puller need different service accounts: nodes hold the puller's token, which must not be able to push"
+type OpenShiftSpec struct {
+	// route names the Route in the namespace openshift-image-registry through which edge nodes reach the registry.
+	// For default-route the operator sets spec.defaultRoute on the image registry's Config, and nothing else there.
+	// Any other name must be one that spec.routes[] of that Config declares already: the operator only reads it.
+	// +optional
+	// +kubebuilder:default=default-route
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a Route: lower-case letters, digits and '-', at most 63 characters"
+	Route string `json:"route,omitempty"`
+
+	// project is where the images, the service accounts and the Secrets live.
+	// +optional
+	// +kubebuilder:default={}
+	Project ProjectSpec `json:"project,omitzero"`
+
+	// publisher is the service account that pipelines push with.
+	// +optional
+	// +kubebuilder:default={serviceAccountName: "edge-publisher", clusterRole: "edit"}
+	Publisher PublisherSpec `json:"publisher,omitzero"`
+
+	// puller is the service account that edge nodes pull with. Its token is stored with every service in the Open Horizon Exchange, where all nodes of the organisation can read it.
+	// +optional
+	// +kubebuilder:default={serviceAccountName: "edge-puller", clusterRole: "system:image-puller"}
+	Puller PullerSpec `json:"puller,omitzero"`
+}
+
+// ProjectSpec is the project of an EdgeRegistry.
+type ProjectSpec struct {
+	// name of the project. Defaults to the name of the EdgeRegistry. It cannot be changed.
+	// An absent project is requested, so that the cluster's project template applies. One that exists is used
+	// only if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-', beginning and ending with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this name is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): choose another project"
+	Name string `json:"name,omitempty"`
+
+	// displayName is shown for the project in the console. It is written when the project is requested; later changes are made on the project.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.contains('\\n') && !self.contains('\\t')",message="must be one line without tabs, as OpenShift requires of a display name"
+	DisplayName string `json:"displayName,omitempty"`
+
+	// description is shown for the project in the console. It is written when the project is requested, followed by a mark that names the EdgeRegistry; later changes are made on the project, and must leave that mark.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+}
+
+// PublisherSpec is the service account that pushes.
+type PublisherSpec struct {
+	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// +optional
+	// +kubebuilder:default=edge-publisher
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-'; hzn splits host:user:token at ':' and '.' is not needed"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// clusterRole is bound to the account in the project, and in no other place. edit, the default, is what the documented procedure binds: its token can also read the Secrets of the project and run pods there.
+	// system:image-builder is the least that can push a new repository. system:image-pusher is refused at the first manifest of a new one.
+	// +optional
+	// +kubebuilder:default=edit
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClusterRole string `json:"clusterRole,omitempty"`
+}
+
+// PullerSpec is the service account that pulls.
+type PullerSpec struct {
+	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// +optional
+	// +kubebuilder:default=edge-puller
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-'; hzn splits host:user:token at ':' and '.' is not needed"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push.
+	// +optional
+	// +kubebuilder:default="system:image-puller"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClusterRole string `json:"clusterRole,omitempty"`
+}
+
+// TokensSpec says how long the tokens live.
+type TokensSpec struct {
+	// publisher is the token in the publish Secret, which can push.
+	// +optional
+	// +kubebuilder:default={}
+	Publisher TokenSpec `json:"publisher,omitzero"`
+
+	// puller is the token in the pull Secret, which can only pull.
+	// +optional
+	// +kubebuilder:default={}
+	Puller TokenSpec `json:"puller,omitzero"`
+}
+
+// TokenSpec is the life of one token.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a token is renewed while it still works"
+type TokenSpec struct {
+	// lifetime asked for each token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
+	// +optional
+	// +kubebuilder:default="2160h"
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m')",message="must be at least 10m: the API server grants no shorter token"
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('87600h')",message="must be at most 87600h (ten years)"
+	Lifetime metav1.Duration `json:"lifetime,omitzero"`
+
+	// renewBefore is how long before its expiry a token is followed by a new one, as a duration such as 1440h. The old one works until it expires, so this is the time that consumers have to take the new one.
+	// Defaults to two thirds of lifetime. It shrinks in proportion when the API server grants less than lifetime.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m: a consumer needs time to take the new token"
+	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
+}
+
+// TrustSpec says where the CA of the route is looked for.
+type TrustSpec struct {
+	// caBundleRef is a ConfigMap with the root CA (PEM) of the route's certificate. It is tried first. Without it the operator looks in the Route, in the default router's published certificate, in the cluster's proxy CA and among the public CAs, in this order.
+	// +optional
+	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
+}
+
+// CABundleRef names a key of a ConfigMap in the operator's own namespace.
+type CABundleRef struct {
+	// name of the ConfigMap, in the namespace that the operator runs in.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key in the ConfigMap that holds the certificates.
+	// +optional
+	// +kubebuilder:default=ca-bundle.crt
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
+// SecretsSpec names the Secrets that consumers read.
+type SecretsSpec struct {
+	// publish is the Secret for pipelines: its login can push.
+	// +optional
+	// +kubebuilder:default={}
+	Publish SecretSpec `json:"publish,omitzero"`
+
+	// pull is the Secret for edge nodes and workloads: its login can only pull. It also carries node-bootstrap.sh.
+	// +optional
+	// +kubebuilder:default={}
+	Pull SecretSpec `json:"pull,omitzero"`
+}
+
+// SecretSpec is one Secret in the project.
+type SecretSpec struct {
+	// name of the Secret. Defaults to the name of the EdgeRegistry with -publish or -pull. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",message="must be a DNS subdomain name: lower-case letters, digits, '-' and '.'"
+	Name string `json:"name,omitempty"`
+
+	// labels that the Secret carries besides the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !k.startsWith('edge.open-horizon.io/') && k != 'app.kubernetes.io/managed-by' && self[k].size() <= 63)",message="labels under edge.open-horizon.io/ and app.kubernetes.io/managed-by are the operator's own, and a value has at most 63 characters"
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations that the Secret carries besides the operator's own.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !k.startsWith('edge.open-horizon.io/') && k != 'tekton.dev/docker-0')",message="annotations under edge.open-horizon.io/ and tekton.dev/docker-0 are the operator's own"
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// VerificationPolicy says what a failed verification means.
+// +kubebuilder:validation:Enum=Required;BestEffort;Disabled
+type VerificationPolicy string
+
+const (
+	// VerificationRequired makes Ready depend on the verification.
+	VerificationRequired VerificationPolicy = "Required"
+	// VerificationBestEffort reports a failed verification, and leaves Ready alone: for clusters whose pods cannot reach their own routes.
+	VerificationBestEffort VerificationPolicy = "BestEffort"
+	// VerificationDisabled sends nothing to the registry.
+	VerificationDisabled VerificationPolicy = "Disabled"
+)
+
+// VerificationSpec is the live check of the tokens.
+type VerificationSpec struct {
+	// policy says what a failed verification means. Required: Ready is False. BestEffort: it is reported in the condition RegistryVerified and Ready stays as it is. Disabled: nothing is sent to the registry, and that condition is absent. A failure never withdraws a token or a Secret.
+	// +optional
+	// +kubebuilder:default=Required
+	Policy VerificationPolicy `json:"policy,omitempty"`
+
+	// interval between two verifications while nothing changes, as a duration such as 30m. At least 1m. A new token, host or CA is verified at once.
+	// +optional
+	// +kubebuilder:default="30m"
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m"
+	Interval metav1.Duration `json:"interval,omitzero"`
+}

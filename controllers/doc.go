@@ -1,0 +1,21 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers reconciles EdgeRegistries.
+//
+// A pass runs these steps in order, each in the file of its name and with a condition of its own.
+// The first that cannot be done ends the pass.
+//
+//	exposure.go  RegistryExposed   the image registry has an admitted Route
+//	project.go   ProjectReady      the project is there, and the operator may work in it
+//	access.go    AccessGranted     the service accounts hold their roles
+//	trust.go     RouteTrusted      the route's certificate leads to a trusted root
+//	tokens.go    TokensIssued      both accounts have a token that is not due for renewal
+//	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA
+//	verify.go    RegistryVerified  the registry accepts both tokens for what they are meant to do
+//
+// Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
+// (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
+// live from the API server; watches only wake it (wakers.go), but for a few platform objects
+// (mirror.go). Objects in a project are changed by ensure.go alone.
+package controllers

@@ -1,0 +1,206 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries,verbs=get;list;watch
+// +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries/status,verbs=patch
+// +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries/finalizers,verbs=update
+// +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create;patch
+
+// EdgeRegistryReconciler makes the cluster agree with its EdgeRegistries. Its Client reads live.
+type EdgeRegistryReconciler struct {
+	client.WithWatch
+	// Edges reads EdgeRegistries from the manager's cache.
+	Edges client.Reader
+	// Recorder writes events about EdgeRegistries.
+	Recorder events.EventRecorder
+	// Namespace is the operator's own.
+	Namespace string
+	// Clock tells the time; the real one when nil.
+	Clock clock.PassiveClock
+	// DialContext connects to the registry's host; the usual way when nil.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy chooses a proxy for a request to the registry's host; none when nil.
+	Proxy func(*http.Request) (*url.URL, error)
+	// SystemRoots are the public CAs; those of the machine when nil.
+	SystemRoots *x509.CertPool
+	// ProbeTimeout bounds one verification; 30 seconds when zero.
+	ProbeTimeout time.Duration
+	// MaxConcurrentReconciles is how many EdgeRegistries are worked on at once; 1 when zero.
+	MaxConcurrentReconciles int
+
+	configs     *mirror[*imageregistryv1.Config]
+	routes      *mirror[*routev1.Route]
+	ingressCert *mirror[*corev1.ConfigMap]
+	wakers      *wakers
+	identity    identity
+	// written holds the resource version of the last status written for each UID, by which a pass
+	// knows that the cache is behind.
+	written sync.Map
+}
+
+// Reconcile makes one pass over an EdgeRegistry.
+func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	edge, err := r.read(ctx, req.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		r.wakers.forget(req.Name)
+		return ctrl.Result{}, nil
+	}
+	if err != nil || !edge.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, err
+	}
+	before := edge.DeepCopy()
+	s := newScope(edge, r.Clock.Now())
+	passErr := runSteps(ctx, r.steps(), s)
+	if ctx.Err() != nil {
+		// The operator is stopping: what failed for that reason is nobody's trouble.
+		return ctrl.Result{}, ctx.Err()
+	}
+	var b *blocked
+	summarize(edge, firstPending(edge), errors.As(passErr, &b) && b.stalled)
+	r.tell(edge, s.notes)
+	err = r.writeStatus(ctx, before, edge)
+	if apierrors.IsConflict(err) {
+		// The EdgeRegistry was edited meanwhile: what was seen is written with the next pass.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("write the status of EdgeRegistry %q: %w", edge.Name, err)
+	}
+	r.tellTransitions(before, edge)
+	return outcome(passErr, s.now, s.next)
+}
+
+func (r *EdgeRegistryReconciler) steps() []step {
+	return []step{
+		{edgev1.RegistryExposed, r.expose},
+		{edgev1.ProjectReady, r.insideProject(r.prepareProject)},
+		{edgev1.AccessGranted, r.insideProject(r.grantAccess)},
+		{edgev1.RouteTrusted, r.trustRoute},
+		{edgev1.TokensIssued, r.insideProject(r.issueTokens)},
+		{edgev1.SecretsPublished, r.insideProject(r.publishSecrets)},
+		{edgev1.RegistryVerified, r.verifyRegistry},
+	}
+}
+
+// read returns the EdgeRegistry from the cache, or live when the cache is behind the operator's own
+// last write: a pass over an older status would write it again.
+func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedName) (*edgev1.EdgeRegistry, error) {
+	edge := &edgev1.EdgeRegistry{}
+	if err := r.Edges.Get(ctx, key, edge); err != nil {
+		return nil, err
+	}
+	last, known := r.written.Load(edge.UID)
+	if !known {
+		return edge, nil
+	}
+	order, err := resourceversion.CompareResourceVersion(edge.ResourceVersion, last.(string))
+	if err == nil && order >= 0 {
+		return edge, nil
+	}
+	live := &edgev1.EdgeRegistry{}
+	return live, r.Get(ctx, key, live)
+}
+
+// writeStatus patches the status once, and only if it changed.
+func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after *edgev1.EdgeRegistry) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	// The patch replaces whole lists, so it must not meet a status other than the one that it was made from.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	status := after.Status
+	if err := r.Status().Patch(ctx, after, patch, client.FieldOwner(fieldManager)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	after.Status = status
+	r.written.Store(after.UID, after.ResourceVersion)
+	return nil
+}
+
+// transport connects to the registry's host, trusting the given roots.
+func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		Proxy:               r.Proxy,
+		DialContext:         r.DialContext,
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
+}
+
+// SetupWithManager adds the controller to a manager.
+func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
+	}
+	r.configs = newMirror(r.WithWatch, func() *imageregistryv1.Config { return &imageregistryv1.Config{} },
+		&imageregistryv1.ConfigList{}, "", imageRegistryConfig)
+	r.routes = newMirror(r.WithWatch, func() *routev1.Route { return &routev1.Route{} },
+		&routev1.RouteList{}, imageRegistryNamespace, "")
+	r.ingressCert = newMirror(r.WithWatch, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
+		&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert)
+	r.wakers = newWakers(r.WithWatch)
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
+		WatchesRawSource(source.Func(r.startWatches)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+// startWatches starts everything that wakes the operator, but for the EdgeRegistries themselves.
+func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	wake := func(edge string) {
+		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: edge}})
+	}
+	wakeAll := func() {
+		list := &edgev1.EdgeRegistryList{}
+		if err := r.Edges.List(ctx, list); err != nil {
+			return
+		}
+		for _, edge := range list.Items {
+			wake(edge.Name)
+		}
+	}
+	r.wakers.start(ctx, r.Namespace, wake, wakeAll)
+	return errors.Join(
+		r.configs.start(ctx, wakeAll),
+		r.routes.start(ctx, wakeAll),
+		r.ingressCert.start(ctx, wakeAll),
+	)
+}

@@ -1,0 +1,197 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// ensure makes an object in the project as desired, and leaves what others set on it. live is what
+// this pass read, or nil. It never touches an object that does not carry the EdgeRegistry's UID:
+// an absent one is created, so that a rival's wins; a present one is changed only as it was read.
+func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, live client.Object) (client.Object, error) {
+	own(desired, s.edge)
+	if isNil(live) {
+		created, err := r.create(ctx, s, desired)
+		if err == nil {
+			s.noteRepair(r.describe(desired), "was gone and is made again")
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return created, err
+		}
+		live = desired.DeepCopyObject().(client.Object)
+		if err := r.Get(ctx, client.ObjectKeyFromObject(desired), live); err != nil {
+			return nil, fmt.Errorf("read %s: %w", r.describe(desired), err)
+		}
+	}
+	if !ownedBy(live, s.edge.UID) {
+		return nil, stalled(edgev1.ReasonConflict,
+			"%s exists and does not belong to this EdgeRegistry: delete it, or give this EdgeRegistry another name for it", r.describe(desired))
+	}
+	if !live.GetDeletionTimestamp().IsZero() {
+		return nil, waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: it is made again when it is gone",
+			r.describe(live), live.GetFinalizers())
+	}
+	if mustReplace(desired, live) {
+		if err := r.remove(ctx, s, live); err != nil {
+			return nil, err
+		}
+		s.noteRepair(r.describe(desired), "was altered in a way that cannot be mended in place, and is made anew")
+		return r.create(ctx, s, desired)
+	}
+	return r.repair(ctx, s, desired, live)
+}
+
+func (r *EdgeRegistryReconciler) create(ctx context.Context, s *scope, desired client.Object) (client.Object, error) {
+	object := desired.DeepCopyObject().(client.Object)
+	if err := r.Create(ctx, object, client.FieldOwner(fieldManager)); err != nil {
+		return nil, fmt.Errorf("create %s: %w", r.describe(desired), err)
+	}
+	s.wrote = true
+	return object, nil
+}
+
+// repair applies what is desired where the live object differs from it.
+func (r *EdgeRegistryReconciler) repair(ctx context.Context, s *scope, desired, live client.Object) (client.Object, error) {
+	want, err := r.toApply(desired)
+	if err != nil {
+		return nil, err
+	}
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return nil, fmt.Errorf("read the fields of %s: %w", r.describe(live), err)
+	}
+	if contains(have, want.Object) && !ownsMore(live, want) {
+		return live, nil
+	}
+	if err := r.upgradeOwnership(ctx, live); err != nil {
+		return nil, err
+	}
+	want.SetUID(live.GetUID())
+	want.SetResourceVersion(live.GetResourceVersion())
+	err = r.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(fieldManager), client.ForceOwnership)
+	if err != nil {
+		return nil, fmt.Errorf("apply %s: %w", r.describe(desired), err)
+	}
+	s.wrote = true
+	s.noteRepair(r.describe(desired), "was altered and is repaired")
+	object := desired.DeepCopyObject().(client.Object)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(want.Object, object); err != nil {
+		return nil, fmt.Errorf("read the answer about %s: %w", r.describe(desired), err)
+	}
+	return object, nil
+}
+
+// upgradeOwnership makes the fields that the operator set by creating an object its applied
+// fields, so that an apply that leaves one out removes it.
+func (r *EdgeRegistryReconciler) upgradeOwnership(ctx context.Context, live client.Object) error {
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(fieldManager), fieldManager)
+	if err != nil || len(patch) == 0 {
+		return err
+	}
+	if err := r.Patch(ctx, live, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(fieldManager)); err != nil {
+		return fmt.Errorf("take over the fields of %s: %w", r.describe(live), err)
+	}
+	return nil
+}
+
+// remove deletes exactly the object that was read.
+func (r *EdgeRegistryReconciler) remove(ctx context.Context, s *scope, live client.Object) error {
+	err := r.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s: %w", r.describe(live), err)
+	}
+	s.wrote = true
+	return nil
+}
+
+func (r *EdgeRegistryReconciler) toApply(desired client.Object) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", r.describe(desired), err)
+	}
+	object := &unstructured.Unstructured{Object: content}
+	gvk, err := r.GroupVersionKindFor(desired)
+	if err != nil {
+		return nil, err
+	}
+	object.SetGroupVersionKind(gvk)
+	unstructured.RemoveNestedField(object.Object, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(object.Object, "status")
+	return object, nil
+}
+
+// describe names an object for a message.
+func (r *EdgeRegistryReconciler) describe(object client.Object) string {
+	kind := "object"
+	if gvk, err := r.GroupVersionKindFor(object); err == nil {
+		kind = gvk.Kind
+	}
+	return fmt.Sprintf("%s %q in project %q", kind, object.GetName(), object.GetNamespace())
+}
+
+// noteRepair tells that an object had to be mended, unless the pass has a cause of its own to write.
+func (s *scope) noteRepair(object, what string) {
+	if s.established && !s.changing {
+		s.notes = append(s.notes, note{edgev1.ReasonRepaired, object + " " + what})
+	}
+}
+
+// own adds the labels and the owner reference by which the operator knows its objects. The owner
+// is cluster-scoped, so garbage collection removes them with it from any namespace.
+func own(object client.Object, edge *edgev1.EdgeRegistry) {
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for key, value := range ownLabels(edge) {
+		labels[key] = value
+	}
+	object.SetLabels(labels)
+	object.SetOwnerReferences([]metav1.OwnerReference{
+		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
+	})
+}
+
+func ownedBy(object client.Object, uid types.UID) bool {
+	for _, owner := range object.GetOwnerReferences() {
+		if owner.UID == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// mustReplace reports a difference that the API server refuses to change in place.
+func mustReplace(desired, live client.Object) bool {
+	switch want := desired.(type) {
+	case *rbacv1.RoleBinding:
+		return live.(*rbacv1.RoleBinding).RoleRef != want.RoleRef
+	case *corev1.Secret:
+		have := live.(*corev1.Secret)
+		return have.Type != want.Type || (ptr.Deref(have.Immutable, false) && !reflect.DeepEqual(have.Data, want.Data))
+	default:
+		return false
+	}
+}
+
+func isNil(object client.Object) bool {
+	return object == nil || reflect.ValueOf(object).IsNil()
+}

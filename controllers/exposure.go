@@ -1,0 +1,139 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	operatorv1 "github.com/openshift/api/operator/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=imageregistry.operator.openshift.io,resources=configs,resourceNames=cluster,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=route.openshift.io,namespace=openshift-image-registry,resources=routes,verbs=get;list;watch
+
+// expose gives the image registry a Route and finds the host that a router admitted for it. In the
+// registry's Config it writes spec.defaultRoute and nothing else, for the registry's own operator
+// and its admin write there too.
+func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, error) {
+	config, err := r.configs.get(ctx, "", imageRegistryConfig)
+	if apierrors.IsNotFound(err) {
+		return done{}, stalled(edgev1.ReasonRegistryAbsent,
+			"this cluster has no image registry Config %q: enable the capability ImageRegistry, or use a cluster that has the registry", imageRegistryConfig)
+	}
+	if err != nil {
+		return done{}, fmt.Errorf("read the image registry Config %q: %w", imageRegistryConfig, err)
+	}
+	if err := managed(config); err != nil {
+		return done{}, err
+	}
+	if err := r.declareRoute(ctx, s, config); err != nil {
+		return done{}, err
+	}
+	name := s.edge.Spec.OpenShift.Route
+	route, err := r.routes.get(ctx, imageRegistryNamespace, name)
+	if apierrors.IsNotFound(err) {
+		return done{}, routeAbsent(config, name)
+	}
+	if err != nil {
+		return done{}, fmt.Errorf("read Route %q in %q: %w", name, imageRegistryNamespace, err)
+	}
+	host, err := admittedHost(route)
+	if err != nil {
+		return done{}, err
+	}
+	s.route, s.host = route, host
+	s.changing = s.changing || s.edge.Status.Host != host
+	s.edge.Status.Host = host
+	s.edge.Status.Project = s.project
+	s.edge.Status.ImagePrefix = host + "/" + s.project
+	return doneBecause(edgev1.ReasonExposed, "Route %s is admitted at %s", name, host), nil
+}
+
+func managed(config *imageregistryv1.Config) error {
+	switch config.Spec.ManagementState {
+	case operatorv1.Removed:
+		return stalled(edgev1.ReasonRegistryRemoved,
+			"registry Config %q is Removed: set spec.managementState to Managed and give it storage", config.Name)
+	case operatorv1.Unmanaged:
+		return stalled(edgev1.ReasonRegistryUnmanaged,
+			"registry Config %q is Unmanaged, so that its operator ignores defaultRoute: set spec.managementState to Managed", config.Name)
+	case operatorv1.Managed, operatorv1.Force:
+	}
+	return nil
+}
+
+// declareRoute makes the registry's operator make the Route.
+func (r *EdgeRegistryReconciler) declareRoute(ctx context.Context, s *scope, config *imageregistryv1.Config) error {
+	name := s.edge.Spec.OpenShift.Route
+	if name != defaultRoute {
+		for _, declared := range config.Spec.Routes {
+			if declared.Name == name {
+				return nil
+			}
+		}
+		return stalled(edgev1.ReasonRouteNotDeclared,
+			"registry Config %q declares no Route %q: add it to spec.routes there, or leave spec.openshift.route out to use %s", config.Name, name, defaultRoute)
+	}
+	if config.Spec.DefaultRoute {
+		return nil
+	}
+	target := &imageregistryv1.Config{}
+	target.Name = config.Name
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"defaultRoute":true}}`))
+	if err := r.Patch(ctx, target, patch, client.FieldOwner(fieldManager)); err != nil {
+		return fmt.Errorf("set spec.defaultRoute of the image registry Config %q: %w", config.Name, err)
+	}
+	s.wrote = true
+	s.notes = append(s.notes, note{edgev1.RegistryExposed, "set spec.defaultRoute of the image registry Config"})
+	return nil
+}
+
+// routeAbsent says why there is no Route. The registry's operator makes Routes last, so that any
+// trouble before, such as missing storage, shows as a Route that never comes.
+func routeAbsent(config *imageregistryv1.Config, name string) error {
+	const storageNotConfigured = "StorageNotConfigured"
+	for _, condition := range config.Status.Conditions {
+		if condition.Reason == storageNotConfigured {
+			return stalled(edgev1.ReasonStorageNotConfigured,
+				"registry Config %q has no storage, and gets no Route before it has: set spec.storage", config.Name)
+		}
+	}
+	for _, condition := range config.Status.Conditions {
+		if condition.Type == operatorv1.OperatorStatusTypeDegraded && condition.Status == operatorv1.ConditionTrue {
+			return waiting(edgev1.ReasonRouteNotFound,
+				"Route %q is not there yet; registry Config %q is Degraded: %s: %s", name, config.Name, condition.Reason, condition.Message)
+		}
+	}
+	return waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
+}
+
+// admittedHost returns the host at which a router serves the Route. What counts is status.ingress:
+// a host in spec alone is only wished for.
+func admittedHost(route *routev1.Route) (string, error) {
+	refusal := ""
+	for _, ingress := range route.Status.Ingress {
+		for _, condition := range ingress.Conditions {
+			if condition.Type != routev1.RouteAdmitted {
+				continue
+			}
+			if condition.Status == corev1.ConditionTrue && ingress.Host != "" {
+				return ingress.Host, nil
+			}
+			refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
+		}
+	}
+	if refusal == "" {
+		refusal = "no router has picked it up: check that an IngressController selects the namespace " + imageRegistryNamespace
+	}
+	return "", waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
+}

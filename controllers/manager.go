@@ -1,0 +1,70 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+
+	configv1 "github.com/openshift/api/config/v1"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	projectv1 "github.com/openshift/api/project/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// NewManager returns a manager whose cache holds EdgeRegistries and nothing else, and sets the
+// reconciler up in it. The caller's options say how the process runs: metrics, health, election.
+func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconciler) (ctrl.Manager, error) {
+	config = rest.CopyConfig(config)
+	// The API server decides how much is too much, by its priority and fairness.
+	config.QPS = -1
+	options.Scheme = newScheme()
+	options.MapperProvider = restMapper
+	options.Cache = cache.Options{
+		// A read that no informer was meant for is a mistake, and would ask for rights that the operator lacks.
+		ReaderFailOnMissingInformer: true,
+		ByObject: map[client.Object]cache.ByObject{
+			&edgev1.EdgeRegistry{}: {Transform: cache.TransformStripManagedFields()},
+		},
+	}
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	r.WithWatch, err = client.NewWithWatch(config, client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the client: %w", err)
+	}
+	r.Edges = mgr.GetCache()
+	r.Recorder = mgr.GetEventRecorder(fieldManager)
+	if err := r.SetupWithManager(mgr); err != nil {
+		return nil, fmt.Errorf("set up the controller: %w", err)
+	}
+	return mgr, nil
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme,
+		edgev1.AddToScheme,
+		configv1.Install,
+		imageregistryv1.Install,
+		projectv1.Install,
+		routev1.Install,
+	} {
+		utilruntime.Must(add(scheme))
+	}
+	return scheme
+}

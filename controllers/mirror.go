@@ -1,0 +1,106 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// mirror is an informer over a few platform objects of one namespace, or over one object. It never
+// holds up the start of the operator, for the API may be absent, and it serves reads only while
+// its watch is up: otherwise a read goes to the API server, which says what is wrong.
+type mirror[T client.Object] struct {
+	client   client.WithWatch
+	informer cache.SharedIndexInformer
+	fresh    func() T
+	watching atomic.Bool
+}
+
+func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.ObjectList, namespace, name string) *mirror[T] {
+	m := &mirror[T]{client: c, fresh: fresh}
+	options := func(o metav1.ListOptions) *client.ListOptions {
+		limited := &client.ListOptions{Namespace: namespace, Raw: &o}
+		if name != "" {
+			limited.FieldSelector = fields.OneTermEqualSelector("metadata.name", name)
+		}
+		return limited
+	}
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			l := list.DeepCopyObject().(client.ObjectList)
+			err := c.List(ctx, l, options(o))
+			m.watching.Store(err == nil)
+			return l, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			w, err := c.Watch(ctx, list.DeepCopyObject().(client.ObjectList), options(o))
+			m.watching.Store(err == nil)
+			return w, err
+		},
+	}
+	m.informer = cache.NewSharedIndexInformer(source, fresh(), 0, cache.Indexers{})
+	return m
+}
+
+// start watches until ctx ends, and calls wake on every change and whenever the watch fails.
+func (m *mirror[T]) start(ctx context.Context, wake func()) error {
+	_, err := m.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { wake() },
+		UpdateFunc: func(_, _ any) { wake() },
+		DeleteFunc: func(any) { wake() },
+	})
+	if err != nil {
+		return err
+	}
+	err = m.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
+		logf.FromContext(ctx).V(1).Info("Watch of a platform object ended", "type", m.kind(), "cause", err.Error())
+		wake()
+	})
+	if err != nil {
+		return err
+	}
+	go m.informer.RunWithContext(ctx)
+	return nil
+}
+
+func (m *mirror[T]) kind() string {
+	gvk, err := m.client.GroupVersionKindFor(m.fresh())
+	if err != nil {
+		return "unknown"
+	}
+	return gvk.Kind
+}
+
+// get returns an object that the caller must not change.
+func (m *mirror[T]) get(ctx context.Context, namespace, name string) (T, error) {
+	key := client.ObjectKey{Namespace: namespace, Name: name}
+	if m.informer.HasSynced() && m.watching.Load() {
+		item, found, err := m.informer.GetStore().GetByKey(cache.NewObjectName(namespace, name).String())
+		if err == nil && found {
+			return item.(T), nil
+		}
+	}
+	object := m.fresh()
+	err := m.client.Get(ctx, key, object)
+	return object, err
+}
+
+// accessor is a short name for the metadata of an object that may be of any kind.
+func accessor(object runtime.Object) metav1.Object {
+	m, err := meta.Accessor(object)
+	if err != nil {
+		return &metav1.ObjectMeta{}
+	}
+	return m
+}

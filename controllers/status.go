@@ -1,0 +1,149 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// stepConditions are the conditions of the steps, in the order of the pass.
+var stepConditions = []string{
+	edgev1.RegistryExposed,
+	edgev1.ProjectReady,
+	edgev1.AccessGranted,
+	edgev1.RouteTrusted,
+	edgev1.TokensIssued,
+	edgev1.SecretsPublished,
+	edgev1.RegistryVerified,
+}
+
+// note is an act to tell in an event.
+type note struct {
+	reason  string
+	message string
+}
+
+func setCondition(edge *edgev1.EdgeRegistry, condition string, result done, err error) {
+	status, reason, message := metav1.ConditionTrue, result.reason, result.message
+	if err != nil {
+		status, reason, message = verdict(err)
+	} else if result == (done{}) {
+		meta.RemoveStatusCondition(&edge.Status.Conditions, condition)
+		return
+	}
+	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
+		Type:               condition,
+		Status:             status,
+		Reason:             reason,
+		Message:            message,
+		ObservedGeneration: edge.Generation,
+	})
+}
+
+// summarize derives Ready, Reconciling and Stalled from the conditions of the steps and from the
+// error of the pass.
+func summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled bool) {
+	edge.Status.ObservedGeneration = edge.Generation
+	conditions := &edge.Status.Conditions
+	ready := metav1.Condition{
+		Type:               edgev1.Ready,
+		Status:             metav1.ConditionTrue,
+		Reason:             edgev1.ReasonReady,
+		Message:            readyMessage(edge),
+		ObservedGeneration: edge.Generation,
+	}
+	meta.RemoveStatusCondition(conditions, edgev1.Stalled)
+	meta.RemoveStatusCondition(conditions, edgev1.Reconciling)
+	if pending != nil {
+		ready.Status, ready.Reason, ready.Message = pending.Status, pending.Reason, pending.Message
+		progress := ready
+		progress.Status = metav1.ConditionTrue
+		progress.Type = edgev1.Reconciling
+		if isStalled {
+			progress.Type = edgev1.Stalled
+		}
+		meta.SetStatusCondition(conditions, progress)
+	}
+	meta.SetStatusCondition(conditions, ready)
+}
+
+// firstPending returns the first condition in step order that is not True, or nil. A verification
+// that is only best effort does not count.
+func firstPending(edge *edgev1.EdgeRegistry) *metav1.Condition {
+	for _, name := range stepConditions {
+		if name == edgev1.RegistryVerified && edge.Spec.Verification.Policy != edgev1.VerificationRequired {
+			continue
+		}
+		condition := meta.FindStatusCondition(edge.Status.Conditions, name)
+		if condition == nil {
+			return &metav1.Condition{
+				Type:    name,
+				Status:  metav1.ConditionUnknown,
+				Reason:  edgev1.ReasonPending,
+				Message: "the operator has not come to " + name + " yet",
+			}
+		}
+		if condition.Status != metav1.ConditionTrue {
+			return condition
+		}
+	}
+	return nil
+}
+
+func readyMessage(edge *edgev1.EdgeRegistry) string {
+	return "images are " + edge.Status.ImagePrefix + "/NAME:TAG; the Secrets " + publishSecretName(edge) +
+		" (push) and " + pullSecretName(edge) + " (pull) are in the project " + projectName(edge)
+}
+
+// tell records the acts of a pass as events.
+func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
+	for _, n := range notes {
+		r.Recorder.Eventf(edge, nil, corev1.EventTypeNormal, n.reason, "Reconcile", "%s", n.message)
+	}
+}
+
+// tellTransitions records the conditions that changed between two statuses as events.
+func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegistry) {
+	for _, condition := range after.Status.Conditions {
+		if !changed(before, condition) {
+			continue
+		}
+		kind := corev1.EventTypeNormal
+		if condition.Status == metav1.ConditionFalse {
+			kind = corev1.EventTypeWarning
+		}
+		r.Recorder.Eventf(after, nil, kind, condition.Reason, condition.Type, "%s", condition.Message)
+	}
+}
+
+// changed reports a transition worth an event. Ready and its companions repeat the reason of the
+// condition that holds them up: only Ready turning True says something of its own.
+func changed(before *edgev1.EdgeRegistry, condition metav1.Condition) bool {
+	switch condition.Type {
+	case edgev1.Reconciling, edgev1.Stalled:
+		return false
+	case edgev1.Ready:
+		if condition.Status != metav1.ConditionTrue {
+			return false
+		}
+	}
+	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
+	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason
+}
+
+// oneLine is the text of an error for a condition.
+func oneLine(err error) string {
+	const limit = 1024
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}

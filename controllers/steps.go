@@ -1,0 +1,144 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// step is one part of a pass. It alone owns its condition, but never sets it.
+type step struct {
+	condition string
+	run       func(context.Context, *scope) (done, error)
+}
+
+// done is what a finished step says in its condition. The zero value says that the step does
+// not apply, and its condition is then absent.
+type done struct {
+	reason  string
+	message string
+}
+
+func doneBecause(reason, format string, args ...any) done {
+	return done{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// scope is one pass over one EdgeRegistry, and the only way by which data goes from step to step.
+// It holds observations; each field says which step makes them.
+type scope struct {
+	edge *edgev1.EdgeRegistry
+	now  time.Time
+
+	// route and host are the admitted Route and its host, by expose.
+	route *routev1.Route
+	host  string
+
+	// project is the name of the project, and live what the operator has there, by prepareProject.
+	project string
+	live    projectObjects
+
+	// publisher and puller are the two logins: the accounts by grantAccess, the tokens by issueTokens.
+	publisher, puller login
+
+	// ca is the checked bundle in PEM, by trustRoute.
+	ca []byte
+
+	// established: both Secrets were up to date before this pass.
+	established bool
+	// changing: this pass has a new spec, token, host or CA to write.
+	changing bool
+	// wrote is true once this pass has changed an object, so that the verification looks again.
+	wrote bool
+	// notes are acts to tell in events, once the status is written.
+	notes []note
+	// next is when something is due again; zero when nothing is.
+	next time.Time
+}
+
+// projectObjects are the objects in the project that carry the EdgeRegistry's label, as this pass read them.
+type projectObjects struct {
+	accounts map[string]*corev1.ServiceAccount
+	bindings map[string]*rbacv1.RoleBinding
+	secrets  map[string]*corev1.Secret
+}
+
+// login is one of the two service accounts of an EdgeRegistry with its token.
+type login struct {
+	role        edgev1.TokenRole
+	account     string
+	accountUID  types.UID
+	clusterRole string
+	policy      edgev1.TokenSpec
+	// secret is the name of the Secret that carries the token.
+	secret string
+	token  issuedToken
+}
+
+func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
+	openshift := edge.Spec.OpenShift
+	return &scope{
+		edge:        edge,
+		now:         now,
+		project:     projectName(edge),
+		established: meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.SecretsPublished),
+		changing:    edge.Status.ObservedGeneration != edge.Generation,
+		publisher: login{
+			role:        edgev1.TokenPublisher,
+			account:     openshift.Publisher.ServiceAccountName,
+			clusterRole: openshift.Publisher.ClusterRole,
+			policy:      edge.Spec.Tokens.Publisher,
+			secret:      publishSecretName(edge),
+		},
+		puller: login{
+			role:        edgev1.TokenPuller,
+			account:     openshift.Puller.ServiceAccountName,
+			clusterRole: openshift.Puller.ClusterRole,
+			policy:      edge.Spec.Tokens.Puller,
+			secret:      pullSecretName(edge),
+		},
+	}
+}
+
+func (s *scope) logins() []*login {
+	return []*login{&s.publisher, &s.puller}
+}
+
+// due notes that something is due at a time.
+func (s *scope) due(at time.Time) {
+	if s.next.IsZero() || at.Before(s.next) {
+		s.next = at
+	}
+}
+
+// runSteps runs the steps in their order until one cannot be done, and sets the condition of each
+// that ran. It returns the first error.
+func runSteps(ctx context.Context, steps []step, s *scope) error {
+	var first error
+	for _, step := range steps {
+		result, err := step.run(ctx, s)
+		setCondition(s.edge, step.condition, result, err)
+		if err == nil {
+			continue
+		}
+		if first == nil {
+			first = err
+		}
+		var b *blocked
+		if !errors.As(err, &b) || !b.carryOn {
+			break
+		}
+	}
+	return first
+}

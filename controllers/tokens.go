@@ -1,0 +1,368 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// issuedToken is a token with what it says of itself and the generation of its anchor.
+type issuedToken struct {
+	credential.Token
+	claims     credential.Claims
+	generation int64
+	// fresh: it was minted in this pass, and no Secret carries it yet.
+	fresh bool
+}
+
+// issueTokens mints what is due. The API server keeps no list of the tokens that it issues, so each
+// is bound to an anchor, a Secret that is written before: should the reply be lost, or the operator
+// die before it publishes the token, the next pass finds an anchor that never was published and
+// deletes it, and the token dies with it.
+func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (done, error) {
+	shortened := ""
+	for _, l := range s.logins() {
+		current, cause, err := r.currentToken(ctx, s, l)
+		if err != nil {
+			return done{}, err
+		}
+		if err := r.dropLostAnchors(ctx, s, l, current); err != nil {
+			return done{}, err
+		}
+		l.token = current
+		if cause != "" {
+			if err := r.mint(ctx, s, l, cause); err != nil {
+				return done{}, err
+			}
+		}
+		s.due(renewAt(s.edge.UID, l.role, l.policy, l.token.claims))
+		if granted := l.token.claims.Expiry.Sub(l.token.claims.IssuedAt); granted < l.policy.Lifetime.Duration-time.Minute {
+			shortened += fmt.Sprintf("; the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account)
+		}
+	}
+	if shortened != "" {
+		return doneBecause(edgev1.ReasonIssuedShortened, "both tokens are issued and renewal follows what was granted%s", shortened), nil
+	}
+	return doneBecause(edgev1.ReasonIssued, "both tokens are issued"), nil
+}
+
+// currentToken returns the token that the published Secret carries, and why there has to be
+// another one, if so.
+func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *login) (current issuedToken, cause string, err error) {
+	published, err := r.ownSecret(ctx, s, l.secret)
+	if err != nil {
+		return issuedToken{}, "", err
+	}
+	if published == nil {
+		return issuedToken{}, "no token was published", nil
+	}
+	token, intact := handoff.Token(published.Data)
+	if !intact {
+		return issuedToken{}, "the Secret was emptied or altered", nil
+	}
+	claims, err := credential.ReadClaims(token)
+	if err != nil || claims.Namespace != s.project || claims.ServiceAccount != l.account || claims.AnchorName == "" {
+		return issuedToken{}, "the Secret was altered", nil //nolint:nilerr // What cannot be read is not a token of ours.
+	}
+	anchor, err := r.ownSecret(ctx, s, claims.AnchorName)
+	if err != nil {
+		return issuedToken{}, "", err
+	}
+	if anchor == nil || anchor.UID != claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
+		return issuedToken{}, "its anchor was deleted", nil
+	}
+	current = issuedToken{Token: token, claims: claims, generation: generationOf(anchor)}
+	return current, s.whyRenew(l, current, published, anchor), nil
+}
+
+// whyRenew returns why a token that works has to be followed by another, or nothing.
+func (s *scope) whyRenew(l *login, current issuedToken, published, anchor *corev1.Secret) string {
+	requested := s.edge.Annotations[edgev1.RotateAnnotation]
+	switch {
+	case current.claims.ServiceAccountUID != l.accountUID:
+		return "the service account was made anew"
+	case string(published.Data[handoff.KeyHost]) != s.host:
+		return "the host changed"
+	case requested != "" && published.Annotations[rotationAnnotation] != requested:
+		return "rotation was requested"
+	case anchor.Annotations[lifetimeAnnotation] != l.policy.Lifetime.Duration.String():
+		return "its lifetime in the spec changed"
+	case !s.now.Before(renewAt(s.edge.UID, l.role, l.policy, current.claims)):
+		return "renewal was due"
+	default:
+		return ""
+	}
+}
+
+// ownSecret returns a Secret of the EdgeRegistry's, or nil. One that lost its label is not among
+// those that the pass has read, so it is asked for by name.
+func (r *EdgeRegistryReconciler) ownSecret(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
+	secret := s.live.secrets[name]
+	if secret == nil {
+		secret = &corev1.Secret{}
+		err := r.Get(ctx, client.ObjectKey{Namespace: s.project, Name: name}, secret)
+		if apierrors.IsNotFound(err) {
+			return nil, nil //nolint:nilnil // Absence is an answer here.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read Secret %q in project %q: %w", name, s.project, err)
+		}
+		s.live.secrets[name] = secret
+	}
+	if !ownedBy(secret, s.edge.UID) {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	return secret, nil
+}
+
+// dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
+// that nobody knows.
+func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, current issuedToken) error {
+	for _, anchor := range s.anchors(l) {
+		if wasPublished(anchor) || anchor.UID == current.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if err := r.remove(ctx, s, anchor); err != nil {
+			return err
+		}
+		delete(s.live.secrets, anchor.Name)
+		s.notes = append(s.notes, note{edgev1.ReasonTokenRetired,
+			fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.account, generationOf(anchor))})
+	}
+	return nil
+}
+
+// mint writes an anchor, then has a token issued that is bound to it.
+func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, cause string) error {
+	anchor, err := r.createAnchor(ctx, s, l)
+	if err != nil {
+		return err
+	}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.project, Name: l.account}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		// No audiences: the registry hands the token to the API server, so it has to carry the API's own.
+		ExpirationSeconds: ptr.To(int64(l.policy.Lifetime.Seconds())),
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+	}}
+	if err := r.SubResource("token").Create(ctx, account, request); err != nil {
+		return fmt.Errorf("mint a token for service account %q in project %q: %w", l.account, s.project, err)
+	}
+	token := credential.NewToken(request.Status.Token)
+	claims, err := credential.ReadClaims(token)
+	if err != nil {
+		return fmt.Errorf("read the token minted for service account %q in project %q: %w", l.account, s.project, err)
+	}
+	l.token = issuedToken{Token: token, claims: claims, generation: generationOf(anchor), fresh: true}
+	s.wrote, s.changing = true, true
+	s.notes = append(s.notes, note{edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which expires at %s, because %s",
+		l.account, l.token.generation, claims.Expiry.Format(time.RFC3339), cause)})
+	return nil
+}
+
+// createAnchor makes the anchor of the next generation. A name that is taken by another's Secret,
+// or by an anchor that a finalizer holds, is passed over.
+func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *login) (*corev1.Secret, error) {
+	const attempts = 10
+	var next int64
+	for _, anchor := range s.anchors(l) {
+		next = max(next, generationOf(anchor))
+	}
+	for range attempts {
+		next++
+		anchor := desiredAnchor(s, l, next)
+		own(anchor, s.edge)
+		created, err := r.create(ctx, s, anchor)
+		if apierrors.IsAlreadyExists(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		secret := created.(*corev1.Secret)
+		s.live.secrets[secret.Name] = secret
+		return secret, nil
+	}
+	return nil, stalled(edgev1.ReasonConflict, "Secrets %s to %s in project %q exist and do not belong to this EdgeRegistry: delete them",
+		anchorName(l.secret, next-attempts+1), anchorName(l.secret, next), s.project)
+}
+
+func desiredAnchor(s *scope, l *login, generation int64) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.project,
+			Name:      anchorName(l.secret, generation),
+			Labels:    map[string]string{kindLabel: kindAnchor, roleLabel: roleValue(l.role)},
+			Annotations: map[string]string{
+				generationAnnotation: strconv.FormatInt(generation, 10),
+				lifetimeAnnotation:   l.policy.Lifetime.Duration.String(),
+				expiresAtAnnotation:  timestamp(s.now.Add(l.policy.Lifetime.Duration)),
+			},
+		},
+		Type: corev1.SecretTypeOpaque,
+	}
+}
+
+// settleAnchors marks the anchors of the tokens that the Secrets now carry as published, and
+// deletes those whose token has expired. It runs once the Secrets are written.
+func (r *EdgeRegistryReconciler) settleAnchors(ctx context.Context, s *scope) error {
+	// The API server takes a token for another minute after its expiry.
+	const leeway = time.Minute
+	for _, l := range s.logins() {
+		for _, anchor := range s.anchors(l) {
+			expiry := anchorExpiry(anchor, l)
+			switch {
+			case anchor.UID == l.token.claims.AnchorUID:
+				if err := r.markPublished(ctx, s, l, anchor); err != nil {
+					return err
+				}
+			case s.now.Before(expiry.Add(leeway)):
+				s.due(expiry.Add(leeway))
+			case anchor.DeletionTimestamp.IsZero():
+				if err := r.remove(ctx, s, anchor); err != nil {
+					return err
+				}
+				delete(s.live.secrets, anchor.Name)
+				s.notes = append(s.notes, note{edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d has expired", l.account, generationOf(anchor))})
+			}
+		}
+	}
+	return nil
+}
+
+// markPublished records on the anchor that its token is in use. From then on it stays until the
+// token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
+func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) error {
+	desired := desiredAnchor(s, l, l.token.generation)
+	desired.Annotations = map[string]string{
+		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
+		lifetimeAnnotation:     anchor.Annotations[lifetimeAnnotation],
+		credentialIDAnnotation: l.token.claims.ID,
+		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
+		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
+	}
+	marked, err := r.ensure(ctx, s, desired, anchor)
+	if err != nil {
+		return err
+	}
+	s.live.secrets[anchor.Name] = marked.(*corev1.Secret)
+	return nil
+}
+
+// anchors returns the EdgeRegistry's anchors of a role by generation.
+func (s *scope) anchors(l *login) []*corev1.Secret {
+	var anchors []*corev1.Secret
+	for _, secret := range s.live.secrets {
+		if secret.Labels[kindLabel] == kindAnchor && secret.Labels[roleLabel] == roleValue(l.role) && ownedBy(secret, s.edge.UID) {
+			anchors = append(anchors, secret)
+		}
+	}
+	slices.SortFunc(anchors, func(a, b *corev1.Secret) int { return cmp.Compare(generationOf(a), generationOf(b)) })
+	return anchors
+}
+
+// describeTokens lists the tokens that work, for the status.
+func describeTokens(s *scope) {
+	s.edge.Status.Tokens = nil
+	var first time.Time
+	for _, l := range s.logins() {
+		for _, anchor := range s.anchors(l) {
+			status := edgev1.TokenStatus{
+				Role:           l.role,
+				Generation:     generationOf(anchor),
+				Current:        anchor.UID == l.token.claims.AnchorUID,
+				ServiceAccount: l.account,
+				CredentialID:   anchor.Annotations[credentialIDAnnotation],
+				IssuedAt:       statusTime(annotatedTime(anchor, issuedAtAnnotation)),
+				ExpiresAt:      statusTime(annotatedTime(anchor, expiresAtAnnotation)),
+			}
+			if status.Current {
+				status.RenewAt = statusTime(renewAt(s.edge.UID, l.role, l.policy, l.token.claims))
+				if first.IsZero() || l.token.claims.Expiry.Before(first) {
+					first = l.token.claims.Expiry
+				}
+			}
+			s.edge.Status.Tokens = append(s.edge.Status.Tokens, status)
+		}
+	}
+	s.edge.Status.ExpiresAt = statusTime(first)
+}
+
+// renewAt is when a token is followed by the next: renewBefore ahead of its expiry, both in
+// proportion to what was granted, and up to a twentieth of that time earlier, so that tokens that
+// were minted together are not renewed together.
+func renewAt(uid types.UID, role edgev1.TokenRole, policy edgev1.TokenSpec, claims credential.Claims) time.Time {
+	granted := claims.Expiry.Sub(claims.IssuedAt)
+	renewBefore := policy.Lifetime.Duration * 2 / 3
+	if policy.RenewBefore != nil {
+		renewBefore = policy.RenewBefore.Duration
+	}
+	share := 1 - float64(renewBefore)/float64(policy.Lifetime.Duration)
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(string(uid) + string(role)))
+	jitter := 1 - 0.05*float64(hash.Sum32())/(1<<32)
+	return claims.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
+}
+
+func wasPublished(anchor *corev1.Secret) bool {
+	return anchor.Annotations[credentialIDAnnotation] != ""
+}
+
+// generationOf is the generation of an anchor; zero for one whose annotation was altered.
+func generationOf(anchor *corev1.Secret) int64 {
+	generation, err := strconv.ParseInt(anchor.Annotations[generationAnnotation], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
+}
+
+func timestamp(t time.Time) string {
+	return t.UTC().Format(time.RFC3339)
+}
+
+// anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.
+func anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
+	if expiry := annotatedTime(anchor, expiresAtAnnotation); !expiry.IsZero() {
+		return expiry
+	}
+	lifetime, err := time.ParseDuration(anchor.Annotations[lifetimeAnnotation])
+	if err != nil {
+		lifetime = l.policy.Lifetime.Duration
+	}
+	return anchor.CreationTimestamp.Add(lifetime)
+}
+
+// annotatedTime reads a time from an annotation; the zero time when there is none.
+func annotatedTime(object client.Object, key string) time.Time {
+	t, err := time.Parse(time.RFC3339, object.GetAnnotations()[key])
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+func statusTime(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return ptr.To(metav1.NewTime(t))
+}

@@ -1,0 +1,123 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap/zapcore"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// vault collects every token that the API server issues to the operator, and all text that the
+// operator writes where no token belongs: it is the writer of the suite's logs.
+type vault struct {
+	mu     sync.Mutex
+	tokens []string
+	text   bytes.Buffer
+}
+
+func newVault() *vault { return &vault{} }
+
+func zapLevel(level int8) zapcore.Level { return zapcore.Level(level) }
+
+// Write implements io.Writer for logs and for errors that a test has seen.
+func (v *vault) Write(p []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.text.Write(p)
+}
+
+// issued notes the token in the answer to a TokenRequest.
+func (v *vault) issued(response *http.Response) {
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil {
+		return
+	}
+	answer := &authenticationv1.TokenRequest{}
+	if !decodeTokenRequest(body, answer) {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tokens = append(v.tokens, answer.Status.Token)
+}
+
+// decodeTokenRequest reads JSON or the protobuf that clients ask for by default.
+func decodeTokenRequest(body []byte, into *authenticationv1.TokenRequest) bool {
+	if json.Unmarshal(body, into) == nil && into.Status.Token != "" {
+		return true
+	}
+	_, _, err := tokenDecoder.Decode(body, nil, into)
+	return err == nil && into.Status.Token != ""
+}
+
+// count is how many tokens were issued to the operator.
+func (v *vault) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.tokens)
+}
+
+// search returns the places that show a token, or a tell-tale part of one.
+func (v *vault) search(ctx context.Context) []string {
+	places := map[string]string{}
+	for name, list := range map[string]client.ObjectList{
+		"EdgeRegistries": &edgev1.EdgeRegistryList{},
+		"events":         &eventsv1.EventList{},
+	} {
+		if err := admin.List(ctx, list); err != nil {
+			return []string{"unknown: " + err.Error()}
+		}
+		content, err := json.Marshal(list)
+		if err != nil {
+			return []string{"unknown: " + err.Error()}
+		}
+		places[name] = string(content)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	places["logs, errors and metrics"] = v.text.String()
+	var leaks []string
+	for name, text := range places {
+		for _, token := range v.tokens {
+			if shows(text, token) {
+				leaks = append(leaks, name)
+				break
+			}
+		}
+	}
+	return leaks
+}
+
+// shows looks for the parts of a token by which it could be used or known: the payload, the
+// signature, and both inside another layer of base64, at each alignment.
+func shows(text, token string) bool {
+	parts := strings.Split(token, ".")
+	for _, part := range parts[1:] {
+		if strings.Contains(text, part) {
+			return true
+		}
+		for offset := range 3 {
+			encoded := base64.StdEncoding.EncodeToString([]byte(part[offset:]))
+			if strings.Contains(text, strings.TrimRight(encoded, "=")[:len(encoded)-8]) {
+				return true
+			}
+		}
+	}
+	return false
+}

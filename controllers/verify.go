@@ -1,0 +1,121 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
+	"github.com/edge-registry/edge-registry-operator/internal/trust"
+)
+
+// verifyRegistry uses each token as its consumer would: with the published CA alone, against the
+// published host. A login by itself proves nothing, since the registry's token endpoint answers
+// without credentials too; so the rights are tried, and that the puller has no more than its own.
+func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (done, error) {
+	policy := s.edge.Spec.Verification
+	if policy.Policy == edgev1.VerificationDisabled {
+		s.edge.Status.VerifiedAt = nil
+		return done{}, nil
+	}
+	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
+	if due := s.verificationDue(last); s.now.Before(due) {
+		s.due(due)
+		return done{last.Reason, last.Message}, nil
+	}
+	err := r.probe(ctx, s)
+	if err == nil {
+		s.edge.Status.VerifiedAt = ptr.To(metav1.NewTime(s.now))
+		s.due(s.now.Add(policy.Interval.Duration))
+		return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
+			s.host, s.publisher.account, s.puller.account), nil
+	}
+	var b *blocked
+	if policy.Policy == edgev1.VerificationBestEffort && errors.As(err, &b) {
+		b.retry = policy.Interval.Duration
+	}
+	return done{}, err
+}
+
+// verificationDue is when the tokens are to be tried next: at once if this pass changed anything or
+// the last trial was not a success under this spec, else an interval after that. The status only
+// spares a probe: whatever it says, what is published is re-derived from live objects.
+func (s *scope) verificationDue(last *metav1.Condition) time.Time {
+	verifiedAt := s.edge.Status.VerifiedAt
+	if s.wrote || verifiedAt == nil || last == nil ||
+		last.Status != metav1.ConditionTrue || last.ObservedGeneration != s.edge.Generation {
+		return s.now
+	}
+	return verifiedAt.Add(s.edge.Spec.Verification.Interval.Duration)
+}
+
+func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
+	ctx, cancel := context.WithTimeout(ctx, r.probeTimeout())
+	defer cancel()
+	roots, err := trust.Pool(s.ca)
+	if err != nil {
+		return err
+	}
+	transport := r.transport(roots)
+	defer transport.CloseIdleConnections()
+	client := registry.New(s.host, transport)
+	for _, l := range s.logins() {
+		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
+		if err != nil {
+			return explainProbe(err)
+		}
+		if err := judgeAccess(s, l, access); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func judgeAccess(s *scope, l *login, access registry.Access) error {
+	publisher := l.role == edgev1.TokenPublisher
+	switch {
+	case !access.Pull:
+		return waiting(edgev1.ReasonPullDenied, "%s may not pull from %s: check that ClusterRole %q allows get on imagestreams/layers",
+			l.account, s.edge.Status.ImagePrefix, l.clusterRole)
+	case publisher && !access.Push:
+		return waiting(edgev1.ReasonPushDenied, "%s may not push to %s: check that ClusterRole %q allows update on imagestreams/layers",
+			l.account, s.edge.Status.ImagePrefix, l.clusterRole)
+	case !publisher && access.Push:
+		return stalled(edgev1.ReasonPullerCanPush,
+			"%s may push to %s, and so may every node that holds its token: set spec.openshift.puller.clusterRole to system:image-puller, or remove other bindings of %s in the project",
+			l.account, s.edge.Status.ImagePrefix, l.account)
+	default:
+		return nil
+	}
+}
+
+func explainProbe(err error) error {
+	var failure *registry.Error
+	if !errors.As(err, &failure) {
+		return err
+	}
+	reasons := map[registry.Kind]string{
+		registry.Unresolvable: edgev1.ReasonRegistryUnresolvable,
+		registry.Unreachable:  edgev1.ReasonRegistryUnreachable,
+		registry.Untrusted:    edgev1.ReasonRegistryUntrusted,
+		registry.Refused:      edgev1.ReasonCredentialRefused,
+		registry.Unavailable:  edgev1.ReasonRegistryUnavailable,
+		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
+	}
+	return waiting(reasons[failure.Kind], "%s", failure.Error())
+}
+
+func (r *EdgeRegistryReconciler) probeTimeout() time.Duration {
+	if r.ProbeTimeout > 0 {
+		return r.ProbeTimeout
+	}
+	return 30 * time.Second
+}

@@ -1,0 +1,173 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// wakers are watches that keep nothing: an event, or a watch that had to be made again, means
+// "look at this EdgeRegistry", and the pass reads live. So they need no right to list, cost no
+// memory for what they see, and cannot mislead with a stale copy.
+type wakers struct {
+	client client.WithWatch
+	// wake asks for a pass over the EdgeRegistry of a name.
+	wake func(edge string)
+
+	mu       sync.Mutex
+	ctx      context.Context
+	projects map[string]projectWatch
+}
+
+// projectWatch is what the wakers know of the project of one EdgeRegistry.
+type projectWatch struct {
+	namespace string
+	uid       types.UID
+	stop      context.CancelFunc
+}
+
+// watchedKinds are the kinds of the operator's objects in a project.
+var watchedKinds = []schema.GroupVersionKind{
+	corev1.SchemeGroupVersion.WithKind("ServiceAccountList"),
+	rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"),
+	corev1.SchemeGroupVersion.WithKind("SecretList"),
+}
+
+func newWakers(c client.WithWatch) *wakers {
+	return &wakers{client: c, projects: map[string]projectWatch{}}
+}
+
+// start watches all namespaces, and the ConfigMaps of the operator's own.
+func (w *wakers) start(ctx context.Context, operatorNamespace string, wake func(edge string), wakeAll func()) {
+	w.mu.Lock()
+	w.ctx, w.wake = ctx, wake
+	w.mu.Unlock()
+	go w.follow(ctx, corev1.SchemeGroupVersion.WithKind("NamespaceList"), nil, w.namespaceChanged)
+	go w.follow(ctx, corev1.SchemeGroupVersion.WithKind("ConfigMapList"),
+		[]client.ListOption{client.InNamespace(operatorNamespace)}, func(string) { wakeAll() })
+}
+
+// namespaceChanged wakes the EdgeRegistries whose project a namespace is; without a name, all.
+func (w *wakers) namespaceChanged(namespace string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for edge, project := range w.projects {
+		if namespace == "" || project.namespace == namespace {
+			w.wake(edge)
+		}
+	}
+}
+
+// expect notes which namespace an EdgeRegistry waits for, so that its events wake it.
+func (w *wakers) expect(edge, namespace string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.projects[edge]; !known {
+		w.projects[edge] = projectWatch{namespace: namespace}
+	}
+}
+
+// project watches the objects of an EdgeRegistry in its project. The UID tells a project that was
+// deleted and requested again from the one before.
+func (w *wakers) project(edge, namespace string, uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	current := w.projects[edge]
+	if w.ctx == nil || (current.stop != nil && current.uid == uid) {
+		return
+	}
+	if current.stop != nil {
+		current.stop()
+	}
+	ctx, stop := context.WithCancel(w.ctx)
+	w.projects[edge] = projectWatch{namespace: namespace, uid: uid, stop: stop}
+	options := []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{edgeLabel: edge}}
+	for _, kind := range watchedKinds {
+		go w.follow(ctx, kind, options, func(string) { w.wake(edge) })
+	}
+}
+
+// forget ends the watches of an EdgeRegistry that is gone.
+func (w *wakers) forget(edge string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if current := w.projects[edge]; current.stop != nil {
+		current.stop()
+	}
+	delete(w.projects, edge)
+}
+
+// follow keeps one watch open until ctx ends. It calls changed with the name of each object that
+// an event is about, and with no name whenever events may have been missed.
+func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, options []client.ListOption, changed func(name string)) {
+	backoff := newWatchBackoff()
+	resourceVersion := ""
+	for ctx.Err() == nil {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind)
+		raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion}
+		began := time.Now()
+		events, err := w.client.Watch(ctx, list, append(options, &client.ListOptions{Raw: raw})...)
+		if err == nil {
+			if resourceVersion == "" {
+				changed("")
+			}
+			resourceVersion, err = drain(events, resourceVersion, changed)
+		}
+		if err != nil {
+			logf.FromContext(ctx).V(1).Info("Watch failed", "kind", kind.Kind, "cause", err.Error())
+			resourceVersion = ""
+		}
+		if time.Since(began) > watchBackoffCap {
+			backoff = newWatchBackoff()
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff.Step()):
+		}
+	}
+}
+
+const watchBackoffCap = time.Minute
+
+func newWatchBackoff() wait.Backoff {
+	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 10, Cap: watchBackoffCap}
+}
+
+// drain reads a watch to its end and returns where the next one may go on. An error means that
+// events may have been missed.
+func drain(events watch.Interface, resourceVersion string, changed func(name string)) (string, error) {
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		switch event.Type {
+		case watch.Error:
+			return "", errFromEvent(event)
+		case watch.Bookmark:
+			resourceVersion = accessor(event.Object).GetResourceVersion()
+		case watch.Added, watch.Modified, watch.Deleted:
+			object := accessor(event.Object)
+			resourceVersion = object.GetResourceVersion()
+			changed(object.GetName())
+		}
+	}
+	return resourceVersion, nil
+}
+
+func errFromEvent(event watch.Event) error {
+	return apierrors.FromObject(event.Object)
+}

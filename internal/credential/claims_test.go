@@ -1,0 +1,129 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package credential_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// payload is what kube-apiserver puts into a token that is bound to a Secret.
+const payload = `{
+	"aud": ["https://kubernetes.default.svc"],
+	"exp": 1788264000, "iat": 1780488000, "nbf": 1780488000,
+	"iss": "https://kubernetes.default.svc",
+	"jti": "0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11",
+	"kubernetes.io": {
+		"namespace": "factory",
+		"secret": {"name": "factory-pull-1", "uid": "6c7f1d5a-0000-4000-8000-000000000001"},
+		"serviceaccount": {"name": "edge-puller", "uid": "6c7f1d5a-0000-4000-8000-000000000002"}
+	},
+	"sub": "system:serviceaccount:factory:edge-puller"
+}`
+
+func token(payload string) string {
+	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2lnbmF0dXJl"
+}
+
+func TestReadClaims(t *testing.T) {
+	want := credential.Claims{
+		ID:                "0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11",
+		Namespace:         "factory",
+		ServiceAccount:    "edge-puller",
+		ServiceAccountUID: "6c7f1d5a-0000-4000-8000-000000000002",
+		AnchorName:        "factory-pull-1",
+		AnchorUID:         "6c7f1d5a-0000-4000-8000-000000000001",
+		IssuedAt:          time.Date(2026, time.June, 3, 12, 0, 0, 0, time.UTC),
+		Expiry:            time.Date(2026, time.September, 1, 12, 0, 0, 0, time.UTC),
+	}
+	unbound := want
+	unbound.AnchorName, unbound.AnchorUID = "", ""
+	for _, tt := range []struct {
+		name    string
+		payload string
+		want    credential.Claims
+	}{
+		{"a token bound to a Secret", payload, want},
+		{"a token bound to nothing", strings.Replace(payload, `"secret"`, `"pod"`, 1), unbound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := credential.ReadClaims(credential.NewToken(token(tt.payload)))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got).To(Equal(tt.want))
+		})
+	}
+}
+
+func TestReadClaimsRefusesAndTellsNothing(t *testing.T) {
+	without := func(line string) string { return token(strings.Replace(payload, line, "", 1)) }
+	for name, malformed := range map[string]string{
+		"nothing":                      "",
+		"one part":                     "sha256~secretsecret",
+		"two parts":                    "secretsecret.secretsecret",
+		"four parts":                   token(payload) + ".secretsecret",
+		"a payload that is not base64": "secretsecret.!secret!secret!.secretsecret",
+		"a payload with padding":       "secretsecret.e30=.secretsecret",
+		"a payload that is not JSON":   token(`secretsecret`),
+		"a claim of another type":      token(strings.Replace(payload, "1788264000", `"secretsecret"`, 1)),
+		"a payload with an odd name":   token(strings.Replace(payload, `{"name": "edge-puller"`, `{"name": {"secretsecret": 1}`, 1)),
+		"no id":                        without(`"jti": "0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11",`),
+		"no expiry":                    without(`"exp": 1788264000,`),
+		"no service account":           without(`"name": "edge-puller",`),
+		"a legacy token":               token(`{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"secretsecret"}`),
+		"an empty object":              token(`{}`),
+		"null":                         token(`null`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := credential.ReadClaims(credential.NewToken(malformed))
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(got).To(BeZero())
+			expectNoPart(t, fmt.Sprintf("%v %+v %#v", err, err, err), malformed)
+		})
+	}
+}
+
+// expectNoPart checks that the message repeats nothing of the input, decoded or not.
+func expectNoPart(t *testing.T, message, input string) {
+	t.Helper()
+	parts := strings.Split(input, ".")
+	for _, part := range parts {
+		if decoded, err := base64.RawURLEncoding.DecodeString(part); err == nil {
+			parts = append(parts, string(decoded))
+		}
+	}
+	for _, part := range append(parts, "secretsecret") {
+		if len(part) > 4 && strings.Contains(message, part) {
+			t.Error("the error repeats a part of the input")
+		}
+	}
+}
+
+func FuzzReadClaims(f *testing.F) {
+	f.Add(token(payload))
+	f.Add(token(`{"jti":"x","exp":1,"kubernetes.io":{"serviceaccount":{"name":"x"}}}`))
+	f.Add("a.e30.c")
+	f.Add("")
+	constant := func() string {
+		_, err := credential.ReadClaims(credential.Token{})
+		return err.Error()
+	}()
+	f.Fuzz(func(t *testing.T, input string) {
+		claims, err := credential.ReadClaims(credential.NewToken(input))
+		switch {
+		case err != nil && (err.Error() != constant || claims != credential.Claims{}):
+			t.Error("a refusal depends on the input")
+		case err == nil && (claims.ID == "" || claims.ServiceAccount == "" || claims.Expiry.IsZero()):
+			t.Errorf("incomplete claims %+v", claims)
+		}
+	})
+}

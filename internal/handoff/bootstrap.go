@@ -1,0 +1,29 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package handoff
+
+import (
+	"bytes"
+	_ "embed"
+	"strings"
+)
+
+// nodeBootstrapTemplate is a script that runs as it stands, but for the
+// placeholders @HOST@, @PROJECT@, @IMAGE_PREFIX@ and @CA@.
+//
+//go:embed node-bootstrap.sh.tmpl
+var nodeBootstrapTemplate string
+
+// nodeBootstrap returns the script that makes a node trust the registry. Its
+// arguments have passed Input.check, so none of them can end a quoted string or
+// the here-document that holds the CA.
+func nodeBootstrap(host, project string, ca []byte) []byte {
+	fill := strings.NewReplacer(
+		"@HOST@", host,
+		"@PROJECT@", project,
+		"@IMAGE_PREFIX@", ImagePrefix(host, project),
+		"@CA@", string(bytes.TrimSuffix(ca, []byte("\n"))),
+	)
+	return []byte(fill.Replace(nodeBootstrapTemplate))
+}

@@ -1,0 +1,122 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package handoff
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+const (
+	maxHostLength   = 253
+	certificateType = "CERTIFICATE"
+)
+
+var (
+	// hostPattern asks for a dot, because Docker and hzn take the first part of an
+	// image name for a repository on Docker Hub when it has neither dot nor port.
+	hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+	// projectPattern is the grammar of a repository path (distribution/reference).
+	projectPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*$`)
+)
+
+// check returns the CA in the form in which it is published, or what is wrong
+// with the input. What passes can stand in a shell script, an environment
+// variable and HZN_REGISTRY_AUTH without quoting.
+func (in Input) check() ([]byte, error) {
+	if err := checkHost(in.Host); err != nil {
+		return nil, err
+	}
+	if !projectPattern.MatchString(in.Project) {
+		return nil, fmt.Errorf("project %q cannot stand in an image name: use lower-case letters, digits and single separators", in.Project)
+	}
+	if err := in.Publisher.check(); err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	if err := in.Puller.check(); err != nil {
+		return nil, fmt.Errorf("puller: %w", err)
+	}
+	return encodeCA(in.CA)
+}
+
+func checkHost(host string) error {
+	if strings.Contains(host, ":") {
+		return fmt.Errorf("host %q has a port or a scheme: hzn splits %s at \":\", so give the DNS name alone and serve the registry on port 443",
+			host, KeyRegistryAuth)
+	}
+	if len(host) > maxHostLength || !hostPattern.MatchString(host) {
+		return fmt.Errorf("host %q is not a lower-case DNS name with a dot: give the name that the registry is reached by", host)
+	}
+	return nil
+}
+
+func (l Login) check() error {
+	switch {
+	case l.User == "":
+		return errors.New("user is empty: name the service account")
+	case strings.Contains(l.User, ":"):
+		return fmt.Errorf("user has a \":\": hzn splits %s there, so give the bare name of the service account", KeyRegistryAuth)
+	case !visible(l.User):
+		return errors.New("user has a space, a control character or one beyond ASCII: give the bare name of the service account")
+	}
+	return checkToken(l.Token)
+}
+
+// checkToken is what Token asks of a token too, so that what it returns can be
+// published again.
+func checkToken(token credential.Token) error {
+	if token.IsZero() {
+		return errors.New("token is empty: mint it before it is published")
+	}
+	if !visible(token.Reveal()) {
+		return errors.New("token has a space, a line break or a character beyond ASCII: it is not one that the API server minted")
+	}
+	return nil
+}
+
+// visible reports whether every byte is an ASCII character that leaves ink.
+func visible(text string) bool {
+	for i := range len(text) {
+		if text[i] < '!' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// encodeCA writes the certificates of a PEM bundle again, so that nothing but
+// base64 between two fixed lines reaches a file or a script. It refuses what it
+// would have to leave out.
+func encodeCA(bundle []byte) ([]byte, error) {
+	var encoded bytes.Buffer
+	blocks := 0
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		blocks++
+		if block.Type != certificateType {
+			return nil, fmt.Errorf("block %d of the CA is a %q: give certificates only", blocks, block.Type)
+		}
+		// Docker, Podman and CRI-O read certificates with this parser as well.
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return nil, fmt.Errorf("block %d of the CA is not a certificate: %w", blocks, err)
+		}
+		if err := pem.Encode(&encoded, &pem.Block{Type: certificateType, Bytes: block.Bytes}); err != nil {
+			return nil, fmt.Errorf("encode block %d of the CA: %w", blocks, err)
+		}
+	}
+	// The decoder passes over a damaged block without a word.
+	if begun := bytes.Count(bundle, []byte("-----BEGIN ")); begun != blocks {
+		return nil, fmt.Errorf("the CA has %d PEM blocks but %d can be read: give it whole", begun, blocks)
+	}
+	if blocks == 0 {
+		return nil, errors.New("the CA has no certificate: give at least one in PEM form")
+	}
+	return encoded.Bytes(), nil
+}

@@ -1,0 +1,169 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package handoff turns a registry's host, its tokens and its CA into the data
+// of the two Secrets that pipelines and edge nodes use as they are.
+package handoff
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// Keys of both Secrets. "Its login" is the publisher's in the publish Secret and
+// the puller's in the pull Secret.
+const (
+	// KeyDockerConfigJSON holds its login for Docker, Podman, Skopeo, Tekton and
+	// imagePullSecrets: {"auths":{HOST:{"username","password","auth"}}}.
+	KeyDockerConfigJSON = ".dockerconfigjson"
+	// KeyHost holds the DNS name of the registry.
+	KeyHost = "OCP_DOCKER_HOST"
+	// KeyProject holds the project that the images belong to.
+	KeyProject = "OCP_PROJECT"
+	// KeyUser holds the user name of its login.
+	KeyUser = "OCP_USER"
+	// KeyToken holds the token of its login.
+	KeyToken = "OCP_TOKEN"
+	// KeyImagePrefix holds HOST/PROJECT, what every image name begins with.
+	KeyImagePrefix = "IMAGE_PREFIX"
+	// KeyRegistryAuth holds HOST:PULLER:PULL-TOKEN for "hzn exchange service publish -r".
+	// It is the puller's in both Secrets, because every node can read it in the Exchange.
+	KeyRegistryAuth = "HZN_REGISTRY_AUTH"
+	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs.
+	KeyCA = "ca.crt"
+)
+
+// Keys of the pull Secret alone.
+const (
+	// KeyEdgeClusterUsername holds the puller's user name under the name that agent-install.sh reads.
+	KeyEdgeClusterUsername = "EDGE_CLUSTER_REGISTRY_USERNAME"
+	// KeyEdgeClusterToken holds the puller's token under the name that agent-install.sh reads.
+	KeyEdgeClusterToken = "EDGE_CLUSTER_REGISTRY_TOKEN"
+	// KeyNodeBootstrap holds the shell script that makes a node trust the registry.
+	KeyNodeBootstrap = "node-bootstrap.sh"
+)
+
+// Login is a user of the registry and the token that serves as its password.
+type Login struct {
+	User  string
+	Token credential.Token
+}
+
+// Input is what both Secrets are made from. All of it is needed for either.
+type Input struct {
+	// Host is the DNS name of the registry, without scheme or port.
+	Host string
+	// Project is the first part of the path of every image.
+	Project string
+	// Publisher may push, Puller may only pull.
+	Publisher, Puller Login
+	// CA is one or more PEM certificates.
+	CA []byte
+}
+
+// PublishData returns the data of the publish Secret: the same bytes for the
+// same input. Its error names the field that cannot be published, never a token.
+func PublishData(in Input) (map[string][]byte, error) {
+	ca, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	return sharedData(in, in.Publisher, ca)
+}
+
+// PullData returns the data of the pull Secret: the same bytes for the same
+// input, nothing of the publisher's. Its error names the field that cannot be
+// published, never a token.
+func PullData(in Input) (map[string][]byte, error) {
+	ca, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	data, err := sharedData(in, in.Puller, ca)
+	if err != nil {
+		return nil, err
+	}
+	data[KeyEdgeClusterUsername] = []byte(in.Puller.User)
+	data[KeyEdgeClusterToken] = []byte(in.Puller.Token.Reveal())
+	data[KeyNodeBootstrap] = nodeBootstrap(in.Host, in.Project, ca)
+	return data, nil
+}
+
+// ImagePrefix returns what the name of every image of the project begins with.
+func ImagePrefix(host, project string) string {
+	return host + "/" + project
+}
+
+// Token returns the token that a published Secret's data carries, and false when
+// the Secret was emptied or altered: the token is missing or could not have been
+// published, or .dockerconfigjson does not hold the same one.
+func Token(data map[string][]byte) (credential.Token, bool) {
+	token := credential.NewToken(string(data[KeyToken]))
+	if checkToken(token) != nil {
+		return credential.Token{}, false
+	}
+	var config dockerConfig
+	if err := json.Unmarshal(data[KeyDockerConfigJSON], &config); err != nil {
+		return credential.Token{}, false
+	}
+	for _, auth := range config.Auths {
+		if auth.holds(token) {
+			return token, true
+		}
+	}
+	return credential.Token{}, false
+}
+
+func sharedData(in Input, login Login, ca []byte) (map[string][]byte, error) {
+	config, err := json.Marshal(dockerConfig{Auths: map[string]dockerAuth{in.Host: newDockerAuth(login)}})
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", KeyDockerConfigJSON, err)
+	}
+	return map[string][]byte{
+		KeyDockerConfigJSON: config,
+		KeyHost:             []byte(in.Host),
+		KeyProject:          []byte(in.Project),
+		KeyUser:             []byte(login.User),
+		KeyToken:            []byte(login.Token.Reveal()),
+		KeyImagePrefix:      []byte(ImagePrefix(in.Host, in.Project)),
+		KeyRegistryAuth:     []byte(in.Host + ":" + in.Puller.User + ":" + in.Puller.Token.Reveal()),
+		KeyCA:               ca,
+	}, nil
+}
+
+// dockerConfig is the part of Docker's config.json that holds logins
+// (docker/cli, cli/config/configfile).
+type dockerConfig struct {
+	Auths map[string]dockerAuth `json:"auths"`
+}
+
+// dockerAuth holds the same login twice, because some readers take username and
+// password, and others take auth, the base64 of both joined by ":".
+type dockerAuth struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Auth     string `json:"auth"`
+}
+
+func newDockerAuth(login Login) dockerAuth {
+	pair := login.User + ":" + login.Token.Reveal()
+	return dockerAuth{
+		Username: login.User,
+		Password: login.Token.Reveal(),
+		Auth:     base64.StdEncoding.EncodeToString([]byte(pair)),
+	}
+}
+
+// holds reports whether both copies of the login carry the token.
+func (a dockerAuth) holds(token credential.Token) bool {
+	pair, err := base64.StdEncoding.DecodeString(a.Auth)
+	if err != nil {
+		return false
+	}
+	_, password, _ := strings.Cut(string(pair), ":")
+	return a.Password == token.Reveal() && password == token.Reveal()
+}

@@ -1,0 +1,57 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestFindBearer(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		values []string
+		want   map[string]string
+	}{
+		{"the challenge of OpenShift", []string{`Bearer realm="https://h/openshift/token"`}, map[string]string{"realm": "https://h/openshift/token"}},
+		{"several parameters", []string{`bearer Realm="r", service="s,t" ,scope=x`}, map[string]string{"realm": "r", "service": "s,t", "scope": "x"}},
+		{"escapes", []string{`Bearer realm="a\"b\\c"`}, map[string]string{"realm": `a"b\c`}},
+		{"the first of two values of one key", []string{`Bearer realm="a",realm="b"`}, map[string]string{"realm": "a"}},
+		{"the second header", []string{`Basic realm=openshift,error="x"`, `Bearer realm="r"`}, map[string]string{"realm": "r"}},
+		{"no parameters", []string{"Bearer"}, map[string]string{}},
+		{"an open quote", []string{`Bearer realm="a`}, nil},
+		{"an open escape", []string{`Bearer realm="a\`}, nil},
+		{"no value", []string{`Bearer realm`}, nil},
+		{"no key", []string{`Bearer ="a"`}, nil},
+		{"another scheme", []string{`Bearerish realm="a"`}, nil},
+		{"nothing", []string{""}, nil},
+		{"no header", nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, ok := findBearer(tt.values)
+			g.Expect(ok).To(Equal(tt.want != nil))
+			g.Expect(got).To(Equal(tt.want))
+		})
+	}
+}
+
+func FuzzFindBearer(f *testing.F) {
+	f.Add(`Bearer realm="https://h/openshift/token",service="a\"b"`)
+	f.Add(`Bearer realm=`)
+	f.Add(`Bearer a="\`)
+	f.Fuzz(func(t *testing.T, value string) {
+		params, ok := findBearer([]string{value})
+		if ok && !strings.EqualFold(strings.TrimSpace(value)[:6], "Bearer") {
+			t.Fatalf("a challenge in %q", value)
+		}
+		for key, text := range params {
+			if key != strings.ToLower(key) || key == "" || len(text) > len(value) {
+				t.Fatalf("%q=%q from %q", key, text, value)
+			}
+		}
+	})
+}

@@ -1,0 +1,210 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package registry asks the image registry of OpenShift what a token may do,
+// the way docker would: over the host of its route, with nothing but the token.
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// ProbeRepository is the repository of a project that is asked for. It need not
+// exist, and asking does not create it.
+const ProbeRepository = "edge-registry-probe"
+
+const (
+	// maxBody is how many bytes of an answer are read.
+	maxBody = 64 << 10
+	// grace is how long an upload that was begun may outlive its context, so that
+	// it can be cancelled.
+	grace = 5 * time.Second
+)
+
+// anonymous is the token that the registry gives to whom it does not know
+// (openshift/image-registry, pkg/dockerregistry/server/token.go).
+const anonymous = "anonymous"
+
+// Client talks to one registry.
+type Client struct {
+	host      string
+	transport http.RoundTripper
+	grace     time.Duration
+}
+
+// New returns a client of the registry at host, over HTTPS only. The transport
+// decides whom to trust: it should hold the published CA and nothing else.
+func New(host string, transport http.RoundTripper) *Client {
+	return &Client{host: host, transport: transport, grace: grace}
+}
+
+// Access is what a token may do in a project.
+type Access struct {
+	Pull, Push bool
+	// Leftover is set when the upload that was opened to learn about Push could not
+	// be cancelled. It does no harm: the registry purges it after a week.
+	Leftover error
+}
+
+// Probe logs in and finds what the token may do with the images of a project. It
+// stores nothing in the registry. An error is an *Error and means that there is
+// no answer, never that the answer is no.
+func (c *Client) Probe(ctx context.Context, project, user string, token credential.Token) (Access, error) {
+	if token.IsZero() {
+		return Access{}, c.fail(Refused, opLogin, 0, errors.New("there is no token"))
+	}
+	realm, err := c.challenge(ctx)
+	if err != nil {
+		return Access{}, err
+	}
+	repository := project + "/" + ProbeRepository
+	bearer, err := c.login(ctx, realm, repository, user, token)
+	if err != nil {
+		return Access{}, err
+	}
+	s := session{Client: c, repository: repository, bearer: bearer}
+	pull, err := s.pull(ctx)
+	if err != nil {
+		return Access{}, err
+	}
+	push, leftover, err := s.push(ctx)
+	if err != nil {
+		return Access{}, err
+	}
+	return Access{Pull: pull, Push: push, Leftover: leftover}, nil
+}
+
+// challenge asks for the registry without credentials, and returns the address
+// where it says tokens are given.
+func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
+	a, err := c.do(ctx, opChallenge, http.MethodGet, c.url("/v2/"), nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusUnauthorized {
+		return nil, c.unexpected(opChallenge, a)
+	}
+	params, ok := findBearer(a.header.Values("WWW-Authenticate"))
+	if !ok {
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers no Bearer token"))
+	}
+	realm, err := url.Parse(params["realm"])
+	if err != nil || !c.owns(realm) {
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to another host, to which the token is not sent"))
+	}
+	query := realm.Query()
+	query.Set("service", params["service"])
+	realm.RawQuery = query.Encode()
+	return realm, nil
+}
+
+// login trades the token for the one to send with requests. OpenShift answers
+// with the very same token, but only after it has checked it; without a login it
+// gives the anonymous one to everybody.
+func (c *Client) login(ctx context.Context, realm *url.URL, repository, user string, token credential.Token) (credential.Token, error) {
+	target := *realm
+	query := target.Query()
+	query.Set("account", user)
+	query.Set("scope", "repository:"+repository+":pull,push")
+	target.RawQuery = query.Encode()
+	a, err := c.do(ctx, opLogin, http.MethodGet, &target, func(req *http.Request) {
+		req.SetBasicAuth(user, token.Reveal())
+	})
+	if err != nil {
+		return credential.Token{}, err
+	}
+	switch a.status {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return credential.Token{}, c.fail(Refused, opLogin, a.status, a.code())
+	default:
+		return credential.Token{}, c.unexpected(opLogin, a)
+	}
+	var granted struct {
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
+	}
+	// The cause is dropped: it could quote the token.
+	if json.Unmarshal(a.body, &granted) != nil || granted.Token == "" && granted.AccessToken == "" {
+		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
+	}
+	if granted.Token == "" {
+		granted.Token = granted.AccessToken
+	}
+	if granted.Token == anonymous {
+		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
+	}
+	return credential.NewToken(granted.Token), nil
+}
+
+func (c *Client) url(path string) *url.URL {
+	return &url.URL{Scheme: "https", Host: c.host, Path: path}
+}
+
+// owns reports whether a token may be sent to the address.
+func (c *Client) owns(u *url.URL) bool {
+	return u.Scheme == "https" && strings.EqualFold(u.Host, c.host) && u.User == nil
+}
+
+// answer is a response of which everything is read.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends one request. Redirects are not followed: they are answers.
+func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, authorize func(*http.Request)) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), http.NoBody)
+	if err != nil {
+		return answer{}, c.fail(Unexpected, o, 0, errors.New("the address is malformed"))
+	}
+	if authorize != nil {
+		authorize(req)
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, c.failTransport(ctx, o, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return answer{}, c.failTransport(ctx, o, err)
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// codePattern is what a registry's error code looks like. Nothing else of an
+// answer reaches a message: a body could repeat the token.
+var codePattern = regexp.MustCompile(`^[A-Z][A-Z_]{0,40}$`)
+
+// code returns the first error code of the answer, or nil.
+func (a answer) code() error {
+	var body struct {
+		Errors []struct {
+			Code string `json:"code"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 || !codePattern.MatchString(body.Errors[0].Code) {
+		return nil
+	}
+	return codeError(body.Errors[0].Code)
+}
+
+// codeError is the code of an error, as the distribution specification lists them.
+type codeError string
+
+func (e codeError) Error() string { return fmt.Sprintf("code %s", string(e)) }
+
+const codeNameUnknown codeError = "NAME_UNKNOWN"

@@ -1,0 +1,171 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Kind says why a probe has no answer.
+type Kind string
+
+const (
+	// Unresolvable: DNS does not know the host.
+	Unresolvable Kind = "Unresolvable"
+	// Unreachable: no connection, or none that lasts.
+	Unreachable Kind = "Unreachable"
+	// Untrusted: the transport does not trust the certificate of the host.
+	Untrusted Kind = "Untrusted"
+	// Refused: the registry does not accept the token.
+	Refused Kind = "Refused"
+	// Unavailable: the router or the registry cannot serve now, or the registry
+	// takes no pushes at all.
+	Unavailable Kind = "Unavailable"
+	// Unexpected: the answer is not one of an OpenShift registry.
+	Unexpected Kind = "Unexpected"
+)
+
+// op is the part of a probe that failed.
+type op string
+
+const (
+	opChallenge op = "ask for the challenge"
+	opLogin     op = "log in"
+	opPull      op = "ask to pull"
+	opPush      op = "ask to push"
+	opCancel    op = "cancel the upload"
+)
+
+// Error is the failure of a probe. Its text is one line that says what is wrong,
+// where, and what to do, and holds nothing of a token.
+type Error struct {
+	Kind Kind
+	Host string
+	// Op is what was being done, such as "log in".
+	Op string
+	// Status is that of the answer; 0 when there was none.
+	Status int
+	// Err is the cause, if there is one that can be shown.
+	Err error
+}
+
+var errReadOnly = errors.New(`it is read-only: unset spec.readOnly of registry Config "cluster"`)
+
+// advice is what to do about each kind.
+var advice = map[Kind]string{
+	Unresolvable: "check the wildcard DNS record of the apps domain",
+	Unreachable:  "check the router, network policies and the cluster proxy",
+	Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
+	Refused:      "the token has expired or was revoked and must be issued again",
+	Unavailable:  `check the pods and conditions of registry Config "cluster"`,
+	Unexpected:   "check that the route leads to the image registry of OpenShift",
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "registry %s, on the attempt to %s: %s", e.Host, e.Op, e.what())
+	if e.Err != nil {
+		fmt.Fprintf(&b, " (%s)", oneLine(e.Err.Error()))
+	}
+	if !errors.Is(e.Err, errReadOnly) {
+		b.WriteString(": " + advice[e.Kind])
+	}
+	return b.String()
+}
+
+func (e *Error) what() string {
+	if e.Status != 0 && e.Kind != Refused {
+		return strings.TrimSpace(fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status)))
+	}
+	switch e.Kind {
+	case Unresolvable:
+		return "its name cannot be resolved"
+	case Untrusted:
+		return "its certificate is not trusted"
+	case Refused:
+		return "the token is refused"
+	case Unreachable:
+		return "it cannot be reached"
+	default:
+		return "it does not behave like a registry"
+	}
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (c *Client) fail(kind Kind, o op, status int, err error) *Error {
+	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err}
+}
+
+// unexpected is an answer that is neither yes nor no.
+func (c *Client) unexpected(o op, a answer) *Error {
+	kind := Unexpected
+	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
+		kind = Unavailable
+	}
+	return c.fail(kind, o, a.status, a.code())
+}
+
+// failTransport is a request without an answer.
+func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
+	var unknown *net.DNSError
+	var unverified *tls.CertificateVerificationError
+	var connection *net.OpError
+	var plain tls.RecordHeaderError
+	switch {
+	case ctx.Err() != nil:
+		return c.fail(Unreachable, o, 0, context.Cause(ctx))
+	case errors.As(err, &unverified):
+		return c.fail(Untrusted, o, 0, unverified.Err)
+	case untrusted(err):
+		return c.fail(Untrusted, o, 0, err)
+	case errors.As(err, &unknown):
+		return c.fail(Unresolvable, o, 0, unknown)
+	case errors.As(err, &plain):
+		return c.fail(Unexpected, o, 0, errors.New("it does not speak TLS"))
+	case errors.As(err, &connection):
+		return c.fail(Unreachable, o, 0, connection)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), o == opChallenge:
+		return c.fail(Unreachable, o, 0, err)
+	default:
+		// The text may quote what the peer said, and a token was sent to it.
+		return c.fail(Unreachable, o, 0, errors.New("no valid answer in HTTP"))
+	}
+}
+
+// untrusted recognises the failures of a transport that verifies by itself.
+func untrusted(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
+
+// maxText is how many bytes of a cause a message holds.
+const maxText = 200
+
+// oneLine makes foreign text fit for a message: printable, on one line, short.
+func oneLine(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "..."
+	}
+	return text
+}

@@ -1,0 +1,343 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+func TestProbeFindsAccess(t *testing.T) {
+	existing := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, `{"name":"factory/edge-registry-probe","tags":[]}`)
+	}
+	for _, tt := range []struct {
+		name     string
+		token    string
+		override map[string]http.HandlerFunc
+		want     Access
+	}{
+		{"a publisher may pull and push", publisherToken, nil, Access{Pull: true, Push: true}},
+		{"a puller may pull", pullerToken, nil, Access{Pull: true}},
+		{"a token without a role may nothing", strangerToken, nil, Access{}},
+		{"a repository that exists", publisherToken, map[string]http.HandlerFunc{"GET " + tagsPath: existing},
+			Access{Pull: true, Push: true}},
+		{"forbidden means no", publisherToken, map[string]http.HandlerFunc{
+			"GET " + tagsPath: status(http.StatusForbidden), "POST " + uploadPath: status(http.StatusForbidden),
+		}, Access{}},
+		{"an upload at a relative address", publisherToken, map[string]http.HandlerFunc{
+			"POST " + uploadPath: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", uploadPath+"17")
+				w.WriteHeader(http.StatusAccepted)
+			},
+		}, Access{Pull: true, Push: true}},
+		{"an upload that is gone when it is cancelled", publisherToken, map[string]http.HandlerFunc{
+			"DELETE " + uploadPath + "51263b41-49f4-43d7-8751-000000000000": status(http.StatusNotFound),
+		}, Access{Pull: true, Push: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := startOpenShift(t)
+			o.override = orEmpty(tt.override)
+			got, err := o.probe(t.Context(), tt.token)
+			g := NewWithT(t)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got).To(Equal(tt.want))
+		})
+	}
+}
+
+func orEmpty(override map[string]http.HandlerFunc) map[string]http.HandlerFunc {
+	if override == nil {
+		return map[string]http.HandlerFunc{}
+	}
+	return override
+}
+
+func TestProbeSendsFiveRequestsAndLeavesNoUpload(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	_, err := o.probe(t.Context(), publisherToken)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.seen()).To(Equal([]string{
+		"GET /v2/", "GET " + tokenPath, "GET " + tagsPath, "POST " + uploadPath,
+		"DELETE " + uploadPath + "51263b41-49f4-43d7-8751-000000000000",
+	}))
+	g.Expect(o.openUploads()).To(BeZero())
+	g.Expect(o.logins).To(ConsistOf(
+		"account=edge-publisher&scope=repository%3Afactory%2Fedge-registry-probe%3Apull%2Cpush&service="))
+}
+
+func answer200(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, body) }
+}
+
+func challengeWith(value string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if value != "" {
+			w.Header().Set("WWW-Authenticate", value)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+}
+
+// echo answers with the token in every place that a client could quote.
+func echo(w http.ResponseWriter, r *http.Request) {
+	_, token, _ := r.BasicAuth()
+	token += bearer(r)
+	w.Header().Set("Location", "https://elsewhere.example.com/"+token)
+	w.Header().Set("WWW-Authenticate", "Bearer realm="+token)
+	w.WriteHeader(http.StatusTeapot)
+	_, _ = fmt.Fprintf(w, `{"token":%q,"errors":[{"code":%q,"message":%q}]}`, token, token, token)
+}
+
+// echoRaw breaks HTTP with the token in the status line.
+func echoRaw(w http.ResponseWriter, r *http.Request) {
+	_, token, _ := r.BasicAuth()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s%s\r\n\r\n", token, bearer(r))
+	_ = conn.Close()
+}
+
+func TestProbeFails(t *testing.T) {
+	unavailable := status(http.StatusServiceUnavailable)
+	for _, tt := range []struct {
+		name   string
+		token  string
+		route  string
+		answer http.HandlerFunc
+		kind   Kind
+		op     op
+		text   string
+		// silent means that no request with credentials may be seen.
+		silent bool
+	}{
+		{"a token that the registry does not accept", garbageToken, "", nil, Refused, opLogin, "the token is refused", false},
+		{"a token that it forbids", publisherToken, "GET " + tokenPath, status(http.StatusForbidden), Refused, opLogin, "must be issued again", false},
+		{"no token", "", "", nil, Refused, opLogin, "there is no token", true},
+		{"a login that is taken for anonymous", publisherToken, "GET " + tokenPath, answer200(`{"token":"anonymous"}`), Refused, opLogin, "anonymous", false},
+		{"a login without a token in the answer", publisherToken, "GET " + tokenPath, answer200(`{}`), Unexpected, opLogin, "holds no token", false},
+		{"a login that answers garbage", publisherToken, "GET " + tokenPath, answer200(`<html>`), Unexpected, opLogin, "holds no token", false},
+		{"a router without a backend", publisherToken, "GET /v2/", unavailable, Unavailable, opChallenge, "answered 503 Service Unavailable", true},
+		{"a backend that fails at the login", publisherToken, "GET " + tokenPath, status(500), Unavailable, opLogin, "answered 500", false},
+		{"a backend that fails at the pull", publisherToken, "GET " + tagsPath, unavailable, Unavailable, opPull, "answered 503", false},
+		{"a backend that fails at the push", publisherToken, "POST " + uploadPath, unavailable, Unavailable, opPush, "answered 503", false},
+		{"too many requests", publisherToken, "GET " + tagsPath, status(http.StatusTooManyRequests), Unavailable, opPull, "answered 429", false},
+		{"a registry that is read-only", publisherToken, "POST " + uploadPath, status(http.StatusMethodNotAllowed), Unavailable, opPush, "spec.readOnly", false},
+		{"a registry that asks for nothing", publisherToken, "GET /v2/", answer200(`{}`), Unexpected, opChallenge, "answered 200 OK", true},
+		{"no registry", publisherToken, "GET /v2/", status(http.StatusNotFound), Unexpected, opChallenge, "answered 404", true},
+		{"no challenge", publisherToken, "GET /v2/", challengeWith(""), Unexpected, opChallenge, "offers no Bearer", true},
+		{"a Basic challenge", publisherToken, "GET /v2/", challengeWith(`Basic realm="x"`), Unexpected, opChallenge, "offers no Bearer", true},
+		{"a realm on another host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://elsewhere.example.com/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"a realm on another port", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `:8443/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"a realm without TLS", publisherToken, "GET /v2/", challengeWith(`Bearer realm="http://` + host + `/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"a realm with a user", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `@elsewhere.example.com/"`), Unexpected, opChallenge, "another host", true},
+		{"a realm without a host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"no realm", publisherToken, "GET /v2/", challengeWith(`Bearer service="x"`), Unexpected, opChallenge, "another host", true},
+		{"a redirect of the challenge", publisherToken, "GET /v2/", redirect, Unexpected, opChallenge, "answered 307", true},
+		{"a redirect of the login", publisherToken, "GET " + tokenPath, redirect, Unexpected, opLogin, "answered 307", false},
+		{"a redirect of the pull", publisherToken, "GET " + tagsPath, redirect, Unexpected, opPull, "answered 307", false},
+		{"a redirect of the push", publisherToken, "POST " + uploadPath, redirect, Unexpected, opPush, "answered 307", false},
+		{"an unknown page instead of a repository", publisherToken, "GET " + tagsPath, status(http.StatusNotFound), Unexpected, opPull, "answered 404", false},
+		{"an upload that is finished at once", publisherToken, "POST " + uploadPath, status(http.StatusCreated), Unexpected, opPush, "answered 201", false},
+		{"a code of the registry", publisherToken, "GET " + tagsPath, func(w http.ResponseWriter, _ *http.Request) {
+			answerError(w, http.StatusInternalServerError, "UNKNOWN", "null")
+		}, Unavailable, opPull, "code UNKNOWN", false},
+		{"an echo at the login", publisherToken, "GET " + tokenPath, echo, Unexpected, opLogin, "answered 418", false},
+		{"an echo at the pull", publisherToken, "GET " + tagsPath, echo, Unexpected, opPull, "answered 418", false},
+		{"an echo at the push", publisherToken, "POST " + uploadPath, echo, Unexpected, opPush, "answered 418", false},
+		{"a broken echo at the login", publisherToken, "GET " + tokenPath, echoRaw, Unreachable, opLogin, "no valid answer", false},
+		{"a broken echo at the pull", publisherToken, "GET " + tagsPath, echoRaw, Unreachable, opPull, "no valid answer", false},
+		{"a broken echo at the push", publisherToken, "POST " + uploadPath, echoRaw, Unreachable, opPush, "no valid answer", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := startOpenShift(t)
+			if tt.route != "" {
+				o.override[tt.route] = tt.answer
+			}
+			access, err := o.probe(t.Context(), tt.token)
+			g := NewWithT(t)
+			g.Expect(access).To(BeZero())
+			expectError(t, err, tt.kind, tt.op, tt.text)
+			if tt.silent {
+				g.Expect(len(o.seen())).To(BeNumerically("<", 2), "nothing is sent after the challenge")
+			}
+			g.Expect(o.openUploads()).To(BeZero())
+		})
+	}
+}
+
+// expectError checks what was reported, and that no token is in any form of it.
+func expectError(t *testing.T, err error, kind Kind, o op, text string) {
+	t.Helper()
+	g := NewWithT(t)
+	var failure *Error
+	g.Expect(errors.As(err, &failure)).To(BeTrue(), "%v", err)
+	g.Expect(failure.Kind).To(Equal(kind), failure.Error())
+	g.Expect(failure.Op).To(Equal(string(o)), failure.Error())
+	g.Expect(failure.Host).To(Equal(host))
+	g.Expect(failure.Error()).To(ContainSubstring(text))
+	g.Expect(failure.Error()).To(ContainSubstring(host))
+	g.Expect(failure.Error()).To(MatchRegexp(`^[^\n\r]+$`))
+	g.Expect(len(failure.Error())).To(BeNumerically("<", 600))
+	for cause := error(failure); cause != nil; cause = errors.Unwrap(cause) {
+		g.Expect(strings.Contains(fmt.Sprintf("%s %v %+v %#v", cause, cause, cause, cause), "secret")).To(BeFalse(), "a token shows")
+	}
+}
+
+func TestProbeWithoutAConnection(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	for _, tt := range []struct {
+		name   string
+		change func(*http.Transport)
+		kind   Kind
+		text   string
+	}{
+		{"a name that does not resolve", func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+			}
+		}, Unresolvable, "wildcard DNS record"},
+		{"a refused connection", func(tr *http.Transport) {
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}
+		}, Unreachable, "connection refused"},
+		{"a certificate of an unknown CA", func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() },
+			Untrusted, "unknown authority"},
+		{"a certificate for another host", func(tr *http.Transport) { tr.TLSClientConfig.ServerName = "elsewhere.test" },
+			Untrusted, "elsewhere.test"},
+		{"a host that does not speak TLS", func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, plain.Listener.Addr().String())
+			}
+		}, Unexpected, "does not speak TLS"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := startOpenShift(t)
+			transport := o.transport()
+			tt.change(transport)
+			_, err := New(host, transport).Probe(t.Context(), "factory", "edge-publisher", credential.NewToken(publisherToken))
+			expectError(t, err, tt.kind, opChallenge, tt.text)
+			NewWithT(t).Expect(o.seen()).To(BeEmpty())
+		})
+	}
+}
+
+func TestAnUploadThatCannotBeCancelledIsReported(t *testing.T) {
+	locate := func(location string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusAccepted)
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		location string
+		kind     Kind
+		text     string
+		sent     bool
+	}{
+		{"the registry fails", uploadPath + "7", Unavailable, "answered 503", true},
+		{"the address is on another host", "https://elsewhere.example.com" + uploadPath + "7", Unexpected, "not sent", false},
+		{"the address is without TLS", "http://" + host + uploadPath + "7", Unexpected, "not sent", false},
+		{"the address is a manifest", "https://" + host + repository + "/manifests/latest", Unexpected, "not sent", false},
+		{"the address is in another repository", "/v2/other/app/blobs/uploads/7", Unexpected, "not sent", false},
+		{"the address climbs out of the uploads", uploadPath + "../../manifests/latest", Unexpected, "not sent", false},
+		{"the address climbs out in disguise", uploadPath + "..%2f..%2fmanifests%2flatest", Unexpected, "not sent", false},
+		{"the address is that of all uploads", uploadPath, Unexpected, "not sent", false},
+		{"there is no address", "", Unexpected, "not sent", false},
+		{"the address is malformed", "https://%", Unexpected, "not sent", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOpenShift(t)
+			o.override["POST "+uploadPath] = locate(tt.location)
+			o.override["DELETE "+uploadPath+"7"] = status(http.StatusServiceUnavailable)
+			access, err := o.probe(t.Context(), publisherToken)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(access.Pull).To(BeTrue())
+			g.Expect(access.Push).To(BeTrue())
+			expectError(t, access.Leftover, tt.kind, opCancel, tt.text)
+			g.Expect(strings.Contains(strings.Join(o.seen(), " "), "DELETE")).To(Equal(tt.sent))
+		})
+	}
+}
+
+// The context ends when the request to open the upload has arrived, so that
+// the client does not know yet that there is something to cancel.
+func TestAnUploadIsCancelledThoughTheContextHasEnded(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	o.override["POST "+uploadPath] = func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		o.openUpload(w, r)
+	}
+	access, err := o.probe(ctx, publisherToken)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(access).To(Equal(Access{Pull: true, Push: true}))
+	g.Expect(o.openUploads()).To(BeZero())
+}
+
+func TestACancellationThatHangsEndsSoonAfterTheContext(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.override["DELETE "+uploadPath+"51263b41-49f4-43d7-8751-000000000000"] = func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}
+	transport := o.transport()
+	client := New(host, transport)
+	client.grace = time.Millisecond
+	access, err := client.Probe(ctx, "factory", "edge-publisher", credential.NewToken(publisherToken))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(access.Push).To(BeTrue())
+	expectError(t, access.Leftover, Unreachable, opCancel, "context canceled")
+}
+
+func TestProbeEndsWithItsContext(t *testing.T) {
+	for _, route := range []string{"GET /v2/", "GET " + tokenPath, "GET " + tagsPath} {
+		t.Run(route, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOpenShift(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o.override[route] = func(_ http.ResponseWriter, r *http.Request) {
+				cancel()
+				<-r.Context().Done()
+			}
+			_, err := o.probe(ctx, publisherToken)
+			g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "%v", err)
+			g.Expect(o.seen()).NotTo(ContainElement(HavePrefix("POST")))
+		})
+	}
+}
+
+func TestABodyIsReadOnlyUpToALimit(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	o.override["GET "+tokenPath] = answer200(`{"padding":"` + strings.Repeat("x", maxBody) + `","token":"x"}`)
+	_, err := o.probe(t.Context(), publisherToken)
+	expectError(t, err, Unexpected, opLogin, "holds no token")
+	g.Expect(o.seen()).To(HaveLen(2))
+}

@@ -1,0 +1,137 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package trust decides which certificates a client must hold to trust the
+// host of a registry: certificates that are known by other ways than the
+// connection go in, a bundle that verifies what the host presents comes out.
+//
+// A host never vouches for itself. What it presents is only checked; what is
+// published comes from the candidates.
+package trust
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"slices"
+	"time"
+)
+
+// Source is the kind of place from which an anchor was taken.
+type Source string
+
+// Sources, in the order in which a caller is expected to offer them.
+const (
+	// SourceCABundleRef is the ConfigMap that the spec names.
+	SourceCABundleRef Source = "CABundleRef"
+	// SourceRoute is the certificate in the Route itself.
+	SourceRoute Source = "Route"
+	// SourceDefaultIngressCert is the chain of the default router, which
+	// cluster-ingress-operator publishes.
+	SourceDefaultIngressCert Source = "DefaultIngressCert"
+	// SourceProxy is the trusted CA of the cluster proxy.
+	SourceProxy Source = "Proxy"
+	// SourceSystem is the set of roots of the machine that the operator runs on.
+	SourceSystem Source = "System"
+)
+
+// Candidate is a set of certificates that may hold the anchor of a host.
+type Candidate struct {
+	Source Source
+	// Where names the place in messages, such as
+	// `ConfigMap openshift-config-managed/default-ingress-cert`.
+	Where string
+	// PEM holds certificates. It is ignored for SourceSystem.
+	PEM []byte
+	// Roots is for SourceSystem only: a pool whose certificates cannot be listed.
+	Roots *x509.CertPool
+}
+
+// place is how messages call the candidate.
+func (c Candidate) place() string {
+	switch {
+	case c.Where != "":
+		return c.Where
+	case c.Source == SourceSystem:
+		return "the system roots"
+	default:
+		return string(c.Source)
+	}
+}
+
+// Bundle is what clients of a host are given to trust it.
+type Bundle struct {
+	// PEM is the root, followed by those intermediates that the host omits, from
+	// the root downwards. The same certificates always give the same bytes.
+	PEM []byte
+	// Source and Where are those of the candidate that verified.
+	Source Source
+	Where  string
+	// Root is the anchor: a self-signed CA certificate.
+	Root *x509.Certificate
+	// Subject and SHA256 describe the anchor; SHA256 is lower-case hex of its DER,
+	// without colons.
+	Subject string
+	SHA256  string
+	// NotAfter is when the first of the published certificates expires.
+	NotAfter time.Time
+}
+
+// published returns the root of a verified chain, and from there downwards those
+// of its intermediates that are not among the presented certificates.
+func published(chain, presented []*x509.Certificate) []*x509.Certificate {
+	certs := []*x509.Certificate{chain[len(chain)-1]}
+	for i := len(chain) - 2; i > 0; i-- {
+		if !holds(presented, chain[i]) {
+			certs = append(certs, chain[i])
+		}
+	}
+	return certs
+}
+
+// byPreference orders what could be published for one host: there is a choice
+// when roots are cross-signed or were renewed with the same key. The fewest
+// certificates come first, then those that last longest; their bytes make the
+// choice independent of the order in which a candidate lists them.
+func byPreference(a, b []*x509.Certificate) int {
+	return cmp.Or(
+		cmp.Compare(len(a), len(b)),
+		firstExpiry(b).Compare(firstExpiry(a)),
+		slices.CompareFunc(a, b, func(a, b *x509.Certificate) int { return bytes.Compare(a.Raw, b.Raw) }),
+	)
+}
+
+// newBundle makes a bundle of certificates that begin with their root.
+func newBundle(c Candidate, certs []*x509.Certificate) Bundle {
+	root := certs[0]
+	sum := sha256.Sum256(root.Raw)
+	b := Bundle{
+		Source:   c.Source,
+		Where:    c.place(),
+		Root:     root,
+		Subject:  root.Subject.String(),
+		SHA256:   hex.EncodeToString(sum[:]),
+		NotAfter: firstExpiry(certs),
+	}
+	for _, cert := range certs {
+		b.PEM = append(b.PEM, pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: cert.Raw})...)
+	}
+	return b
+}
+
+func firstExpiry(certs []*x509.Certificate) time.Time {
+	first := certs[0].NotAfter
+	for _, cert := range certs[1:] {
+		if cert.NotAfter.Before(first) {
+			first = cert.NotAfter
+		}
+	}
+	return first
+}
+
+func holds(certs []*x509.Certificate, cert *x509.Certificate) bool {
+	return slices.ContainsFunc(certs, cert.Equal)
+}

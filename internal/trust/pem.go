@@ -1,0 +1,86 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+const certificateBlock = "CERTIFICATE"
+
+// ParsePEM returns the certificates of a PEM file in their order. It skips text,
+// blocks of other types, and certificates that crypto/x509 cannot read: bundles
+// of a company often hold one that is malformed, which must not spoil the others.
+// A file without any readable certificate is an error.
+func ParsePEM(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	var unreadable error
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		if block.Type != certificateBlock {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			unreadable = err
+			continue
+		}
+		certs = append(certs, cert)
+	}
+	switch {
+	case len(certs) > 0:
+		return certs, nil
+	case unreadable != nil:
+		return nil, fmt.Errorf("no readable certificate: %w", unreadable)
+	default:
+		return nil, errors.New("no certificate in PEM form")
+	}
+}
+
+// Pool returns the certificates of a PEM file as a pool to verify with. It is
+// as tolerant as ParsePEM, and fails as it does.
+func Pool(data []byte) (*x509.CertPool, error) {
+	certs, err := ParsePEM(data)
+	if err != nil {
+		return nil, err
+	}
+	return newPool(certs), nil
+}
+
+func newPool(certs []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
+// isRoot reports whether the certificate is a self-signed CA. Go takes any
+// certificate of a pool for an anchor; OpenSSL, and with it curl, Python and
+// many a client of an edge node, takes only these.
+func isRoot(cert *x509.Certificate) bool {
+	if !looksLikeRoot(cert) {
+		return false
+	}
+	// CheckSignature accepts SHA-1, unlike CheckSignatureFrom. Old roots carry such
+	// a self-signature, on which no security rests.
+	return cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
+}
+
+// looksLikeRoot is isRoot without the costly part, the check of the signature.
+func looksLikeRoot(cert *x509.Certificate) bool {
+	maySign := cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0
+	return isCA(cert) && maySign && bytes.Equal(cert.RawSubject, cert.RawIssuer)
+}
+
+func isCA(cert *x509.Certificate) bool {
+	return cert.BasicConstraintsValid && cert.IsCA
+}

@@ -1,0 +1,164 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package trust
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// errPresented ends a handshake once the certificates are known.
+var errPresented = errors.New("the certificates were presented")
+
+// Present connects to port 443 of the host, through the proxy that the transport
+// chooses for it, and returns the certificates that it presents, leaf first. They
+// are not verified, and good for Verify only: whoever answers may present
+// anything. The handshake is broken off before it ends, so that no byte of HTTP
+// reaches the host. The transport itself is not changed. An error is an *Error.
+func Present(ctx context.Context, transport *http.Transport, host string) ([]*x509.Certificate, error) {
+	d := dial{host: host, presented: make(chan []*x509.Certificate, 1)}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeStart: func() { d.handshake.Store(true) },
+	})
+	target := &url.URL{Scheme: "https", Host: host, Path: "/"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, target.String(), http.NoBody)
+	if err != nil {
+		return nil, d.failure(err)
+	}
+	if transport.Proxy != nil {
+		if d.proxy, err = transport.Proxy(req); err != nil {
+			// The cause would show the URL of the proxy, and the password in it.
+			return nil, d.failure(errors.New("the URL of the proxy cannot be parsed"))
+		}
+	}
+	resp, err := d.transport(transport).RoundTrip(req)
+	if err == nil {
+		_ = resp.Body.Close()
+		err = errors.New("the handshake did not take place")
+	}
+	select {
+	case certs := <-d.presented:
+		return certs, nil
+	default:
+		return nil, d.failure(err)
+	}
+}
+
+// dial is one connection to a host.
+type dial struct {
+	host      string
+	proxy     *url.URL
+	presented chan []*x509.Certificate
+	// handshake is set when TLS with the host begins.
+	handshake atomic.Bool
+}
+
+// transport returns a copy that catches the certificates of the host.
+func (d *dial) transport(base *http.Transport) *http.Transport {
+	t := base.Clone()
+	t.DisableKeepAlives = true
+	t.Proxy = http.ProxyURL(d.proxy)
+	t.OnProxyConnectResponse = refusedByProxy
+	t.DialTLS = nil //nolint:staticcheck // A dialer that the caller set would do its own handshake.
+	t.DialTLSContext = nil
+	if d.proxy != nil && d.proxy.Scheme == "https" {
+		t.DialTLSContext = dialProxy(base)
+	}
+	t.TLSClientConfig = &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // The certificates are asked for here, and verified by Verify.
+		VerifyConnection: func(state tls.ConnectionState) error {
+			d.presented <- state.PeerCertificates
+			return errPresented
+		},
+	}
+	return t
+}
+
+// dialProxy connects to a proxy that itself speaks TLS, and verifies it: the
+// credentials of the proxy are sent to it.
+func dialProxy(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		connect := base.DialContext
+		if connect == nil {
+			connect = new(net.Dialer).DialContext
+		}
+		raw, err := connect(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		config := &tls.Config{MinVersion: tls.VersionTLS12}
+		if base.TLSClientConfig != nil {
+			config = base.TLSClientConfig.Clone()
+		}
+		config.NextProtos = nil
+		if config.ServerName, _, err = net.SplitHostPort(addr); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+		conn := tls.Client(raw, config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+		// Hidden, lest net/http take this handshake for that with the host.
+		return struct{ net.Conn }{conn}, nil
+	}
+}
+
+// proxyRefusal is the answer of a proxy that does not connect to the host.
+type proxyRefusal int
+
+func (r proxyRefusal) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the proxy answered %d %s", int(r), http.StatusText(int(r))))
+}
+
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return proxyRefusal(resp.StatusCode)
+	}
+	return nil
+}
+
+// failure says how far the connection came.
+func (d *dial) failure(err error) *Error {
+	fail := func(kind Kind, format string, args ...any) *Error {
+		return &Error{Kind: kind, Host: d.host, Err: err, text: fmt.Sprintf(format, args...)}
+	}
+	var unknown *net.DNSError
+	switch {
+	case d.proxy != nil && !d.handshake.Load():
+		return fail(Unreachable, "cannot connect to %s through proxy %s (%s): check the cluster proxy and its noProxy",
+			d.host, d.proxy.Host, oneLine(err.Error()))
+	case errors.As(err, &unknown):
+		return fail(Unresolvable, "cannot resolve %s (%s): check the wildcard DNS record of the apps domain",
+			d.host, oneLine(unknown.Err))
+	case d.handshake.Load() && !cutOff(err):
+		return fail(NotTLS, "no TLS with %s (%s): check what answers on its port 443", d.host, oneLine(err.Error()))
+	default:
+		return fail(Unreachable, "cannot connect to %s (%s): check the router, network policies and the cluster proxy",
+			d.host, oneLine(err.Error()))
+	}
+}
+
+// cutOff reports whether the connection ended or stood still, rather than that
+// the peer said something wrong.
+func cutOff(err error) bool {
+	var slow net.Error
+	return errors.As(err, &slow) && slow.Timeout() ||
+		errors.Is(err, context.Canceled) ||
+		errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, syscall.ECONNRESET)
+}

@@ -1,0 +1,149 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package trust
+
+import (
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Verify checks the chain that the host presented against each candidate in
+// order, anchored in that candidate's certificates only, and returns the bundle
+// of the first that verifies. presented is leaf first, as from Present. An error
+// is an *Error, of the candidate whose failure tells most.
+func Verify(host string, presented []*x509.Certificate, candidates []Candidate, now time.Time) (Bundle, error) {
+	if len(presented) == 0 {
+		return Bundle{}, nothingPresented(host)
+	}
+	attempts := make([]attempt, 0, len(candidates))
+	for _, c := range candidates {
+		bundle, err := verify(host, presented, c, now)
+		if err == nil {
+			return bundle, nil
+		}
+		attempts = append(attempts, attempt{c, err})
+	}
+	return Bundle{}, mostTelling(host, presented, attempts)
+}
+
+// VerifyOffline does what can be checked without a connection: a candidate
+// verifies if its own PEM holds a certificate that names the host and chains to
+// a root that it also holds, as the chain of the default router does. What the
+// host would send is not known, so that every intermediate is published. An
+// error is an *Error.
+func VerifyOffline(host string, candidates []Candidate, now time.Time) (Bundle, error) {
+	var presented []*x509.Certificate
+	var attempts []attempt
+	for _, c := range candidates {
+		leaf := leafFor(host, c)
+		if leaf == nil {
+			continue
+		}
+		presented = []*x509.Certificate{leaf}
+		bundle, err := verify(host, presented, c, now)
+		if err == nil {
+			return bundle, nil
+		}
+		attempts = append(attempts, attempt{c, err})
+	}
+	if len(attempts) == 0 {
+		return Bundle{}, noLeaf(host)
+	}
+	return Bundle{}, mostTelling(host, presented, attempts)
+}
+
+// leafFor returns the first certificate of the candidate that names the host.
+func leafFor(host string, c Candidate) *x509.Certificate {
+	if c.Source == SourceSystem {
+		return nil
+	}
+	certs, err := ParsePEM(c.PEM)
+	if err != nil {
+		return nil
+	}
+	if i := slices.IndexFunc(certs, func(cert *x509.Certificate) bool {
+		return cert.VerifyHostname(host) == nil
+	}); i >= 0 {
+		return certs[i]
+	}
+	return nil
+}
+
+// verify checks the presented chain against one candidate.
+func verify(host string, presented []*x509.Certificate, c Candidate, now time.Time) (Bundle, *Error) {
+	a, err := newAnchors(c)
+	if err != nil {
+		return Bundle{}, noCertificates(host, c, err)
+	}
+	chains, err := a.chains(presented, now)
+	if err != nil {
+		return Bundle{}, a.diagnose(host, presented, now, err)
+	}
+	if presented[0].VerifyHostname(host) != nil {
+		return Bundle{}, nameMismatch(host, c, presented[0])
+	}
+	choices := make([][]*x509.Certificate, 0, len(chains))
+	for _, chain := range chains {
+		choices = append(choices, published(chain, presented))
+	}
+	return newBundle(c, slices.MinFunc(choices, byPreference)), nil
+}
+
+// anchors are the certificates of one candidate, ready to verify with.
+type anchors struct {
+	candidate Candidate
+	// certs is empty for SourceSystem, whose pool cannot be listed.
+	certs []*x509.Certificate
+	roots *x509.CertPool
+}
+
+func newAnchors(c Candidate) (anchors, error) {
+	if c.Source == SourceSystem {
+		// Without roots crypto/x509 would turn to those of the machine by itself.
+		if c.Roots == nil {
+			return anchors{}, errors.New("no certificate pool")
+		}
+		return anchors{candidate: c, roots: c.Roots}, nil
+	}
+	certs, err := ParsePEM(c.PEM)
+	if err != nil {
+		return anchors{}, err
+	}
+	a := anchors{candidate: c, certs: certs, roots: x509.NewCertPool()}
+	for _, cert := range certs {
+		if looksLikeRoot(cert) {
+			a.roots.AddCert(cert)
+		}
+	}
+	return a, nil
+}
+
+// chains returns the chains from the presented leaf to a root of the candidate
+// that are valid for a TLS server at that time, whatever host the leaf names.
+func (a anchors) chains(presented []*x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
+	intermediates := newPool(presented[1:])
+	for _, cert := range a.certs {
+		if isCA(cert) {
+			intermediates.AddCert(cert)
+		}
+	}
+	chains, err := presented[0].Verify(x509.VerifyOptions{
+		Roots:         a.roots,
+		Intermediates: intermediates,
+		CurrentTime:   at,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	if err != nil {
+		return nil, err
+	}
+	chains = slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
+		return !isRoot(chain[len(chain)-1])
+	})
+	if len(chains) == 0 {
+		return nil, errors.New("the chain ends in a certificate that is not self-signed")
+	}
+	return chains, nil
+}

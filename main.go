@@ -1,0 +1,127 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command manager runs the Edge Registry Operator.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/edge-registry/edge-registry-operator/controllers"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// version is set when the binary is built.
+var version = "dev"
+
+// options are the flags of the command.
+type options struct {
+	metricsAddr, metricsCertPath string
+	metricsSecure                bool
+	probeAddr                    string
+	namespace                    string
+	leaderElect                  bool
+	lease, renew, retry          time.Duration
+	concurrency                  int
+	log                          zap.Options
+}
+
+func (o *options) bind(flags *flag.FlagSet) {
+	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "The address that metrics are served on; 0 turns them off.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over TLS, to callers that the API server authenticates and authorises for get on /metrics.")
+	flags.StringVar(&o.metricsCertPath, "metrics-cert-path", "", "The folder with tls.crt and tls.key for metrics. Without them a self-signed certificate is used.")
+	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "The address that /healthz and /readyz are served on; 0 turns them off.")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "The operator's own namespace, for its lease and for spec.trust.caBundleRef. Defaults to the environment variable POD_NAMESPACE.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease, so that several replicas do not work at once.")
+	// The timings that OpenShift asks of its operators: a lease outlives an API server that rolls.
+	flags.DurationVar(&o.lease, "leader-elect-lease-duration", 137*time.Second, "How long another replica waits before it takes over a lease that is not renewed. 270s suits a single-node cluster.")
+	flags.DurationVar(&o.renew, "leader-elect-renew-deadline", 107*time.Second, "How long the leader tries to renew its lease before it stops. 240s suits a single-node cluster.")
+	flags.DurationVar(&o.retry, "leader-elect-retry-period", 26*time.Second, "The time between two tries to take or renew the lease. 60s suits a single-node cluster.")
+	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 4, "How many EdgeRegistries are worked on at once.")
+	o.log.BindFlags(flags)
+}
+
+func main() {
+	var o options
+	o.bind(flag.CommandLine)
+	flag.Parse()
+	logger := credential.WithoutBodies(zap.New(zap.UseFlagOptions(&o.log)))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+	if err := run(ctrl.SetupSignalHandler(), &o); err != nil {
+		logger.WithName("setup").Error(err, "Stopped")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) error {
+	if o.namespace == "" {
+		return errors.New("the operator's own namespace is unknown: set --namespace or POD_NAMESPACE")
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w; set --kubeconfig or KUBECONFIG, or run in a pod", err)
+	}
+	config.UserAgent = "edge-registry-operator/" + version
+	mgr, err := controllers.NewManager(config, managerOptions(o), &controllers.EdgeRegistryReconciler{
+		Namespace:               o.namespace,
+		Proxy:                   http.ProxyFromEnvironment,
+		MaxConcurrentReconciles: o.concurrency,
+	})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("healthz", healthz.Ping), mgr.AddReadyzCheck("readyz", healthz.Ping)); err != nil {
+		return fmt.Errorf("set up the health checks: %w", err)
+	}
+	ctrl.Log.WithName("setup").Info("Starting", "version", version, "namespace", o.namespace)
+	return mgr.Start(ctx)
+}
+
+func managerOptions(o *options) ctrl.Options {
+	return ctrl.Options{
+		Metrics:                 metricsOptions(o),
+		HealthProbeBindAddress:  o.probeAddr,
+		LeaderElection:          o.leaderElect,
+		LeaderElectionID:        "edge-registry-operator",
+		LeaderElectionNamespace: o.namespace,
+		LeaseDuration:           &o.lease,
+		RenewDeadline:           &o.renew,
+		RetryPeriod:             &o.retry,
+		// The process ends as soon as the manager does, so the next leader need not wait.
+		LeaderElectionReleaseOnCancel: true,
+	}
+}
+
+func metricsOptions(o *options) metricsserver.Options {
+	metrics := metricsserver.Options{BindAddress: o.metricsAddr, SecureServing: o.metricsSecure}
+	if !o.metricsSecure {
+		return metrics
+	}
+	metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	// HTTP/1.1 alone: metrics need no more, and HTTP/2 has had its stream-reset attacks.
+	metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
+		c.NextProtos = []string{"http/1.1"}
+		c.MinVersion = tls.VersionTLS12
+	}}
+	// On OpenShift the service CA writes the certificate; elsewhere there is none.
+	if _, err := os.Stat(filepath.Join(o.metricsCertPath, "tls.crt")); o.metricsCertPath != "" && err == nil {
+		metrics.CertDir = o.metricsCertPath
+	}
+	return metrics
+}

@@ -1,0 +1,192 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package platform_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+const (
+	unauthorized = `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":%s}]}`
+	accessDenied = `Basic realm=openshift,error="access denied"`
+)
+
+// refused is the body of a refusal that lists what the request wanted.
+func refused(detail string) string { return strings.Replace(unauthorized, "%s", detail, 1) }
+
+func onRepository(name string, actions ...string) string {
+	var list []string
+	for _, action := range actions {
+		list = append(list, `{"Type":"repository","Class":"","Name":"`+name+`","Action":"`+action+`"}`)
+	}
+	return "[" + strings.Join(list, ",") + "]"
+}
+
+func TestRegistryAnswersAsRecorded(t *testing.T) {
+	expose(t)
+	project, other := newProject(t), newProject(t)
+	pub, _ := newAccount(t, project, "edit")
+	pull, _ := newAccount(t, project, "system:image-puller")
+	publisher, puller := pub.Reveal(), pull.Reveal()
+	repository := project + "/probe"
+	unknown := `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"` + repository + `"}}]}`
+	token := func(text string) string { return `{"access_token":"` + text + `","token":"` + text + `"}` }
+
+	for name, c := range map[string]struct {
+		request   request
+		status    int
+		challenge string
+		body      string
+		plain     bool // an answer outside /v2/, or without a body
+	}{
+		"a request without credentials is challenged for a token of the same host": {
+			request: request{path: "/v2/"}, status: 401,
+			challenge: `Bearer realm="https://` + openShift.Host() + `/openshift/token"`, body: refused("null"),
+		},
+		"the token endpoint gives the password of a login back": {
+			request: request{path: "/openshift/token?account=p&service=&scope=repository:" + repository + ":pull,push", login: publisher},
+			status:  200, body: token(publisher), plain: true,
+		},
+		"the token endpoint refuses a password that is no token": {
+			request: request{path: "/openshift/token", login: "garbage"}, status: 401, plain: true,
+		},
+		"the token endpoint gives an anonymous token to who shows no credentials": {
+			request: request{path: "/openshift/token"}, status: 200, body: token("anonymous"), plain: true,
+		},
+		"the token endpoint wants a login": {
+			request: request{path: "/openshift/token", bearer: publisher}, status: 401, plain: true,
+		},
+		"a login with the token as password works without the token endpoint": {
+			request: request{path: "/v2/", login: publisher}, status: 200, body: "{}",
+		},
+		"the token works": {
+			request: request{path: "/v2/", bearer: publisher}, status: 200, body: "{}",
+		},
+		"the anonymous token passes a login": {
+			request: request{path: "/v2/", bearer: "anonymous"}, status: 200, body: "{}",
+		},
+		"the anonymous token opens no repository": {
+			request: request{path: "/v2/" + repository + "/tags/list", bearer: "anonymous"}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(repository, "pull")),
+		},
+		"a garbage token is refused": {
+			request: request{path: "/v2/", bearer: "garbage"}, status: 401, challenge: accessDenied, body: refused("null"),
+		},
+		"the publisher meets an unknown repository": {
+			request: request{path: "/v2/" + repository + "/tags/list", bearer: publisher}, status: 404, body: unknown,
+		},
+		"the puller meets an unknown repository": {
+			request: request{path: "/v2/" + repository + "/tags/list", bearer: puller}, status: 404, body: unknown,
+		},
+		"another project's repository is refused": {
+			request: request{path: "/v2/" + other + "/probe/tags/list", bearer: puller}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(other+"/probe", "pull")),
+		},
+		"the puller may not begin an upload": {
+			request: request{method: http.MethodPost, path: "/v2/" + repository + "/blobs/uploads/", bearer: puller}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(repository, "pull", "push")),
+		},
+		"the catalog is refused": {
+			request: request{path: "/v2/_catalog", bearer: publisher}, status: 401,
+			challenge: accessDenied, body: refused(`[{"Type":"registry","Class":"","Name":"catalog","Action":"*"}]`),
+		},
+		"a repository of three elements is a bad request": {
+			request: request{path: "/v2/" + repository + "/deeper/tags/list", bearer: publisher}, status: 400, body: "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := ask(t, c.request)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got.status).To(Equal(c.status))
+			g.Expect(got.header.Get("Docker-Distribution-Api-Version")).To(Equal("registry/2.0"))
+			g.Expect(got.header.Get("Www-Authenticate")).To(Equal(c.challenge))
+			signatures := "1"
+			if c.plain {
+				signatures = ""
+			}
+			g.Expect(got.header.Get("X-Registry-Supports-Signatures")).To(Equal(signatures))
+			if c.status != 400 {
+				g.Expect(got.header.Get("Content-Type")).To(Equal("application/json"))
+			}
+			// The body may hold a token, so a mismatch must not print it.
+			g.Expect(strings.TrimSpace(got.body) == c.body).To(BeTrue(), "body differs from the documented one")
+		})
+	}
+}
+
+func TestAnUploadIsCountedUntilItIsCancelled(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	project := newProject(t)
+	token, _ := newAccount(t, project, "edit")
+	before := openShift.Registry.Uploads()
+	begin := request{method: http.MethodPost, path: "/v2/" + project + "/probe/blobs/uploads/", bearer: token.Reveal()}
+
+	begun, err := ask(t, begin)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(begun.status).To(Equal(http.StatusAccepted))
+	g.Expect(begun.header.Get("Range")).To(Equal("0-0"))
+	location := begun.header.Get("Location")
+	g.Expect(location).To(MatchRegexp(`^https://` + regexp.QuoteMeta(openShift.Host()) + `/v2/` + project + `/probe/blobs/uploads/[0-9a-f-]{36}\?_state=.+$`))
+	g.Expect(begun.body).To(BeEmpty())
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
+
+	t.Run("a cancel that the registry denies leaves it open", func(t *testing.T) {
+		openShift.Registry.DenyCancel(true)
+		defer openShift.Registry.DenyCancel(false)
+		denied, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
+		g := NewWithT(t)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(denied.status).To(Equal(http.StatusUnauthorized))
+		g.Expect(strings.TrimSpace(denied.body)).To(Equal(refused(onRepository(project+"/probe", "delete"))))
+		g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
+	})
+
+	cancelled, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cancelled.status).To(Equal(http.StatusNoContent))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before))
+
+	again, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(again.status).To(Equal(http.StatusNotFound))
+}
+
+func TestUploadsThatWereNeverBegunAreInvalid(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	project := newProject(t)
+	token, _ := newAccount(t, project, "edit")
+	got, err := ask(t, request{method: http.MethodPatch, path: "/v2/" + project + "/probe/blobs/uploads/none", bearer: token.Reveal()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got.status).To(Equal(http.StatusBadRequest))
+	g.Expect(got.body).To(ContainSubstring("BLOB_UPLOAD_INVALID"))
+}
+
+func TestFailAnswersEverythingWithTheStatus(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	openShift.Registry.Fail(http.StatusServiceUnavailable)
+	defer openShift.Registry.Fail(0)
+	got, err := ask(t, request{path: "/v2/"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got.status).To(Equal(http.StatusServiceUnavailable))
+}
+
+func TestRequestsListMethodPathAndStatus(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	_, err := ask(t, request{path: "/v2/a/b/tags/list?n=1", bearer: "garbage"})
+	g.Expect(err).NotTo(HaveOccurred())
+	requests := openShift.Registry.Requests()
+	last := requests[len(requests)-1]
+	g.Expect(last.Method + " " + last.Path).To(Equal("GET /v2/a/b/tags/list"))
+	g.Expect(last.Status).To(Equal(http.StatusUnauthorized))
+}
