@@ -151,7 +151,7 @@ func TestAnInvitedOperatorBindsRegistryRolesAndNoOthers(t *testing.T) {
 			return operator.Create(t.Context(), bind(project, role, puller))
 		}).WithTimeout(30*time.Second).Should(Succeed(), role)
 	}
-	for _, role := range []string{"admin", "cluster-admin", "edge-registry-editor", "edge-registry-project"} {
+	for _, role := range []string{"admin", "cluster-admin", "edge-registry-editor"} {
 		err := operator.Create(t.Context(), bind(project, role, puller))
 		g.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %v", role, err)
 	}

@@ -78,11 +78,14 @@ func (r *EdgeRegistryReconciler) repair(ctx context.Context, s *scope, desired, 
 	if err != nil {
 		return nil, fmt.Errorf("read the fields of %s: %w", r.describe(live), err)
 	}
-	if contains(have, want.Object) && !ownsMore(live, want) {
+	surplus := ownsMore(live, want)
+	if contains(have, want.Object) && !surplus {
 		return live, nil
 	}
-	if err := r.upgradeOwnership(ctx, live); err != nil {
-		return nil, err
+	if surplus {
+		if err := r.upgradeOwnership(ctx, live); err != nil {
+			return nil, err
+		}
 	}
 	want.SetUID(live.GetUID())
 	want.SetResourceVersion(live.GetResourceVersion())

@@ -25,9 +25,7 @@ const fieldManager = "edge-registry-env"
 // Rendered returns the objects of config/default, as kustomize renders them, in
 // the order in which they can be applied.
 func (e *Env) Rendered() ([]*unstructured.Unstructured, error) {
-	options := krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionLegacy // namespaces and CRDs first
-	resources, err := krusty.MakeKustomizer(options).
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
 		Run(filesys.MakeFsOnDisk(), filepath.Join(RepoRoot(), "config", "default"))
 	if err != nil {
 		return nil, fmt.Errorf("render config/default: %w", err)
