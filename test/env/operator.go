@@ -25,7 +25,10 @@ const fieldManager = "edge-registry-env"
 // Rendered returns the objects of config/default, as kustomize renders them, in
 // the order in which they can be applied.
 func (e *Env) Rendered() ([]*unstructured.Unstructured, error) {
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
+	options := krusty.MakeDefaultOptions()
+	// As the kustomize command does by default: namespaces and CRDs come first.
+	options.Reorder = krusty.ReorderOptionLegacy
+	resources, err := krusty.MakeKustomizer(options).
 		Run(filesys.MakeFsOnDisk(), filepath.Join(RepoRoot(), "config", "default"))
 	if err != nil {
 		return nil, fmt.Errorf("render config/default: %w", err)
