@@ -168,6 +168,13 @@ func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
+	if r.SystemRoots == nil {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return fmt.Errorf("read the public CAs of this machine: %w", err)
+		}
+		r.SystemRoots = roots
+	}
 	r.configs = newMirror(r.WithWatch, func() *imageregistryv1.Config { return &imageregistryv1.Config{} },
 		&imageregistryv1.ConfigList{}, "", imageRegistryConfig)
 	r.routes = newMirror(r.WithWatch, func() *routev1.Route { return &routev1.Route{} },

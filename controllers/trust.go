@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -59,7 +60,7 @@ func (r *EdgeRegistryReconciler) findBundle(ctx context.Context, s *scope) (trus
 	if err != nil {
 		return trust.Bundle{}, done{}, err
 	}
-	presented, dialErr := trust.Present(ctx, r.transport(nil), s.host)
+	presented, dialErr := r.present(ctx, s.host)
 	check := func(candidates []trust.Candidate) (trust.Bundle, error) {
 		if dialErr != nil {
 			return trust.VerifyOffline(s.host, candidates, s.now)
@@ -88,13 +89,20 @@ func (r *EdgeRegistryReconciler) findBundle(ctx context.Context, s *scope) (trus
 	}
 }
 
-// worthLookingFurther tells a chain whose root is elsewhere from one that no root can mend.
+func (r *EdgeRegistryReconciler) present(ctx context.Context, host string) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.probeTimeout())
+	defer cancel()
+	return trust.Present(ctx, r.transport(nil), host)
+}
+
+// worthLookingFurther tells a chain whose root is elsewhere from one that no root can mend. An
+// expired root may have a valid successor of the same key elsewhere.
 func worthLookingFurther(err error) bool {
 	var failure *trust.Error
 	if !errors.As(err, &failure) {
 		return false
 	}
-	return failure.Kind != trust.NameMismatch && failure.Kind != trust.Expired
+	return failure.Kind != trust.NameMismatch
 }
 
 func (r *EdgeRegistryReconciler) nearCandidates(ctx context.Context, s *scope) ([]trust.Candidate, error) {

@@ -113,7 +113,7 @@ func TestPlausibleInputIsAccepted(t *testing.T) {
 			data := must(handoff.PullData(in))
 			token, found := handoff.Token(data)
 			g.Expect(found).To(BeTrue())
-			g.Expect(token == in.Puller.Token).To(BeTrue(), "the token that was published is found again")
+			g.Expect(token.Equal(in.Puller.Token)).To(BeTrue(), "the token that was published is found again")
 		})
 	}
 }

@@ -4,10 +4,12 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -147,7 +149,8 @@ func TestProbeFails(t *testing.T) {
 		{"a realm on another host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://elsewhere.example.com/openshift/token"`), Unexpected, opChallenge, "another host", true},
 		{"a realm on another port", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `:8443/openshift/token"`), Unexpected, opChallenge, "another host", true},
 		{"a realm without TLS", publisherToken, "GET /v2/", challengeWith(`Bearer realm="http://` + host + `/openshift/token"`), Unexpected, opChallenge, "another host", true},
-		{"a realm with a user", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `@elsewhere.example.com/"`), Unexpected, opChallenge, "another host", true},
+		{"a realm with a password", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://a:b@` + host + `/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"a realm that hides another host behind a user", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `@elsewhere.example.com/"`), Unexpected, opChallenge, "another host", true},
 		{"a realm without a host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="/openshift/token"`), Unexpected, opChallenge, "another host", true},
 		{"no realm", publisherToken, "GET /v2/", challengeWith(`Bearer service="x"`), Unexpected, opChallenge, "another host", true},
 		{"a redirect of the challenge", publisherToken, "GET /v2/", redirect, Unexpected, opChallenge, "answered 307", true},
@@ -331,6 +334,33 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 			g.Expect(o.seen()).NotTo(ContainElement(HavePrefix("POST")))
 		})
 	}
+}
+
+// roundTripper is a transport made of a function.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestNoUploadIsOpenedOnceTheContextHasEnded(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	transport := o.transport()
+	client := New(host, roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := transport.RoundTrip(r)
+		if err == nil && r.URL.Path == tagsPath {
+			body, readErr := io.ReadAll(resp.Body)
+			g.Expect(readErr).NotTo(HaveOccurred())
+			g.Expect(resp.Body.Close()).To(Succeed())
+			resp.Body = io.NopCloser(bytes.NewReader(body))
+			cancel()
+		}
+		return resp, err
+	}))
+	_, err := client.Probe(ctx, "factory", "edge-publisher", credential.NewToken(publisherToken))
+	expectError(t, err, Unreachable, opPush, "context canceled")
+	g.Expect(o.seen()).To(HaveLen(3))
 }
 
 func TestABodyIsReadOnlyUpToALimit(t *testing.T) {

@@ -176,6 +176,11 @@ func TestPresentFails(t *testing.T) {
 			Proxy:       http.ProxyURL(parse(t, "https://user:secret@proxy.apps.edge.test:3129")),
 			DialContext: dialer(map[string]string{"proxy.apps.edge.test:3129": impostorAddress}),
 		}, Unreachable, "unknown authority"},
+		{"a proxy of another CA than the transport trusts", &http.Transport{
+			Proxy:           http.ProxyURL(parse(t, "https://user:secret@proxy.apps.edge.test:3129")),
+			DialContext:     dialer(map[string]string{"proxy.apps.edge.test:3129": impostorAddress}),
+			TLSClientConfig: &tls.Config{RootCAs: newPool(certs(newRoot(t, "other")))},
+		}, Unreachable, "unknown authority"},
 		{"a proxy whose URL is malformed", &http.Transport{
 			Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("invalid proxy http://user:secret@") },
 		}, Unreachable, "cannot be parsed"},

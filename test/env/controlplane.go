@@ -139,8 +139,8 @@ func (e *Env) RestartAPIServer(ctx context.Context) error {
 	return e.StartAPIServer(ctx)
 }
 
-// poll waits for done. Its error says what is not so, and done's last complaint
-// is expected to be told by done itself.
+// poll waits for done, which ends it early with an error; what says in the error
+// what is not so.
 func poll(ctx context.Context, what string, done wait.ConditionWithContextFunc) error {
 	started := time.Now()
 	if err := wait.PollUntilContextTimeout(ctx, pollInterval, startTimeout, true, done); err != nil {

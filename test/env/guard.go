@@ -97,7 +97,8 @@ func (g *guard) kill(name string, wait func() error) error {
 			return fmt.Errorf("kill %s: %w", name, err)
 		}
 	}
-	if err := wait(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	// ESRCH: it went after envtest looked and before envtest asked it to stop.
+	if err := wait(); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
 	g.forget(name)

@@ -18,7 +18,12 @@ import (
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
-const managedWithRoute = `{"spec":{"managementState":"Managed","defaultRoute":true,"routes":null,"storage":{"emptyDir":{}}}}`
+const (
+	unmanaged = " Unmanaged: The registry configuration is set to unmanaged mode"
+	duplicate = "unable to complete resource: duplication of names has been detected in the additional routes"
+
+	managedWithRoute = `{"spec":{"managementState":"Managed","defaultRoute":true,"routes":null,"storage":{"emptyDir":{}}}}`
+)
 
 func patchConfig(t *testing.T, patch string) error {
 	t.Helper()
@@ -73,8 +78,6 @@ func TestConfigConditionsAreTheDocumentedOnes(t *testing.T) {
 		g.Expect(patchConfig(t, managedWithRoute)).To(Succeed())
 	}
 	defer restore()
-	const unmanaged = " Unmanaged: The registry configuration is set to unmanaged mode"
-	const duplicate = "unable to complete resource: duplication of names has been detected in the additional routes"
 	for _, c := range []struct {
 		name  string
 		given func() error

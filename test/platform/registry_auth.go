@@ -14,7 +14,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
@@ -230,8 +229,10 @@ func (c *caller) mayCreateStream(ctx context.Context, path registryPath) any {
 	if err == nil {
 		return nil
 	}
-	reason := fmt.Errorf("User %q cannot create resource %q in API group %q in the namespace %q",
-		c.name, "imagestreams", imageGroup, namespace)
-	status := apierrors.NewForbidden(schema.GroupResource{Group: imageGroup, Resource: "imagestreams"}, "", reason)
-	return map[string]metav1.Status{"ErrStatus": status.ErrStatus}
+	return map[string]metav1.Status{"ErrStatus": {
+		Status: metav1.StatusFailure, Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden,
+		Message: fmt.Sprintf("imagestreams.%s is forbidden: User %q cannot create resource %q in API group %q in the namespace %q",
+			imageGroup, c.name, "imagestreams", imageGroup, namespace),
+		Details: &metav1.StatusDetails{Group: imageGroup, Kind: "imagestreams"},
+	}}
 }

@@ -4,6 +4,7 @@
 package platform_test
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -28,29 +29,24 @@ func onRepository(name string, actions ...string) string {
 	return "[" + strings.Join(list, ",") + "]"
 }
 
-func TestRegistryAnswersAsRecorded(t *testing.T) {
-	expose(t)
-	project, other := newProject(t), newProject(t)
-	pub, _ := newAccount(t, project, "edit")
-	pull, _ := newAccount(t, project, "system:image-puller")
-	publisher, puller := pub.Reveal(), pull.Reveal()
-	repository := project + "/probe"
-	unknown := `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"` + repository + `"}}]}`
-	token := func(text string) string { return `{"access_token":"` + text + `","token":"` + text + `"}` }
+// recorded is an answer that the real registry was seen to give.
+type recorded struct {
+	request   request
+	status    int
+	challenge string
+	body      string
+	plain     bool // an answer outside /v2/
+}
 
-	for name, c := range map[string]struct {
-		request   request
-		status    int
-		challenge string
-		body      string
-		plain     bool // an answer outside /v2/, or without a body
-	}{
+func loginAnswers(publisher string) map[string]recorded {
+	token := func(text string) string { return `{"access_token":"` + text + `","token":"` + text + `"}` }
+	return map[string]recorded{
 		"a request without credentials is challenged for a token of the same host": {
 			request: request{path: "/v2/"}, status: 401,
 			challenge: `Bearer realm="https://` + openShift.Host() + `/openshift/token"`, body: refused("null"),
 		},
 		"the token endpoint gives the password of a login back": {
-			request: request{path: "/openshift/token?account=p&service=&scope=repository:" + repository + ":pull,push", login: publisher},
+			request: request{path: "/openshift/token?account=p&service=&scope=repository%3Aplant%2Fprobe%3Apull%2Cpush", login: publisher},
 			status:  200, body: token(publisher), plain: true,
 		},
 		"the token endpoint refuses a password that is no token": {
@@ -71,12 +67,23 @@ func TestRegistryAnswersAsRecorded(t *testing.T) {
 		"the anonymous token passes a login": {
 			request: request{path: "/v2/", bearer: "anonymous"}, status: 200, body: "{}",
 		},
+		"a garbage token is refused": {
+			request: request{path: "/v2/", bearer: "garbage"}, status: 401, challenge: accessDenied, body: refused("null"),
+		},
+		"the catalog is refused": {
+			request: request{path: "/v2/_catalog", bearer: publisher}, status: 401,
+			challenge: accessDenied, body: refused(`[{"Type":"registry","Class":"","Name":"catalog","Action":"*"}]`),
+		},
+	}
+}
+
+func repositoryAnswers(publisher, puller, project, other string) map[string]recorded {
+	repository := project + "/probe"
+	unknown := `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"` + repository + `"}}]}`
+	return map[string]recorded{
 		"the anonymous token opens no repository": {
 			request: request{path: "/v2/" + repository + "/tags/list", bearer: "anonymous"}, status: 401,
 			challenge: accessDenied, body: refused(onRepository(repository, "pull")),
-		},
-		"a garbage token is refused": {
-			request: request{path: "/v2/", bearer: "garbage"}, status: 401, challenge: accessDenied, body: refused("null"),
 		},
 		"the publisher meets an unknown repository": {
 			request: request{path: "/v2/" + repository + "/tags/list", bearer: publisher}, status: 404, body: unknown,
@@ -92,14 +99,20 @@ func TestRegistryAnswersAsRecorded(t *testing.T) {
 			request: request{method: http.MethodPost, path: "/v2/" + repository + "/blobs/uploads/", bearer: puller}, status: 401,
 			challenge: accessDenied, body: refused(onRepository(repository, "pull", "push")),
 		},
-		"the catalog is refused": {
-			request: request{path: "/v2/_catalog", bearer: publisher}, status: 401,
-			challenge: accessDenied, body: refused(`[{"Type":"registry","Class":"","Name":"catalog","Action":"*"}]`),
-		},
 		"a repository of three elements is a bad request": {
 			request: request{path: "/v2/" + repository + "/deeper/tags/list", bearer: publisher}, status: 400, body: "",
 		},
-	} {
+	}
+}
+
+func TestRegistryAnswersAsRecorded(t *testing.T) {
+	expose(t)
+	project, other := newProject(t), newProject(t)
+	publisher, _ := newAccount(t, project, "edit")
+	puller, _ := newAccount(t, project, "system:image-puller")
+	answers := loginAnswers(publisher.Reveal())
+	maps.Copy(answers, repositoryAnswers(publisher.Reveal(), puller.Reveal(), project, other))
+	for name, c := range answers {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			got, err := ask(t, c.request)
@@ -112,11 +125,11 @@ func TestRegistryAnswersAsRecorded(t *testing.T) {
 				signatures = ""
 			}
 			g.Expect(got.header.Get("X-Registry-Supports-Signatures")).To(Equal(signatures))
-			if c.status != 400 {
+			if c.status != http.StatusBadRequest {
 				g.Expect(got.header.Get("Content-Type")).To(Equal("application/json"))
 			}
 			// The body may hold a token, so a mismatch must not print it.
-			g.Expect(strings.TrimSpace(got.body) == c.body).To(BeTrue(), "body differs from the documented one")
+			g.Expect(strings.TrimSpace(got.body) == c.body).To(BeTrue(), "the body is not the recorded one")
 		})
 	}
 }
