@@ -110,7 +110,7 @@ deploy: ## Deploy the operator with the image IMG.
 	cd bin/deploy && $(KUSTOMIZE) edit set image 'controller=$(IMG)'
 	$(KUSTOMIZE) build bin/deploy | $(KUBECTL) apply --server-side -f -
 
-# The operator has to end its EdgeRegistries itself: once it is gone, nobody removes their finalizers.
+# EdgeRegistries first, while the operator could still tell of trouble.
 .PHONY: undeploy
 undeploy: ## Delete every EdgeRegistry, then the operator.
 	if $(KUBECTL) get crd edgeregistries.edge.open-horizon.io >/dev/null; then \

@@ -31,7 +31,7 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 	if isNil(live) {
 		created, err := r.create(ctx, s, desired)
 		if err == nil {
-			s.noteRepair(r.describe(desired), "was gone and is made again")
+			s.noteRepair(desired, r.describe(desired), "was gone and is made again")
 		}
 		if !apierrors.IsAlreadyExists(err) {
 			return created, err
@@ -53,7 +53,7 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		if err := r.remove(ctx, s, live); err != nil {
 			return nil, err
 		}
-		s.noteRepair(r.describe(desired), "was altered in a way that cannot be mended in place, and is made anew")
+		s.noteRepair(desired, r.describe(desired), "was altered in a way that cannot be mended in place, and is made anew")
 		return r.create(ctx, s, desired)
 	}
 	return r.repair(ctx, s, desired, live)
@@ -94,7 +94,7 @@ func (r *EdgeRegistryReconciler) repair(ctx context.Context, s *scope, desired, 
 		return nil, fmt.Errorf("apply %s: %w", r.describe(desired), err)
 	}
 	s.wrote = true
-	s.noteRepair(r.describe(desired), "was altered and is repaired")
+	s.noteRepair(desired, r.describe(desired), "was altered and is repaired")
 	object := desired.DeepCopyObject().(client.Object)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(want.Object, object); err != nil {
 		return nil, fmt.Errorf("read the answer about %s: %w", r.describe(desired), err)
@@ -151,9 +151,9 @@ func (r *EdgeRegistryReconciler) describe(object client.Object) string {
 }
 
 // noteRepair tells that an object had to be mended, unless the pass has a cause of its own to write.
-func (s *scope) noteRepair(object, what string) {
+func (s *scope) noteRepair(about client.Object, object, what string) {
 	if s.established && !s.changing {
-		s.notes = append(s.notes, note{edgev1.ReasonRepaired, object + " " + what})
+		s.notes = append(s.notes, note{edgev1.ReasonRepaired, object + " " + what, about})
 	}
 }
 

@@ -25,6 +25,7 @@ type mirror[T client.Object] struct {
 	informer cache.SharedIndexInformer
 	fresh    func() T
 	watching atomic.Bool
+	wake     func()
 }
 
 func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.ObjectList, namespace, name string) *mirror[T] {
@@ -40,12 +41,12 @@ func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			l := list.DeepCopyObject().(client.ObjectList)
 			err := c.List(ctx, l, options(o))
-			m.watching.Store(err == nil)
+			m.observe(err)
 			return l, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := c.Watch(ctx, list.DeepCopyObject().(client.ObjectList), options(o))
-			m.watching.Store(err == nil)
+			m.observe(err)
 			return w, err
 		},
 	}
@@ -53,8 +54,9 @@ func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.
 	return m
 }
 
-// start watches until ctx ends, and calls wake on every change and whenever the watch fails.
+// start watches until ctx ends, and calls wake on every change and when the watch fails.
 func (m *mirror[T]) start(ctx context.Context, wake func()) error {
+	m.wake = wake
 	_, err := m.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { wake() },
 		UpdateFunc: func(_, _ any) { wake() },
@@ -65,13 +67,22 @@ func (m *mirror[T]) start(ctx context.Context, wake func()) error {
 	}
 	err = m.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {
 		logf.FromContext(ctx).V(1).Info("Watch of a platform object ended", "type", m.kind(), "cause", err.Error())
-		wake()
 	})
 	if err != nil {
 		return err
 	}
 	go m.informer.RunWithContext(ctx)
 	return nil
+}
+
+// observe notes whether the last list or watch succeeded. One that fails after one that did not is
+// news; that it goes on failing is not.
+func (m *mirror[T]) observe(err error) {
+	if err == nil {
+		m.watching.Store(true)
+	} else if m.watching.Swap(false) {
+		m.wake()
+	}
 }
 
 func (m *mirror[T]) kind() string {

@@ -85,7 +85,7 @@ func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (
 	}
 	if err == nil {
 		s.wrote = true
-		s.notes = append(s.notes, note{edgev1.ProjectReady, fmt.Sprintf("requested project %q", s.project)})
+		s.notes = append(s.notes, note{reason: edgev1.ProjectReady, message: fmt.Sprintf("requested project %q", s.project)})
 	}
 	namespace := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: s.project}, namespace); err != nil {
@@ -124,9 +124,9 @@ func (r *EdgeRegistryReconciler) enterProject(ctx context.Context, s *scope, nam
 			return done{}, notInvited(s, username)
 		}
 		if !marked && !r.holdsPublisher(ctx, s) {
-			return done{}, stalled(edgev1.ReasonProjectConflict,
+			return done{}, untilInvited(stalled(edgev1.ReasonProjectConflict,
 				"project %q was requested for another EdgeRegistry, by its description %q: use another project, or bind the ClusterRole %s in it to the operator",
-				s.project, namespace.Annotations[descriptionAnnotation], invitationClusterRole)
+				s.project, namespace.Annotations[descriptionAnnotation], invitationClusterRole))
 		}
 		result = doneBecause(edgev1.ReasonOwned, "project %q was requested for this EdgeRegistry", s.project)
 	}
@@ -153,7 +153,7 @@ func (r *EdgeRegistryReconciler) shutOut(s *scope, namespace *corev1.Namespace, 
 	if !ours {
 		return notInvited(s, username)
 	}
-	missing := rightsMissing(s, username)
+	missing := untilInvited(rightsMissing(s, username))
 	if s.now.Sub(namespace.CreationTimestamp.Time) < bindingDelay {
 		missing.stalled = false
 		missing.retry = time.Second
@@ -162,9 +162,15 @@ func (r *EdgeRegistryReconciler) shutOut(s *scope, namespace *corev1.Namespace, 
 }
 
 func notInvited(s *scope, username string) *blocked {
-	return stalled(edgev1.ReasonNotInvited,
+	return untilInvited(stalled(edgev1.ReasonNotInvited,
 		"project %q exists and its owner has not invited the operator: run 'oc create rolebinding edge-registry --clusterrole=%s %s -n %s', or choose another project",
-		s.project, invitationClusterRole, subjectFlag(username), s.project)
+		s.project, invitationClusterRole, subjectFlag(username), s.project))
+}
+
+// untilInvited looks again soon: no watch can tell of an invitation where the operator has no right yet.
+func untilInvited(b *blocked) *blocked {
+	b.retry = 30 * time.Second
+	return b
 }
 
 func rightsMissing(s *scope, username string) *blocked {

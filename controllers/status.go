@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -28,6 +30,8 @@ var stepConditions = []string{
 type note struct {
 	reason  string
 	message string
+	// about is the object that the act was on, or nil. It also keeps the events of several objects apart.
+	about client.Object
 }
 
 func setCondition(edge *edgev1.EdgeRegistry, condition string, result done, err error) {
@@ -105,7 +109,11 @@ func readyMessage(edge *edgev1.EdgeRegistry) string {
 // tell records the acts of a pass as events.
 func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 	for _, n := range notes {
-		r.Recorder.Eventf(edge, nil, corev1.EventTypeNormal, n.reason, "Reconcile", "%s", n.message)
+		var related runtime.Object
+		if n.about != nil {
+			related = n.about
+		}
+		r.Recorder.Eventf(edge, related, corev1.EventTypeNormal, n.reason, "Reconcile", "%s", n.message)
 	}
 }
 

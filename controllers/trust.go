@@ -32,7 +32,9 @@ func (r *EdgeRegistryReconciler) trustRoute(ctx context.Context, s *scope) (done
 	if err == nil {
 		if old := s.edge.Status.CA; old != nil && old.SHA256 != bundle.SHA256 {
 			s.changing = true
-			s.notes = append(s.notes, note{edgev1.ReasonCAChanged, fmt.Sprintf("the root certificate is now %q from %s", bundle.Subject, bundle.Where)})
+			s.notes = append(s.notes, note{
+				reason: edgev1.ReasonCAChanged, message: fmt.Sprintf("the root certificate is now %q from %s", bundle.Subject, bundle.Where),
+			})
 		}
 		s.ca = bundle.PEM
 		s.edge.Status.CA = &edgev1.CAStatus{
@@ -145,6 +147,9 @@ func (r *EdgeRegistryReconciler) namedBundle(ctx context.Context, ref *edgev1.CA
 	}
 	if err != nil {
 		return trust.Candidate{}, fmt.Errorf("read %s: %w", where, err)
+	}
+	if _, err := trust.ParsePEM([]byte(configMap.Data[ref.Key])); err != nil {
+		return trust.Candidate{}, stalled(edgev1.ReasonCABundleMissing, "%s holds %s: put the root CA there in PEM", where, oneLine(err))
 	}
 	return trust.Candidate{Source: trust.SourceCABundleRef, Where: where, PEM: []byte(configMap.Data[ref.Key])}, nil
 }

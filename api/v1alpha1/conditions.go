@@ -171,6 +171,6 @@ const (
 const (
 	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
-	// ReconcileAnnotation makes the operator look at once, and verify against the registry.
+	// ReconcileAnnotation makes the operator look at once.
 	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
 )

@@ -120,7 +120,7 @@ type ProjectSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-', beginning and ending with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this name is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): choose another project"
 	Name string `json:"name,omitempty"`
 
@@ -143,7 +143,7 @@ type PublisherSpec struct {
 	// +kubebuilder:default=edge-publisher
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-'; hzn splits host:user:token at ':' and '.' is not needed"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
@@ -164,7 +164,7 @@ type PullerSpec struct {
 	// +kubebuilder:default=edge-puller
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label: lower-case letters, digits and '-'; hzn splits host:user:token at ':' and '.' is not needed"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
@@ -192,16 +192,14 @@ type TokensSpec struct {
 
 // TokenSpec is the life of one token.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a token is renewed while it still works"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a token is renewed while it still works"
 type TokenSpec struct {
 	// lifetime asked for each token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m')",message="must be at least 10m: the API server grants no shorter token"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('87600h')",message="must be at most 87600h (ten years)"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="must be a duration from 10m (the API server grants no shorter token) to 87600h (ten years), in hours, minutes and seconds, such as 2160h: there is no unit for days"
 	Lifetime metav1.Duration `json:"lifetime,omitzero"`
 
 	// renewBefore is how long before its expiry a token is followed by a new one, as a duration such as 1440h. The old one works until it expires, so this is the time that consumers have to take the new one.
@@ -209,8 +207,7 @@ type TokenSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m: a consumer needs time to take the new token"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('1m')",message="must be a duration of at least 1m (a consumer needs time to take the new token), in hours, minutes and seconds, such as 1440h: there is no unit for days"
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 }
 
@@ -297,7 +294,6 @@ type VerificationSpec struct {
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="must be at least 1m"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('1m')",message="must be a duration of at least 1m, in hours, minutes and seconds, such as 30m: there is no unit for days"
 	Interval metav1.Duration `json:"interval,omitzero"`
 }

@@ -124,31 +124,40 @@ func (d *demo) stayUp(ctx context.Context) error {
 
 // deleteObject deletes the EdgeRegistry and shows what goes with it and what stays.
 func (d *demo) deleteObject(ctx context.Context) error {
-	secret, err := d.secret(ctx, edgev1.SecretPublish)
+	pipeline, err := d.consumer(ctx, edgev1.SecretPublish)
 	if err != nil {
 		return err
 	}
-	project := secret.Namespace
 	if err := d.kubectl(ctx, "delete", "edgereg", objectName); err != nil {
 		return err
 	}
 	secrets := &corev1.SecretList{}
 	err = poll(ctx, "the Secrets are still there", func(ctx context.Context) (bool, error) {
-		err := d.api.List(ctx, secrets, client.InNamespace(project), ofObject)
+		err := d.api.List(ctx, secrets, client.InNamespace(pipeline.project), ofObject)
 		return err == nil && len(secrets.Items) == 0, err
 	})
 	if err != nil {
 		return err
 	}
-	d.term.good("both Secrets are gone, and with them the tokens")
+	d.term.good("both Secrets are gone")
+	err = d.term.task("the registry refuses the publisher's login", func() error {
+		return poll(ctx, "the publisher's login still works", func(ctx context.Context) (bool, error) {
+			_, err := pipeline.client.Pull(ctx, pipeline.image())
+			_, refused := refusal(err)
+			return refused, nil
+		})
+	})
+	if err != nil {
+		return err
+	}
 	namespace := &corev1.Namespace{}
-	err = d.api.Get(ctx, client.ObjectKey{Name: project}, namespace)
+	err = d.api.Get(ctx, client.ObjectKey{Name: pipeline.project}, namespace)
 	if apierrors.IsNotFound(err) || (err == nil && !namespace.DeletionTimestamp.IsZero()) {
-		return fmt.Errorf("project %q was deleted, although deletionPolicy is Retain", project)
+		return fmt.Errorf("project %q was deleted, although deleting an EdgeRegistry keeps it", pipeline.project)
 	}
 	if err != nil {
-		return fmt.Errorf("read project %q: %w", project, err)
+		return fmt.Errorf("read project %q: %w", pipeline.project, err)
 	}
-	d.term.good(fmt.Sprintf("project %s stays, with its images", project))
+	d.term.good(fmt.Sprintf("project %s stays, with its images", pipeline.project))
 	return nil
 }

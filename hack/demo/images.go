@@ -67,7 +67,7 @@ func (d *demo) moveImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ref := publish.prefix + "/hello:1.0.0"
+	ref := publish.image()
 	d.term.print(ref)
 
 	pushed, err := publish.client.Push(ctx, ref)
@@ -96,9 +96,12 @@ func (d *demo) moveImages(ctx context.Context) error {
 
 // consumer is what somebody who reads one of the Secrets can do with it.
 type consumer struct {
-	secret, host, prefix string
-	client               platform.ImageClient
+	secret, project, prefix string
+	client                  platform.ImageClient
 }
+
+// image is the one that the demo pushes.
+func (c consumer) image() string { return c.prefix + "/hello:1.0.0" }
 
 // consumer takes the login as docker does, and trusts nothing but ca.crt.
 func (d *demo) consumer(ctx context.Context, role edgev1.SecretRole) (consumer, error) {
@@ -117,7 +120,7 @@ func (d *demo) consumer(ctx context.Context, role edgev1.SecretRole) (consumer, 
 		return consumer{}, fmt.Errorf("%s of Secret %s has no login for %s", handoff.KeyDockerConfigJSON, secret.Name, host)
 	}
 	return consumer{
-		secret: secret.Name, host: host, prefix: string(secret.Data[handoff.KeyImagePrefix]),
+		secret: secret.Name, project: secret.Namespace, prefix: string(secret.Data[handoff.KeyImagePrefix]),
 		client: d.platform.ImageClient(secret.Data[handoff.KeyCA], login.Username, credential.NewToken(login.Password)),
 	}, nil
 }

@@ -50,11 +50,11 @@ type demo struct {
 	started time.Time
 
 	temporary string // the one folder in which everything is made
-	output   *tail // what the control plane printed last
-	control  *env.Env
-	platform *platform.Platform
-	api      client.WithWatch
-	manager  *manager
+	output    *tail  // what the control plane printed last
+	control   *env.Env
+	platform  *platform.Platform
+	api       client.WithWatch
+	manager   *manager
 	// fail ends the run for a cause outside the act that is being played.
 	fail context.CancelCauseFunc
 }

@@ -1,0 +1,184 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
+// that nobody knows.
+func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, current issuedToken) error {
+	for _, anchor := range s.anchors(l) {
+		if wasPublished(anchor) || anchor.UID == current.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if err := r.remove(ctx, s, anchor); err != nil {
+			return err
+		}
+		delete(s.live.secrets, anchor.Name)
+		s.notes = append(s.notes, note{edgev1.ReasonTokenRetired,
+			fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.account, generationOf(anchor)), anchor})
+	}
+	return nil
+}
+
+// createAnchor makes the anchor of the next generation. A name that is taken by another's Secret,
+// or by an anchor that a finalizer holds, is passed over.
+func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *login) (*corev1.Secret, error) {
+	const attempts = 10
+	next := s.publishedGeneration(l)
+	for _, anchor := range s.anchors(l) {
+		next = max(next, generationOf(anchor))
+	}
+	for range attempts {
+		next++
+		anchor := desiredAnchor(s, l, next)
+		own(anchor, s.edge)
+		created, err := r.create(ctx, s, anchor)
+		if apierrors.IsAlreadyExists(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		secret := created.(*corev1.Secret)
+		s.live.secrets[secret.Name] = secret
+		return secret, nil
+	}
+	return nil, stalled(edgev1.ReasonConflict, "Secrets %s to %s in project %q exist and do not belong to this EdgeRegistry: delete them",
+		anchorName(l.secret, next-attempts+1), anchorName(l.secret, next), s.project)
+}
+
+// publishedGeneration is the generation of the token that the Secret carries, whose anchor may be
+// gone: a number is not used twice.
+func (s *scope) publishedGeneration(l *login) int64 {
+	if published := s.live.secrets[l.secret]; published != nil {
+		return generationOf(published)
+	}
+	return 0
+}
+
+func desiredAnchor(s *scope, l *login, generation int64) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.project,
+			Name:      anchorName(l.secret, generation),
+			Labels:    map[string]string{kindLabel: kindAnchor, roleLabel: roleValue(l.role)},
+			Annotations: map[string]string{
+				generationAnnotation: strconv.FormatInt(generation, 10),
+				lifetimeAnnotation:   l.policy.Lifetime.Duration.String(),
+				accountUIDAnnotation: string(l.accountUID),
+				expiresAtAnnotation:  timestamp(s.now.Add(l.policy.Lifetime.Duration)),
+			},
+		},
+		Type: corev1.SecretTypeOpaque,
+	}
+}
+
+// settleAnchors marks the anchors of the tokens that the Secrets now carry as published, and
+// deletes those whose token works no more. It runs once the Secrets are written.
+func (r *EdgeRegistryReconciler) settleAnchors(ctx context.Context, s *scope) error {
+	// The API server takes a token for another minute after its expiry.
+	const leeway = time.Minute
+	for _, l := range s.logins() {
+		for _, anchor := range s.anchors(l) {
+			expiry := anchorExpiry(anchor, l)
+			switch {
+			case anchor.UID == l.token.claims.AnchorUID:
+				if err := r.markPublished(ctx, s, l, anchor); err != nil {
+					return err
+				}
+			case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:
+				s.due(expiry.Add(leeway))
+			case anchor.DeletionTimestamp.IsZero():
+				if err := r.remove(ctx, s, anchor); err != nil {
+					return err
+				}
+				delete(s.live.secrets, anchor.Name)
+				s.notes = append(s.notes, note{edgev1.ReasonTokenRetired,
+					fmt.Sprintf("%s token %d does not work any more", l.account, generationOf(anchor)), anchor})
+			}
+		}
+	}
+	return nil
+}
+
+// markPublished records on the anchor that its token is in use. From then on it stays until the
+// token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
+func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) error {
+	desired := desiredAnchor(s, l, l.token.generation)
+	desired.Annotations = map[string]string{
+		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
+		lifetimeAnnotation:     anchor.Annotations[lifetimeAnnotation],
+		accountUIDAnnotation:   string(l.token.claims.ServiceAccountUID),
+		credentialIDAnnotation: l.token.claims.ID,
+		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
+		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
+	}
+	marked, err := r.ensure(ctx, s, desired, anchor)
+	if err != nil {
+		return err
+	}
+	s.live.secrets[anchor.Name] = marked.(*corev1.Secret)
+	return nil
+}
+
+// anchors returns the EdgeRegistry's anchors of a role by generation.
+func (s *scope) anchors(l *login) []*corev1.Secret {
+	var anchors []*corev1.Secret
+	for _, secret := range s.live.secrets {
+		if secret.Labels[kindLabel] == kindAnchor && secret.Labels[roleLabel] == roleValue(l.role) && ownedBy(secret, s.edge.UID) {
+			anchors = append(anchors, secret)
+		}
+	}
+	slices.SortFunc(anchors, func(a, b *corev1.Secret) int { return cmp.Compare(generationOf(a), generationOf(b)) })
+	return anchors
+}
+
+func wasPublished(anchor *corev1.Secret) bool {
+	return anchor.Annotations[credentialIDAnnotation] != ""
+}
+
+// generationOf is the generation that a Secret is annotated with; zero for one whose annotation was altered.
+func generationOf(secret *corev1.Secret) int64 {
+	generation, err := strconv.ParseInt(secret.Annotations[generationAnnotation], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
+}
+
+// anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.
+func anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
+	if expiry := annotatedTime(anchor, expiresAtAnnotation); !expiry.IsZero() {
+		return expiry
+	}
+	lifetime, err := time.ParseDuration(anchor.Annotations[lifetimeAnnotation])
+	if err != nil {
+		lifetime = l.policy.Lifetime.Duration
+	}
+	return anchor.CreationTimestamp.Add(lifetime)
+}
+
+// accountOf is the UID of the service account that an anchor's token speaks for. A token dies with
+// its account.
+func accountOf(anchor *corev1.Secret, l *login) types.UID {
+	if uid := anchor.Annotations[accountUIDAnnotation]; uid != "" {
+		return types.UID(uid)
+	}
+	return l.accountUID
+}

@@ -1,0 +1,252 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	. "github.com/onsi/gomega"
+)
+
+// soon bounds what takes seconds on an idle machine.
+const soon = 3 * time.Minute
+
+// programs are those that run beside the demo.
+var programs = []string{"etcd", "kube-apiserver", "kube-controller-manager", "manager", "guard.sh"}
+
+// play is a demo that runs as a process, with a folder of its own for temporary files.
+type play struct {
+	t         *testing.T
+	cmd       *exec.Cmd
+	output    lockedBuffer
+	temporary string
+	exited    chan struct{}
+}
+
+// lockedBuffer can be read while a process writes to it.
+type lockedBuffer struct {
+	mu      sync.Mutex
+	content bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content.String()
+}
+
+// build compiles a main package of this module and returns the path of its binary.
+func build(t *testing.T, dir, name, target string) string {
+	t.Helper()
+	binary := filepath.Join(dir, name)
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, target).CombinedOutput()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), string(output))
+	return binary
+}
+
+func start(t *testing.T, demo, manager string, environment ...string) *play {
+	t.Helper()
+	p := &play{t: t, temporary: t.TempDir(), exited: make(chan struct{})}
+	p.cmd = exec.CommandContext(t.Context(), demo, "-manager", manager)
+	p.cmd.Env = append(append(os.Environ(), "KEEP=", "TMPDIR="+p.temporary), environment...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	// The end of the test is a signal that the demo can clean up after.
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = soon
+	NewWithT(t).Expect(p.cmd.Start()).To(Succeed())
+	go func() {
+		defer close(p.exited)
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(func() { <-p.exited })
+	return p
+}
+
+// reaches waits until the demo has printed a text.
+func (p *play) reaches(text string) {
+	p.t.Helper()
+	NewWithT(p.t).Eventually(func() (string, error) {
+		select {
+		case <-p.exited:
+			return p.output.String(), StopTrying("the demo ended before")
+		default:
+			return p.output.String(), nil
+		}
+	}).WithTimeout(soon).Should(ContainSubstring(text))
+}
+
+// ends waits until the demo has ended, and checks that nothing of it is left.
+func (p *play) ends(code int) {
+	p.t.Helper()
+	g := NewWithT(p.t)
+	g.Eventually(p.exited).WithTimeout(soon).Should(BeClosed(), "%s", &p.output)
+	g.Expect(p.cmd.ProcessState.ExitCode()).To(Equal(code), "%s", &p.output)
+	g.Expect(p.processes()).To(BeEmpty())
+	g.Expect(os.ReadDir(p.temporary)).To(BeEmpty())
+	// Every token of a service account begins so: {"alg": in base64.
+	g.Expect(p.output.String()).NotTo(ContainSubstring("eyJ"))
+}
+
+// processes lists the command lines of processes that work in the temporary folder.
+func (p *play) processes() []string {
+	p.t.Helper()
+	all, err := exec.CommandContext(p.t.Context(), "ps", "-A", "-ww", "-o", "args=").Output()
+	NewWithT(p.t).Expect(err).NotTo(HaveOccurred(), "this test needs the command ps")
+	var mine []string
+	for line := range strings.Lines(string(all)) {
+		if strings.Contains(line, p.temporary) {
+			mine = append(mine, line)
+		}
+	}
+	return mine
+}
+
+func TestDemo(t *testing.T) {
+	binaries := t.TempDir()
+	demo, manager := build(t, binaries, "demo", "."), build(t, binaries, "manager", "../..")
+
+	t.Run("shows the whole life of an object", func(t *testing.T) {
+		g := NewWithT(t)
+		p := start(t, demo, manager)
+		p.ends(0)
+		rest := p.output.String()
+		for _, text := range []string{
+			"✓ RegistryExposed ", "✓ ProjectReady ", "✓ AccessGranted ", "✓ RouteTrusted ",
+			"✓ TokensIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ",
+			"$ kubectl get edgereg\n", "$ kubectl get edgereg -o wide\n", "$ kubectl describe edgereg factory\n",
+			"Secret factory/factory-publish, ", "Secret factory/factory-pull, ", "node-bootstrap.sh ",
+			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401 UNAUTHORIZED",
+			"unchanged NODE/etc/docker/certs.d/", "✓ the second run changed nothing",
+			"✓ RoleBinding factory-publisher is back", "✓ event Repaired: ", "$ kubectl get events ",
+			"✓ both Secrets are gone", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ",
+		} {
+			_, after, found := strings.Cut(rest, text)
+			g.Expect(found).To(BeTrue(), "%q is missing after what came before it in:\n%s", text, &p.output)
+			rest = after
+		}
+		g.Expect(p.output.String()).NotTo(ContainSubstring("\x1b"), "the output is no terminal")
+	})
+
+	for name, at := range map[string]string{
+		"leaves nothing when interrupted while the control plane starts": "1. A Kubernetes control plane",
+		"leaves nothing when interrupted once the control plane is up":   "2. The operator",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, demo, manager)
+			p.reaches(at)
+			NewWithT(t).Expect(p.cmd.Process.Signal(syscall.SIGINT)).To(Succeed())
+			p.ends(interruptedCode)
+		})
+	}
+
+	t.Run("stays up with KEEP=1 until it is interrupted", func(t *testing.T) {
+		g := NewWithT(t)
+		p := start(t, demo, manager, "KEEP=1")
+		p.reaches("Ctrl-C ends it all.")
+		for _, program := range programs {
+			g.Expect(p.processes()).To(ContainElement(ContainSubstring(program)))
+		}
+		_, after, _ := strings.Cut(p.output.String(), "export KUBECONFIG=")
+		kubeconfig, _, _ := strings.Cut(after, " ")
+		g.Expect(kubeconfig).To(BeARegularFile())
+		g.Expect(p.cmd.Process.Signal(syscall.SIGINT)).To(Succeed())
+		p.ends(0)
+	})
+
+	t.Run("fails with the manager's last words when it ends", func(t *testing.T) {
+		broken := filepath.Join(t.TempDir(), "manager")
+		script := "#!/bin/sh\necho 'no lease for me'\nexit 3\n"
+		g := NewWithT(t)
+		g.Expect(os.WriteFile(broken, []byte(script), 0o755)).To(Succeed())
+		p := start(t, demo, broken)
+		p.ends(1)
+		g.Expect(p.output.String()).To(ContainSubstring("no lease for me\n"))
+		g.Expect(p.output.String()).To(HaveSuffix("\ndemo: the manager ended by itself: exit status 3\n"))
+	})
+
+	t.Run("says what to run when the manager was not built", func(t *testing.T) {
+		p := start(t, demo, filepath.Join(t.TempDir(), "manager"))
+		p.ends(1)
+		NewWithT(t).Expect(p.output.String()).To(HaveSuffix("run `make build`\n"))
+	})
+}
+
+func TestATailKeepsTheLastLines(t *testing.T) {
+	var all []string
+	for i := range 3 * tailLength {
+		all = append(all, fmt.Sprintf("line %d\n", i))
+	}
+	last := strings.Join(all[len(all)-tailLength:], "")
+	for name, writes := range map[string][]string{
+		"of one write":                   {strings.Join(all, "")},
+		"of a write for each line":       all,
+		"of writes that end within them": strings.SplitAfter(strings.Join(all, ""), "e"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			kept := &tail{}
+			for _, text := range writes {
+				g.Expect(kept.Write([]byte(text))).To(Equal(len(text)))
+			}
+			g.Expect(kept.String()).To(Equal(last))
+		})
+	}
+}
+
+func TestOnlyTheRegistryRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		err     error
+		refused bool
+	}{
+		"a push that was accepted is not refused": {nil, false},
+		"an unreachable registry did not refuse":  {errors.New("connection refused"), false},
+		"a broken registry did not refuse":        {&transport.Error{StatusCode: http.StatusServiceUnavailable}, false},
+		"401 is a refusal":                        {&transport.Error{StatusCode: http.StatusUnauthorized}, true},
+		"403 is a refusal, wrapped too":           {fmt.Errorf("push: %w", &transport.Error{StatusCode: http.StatusForbidden}), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, refused := refusal(test.err)
+			NewWithT(t).Expect(refused).To(Equal(test.refused))
+		})
+	}
+}
+
+func TestALineIsCutToTheTerminal(t *testing.T) {
+	g := NewWithT(t)
+	narrow := &terminal{width: 10}
+	g.Expect(narrow.fit("ἀλφάβητον", 4)).To(Equal("ἀλφάβ…"))
+	g.Expect(narrow.fit("short", 4)).To(Equal("short"))
+	g.Expect((&terminal{}).fit("no terminal has no width", 4)).To(Equal("no terminal has no width"))
+}
+
+func TestAnOutputThatNobodyReadsIsTold(t *testing.T) {
+	g := NewWithT(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var told error
+	term := newTerminal(file, func(err error) { told = err })
+	term.print("read")
+	g.Expect(told).NotTo(HaveOccurred())
+	g.Expect(file.Close()).To(Succeed())
+	term.print("not read")
+	g.Expect(told).To(MatchError(os.ErrClosed))
+}
