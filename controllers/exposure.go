@@ -12,6 +12,7 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,6 +43,10 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 	name := s.edge.Spec.OpenShift.Route
 	route, err := r.routes.get(ctx, imageRegistryNamespace, name)
 	if apierrors.IsNotFound(err) {
+		if apiAbsent(err) {
+			return done{}, waiting(edgev1.ReasonRouteNotFound,
+				"this cluster does not serve Routes (%s): check that its openshift-apiserver runs", routev1.GroupVersion)
+		}
 		return done{}, routeAbsent(config, name)
 	}
 	if err != nil {
@@ -96,6 +101,12 @@ func (r *EdgeRegistryReconciler) declareRoute(ctx context.Context, s *scope, con
 	s.wrote = true
 	s.notes = append(s.notes, note{reason: edgev1.RegistryExposed, message: "set spec.defaultRoute of the image registry Config"})
 	return nil
+}
+
+// apiAbsent tells an API that is not served at all from one that lacks the object: the former's
+// answer is no Status of Kubernetes.
+func apiAbsent(err error) bool {
+	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // routeAbsent says why there is no Route. The registry's operator makes Routes last, so that any

@@ -74,10 +74,13 @@ func (o *operator) stop(t *testing.T) {
 	o.cancel()
 	select {
 	case err, running := <-o.done:
-		if running && err != nil {
-			t.Errorf("the operator ended with: %v", err)
+		if !running {
+			return
 		}
 		close(o.done)
+		if err != nil {
+			t.Errorf("the operator ended with: %v", err)
+		}
 	case <-time.After(30 * time.Second):
 		t.Error("the operator did not end")
 	}

@@ -117,14 +117,16 @@ func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 	}
 }
 
-// tellTransitions records the conditions that changed between two statuses as events.
+// tellTransitions records the conditions that changed between two statuses as events. To wait for
+// something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning.
 func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegistry) {
+	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
 	for _, condition := range after.Status.Conditions {
 		if !changed(before, condition) {
 			continue
 		}
 		kind := corev1.EventTypeNormal
-		if condition.Status == metav1.ConditionFalse {
+		if condition.Status == metav1.ConditionFalse && (fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled)) {
 			kind = corev1.EventTypeWarning
 		}
 		r.Recorder.Eventf(after, nil, kind, condition.Reason, condition.Type, "%s", condition.Message)

@@ -51,7 +51,7 @@ func TestEveryFieldIsExplained(t *testing.T) {
 		if path == ".metadata" {
 			return
 		}
-		g.Expect(len(field.Description)).To(BeNumerically(">", 20), "%s: %q", path, field.Description)
+		g.Expect(len(field.Description)).To(BeNumerically(">", 15), "%s: %q", path, field.Description)
 		if strings.HasPrefix(path, ".spec") || strings.HasPrefix(path, ".status") {
 			g.Expect(field.Description).NotTo(MatchRegexp(`TODO|FIXME`), path)
 		}

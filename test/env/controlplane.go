@@ -116,7 +116,9 @@ func (e *Env) StopAPIServer(context.Context) error {
 }
 
 // StartAPIServer ends the outage: the API server comes back at the same address,
-// with the same certificates, keys and data, and answers when this returns.
+// with the same certificates, keys and data. The controllers are started anew,
+// since they would wait up to a minute before they look for it again. All work
+// when this returns.
 func (e *Env) StartAPIServer(ctx context.Context) error {
 	if err := e.plane.ControlPlane.APIServer.Start(); err != nil {
 		return fmt.Errorf("start kube-apiserver: %w", err)
@@ -128,7 +130,10 @@ func (e *Env) StartAPIServer(ctx context.Context) error {
 		}
 		return dc.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil, nil
 	}
-	return poll(ctx, "kube-apiserver is not ready", ready)
+	if err := poll(ctx, "kube-apiserver is not ready", ready); err != nil {
+		return err
+	}
+	return e.restartControllers(ctx)
 }
 
 // RestartAPIServer stops the API server and starts it again.

@@ -4,6 +4,8 @@
 package platform
 
 import (
+	"errors"
+
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	operatorv1 "github.com/openshift/api/operator/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +29,8 @@ const (
 // time while its status stays. The types besides Available, Progressing,
 // Degraded and Removed belong to the operator's other controllers.
 func (s registryState) write(status *imageregistryv1.ImageRegistryStatus) {
-	permanent, _ := s.failed.(permanentError)
+	var permanent permanentError
+	errors.As(s.failed, &permanent)
 	conditions := []operatorv1.OperatorCondition{
 		{Type: "AzureStackCloudControllerDegraded", Status: isFalse, Reason: "AsExpected"},
 		{Type: "ConfigObservationDegraded", Status: isFalse},

@@ -121,7 +121,7 @@ func (g *Registry) serveV2(w *answerWriter, r *http.Request) {
 	accesses := path.accesses(r.Method)
 	user, refused := g.authorize(r, accesses, path.kind == "uploads" && path.reference != "")
 	if refused != nil {
-		refused.write(w, r, accesses)
+		refused.write(w, accesses)
 		return
 	}
 	switch path.kind {

@@ -55,7 +55,7 @@ func refuse(r *http.Request, err error) *refusal {
 	}
 }
 
-func (f *refusal) write(w http.ResponseWriter, r *http.Request, accesses []access) {
+func (f *refusal) write(w http.ResponseWriter, accesses []access) {
 	if f.challenge == "" {
 		w.WriteHeader(http.StatusBadRequest)
 		return

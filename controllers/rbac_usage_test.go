@@ -1,0 +1,326 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/test/platform"
+)
+
+// judgedInside are rights that no request of their own uses: the API server asks for them while it
+// admits another, so they are not in its log. TestWithoutAnyOneRuleSomethingFails shows what they are for.
+var judgedInside = []string{"bind clusterroles", "update edgeregistries/finalizers"}
+
+func isJudgedInside(use string) bool {
+	return slices.ContainsFunc(judgedInside, func(right string) bool { return strings.Contains(use, right) })
+}
+
+// A right that nothing needs is a right that somebody else will find a need for. edge-registry-copy-target
+// is not looked at: nothing uses it before Secrets are copied to other namespaces, and until an owner
+// binds it, it grants nothing.
+func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
+	g := NewWithT(t)
+	offset := auditEnd(t)
+	setDefaultRoute(t, false)
+	run := tryOperator(t, operatorConfig, func(run *trial) {
+		// While watches of the platform's objects are down, as when OpenShift rolls its API servers, the
+		// operator reads the objects by name.
+		run.wire.setIntercept(run.noteRefusals(func(r *http.Request) bool {
+			return streamsList(r) || platformObjects.MatchString(r.URL.Path)
+		}))
+	})
+	requested := awaitReady(t, apply(t, newEdge(bundleRef(t))))
+	invited := awaitReady(t, invitedEdge(t, operatorUser))
+	run.wire.setIntercept(run.noteRefusals(streamsList))
+
+	provokeRepairs(t, invited)
+	for _, e := range eventsOf(t, invited) {
+		t.Log(e.Reason, e.Action, e.Regarding.ResourceVersion, e.Related, e.Note, e.Series)
+	}
+	provokeRoleChanges(t, invited)
+	provokeSearchForCA(t, invited)
+	token := metricsReader(t)
+	g.Eventually(func() int { code, _ := run.scrape(t, token); return code }).WithTimeout(soon).Should(Equal(http.StatusOK))
+	awaitReady(t, requested)
+
+	grants := shippedGrants(t)
+	g.Expect(len(grants)).To(BeNumerically(">=", 15))
+	g.Eventually(func() []string {
+		events := auditSince(t, offset, operatorUser)
+		var idle []string
+		for _, grant := range grants {
+			for _, use := range grant.unused(events) {
+				if !isJudgedInside(use) {
+					idle = append(idle, use)
+				}
+			}
+		}
+		return idle
+	}).WithTimeout(soon).Should(BeEmpty(), "rights that no request needed")
+	g.Expect(run.refusals()).To(BeEmpty(), "requests that the shipped rights do not cover")
+}
+
+// platformObjects are the collections that the operator keeps a copy of.
+var platformObjects = regexp.MustCompile(`/(configs|routes|openshift-config-managed/configmaps)$`)
+
+// streamsList reports a list in the form of a watch, which older API servers do not serve: there the
+// operator's informers list.
+func streamsList(r *http.Request) bool { return r.URL.Query().Has("sendInitialEvents") }
+
+// provokeRepairs alters and deletes objects of an EdgeRegistry until they are as they were.
+func provokeRepairs(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	in := metav1.ObjectMeta{Namespace: projectName(edge)}
+	account, binding, secret := &corev1.ServiceAccount{ObjectMeta: in}, &rbacv1.RoleBinding{ObjectMeta: in}, &corev1.Secret{ObjectMeta: in}
+	account.Name, binding.Name, secret.Name = "edge-puller", bindingName(edge, edgev1.TokenPuller), pullSecretName(edge)
+	for _, object := range []client.Object{account, binding, secret} {
+		// Without its label the operator does not list it, and finds it by its name.
+		patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{%q:null}}}`, edgeLabel))
+		g.Expect(admin.Patch(t.Context(), object, patch)).To(Succeed())
+		wake(t, edge)
+		g.Eventually(func(g Gomega) {
+			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(object), object)).To(Succeed())
+			g.Expect(object.GetLabels()).To(HaveKeyWithValue(edgeLabel, edge.Name))
+		}).WithTimeout(soon).Should(Succeed(), "%T", object)
+	}
+	for range 2 { // Twice the same, so that the second event adds to the first.
+		old := binding.DeepCopy()
+		g.Expect(admin.Delete(t.Context(), old)).To(Succeed())
+		g.Eventually(func(g Gomega) {
+			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(binding), binding)).To(Succeed())
+			g.Expect(binding.UID).NotTo(Equal(old.UID))
+		}).WithTimeout(soon).Should(Succeed())
+		awaitReady(t, edge)
+	}
+	lost := secret.DeepCopy()
+	lost.ObjectMeta = metav1.ObjectMeta{
+		Namespace: secret.Namespace, Name: anchorName(secret.Name, 99), OwnerReferences: secret.OwnerReferences,
+		Labels: map[string]string{edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: roleValue(edgev1.TokenPuller)},
+	}
+	lost.Type, lost.Data = corev1.SecretTypeOpaque, nil
+	g.Expect(admin.Create(t.Context(), lost)).To(Succeed())
+	g.Eventually(func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(lost), lost))
+	}).WithTimeout(soon).Should(BeTrue(), "an anchor that was never published goes")
+	awaitReady(t, edge)
+}
+
+// provokeRoleChanges has both accounts bound to each role that an invited operator may hand on.
+func provokeRoleChanges(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	bound := []string{}
+	for _, grant := range shippedGrants(t) {
+		if grant.role == invitationClusterRole && slices.Contains(grant.rule.Verbs, "bind") {
+			bound = grant.rule.ResourceNames
+		}
+	}
+	g.Expect(bound).NotTo(BeEmpty())
+	for _, role := range bound {
+		login := edgev1.TokenPublisher
+		reload(t, edge)
+		if strings.Contains(role, "pull") || strings.Contains(role, "view") {
+			login = edgev1.TokenPuller
+			edge.Spec.OpenShift.Puller.ClusterRole = role
+		} else {
+			edge.Spec.OpenShift.Publisher.ClusterRole = role
+		}
+		g.Expect(admin.Update(t.Context(), edge)).To(Succeed())
+		g.Eventually(func(g Gomega) {
+			binding := &rbacv1.RoleBinding{}
+			g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: bindingName(edge, login)}, binding)).To(Succeed())
+			g.Expect(binding.RoleRef.Name).To(Equal(role))
+		}).WithTimeout(soon).Should(Succeed())
+	}
+}
+
+// provokeSearchForCA hides the router's CA, so that the operator looks for it as far as it may.
+func provokeSearchForCA(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	openShift.Router.SetPublished(platform.NewCA("another").PEM())
+	t.Cleanup(openShift.Router.RenewLeaf)
+	NewWithT(t).Eventually(func(g Gomega) {
+		g.Expect(condition(t, edge, edgev1.RouteTrusted).Reason).To(Equal(edgev1.ReasonChainUntrusted))
+	}).WithTimeout(soon).Should(Succeed())
+	openShift.Router.RenewLeaf()
+}
+
+// wake asks the operator to look at an EdgeRegistry.
+func wake(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`,
+		edgev1.ReconcileAnnotation, metav1.Now().Format("15:04:05.000000000")))
+	NewWithT(t).Expect(admin.Patch(t.Context(), edge, patch)).To(Succeed())
+}
+
+// shortfall is what happens to an operator that lacks one rule.
+type shortfall struct {
+	// reason and message of Ready: the message names the call that was refused.
+	reason, message string
+	// refused is a request that the API server refuses; the log tells of it.
+	refused string
+	// prepare turns a knob before the operator starts, and spec says what the EdgeRegistry asks for.
+	prepare func(*testing.T)
+	spec    func(*testing.T) func(*edgev1.EdgeRegistry)
+	// check says what else does not work.
+	check func(*testing.T, *trial, *edgev1.EdgeRegistry)
+}
+
+const cannot = "cannot get resource "
+
+var shortfalls = map[string]shortfall{
+	"edgeregistries of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonPending, refused: `GET /apis/edge.open-horizon.io/v1alpha1/edgeregistries`},
+	"edgeregistries/status of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonPending, refused: `PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/.*/status`},
+	"edgeregistries/finalizers of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonRightsMissing, message: "cannot set blockOwnerDeletion"},
+	"namespaces of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonRightsMissing, message: cannot + `"namespaces"`},
+	"proxies of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"proxies"`,
+		prepare: func(t *testing.T) {
+			openShift.Router.SetPublished(platform.NewCA("another").PEM())
+			t.Cleanup(openShift.Router.RenewLeaf)
+		}},
+	"configs of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"configs"`},
+	"projectrequests of edge-registry-manager-role in the cluster": {
+		reason: edgev1.ReasonProjectRequestDenied, message: `cannot create resource "projectrequests"`},
+	"configmaps of edge-registry-manager-role in edge-registry-system": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"configmaps" in API group "" in the namespace "edge-registry-system"`, spec: bundleRef},
+	"configmaps of edge-registry-manager-role in openshift-config-managed": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"configmaps" in API group "" in the namespace "openshift-config-managed"`},
+	"routes of edge-registry-manager-role in openshift-image-registry": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"routes"`},
+	"events of edge-registry-manager-role in default": {
+		reason: edgev1.ReasonReady, refused: `POST /apis/events.k8s.io/v1/namespaces/default/events`,
+		check: func(t *testing.T, _ *trial, edge *edgev1.EdgeRegistry) {
+			NewWithT(t).Expect(eventsOf(t, edge)).To(BeEmpty())
+		}},
+	"leases of edge-registry-leader-election in edge-registry-system": {
+		reason: edgev1.ReasonPending, refused: `GET /apis/coordination.k8s.io/v1/namespaces/edge-registry-system/leases/`,
+		check: func(t *testing.T, run *trial, _ *edgev1.EdgeRegistry) {
+			NewWithT(t).Expect(run.elected).NotTo(BeClosed())
+		}},
+	"events of edge-registry-leader-election in edge-registry-system": {
+		reason: edgev1.ReasonReady, refused: `POST /api/v1/namespaces/edge-registry-system/events`},
+	"tokenreviews of edge-registry-metrics-auth in the cluster": {
+		reason: edgev1.ReasonReady, refused: `POST /apis/authentication.k8s.io/v1/tokenreviews`, check: noMetrics},
+	"subjectaccessreviews of edge-registry-metrics-auth in the cluster": {
+		reason: edgev1.ReasonReady, refused: `POST /apis/authorization.k8s.io/v1/subjectaccessreviews`, check: noMetrics},
+	"serviceaccounts of edge-registry-project in *": {
+		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /api/v1/namespaces/.*/serviceaccounts`},
+	"serviceaccounts/token of edge-registry-project in *": {
+		reason: edgev1.ReasonRightsMissing, message: `cannot create resource "serviceaccounts/token"`},
+	"secrets of edge-registry-project in *": {
+		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /api/v1/namespaces/.*/secrets`},
+	"rolebindings of edge-registry-project in *": {
+		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`},
+	"clusterroles of edge-registry-project in *": {
+		reason: edgev1.ReasonRoleNotGrantable, message: `the verb bind on clusterroles "edit"`},
+}
+
+// noMetrics scrapes as somebody who may, until the operator has asked whether they may.
+func noMetrics(t *testing.T, run *trial, _ *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	token := metricsReader(t)
+	g.Eventually(func() int { code, _ := run.scrape(t, token); return code }).WithTimeout(soon).Should(BeNumerically(">=", 400))
+}
+
+func TestWithoutAnyOneRuleSomethingFails(t *testing.T) {
+	grants := shippedGrants(t)
+	for i, grant := range grants {
+		t.Run(grant.String(), func(t *testing.T) {
+			g := NewWithT(t)
+			want, known := shortfalls[grant.String()]
+			g.Expect(known).To(BeTrue(), "say what fails without this rule")
+			cfg, mods := operatorConfig, []func(*edgev1.EdgeRegistry){}
+			if want.prepare != nil {
+				want.prepare(t)
+			}
+			if want.spec != nil {
+				mods = append(mods, want.spec(t))
+			}
+			var edge *edgev1.EdgeRegistry
+			if grant.namespace == anyProject {
+				weaken(t, grant)
+				edge = invitedEdge(t, operatorUser, mods...)
+			} else {
+				cfg = accountWith(t, fmt.Sprintf("without-rule-%d", i), grants, i)
+				edge = apply(t, newEdge(mods...))
+			}
+			run := tryOperator(t, cfg)
+			if want.check != nil {
+				want.check(t, run, edge)
+			}
+			g.Eventually(func(g Gomega) {
+				ready := condition(t, edge, edgev1.Ready)
+				g.Expect(ready.Reason).To(Equal(want.reason), ready.Message)
+				g.Expect(ready.Message).To(ContainSubstring(want.message))
+				if want.refused != "" {
+					g.Expect(run.refusals()).To(ContainElement(MatchRegexp(want.refused)))
+				}
+			}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+			if want.check != nil {
+				want.check(t, run, edge)
+			}
+		})
+	}
+	g := NewWithT(t)
+	g.Expect(shortfalls).To(HaveLen(len(grants)), "a rule that is shipped no more is in the table")
+}
+
+// weaken takes a rule out of the role of an invitation until the test ends.
+func weaken(t *testing.T, grant grant) {
+	t.Helper()
+	g := NewWithT(t)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: grant.role}}
+	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(role), role)).To(Succeed())
+	whole := role.DeepCopy()
+	t.Cleanup(func() {
+		g.Expect(admin.Get(context.Background(), client.ObjectKeyFromObject(role), role)).To(Succeed())
+		role.Rules = whole.Rules
+		g.Expect(admin.Update(context.Background(), role)).To(Succeed())
+	})
+	role.Rules = slices.DeleteFunc(role.Rules, func(rule rbacv1.PolicyRule) bool {
+		return slices.Equal(rule.Resources, grant.rule.Resources) && slices.Equal(rule.Verbs, grant.rule.Verbs)
+	})
+	g.Expect(role.Rules).To(HaveLen(len(whole.Rules) - 1))
+	g.Expect(admin.Update(t.Context(), role)).To(Succeed())
+}
+
+// With the account's own rights, that the API server enforces blockOwnerDeletion is what makes the
+// right over finalizers needed, and the platform's refusal is what the status tells.
+func TestOwnerReferencesAreEnforced(t *testing.T) {
+	g := NewWithT(t)
+	c := asOperator(t)
+	g.Expect(mayOperator(t, c, authorizationv1.ResourceAttributes{
+		Verb: "update", Group: "edge.open-horizon.io", Resource: "edgeregistries", Subresource: "finalizers",
+	})).To(BeTrue())
+	startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	account := &corev1.ServiceAccount{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: "edge-puller"}, account)).To(Succeed())
+	g.Expect(account.OwnerReferences).To(HaveLen(1))
+	g.Expect(account.OwnerReferences[0].BlockOwnerDeletion).To(HaveValue(BeTrue()))
+}
