@@ -76,7 +76,7 @@ test-race: controlplane ## Run all tests with the race detector, which needs a C
 
 .PHONY: demo
 demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
-	go run ./hack/demo
+	CGO_ENABLED=0 go run -trimpath ./hack/demo
 
 ##@ Build
 

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 : "${KUSTOMIZE:?run this by make verify}"
 : "${MAKE:=make}"
+# Without git there would be no files to check, and every check would pass.
+git rev-parse --is-inside-work-tree >/dev/null
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM

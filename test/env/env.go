@@ -124,7 +124,9 @@ func (e *Env) stop() error {
 	if e.plane != nil {
 		plane := &e.plane.ControlPlane
 		errs = append(errs,
-			e.guard.kill("kube-apiserver", plane.APIServer.Stop), e.guard.kill("etcd", plane.Etcd.Stop))
+			e.guard.kill("kube-apiserver", plane.APIServer.Stop), e.guard.kill("etcd", plane.Etcd.Stop),
+			// envtest makes a folder for webhooks, though there are none.
+			e.plane.WebhookInstallOptions.Cleanup())
 	}
 	// The guard removes the folders.
 	return errors.Join(append(errs, e.guard.release())...)

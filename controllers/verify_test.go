@@ -1,0 +1,278 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
+)
+
+func withPolicy(policy edgev1.VerificationPolicy) func(*edgev1.EdgeRegistry) {
+	return func(e *edgev1.EdgeRegistry) { e.Spec.Verification.Policy = policy }
+}
+
+// editEdge edits an EdgeRegistry as its admin.
+func editEdge(t *testing.T, edge *edgev1.EdgeRegistry, edit func(*edgev1.EdgeRegistry)) {
+	t.Helper()
+	before := reload(t, edge).DeepCopy()
+	edit(edge)
+	NewWithT(t).Expect(admin.Patch(t.Context(), edge, client.MergeFrom(before))).To(Succeed())
+}
+
+// probes is how often the registry was asked about the pull scope of a project: once for each
+// token and verification.
+func probes(edge *edgev1.EdgeRegistry) int {
+	count := 0
+	for _, request := range openShift.Registry.Requests() {
+		if request.Path == "/v2/"+projectName(edge)+"/"+registry.ProbeRepository+"/tags/list" {
+			count++
+		}
+	}
+	return count
+}
+
+// advance steps the operator's clock.
+func (o *operator) advance(by time.Duration) {
+	o.clock.SetTime(o.clock.Now().Add(by))
+}
+
+func TestAVerificationTriesBothTokensAndLeavesNoUploadOpen(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	open := openShift.Registry.Uploads()
+	edge := awaitReady(t, apply(t, newEdge()))
+	g.Expect(condition(t, edge, edgev1.RegistryVerified)).To(And(
+		HaveField("Reason", edgev1.ReasonVerified),
+		HaveField("Message", ContainSubstring("edge-publisher can push and pull, edge-puller can only pull"))))
+	g.Expect(edge.Status.VerifiedAt.Time).To(BeTemporally("~", o.clock.Now(), time.Second))
+	g.Expect(probes(edge)).To(Equal(2))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(open))
+	var uploads []string
+	for _, request := range openShift.Registry.Requests() {
+		if strings.HasPrefix(request.Path, "/v2/"+projectName(edge)+"/") && request.Method != http.MethodGet {
+			uploads = append(uploads, request.Method+" "+http.StatusText(request.Status))
+		}
+	}
+	// The publisher's upload and its end, and the refusal of the puller's.
+	g.Expect(uploads).To(ConsistOf("POST Accepted", "DELETE No Content", "POST Unauthorized"))
+}
+
+func TestARegistryIsNotAskedAgainBeforeTheIntervalIsOver(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(2))
+	o.advance(29 * time.Minute)
+	o.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(2))
+	verified := reload(t, edge).Status.VerifiedAt
+
+	o.stop(t)
+	again := startOperator(t)
+	again.clock.SetTime(o.clock.Now())
+	again.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(2))
+	g.Expect(again.wire.writes()).To(BeEmpty())
+
+	again.advance(2 * time.Minute)
+	askForAPass(t, edge)
+	g.Eventually(func() time.Time { return reload(t, edge).Status.VerifiedAt.Time }).
+		WithTimeout(soon).WithPolling(often).Should(BeTemporally(">", verified.Time))
+	again.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(4))
+	g.Expect(again.worldlyWrites()).To(BeEmpty())
+	awaitReady(t, edge)
+}
+
+func TestWhatWasRepairedIsVerifiedAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(2))
+	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
+		Namespace: projectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
+	}}
+	g.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
+	g.Eventually(func() int { return probes(edge) }).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">=", 4))
+	awaitReady(t, edge)
+}
+
+func TestAPolicySaysWhatAFailedVerificationMeans(t *testing.T) {
+	o := startOperator(t)
+	keepPlatform(t)
+	openShift.Registry.Fail(http.StatusServiceUnavailable)
+	t.Run("Disabled sends nothing to the registry", func(t *testing.T) {
+		g := NewWithT(t)
+		asked := len(openShift.Registry.Requests())
+		edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationDisabled))))
+		o.awaitAPass(t, edge)
+		g.Expect(meta.FindStatusCondition(reload(t, edge).Status.Conditions, edgev1.RegistryVerified)).To(BeNil())
+		g.Expect(edge.Status.VerifiedAt).To(BeNil())
+		g.Expect(openShift.Registry.Requests()).To(HaveLen(asked))
+	})
+	t.Run("BestEffort tells of it and stays Ready", func(t *testing.T) {
+		g := NewWithT(t)
+		edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationBestEffort))))
+		g.Eventually(func() metav1.Condition { return condition(t, edge, edgev1.RegistryVerified) }).
+			WithTimeout(soon).WithPolling(often).Should(And(
+			HaveField("Status", metav1.ConditionFalse), HaveField("Reason", edgev1.ReasonRegistryUnavailable)))
+		awaitReady(t, edge)
+		for _, name := range []string{edgev1.Stalled, edgev1.Reconciling} {
+			g.Expect(meta.FindStatusCondition(edge.Status.Conditions, name)).To(BeNil())
+		}
+	})
+	t.Run("Required waits for it, and a change of the policy takes the condition away", func(t *testing.T) {
+		g := NewWithT(t)
+		edge := apply(t, newEdge())
+		expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable, false, "503")
+		editEdge(t, edge, withPolicy(edgev1.VerificationDisabled))
+		awaitReady(t, edge)
+		g.Expect(meta.FindStatusCondition(edge.Status.Conditions, edgev1.RegistryVerified)).To(BeNil())
+		g.Expect(edge.Status.VerifiedAt).To(BeNil())
+		openShift.Registry.Fail(0)
+		editEdge(t, edge, withPolicy(edgev1.VerificationRequired))
+		awaitReady(t, edge)
+		g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified))
+	})
+}
+
+// refusingRegistry presents the router's certificate, and accepts no token.
+func refusingRegistry(t *testing.T) dialFunc {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/" {
+			w.Header().Set("Www-Authenticate", `Bearer realm="https://`+r.Host+`/openshift/token"`)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	server.TLS = &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{openShift.Router.CA().Leaf(appsHost("*"))},
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+}
+
+func TestAFailedVerificationWithdrawsNothing(t *testing.T) {
+	g := NewWithT(t)
+	way := &detour{}
+	o := startOperator(t, impatient, func(o *operator, _ *rest.Config) { o.EdgeRegistryReconciler.DialContext = way.DialContext })
+	keepPlatform(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.awaitAPass(t, edge)
+	before, wrote, minted := projectState(t, edge), len(o.worldlyWrites()), canary.count()
+	unavailable := func(yes bool) func() { return func() { openShift.Router.Unavailable(yes) } }
+	fail := func(status int) func() { return func() { openShift.Registry.Fail(status) } }
+	refused := refusingRegistry(t)
+	for _, tt := range []struct {
+		name        string
+		cause, cure func()
+		reason      string
+		message     []string
+	}{
+		{"the router has no backend", unavailable(true), unavailable(false), edgev1.ReasonRegistryUnavailable,
+			[]string{"answered 503 Service Unavailable", `registry Config "cluster"`}},
+		{"the registry fails", fail(http.StatusServiceUnavailable), fail(0), edgev1.ReasonRegistryUnavailable,
+			[]string{"answered 503 Service Unavailable", "UNAVAILABLE"}},
+		{"something else answers", fail(http.StatusTeapot), fail(0), edgev1.ReasonRegistryUnexpected,
+			[]string{"418", "check that the route leads to the image registry"}},
+		{"the registry is read-only", func() { openShift.Registry.ReadOnly(true) }, func() { openShift.Registry.ReadOnly(false) },
+			edgev1.ReasonRegistryUnavailable, []string{"it is read-only", "unset spec.readOnly"}},
+		{"the registry takes no token", func() { way.set(refused) }, func() { way.set(nil) }, edgev1.ReasonCredentialRefused,
+			[]string{"the token is refused", "log in"}},
+	} {
+		tt.cause()
+		o.advance(31 * time.Minute)
+		askForAPass(t, edge)
+		expectHeldUp(t, edge, edgev1.RegistryVerified, tt.reason, false, append(tt.message, openShift.Host())...)
+		tt.cure()
+		g.Expect(projectState(t, edge)).To(Equal(before), tt.name)
+		g.Expect(edge.Status.Tokens).To(HaveLen(2))
+		g.Expect(edge.Status.Secrets).To(HaveLen(2))
+	}
+	// Without anybody's help.
+	awaitReady(t, edge)
+	g.Expect(projectState(t, edge)).To(Equal(before))
+	g.Expect(o.worldlyWrites()[wrote:]).To(BeEmpty())
+	g.Expect(canary.count()).To(Equal(minted))
+}
+
+func TestAPublisherThatMayNotPushIsTold(t *testing.T) {
+	startOperator(t)
+	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.ClusterRole = "system:image-puller" }))
+	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPushDenied, false,
+		"edge-publisher may not push to "+openShift.Host(), `ClusterRole "system:image-puller"`, "update on imagestreams/layers")
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.ClusterRole = "edit" })
+	awaitReady(t, edge)
+}
+
+func TestAnAccountThatMayNotPullIsTold(t *testing.T) {
+	startOperator(t)
+	role := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "looks-only-"},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"image.openshift.io"}, Resources: []string{"imagestreams"}, Verbs: []string{"get"}}},
+	}
+	createForTest(t, role)
+	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = role.Name }))
+	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullDenied, false,
+		"edge-puller may not pull from "+openShift.Host(), role.Name, "get on imagestreams/layers")
+	role.Rules[0].Resources = []string{"imagestreams/layers"}
+	NewWithT(t).Expect(admin.Update(t.Context(), role)).To(Succeed())
+	awaitReady(t, edge)
+}
+
+func TestAPullerThatMayPushStopsForAPerson(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "edit" }))
+	parts := []string{"edge-puller may push to " + openShift.Host(), "so may every node that holds its token", "system:image-puller"}
+	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullerCanPush, true, parts...)
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "system:image-puller" })
+	awaitReady(t, edge)
+
+	// A right that somebody else gave it counts as well.
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: projectName(edge), Name: "too-much"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: projectName(edge), Name: "edge-puller"}},
+	}
+	createForTest(t, binding)
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Verification.Interval = metav1.Duration{Duration: time.Hour} })
+	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullerCanPush, true, append(parts, "remove other bindings of edge-puller")...)
+	g.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
+	askForAPass(t, edge)
+	awaitReady(t, edge)
+}
+
+func TestAnUploadThatTheRegistryKeepsOpenIsNoFailure(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	open := openShift.Registry.Uploads()
+	openShift.Registry.DenyCancel(true)
+	t.Cleanup(func() { openShift.Registry.DenyCancel(false) })
+	edge := awaitReady(t, apply(t, newEdge()))
+	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(open + 1))
+}

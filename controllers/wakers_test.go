@@ -1,0 +1,206 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+func metadataOf(name, resourceVersion string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: resourceVersion}}
+}
+
+var tooOldVersion = &metav1.Status{
+	Status: metav1.StatusFailure, Code: http.StatusGone, Reason: metav1.StatusReasonExpired, Message: "too old resource version",
+}
+
+func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		events  []watch.Event
+		names   []string
+		version string
+		fails   bool
+	}{
+		{"a watch that ends at once goes on where it began", nil, nil, "7", false},
+		{
+			"every kind of change counts",
+			[]watch.Event{
+				{Type: watch.Added, Object: metadataOf("a", "8")},
+				{Type: watch.Modified, Object: metadataOf("b", "9")},
+				{Type: watch.Deleted, Object: metadataOf("c", "10")},
+			},
+			[]string{"a", "b", "c"}, "10", false,
+		},
+		{
+			"a bookmark is no change",
+			[]watch.Event{{Type: watch.Added, Object: metadataOf("a", "8")}, {Type: watch.Bookmark, Object: metadataOf("", "12")}},
+			[]string{"a"}, "12", false,
+		},
+		{
+			"an error means that events may have been missed",
+			[]watch.Event{{Type: watch.Added, Object: metadataOf("a", "8")}, {Type: watch.Error, Object: tooOldVersion}},
+			[]string{"a"}, "", true,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			events := watch.NewFakeWithChanSize(len(tt.events), false)
+			for _, event := range tt.events {
+				events.Action(event.Type, event.Object)
+			}
+			if !tt.fails {
+				events.Stop()
+			}
+			var names []string
+			version, err := drain(events, "7", func(name string) { names = append(names, name) })
+			g.Expect(names).To(Equal(tt.names))
+			g.Expect(version).To(Equal(tt.version))
+			if tt.fails {
+				g.Expect(apierrors.IsResourceExpired(err)).To(BeTrue(), "%v", err)
+				g.Expect(events.IsStopped()).To(BeTrue())
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+		})
+	}
+}
+
+// watchServer answers watches in order, and keeps how it was asked.
+type watchServer struct {
+	mu      sync.Mutex
+	answers []any // a *watch.FakeWatcher or an error; none left means a watch without events
+	asked   []string
+	at      []time.Time
+	options []client.ListOptions
+}
+
+func (s *watchServer) client() client.WithWatch {
+	return fake.NewClientBuilder().WithScheme(newScheme()).WithInterceptorFuncs(interceptor.Funcs{Watch: s.watch}).Build()
+}
+
+func (s *watchServer) watch(ctx context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := client.ListOptions{}
+	o.ApplyOptions(options)
+	s.asked = append(s.asked, list.GetObjectKind().GroupVersionKind().Kind+"@"+o.Raw.ResourceVersion)
+	s.at = append(s.at, time.Now())
+	s.options = append(s.options, o)
+	if len(s.answers) == 0 {
+		open := watch.NewFake()
+		context.AfterFunc(ctx, open.Stop)
+		return open, nil
+	}
+	answer := s.answers[0]
+	s.answers = s.answers[1:]
+	if err, failed := answer.(error); failed {
+		return nil, err
+	}
+	return answer.(*watch.FakeWatcher), nil
+}
+
+// finished is a watch that tells its events and ends.
+func finished(events ...watch.Event) *watch.FakeWatcher {
+	w := watch.NewFakeWithChanSize(len(events), false)
+	for _, event := range events {
+		w.Action(event.Type, event.Object)
+	}
+	w.Stop()
+	return w
+}
+
+func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
+	added := func(version string) watch.Event {
+		return watch.Event{Type: watch.Added, Object: metadataOf("a", version)}
+	}
+	for _, tt := range []struct {
+		name    string
+		answers func() []any
+		asked   []string
+		changed []string
+	}{
+		{"a fresh watch", func() []any { return nil }, []string{"SecretList@"}, []string{""}},
+		{
+			"a watch that ended goes on where it was",
+			func() []any { return []any{finished(added("8"))} },
+			[]string{"SecretList@", "SecretList@8"},
+			[]string{"", "a"},
+		},
+		{
+			"a watch that ended with an error begins anew",
+			func() []any {
+				w := watch.NewFakeWithChanSize(2, false)
+				w.Action(watch.Added, metadataOf("a", "8"))
+				w.Action(watch.Error, tooOldVersion)
+				return []any{w}
+			},
+			[]string{"SecretList@", "SecretList@"},
+			[]string{"", "a", ""},
+		},
+		{
+			"a watch that cannot be made is tried again",
+			func() []any { return []any{finished(added("8")), errors.New("connection refused"), errors.New("gone")} },
+			[]string{"SecretList@", "SecretList@8", "SecretList@", "SecretList@"},
+			[]string{"", "a", ""},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				server := &watchServer{answers: tt.answers()}
+				ctx, cancel := context.WithCancel(t.Context())
+				var changed []string
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					newWakers(server.client()).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(name string) {
+						changed = append(changed, name)
+					})
+				}()
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				g.Expect(server.asked).To(Equal(tt.asked))
+				g.Expect(changed).To(Equal(tt.changed))
+				for _, o := range server.options {
+					g.Expect(o.Raw.AllowWatchBookmarks).To(BeTrue())
+				}
+				cancel()
+				<-over
+			})
+		})
+	}
+}
+
+func TestFollowDoesNotPressAServerThatEndsEveryWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		server := &watchServer{}
+		for range 1000 {
+			server.answers = append(server.answers, errors.New("connection refused"))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		newWakers(server.client()).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(string) {})
+		g.Expect(len(server.asked)).To(And(BeNumerically(">=", 45), BeNumerically("<=", 80)))
+		g.Expect(server.at[1].Sub(server.at[0])).To(And(BeNumerically(">=", time.Second), BeNumerically("<=", 1200*time.Millisecond)))
+		last := len(server.at) - 1
+		g.Expect(server.at[last].Sub(server.at[last-1])).To(And(BeNumerically(">=", watchBackoffCap), BeNumerically("<=", watchBackoffCap*12/10)))
+	})
+}
