@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -56,10 +57,39 @@ func (o *options) bind(flags *flag.FlagSet) {
 	o.log.BindFlags(flags)
 }
 
+// parse reads the command line. A mistake is told in one line, without the list of all flags.
+func (o *options) parse(flags *flag.FlagSet, args []string) error {
+	o.bind(flags)
+	flags.Init(flags.Name(), flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(os.Stdout)
+		flags.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; --help lists the flags", err)
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: everything is set by flags, which --help lists", flags.Arg(0))
+	case o.concurrency < 1:
+		return fmt.Errorf("--max-concurrent-reconciles is %d: at least 1 EdgeRegistry has to be worked on at once", o.concurrency)
+	case o.leaderElect && (o.lease <= o.renew || o.renew <= o.retry):
+		return fmt.Errorf("a lease of %s is renewed within %s by a try each %s: --leader-elect-lease-duration must be longer than --leader-elect-renew-deadline, and that longer than --leader-elect-retry-period",
+			o.lease, o.renew, o.retry)
+	}
+	return nil
+}
+
 func main() {
 	var o options
-	o.bind(flag.CommandLine)
-	flag.Parse()
+	switch err := o.parse(flag.CommandLine, os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	logger := credential.WithoutBodies(zap.New(zap.UseFlagOptions(&o.log)))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,9 +22,9 @@ import (
 
 // dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
 // that nobody knows.
-func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, current issuedToken) error {
+func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login) error {
 	for _, anchor := range s.anchors(l) {
-		if wasPublished(anchor) || anchor.UID == current.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
+		if wasPublished(anchor) || anchor.UID == l.token.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if err := r.remove(ctx, s, anchor); err != nil {
@@ -66,10 +67,15 @@ func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *
 // publishedGeneration is the generation of the token that the Secret carries, whose anchor may be
 // gone: a number is not used twice.
 func (s *scope) publishedGeneration(l *login) int64 {
-	if published := s.live.secrets[l.secret]; published != nil {
-		return generationOf(published)
+	published := s.live.secrets[l.secret]
+	if published == nil {
+		return 0
 	}
-	return 0
+	generation, err := strconv.ParseInt(published.Annotations[generationAnnotation], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
 }
 
 func desiredAnchor(s *scope, l *login, generation int64) *corev1.Secret {
@@ -123,7 +129,7 @@ func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l 
 	desired := desiredAnchor(s, l, l.token.generation)
 	desired.Annotations = map[string]string{
 		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
-		lifetimeAnnotation:     anchor.Annotations[lifetimeAnnotation],
+		lifetimeAnnotation:     askedLifetime(anchor, l),
 		accountUIDAnnotation:   string(l.token.claims.ServiceAccountUID),
 		credentialIDAnnotation: l.token.claims.ID,
 		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
@@ -137,11 +143,13 @@ func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l 
 	return nil
 }
 
-// anchors returns the EdgeRegistry's anchors of a role by generation.
+// anchors returns the EdgeRegistry's anchors of a role by generation. The current one counts
+// whatever became of its labels, so that it is mended.
 func (s *scope) anchors(l *login) []*corev1.Secret {
 	var anchors []*corev1.Secret
 	for _, secret := range s.live.secrets {
-		if secret.Labels[kindLabel] == kindAnchor && secret.Labels[roleLabel] == roleValue(l.role) && ownedBy(secret, s.edge.UID) {
+		labelled := secret.Labels[kindLabel] == kindAnchor && secret.Labels[roleLabel] == roleValue(l.role)
+		if (labelled || secret.UID == l.token.claims.AnchorUID) && ownedBy(secret, s.edge.UID) {
 			anchors = append(anchors, secret)
 		}
 	}
@@ -153,13 +161,22 @@ func wasPublished(anchor *corev1.Secret) bool {
 	return anchor.Annotations[credentialIDAnnotation] != ""
 }
 
-// generationOf is the generation that a Secret is annotated with; zero for one whose annotation was altered.
-func generationOf(secret *corev1.Secret) int64 {
-	generation, err := strconv.ParseInt(secret.Annotations[generationAnnotation], 10, 64)
+// generationOf is the generation of an anchor, by its name, which nobody can alter.
+func generationOf(anchor *corev1.Secret) int64 {
+	generation, err := strconv.ParseInt(anchor.Name[strings.LastIndex(anchor.Name, "-")+1:], 10, 64)
 	if err != nil {
 		return 0
 	}
 	return generation
+}
+
+// askedLifetime is the lifetime that the token of an anchor was asked for. That an anchor lost the
+// annotation is no cause to mint.
+func askedLifetime(anchor *corev1.Secret, l *login) string {
+	if asked := anchor.Annotations[lifetimeAnnotation]; asked != "" {
+		return asked
+	}
+	return l.policy.Lifetime.Duration.String()
 }
 
 // anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.

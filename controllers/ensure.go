@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"reflect"
@@ -42,8 +43,7 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		}
 	}
 	if !ownedBy(live, s.edge.UID) {
-		return nil, stalled(edgev1.ReasonConflict,
-			"%s exists and does not belong to this EdgeRegistry: delete it, or give this EdgeRegistry another name for it", r.describe(desired))
+		return nil, notOurs(r.describe(desired))
 	}
 	if !live.GetDeletionTimestamp().IsZero() {
 		return nil, waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: it is made again when it is gone",
@@ -182,6 +182,12 @@ func ownedBy(object client.Object, uid types.UID) bool {
 	return false
 }
 
+// notOurs is the refusal to touch an object of another's that is where one of ours has to be.
+func notOurs(object string) error {
+	return stalled(edgev1.ReasonConflict,
+		"%s exists and does not belong to this EdgeRegistry: delete it, or give this EdgeRegistry another name for it", object)
+}
+
 // mustReplace reports a difference that the API server refuses to change in place.
 func mustReplace(desired, live client.Object) bool {
 	switch want := desired.(type) {
@@ -189,10 +195,19 @@ func mustReplace(desired, live client.Object) bool {
 		return live.(*rbacv1.RoleBinding).RoleRef != want.RoleRef
 	case *corev1.Secret:
 		have := live.(*corev1.Secret)
-		return have.Type != want.Type || (ptr.Deref(have.Immutable, false) && !reflect.DeepEqual(have.Data, want.Data))
+		return have.Type != want.Type || (ptr.Deref(have.Immutable, false) && !holds(have.Data, want.Data))
 	default:
 		return false
 	}
+}
+
+func holds(have, want map[string][]byte) bool {
+	for key, value := range want {
+		if held, ok := have[key]; !ok || !bytes.Equal(held, value) {
+			return false
+		}
+	}
+	return true
 }
 
 func isNil(object client.Object) bool {

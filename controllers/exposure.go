@@ -99,7 +99,7 @@ func (r *EdgeRegistryReconciler) declareRoute(ctx context.Context, s *scope, con
 		return fmt.Errorf("set spec.defaultRoute of the image registry Config %q: %w", config.Name, err)
 	}
 	s.wrote = true
-	s.notes = append(s.notes, note{reason: edgev1.RegistryExposed, message: "set spec.defaultRoute of the image registry Config"})
+	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteSet, message: "set spec.defaultRoute of the image registry Config"})
 	return nil
 }
 

@@ -100,7 +100,7 @@ var lastingTroubles = []trouble{
 // firstTroubles are met before the Route was ever there.
 var firstTroubles = []trouble{
 	{
-		name: "the registry has no storage",
+		name:   "the registry has no storage",
 		cause:  func(*testing.T) { openShift.ImageRegistry.SetStorage(false) },
 		cure:   func(*testing.T) { openShift.ImageRegistry.SetStorage(true) },
 		reason: edgev1.ReasonStorageNotConfigured, stalled: true,
@@ -209,7 +209,7 @@ func TestOnlyDefaultRouteIsWrittenInTheRegistryConfigAndOnlyOnce(t *testing.T) {
 	owned := map[string]string{}
 	for _, entry := range registryConfig(t).ManagedFields {
 		if entry.Manager == fieldManager {
-			owned[string(entry.Operation)+entry.Subresource] = string(entry.FieldsV1.Raw)
+			owned[string(entry.Operation)+entry.Subresource] = entry.FieldsV1.GetRawString()
 		}
 	}
 	g.Expect(owned).To(Equal(map[string]string{"Update": `{"f:spec":{"f:defaultRoute":{}}}`}))

@@ -40,7 +40,10 @@ func newEdge(mods ...func(*edgev1.EdgeRegistry)) *edgev1.EdgeRegistry {
 func apply(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
 	t.Helper()
 	NewWithT(t).Expect(admin.Create(t.Context(), edge)).To(Succeed())
-	t.Cleanup(func() { _ = admin.Delete(context.Background(), edge) })
+	t.Cleanup(func() {
+		canary.harvest(context.Background(), edge)
+		_ = admin.Delete(context.Background(), edge)
+	})
 	return edge
 }
 

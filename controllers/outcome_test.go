@@ -26,8 +26,8 @@ import (
 )
 
 var (
-	routeResource     = schema.GroupResource{Group: "route.openshift.io", Resource: "routes"}
-	errOffline = &url.Error{Op: "Get", URL: "https://api/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
+	routeResource = schema.GroupResource{Group: "route.openshift.io", Resource: "routes"}
+	errOffline    = &url.Error{Op: "Get", URL: "https://api/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
 )
 
 func TestOutcomeIsTheTimeOfTheNextPass(t *testing.T) {

@@ -85,7 +85,7 @@ func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (
 	}
 	if err == nil {
 		s.wrote = true
-		s.notes = append(s.notes, note{reason: edgev1.ProjectReady, message: fmt.Sprintf("requested project %q", s.project)})
+		s.notes = append(s.notes, note{reason: edgev1.ReasonProjectRequested, message: fmt.Sprintf("requested project %q", s.project)})
 	}
 	namespace := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: s.project}, namespace); err != nil {
@@ -241,6 +241,10 @@ func (r *EdgeRegistryReconciler) insideProject(run func(context.Context, *scope)
 			return result, err
 		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 			return done{}, waiting(edgev1.ReasonProjectTerminating, "project %q is being deleted: it is requested again when it is gone", s.project)
+		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "status unknown for quota"):
+			uncounted := waiting(edgev1.ReasonQuotaExceeded, "a quota of project %q has not been counted by the cluster yet: %s", s.project, oneLine(err))
+			uncounted.retry = 2 * time.Second
+			return done{}, uncounted
 		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 			return done{}, stalled(edgev1.ReasonQuotaExceeded, "a quota of project %q refuses what the operator needs: %s", s.project, oneLine(err))
 		case apierrors.IsForbidden(err):

@@ -23,6 +23,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -30,6 +32,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
 const (
@@ -215,7 +219,7 @@ func tryOperator(t *testing.T, cfg *rest.Config, mods ...func(*trial)) *trial {
 	mgr, err := NewManager(cfg, ctrl.Options{
 		Metrics:                 secureMetrics(run.metrics),
 		LeaderElection:          true,
-		LeaderElectionID:        strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ",", "-").Replace(t.Name())),
+		LeaderElectionID:        string(uuid.NewUUID()),
 		LeaderElectionNamespace: operatorNamespace,
 		// Long enough for a machine that is busy, and tried often, so that the first try is not the last.
 		LeaseDuration: ptr.To(time.Minute), RenewDeadline: ptr.To(40 * time.Second), RetryPeriod: ptr.To(time.Second),
@@ -309,4 +313,12 @@ func metricsReader(t *testing.T) string {
 
 func secureMetrics(address string) metricsserver.Options {
 	return metricsserver.Options{BindAddress: address, SecureServing: true, FilterProvider: filtersForTests}
+}
+
+// stir makes the operator look at an EdgeRegistry, by a new value of the annotation for that.
+func stir(t *testing.T, edge client.Object) {
+	t.Helper()
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`,
+		edgev1.ReconcileAnnotation, uuid.NewUUID()))
+	NewWithT(t).Expect(admin.Patch(t.Context(), edge, patch)).To(Succeed())
 }

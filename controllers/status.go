@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,10 +44,11 @@ func setCondition(edge *edgev1.EdgeRegistry, condition string, result done, err 
 		return
 	}
 	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
-		Type:               condition,
-		Status:             status,
-		Reason:             reason,
-		Message:            message,
+		Type:   condition,
+		Status: status,
+		Reason: reason,
+		// What others wrote, such as the registry operator, may be of several lines.
+		Message:            flat(message),
 		ObservedGeneration: edge.Generation,
 	})
 }
@@ -113,7 +115,7 @@ func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 		if n.about != nil {
 			related = n.about
 		}
-		r.Recorder.Eventf(edge, related, corev1.EventTypeNormal, n.reason, "Reconcile", "%s", n.message)
+		r.Recorder.Eventf(edge, related, corev1.EventTypeNormal, n.reason, "Reconcile", "%s", flat(n.message))
 	}
 }
 
@@ -121,8 +123,9 @@ func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 // something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning.
 func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegistry) {
 	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
-	for _, condition := range after.Status.Conditions {
-		if !changed(before, condition) {
+	for _, name := range append(slices.Clone(stepConditions), edgev1.Ready) {
+		condition := meta.FindStatusCondition(after.Status.Conditions, name)
+		if condition == nil || !changed(before, condition) {
 			continue
 		}
 		kind := corev1.EventTypeNormal
@@ -133,16 +136,11 @@ func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegis
 	}
 }
 
-// changed reports a transition worth an event. Ready and its companions repeat the reason of the
-// condition that holds them up: only Ready turning True says something of its own.
-func changed(before *edgev1.EdgeRegistry, condition metav1.Condition) bool {
-	switch condition.Type {
-	case edgev1.Reconciling, edgev1.Stalled:
+// changed reports a transition worth an event. Ready repeats the reason of the condition that holds
+// it up: only its turning True says something of its own.
+func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
+	if condition.Type == edgev1.Ready && condition.Status != metav1.ConditionTrue {
 		return false
-	case edgev1.Ready:
-		if condition.Status != metav1.ConditionTrue {
-			return false
-		}
 	}
 	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
 	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason
@@ -150,10 +148,15 @@ func changed(before *edgev1.EdgeRegistry, condition metav1.Condition) bool {
 
 // oneLine is the text of an error for a condition.
 func oneLine(err error) string {
-	const limit = 1024
-	text := strings.Join(strings.Fields(err.Error()), " ")
+	return flat(err.Error())
+}
+
+// flat makes a text one line, and no longer than the API server takes in an event.
+func flat(text string) string {
+	const limit, ellipsis = 1024, "…"
+	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "") + "…"
+		text = strings.ToValidUTF8(text[:limit-len(ellipsis)], "") + ellipsis
 	}
 	return text
 }

@@ -36,17 +36,20 @@ type issuedToken struct {
 // die before it publishes the token, the next pass finds an anchor that never was published and
 // deletes it, and the token dies with it.
 func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (done, error) {
-	shortened := ""
+	causes := map[*login]string{}
 	for _, l := range s.logins() {
 		current, cause, err := r.currentToken(ctx, s, l)
 		if err != nil {
 			return done{}, err
 		}
-		if err := r.dropLostAnchors(ctx, s, l, current); err != nil {
+		l.token, causes[l] = current, cause
+	}
+	shortened := ""
+	for _, l := range s.logins() {
+		if err := r.dropLostAnchors(ctx, s, l); err != nil {
 			return done{}, err
 		}
-		l.token = current
-		if cause != "" {
+		if cause := causes[l]; cause != "" {
 			if err := r.mint(ctx, s, l, cause); err != nil {
 				return done{}, err
 			}
@@ -63,11 +66,14 @@ func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (don
 }
 
 // currentToken returns the token that the published Secret carries, and why there has to be
-// another one, if so.
+// another one, if so. Where another's Secret is in the way, nothing is to be minted for it.
 func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *login) (current issuedToken, cause string, err error) {
 	published, err := r.ownSecret(ctx, s, l.secret)
 	if err != nil {
 		return issuedToken{}, "", err
+	}
+	if foreign := s.live.secrets[l.secret]; published == nil && foreign != nil {
+		return issuedToken{}, "", notOurs(r.describe(foreign))
 	}
 	if published == nil {
 		return issuedToken{}, "no token was published", nil
@@ -101,7 +107,7 @@ func (s *scope) whyRenew(l *login, current issuedToken, published, anchor *corev
 		return "the host changed"
 	case requested != "" && published.Annotations[rotationAnnotation] != requested:
 		return "rotation was requested"
-	case anchor.Annotations[lifetimeAnnotation] != l.policy.Lifetime.Duration.String():
+	case askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
 		return "its lifetime in the spec changed"
 	case !s.now.Before(renewAt(s.edge.UID, l.role, l.policy, current.claims)):
 		return "renewal was due"

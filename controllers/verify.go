@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
@@ -34,7 +33,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	}
 	err := r.probe(ctx, s)
 	if err == nil {
-		s.edge.Status.VerifiedAt = ptr.To(metav1.NewTime(s.now))
+		s.edge.Status.VerifiedAt = ptr.To(metav1.NewTime(r.Clock.Now()))
 		s.due(s.now.Add(policy.Interval.Duration))
 		return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
 			s.host, s.publisher.account, s.puller.account), nil
@@ -72,9 +71,6 @@ func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
 		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
 		if err != nil {
 			return explainProbe(err)
-		}
-		if access.Leftover != nil {
-			logf.FromContext(ctx).Info("Left an upload open, which the registry purges by itself", "project", s.project, "cause", access.Leftover.Error())
 		}
 		if err := judgeAccess(s, l, access); err != nil {
 			return err

@@ -174,7 +174,7 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 						changed = append(changed, name)
 					})
 				}()
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				synctest.Wait()
 				g.Expect(server.asked).To(Equal(tt.asked))
 				g.Expect(changed).To(Equal(tt.changed))

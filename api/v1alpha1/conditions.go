@@ -157,6 +157,10 @@ const (
 
 // Reasons of events that tell of an act rather than of a condition.
 const (
+	// ReasonDefaultRouteSet: the operator switched the image registry's default route on.
+	ReasonDefaultRouteSet = "DefaultRouteSet"
+	// ReasonProjectRequested: the operator requested the project.
+	ReasonProjectRequested = "ProjectRequested"
 	// ReasonTokenMinted: a token was issued and published.
 	ReasonTokenMinted = "TokenMinted"
 	// ReasonTokenRetired: a token that had expired, or was never published, lost its anchor.

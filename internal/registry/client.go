@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -24,13 +23,8 @@ import (
 // exist, and asking does not create it.
 const ProbeRepository = "edge-registry-probe"
 
-const (
-	// maxBody is how many bytes of an answer are read.
-	maxBody = 64 << 10
-	// grace is how long an upload that was begun may outlive its context, so that
-	// it can be cancelled.
-	grace = 5 * time.Second
-)
+// maxBody is how many bytes of an answer are read.
+const maxBody = 64 << 10
 
 // anonymous is the token that the registry gives to whom it does not know
 // (openshift/image-registry, pkg/dockerregistry/server/token.go).
@@ -40,26 +34,20 @@ const anonymous = "anonymous"
 type Client struct {
 	host      string
 	transport http.RoundTripper
-	grace     time.Duration
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport
 // decides whom to trust: it should hold the published CA and nothing else.
 func New(host string, transport http.RoundTripper) *Client {
-	return &Client{host: host, transport: transport, grace: grace}
+	return &Client{host: host, transport: transport}
 }
 
 // Access is what a token may do in a project.
-type Access struct {
-	Pull, Push bool
-	// Leftover is set when the upload that was opened to learn about Push could not
-	// be cancelled. It does no harm: the registry purges it after a week.
-	Leftover error
-}
+type Access struct{ Pull, Push bool }
 
 // Probe logs in and finds what the token may do with the images of a project. It
-// stores nothing in the registry. An error is an *Error and means that there is
-// no answer, never that the answer is no.
+// stores nothing in the registry and begins no upload. An error is an *Error and
+// means that there is no answer, never that the answer is no.
 func (c *Client) Probe(ctx context.Context, project, user string, token credential.Token) (Access, error) {
 	if token.IsZero() {
 		return Access{}, c.fail(Refused, opLogin, 0, errors.New("there is no token"))
@@ -78,11 +66,11 @@ func (c *Client) Probe(ctx context.Context, project, user string, token credenti
 	if err != nil {
 		return Access{}, err
 	}
-	push, leftover, err := s.push(ctx)
+	push, err := s.push(ctx)
 	if err != nil {
 		return Access{}, err
 	}
-	return Access{Pull: pull, Push: push, Leftover: leftover}, nil
+	return Access{Pull: pull, Push: push}, nil
 }
 
 // challenge asks for the registry without credentials, and returns the address
@@ -127,7 +115,7 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	switch a.status {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return credential.Token{}, c.fail(Refused, opLogin, a.status, a.code())
+		return credential.Token{}, c.fail(Refused, opLogin, a.status, a.cause())
 	default:
 		return credential.Token{}, c.unexpected(opLogin, a)
 	}
@@ -189,22 +177,30 @@ func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, a
 // answer reaches a message: a body could repeat the token.
 var codePattern = regexp.MustCompile(`^[A-Z][A-Z_]{0,40}$`)
 
-// code returns the first error code of the answer, or nil.
-func (a answer) code() error {
+// Error codes of the distribution specification.
+const (
+	codeNameUnknown   = "NAME_UNKNOWN"
+	codeUploadInvalid = "BLOB_UPLOAD_INVALID"
+	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
+)
+
+// code returns the first error code of the answer, or nothing.
+func (a answer) code() string {
 	var body struct {
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
 	}
 	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 || !codePattern.MatchString(body.Errors[0].Code) {
-		return nil
+		return ""
 	}
-	return codeError(body.Errors[0].Code)
+	return body.Errors[0].Code
 }
 
-// codeError is the code of an error, as the distribution specification lists them.
-type codeError string
-
-func (e codeError) Error() string { return fmt.Sprintf("code %s", string(e)) }
-
-const codeNameUnknown codeError = "NAME_UNKNOWN"
+// cause returns the error code as an error, or nil.
+func (a answer) cause() error {
+	if code := a.code(); code != "" {
+		return fmt.Errorf("code %s", code)
+	}
+	return nil
+}

@@ -43,7 +43,6 @@ const (
 	opLogin     op = "log in"
 	opPull      op = "ask to pull"
 	opPush      op = "ask to push"
-	opCancel    op = "cancel the upload"
 )
 
 // Error is the failure of a probe. Its text is one line that says what is wrong,
@@ -115,7 +114,7 @@ func (c *Client) unexpected(o op, a answer) *Error {
 	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
 		kind = Unavailable
 	}
-	return c.fail(kind, o, a.status, a.code())
+	return c.fail(kind, o, a.status, a.cause())
 }
 
 // failTransport is a request without an answer.

@@ -41,8 +41,6 @@ type openShift struct {
 	requests []string
 	// logins are the queries of the token endpoint.
 	logins []string
-	// uploads are those that are open.
-	uploads map[string]bool
 }
 
 const (
@@ -54,7 +52,7 @@ const (
 
 func startOpenShift(t *testing.T) *openShift {
 	t.Helper()
-	o := &openShift{override: map[string]http.HandlerFunc{}, uploads: map[string]bool{}}
+	o := &openShift{override: map[string]http.HandlerFunc{}}
 	o.server = httptest.NewUnstartedServer(o)
 	o.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	o.server.StartTLS()
@@ -83,12 +81,6 @@ func (o *openShift) probe(ctx context.Context, token string) (Access, error) {
 	return New(host, transport).Probe(ctx, "factory", "edge-publisher", credential.NewToken(token))
 }
 
-func (o *openShift) openUploads() int {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return len(o.uploads)
-}
-
 func (o *openShift) seen() []string {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
@@ -114,9 +106,7 @@ func (o *openShift) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == tagsPath:
 		o.listTags(w, r)
 	case r.URL.Path == uploadPath:
-		o.openUpload(w, r)
-	case strings.HasPrefix(r.URL.Path, uploadPath) && r.Method == http.MethodDelete:
-		o.closeUpload(w, r)
+		o.missUpload(w, r)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -146,29 +136,12 @@ func (o *openShift) listTags(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (o *openShift) openUpload(w http.ResponseWriter, r *http.Request) {
+func (o *openShift) missUpload(w http.ResponseWriter, r *http.Request) {
 	if bearer(r) != publisherToken {
 		deny(w)
 		return
 	}
-	o.mutex.Lock()
-	id := fmt.Sprintf("51263b41-49f4-43d7-8751-%012d", len(o.uploads))
-	o.uploads[id] = true
-	o.mutex.Unlock()
-	w.Header().Set("Location", "https://"+r.Host+uploadPath+id+"?_state=c3RhdGU_-")
-	w.Header().Set("Range", "0-0")
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func (o *openShift) closeUpload(w http.ResponseWriter, r *http.Request) {
-	if bearer(r) != publisherToken {
-		deny(w)
-		return
-	}
-	o.mutex.Lock()
-	delete(o.uploads, strings.TrimPrefix(r.URL.Path, uploadPath))
-	o.mutex.Unlock()
-	w.WriteHeader(http.StatusNoContent)
+	answerError(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "null")
 }
 
 func bearer(r *http.Request) string {

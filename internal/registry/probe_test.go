@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -39,17 +38,19 @@ func TestProbeFindsAccess(t *testing.T) {
 		{"a repository that exists", publisherToken, map[string]http.HandlerFunc{"GET " + tagsPath: existing},
 			Access{Pull: true, Push: true}},
 		{"forbidden means no", publisherToken, map[string]http.HandlerFunc{
-			"GET " + tagsPath: status(http.StatusForbidden), "POST " + uploadPath: status(http.StatusForbidden),
+			"GET " + tagsPath: status(http.StatusForbidden), "PATCH " + uploadPath: status(http.StatusForbidden),
 		}, Access{}},
-		{"an upload at a relative address", publisherToken, map[string]http.HandlerFunc{
-			"POST " + uploadPath: func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Location", uploadPath+"17")
-				w.WriteHeader(http.StatusAccepted)
-			},
-		}, Access{Pull: true, Push: true}},
-		{"an upload that is gone when it is cancelled", publisherToken, map[string]http.HandlerFunc{
-			"DELETE " + uploadPath + "51263b41-49f4-43d7-8751-000000000000": status(http.StatusNotFound),
-		}, Access{Pull: true, Push: true}},
+		{"an upload that the registry does not know", publisherToken, push(coded(http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN")),
+			Access{Pull: true, Push: true}},
+		{"an upload of which it cannot read the state", publisherToken, push(coded(http.StatusNotFound, "BLOB_UPLOAD_INVALID")),
+			Access{Pull: true, Push: true}},
+		{"a bad request for an upload that it does not know", publisherToken, push(coded(http.StatusBadRequest, "BLOB_UPLOAD_UNKNOWN")),
+			Access{Pull: true, Push: true}},
+		{"a bad request for an upload of which it cannot read the state", publisherToken, push(coded(http.StatusBadRequest, "BLOB_UPLOAD_INVALID")),
+			Access{Pull: true, Push: true}},
+		{"an upload that it denies", publisherToken, push(coded(http.StatusUnauthorized, "UNAUTHORIZED")), Access{Pull: true}},
+		{"an upload that it forbids", publisherToken, push(coded(http.StatusForbidden, "DENIED")), Access{Pull: true}},
+		{"the code of a missing upload under a refusal", publisherToken, push(coded(http.StatusUnauthorized, "BLOB_UPLOAD_UNKNOWN")), Access{Pull: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := startOpenShift(t)
@@ -58,6 +59,7 @@ func TestProbeFindsAccess(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(got).To(Equal(tt.want))
+			expectNothingBegun(t, o)
 		})
 	}
 }
@@ -69,18 +71,50 @@ func orEmpty(override map[string]http.HandlerFunc) map[string]http.HandlerFunc {
 	return override
 }
 
-func TestProbeSendsFiveRequestsAndLeavesNoUpload(t *testing.T) {
+// push overrides the answer to the question whether the token may push.
+func push(answer http.HandlerFunc) map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"PATCH " + uploadPath: answer}
+}
+
+// coded answers with an error code of the registry.
+func coded(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { answerError(w, status, code, "null") }
+}
+
+func TestProbeSendsFourRequestsAndBeginsNoUpload(t *testing.T) {
 	g := NewWithT(t)
 	o := startOpenShift(t)
 	_, err := o.probe(t.Context(), publisherToken)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(o.seen()).To(Equal([]string{
-		"GET /v2/", "GET " + tokenPath, "GET " + tagsPath, "POST " + uploadPath,
-		"DELETE " + uploadPath + "51263b41-49f4-43d7-8751-000000000000",
-	}))
-	g.Expect(o.openUploads()).To(BeZero())
+	g.Expect(o.seen()).To(Equal([]string{"GET /v2/", "GET " + tokenPath, "GET " + tagsPath, "PATCH " + uploadPath}))
 	g.Expect(o.logins).To(ConsistOf(
 		"account=edge-publisher&scope=repository%3Afactory%2Fedge-registry-probe%3Apull%2Cpush&service="))
+}
+
+func TestTheAttemptToPushHoldsNoData(t *testing.T) {
+	g := NewWithT(t)
+	o := startOpenShift(t)
+	var body []byte
+	var query string
+	o.override["PATCH "+uploadPath] = func(w http.ResponseWriter, r *http.Request) {
+		body, _ = io.ReadAll(r.Body)
+		query = r.URL.RawQuery
+		o.missUpload(w, r)
+	}
+	access, err := o.probe(t.Context(), publisherToken)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(access.Push).To(BeTrue())
+	g.Expect(body).To(BeEmpty())
+	g.Expect(query).To(BeEmpty())
+}
+
+// expectNothingBegun checks that no request could leave anything in the registry
+// or take anything from it.
+func expectNothingBegun(t *testing.T, o *openShift) {
+	t.Helper()
+	for _, request := range o.seen() {
+		NewWithT(t).Expect(request).To(Or(HavePrefix("GET "), Equal("PATCH "+uploadPath)))
+	}
 }
 
 func answer200(body string) http.HandlerFunc {
@@ -139,9 +173,9 @@ func TestProbeFails(t *testing.T) {
 		{"a router without a backend", publisherToken, "GET /v2/", unavailable, Unavailable, opChallenge, "answered 503 Service Unavailable", true},
 		{"a backend that fails at the login", publisherToken, "GET " + tokenPath, status(500), Unavailable, opLogin, "answered 500", false},
 		{"a backend that fails at the pull", publisherToken, "GET " + tagsPath, unavailable, Unavailable, opPull, "answered 503", false},
-		{"a backend that fails at the push", publisherToken, "POST " + uploadPath, unavailable, Unavailable, opPush, "answered 503", false},
+		{"a backend that fails at the push", publisherToken, "PATCH " + uploadPath, unavailable, Unavailable, opPush, "answered 503", false},
 		{"too many requests", publisherToken, "GET " + tagsPath, status(http.StatusTooManyRequests), Unavailable, opPull, "answered 429", false},
-		{"a registry that is read-only", publisherToken, "POST " + uploadPath, status(http.StatusMethodNotAllowed), Unavailable, opPush, "spec.readOnly", false},
+		{"a registry that is read-only", publisherToken, "PATCH " + uploadPath, status(http.StatusMethodNotAllowed), Unavailable, opPush, "spec.readOnly", false},
 		{"a registry that asks for nothing", publisherToken, "GET /v2/", answer200(`{}`), Unexpected, opChallenge, "answered 200 OK", true},
 		{"no registry", publisherToken, "GET /v2/", status(http.StatusNotFound), Unexpected, opChallenge, "answered 404", true},
 		{"no challenge", publisherToken, "GET /v2/", challengeWith(""), Unexpected, opChallenge, "offers no Bearer", true},
@@ -156,18 +190,27 @@ func TestProbeFails(t *testing.T) {
 		{"a redirect of the challenge", publisherToken, "GET /v2/", redirect, Unexpected, opChallenge, "answered 307", true},
 		{"a redirect of the login", publisherToken, "GET " + tokenPath, redirect, Unexpected, opLogin, "answered 307", false},
 		{"a redirect of the pull", publisherToken, "GET " + tagsPath, redirect, Unexpected, opPull, "answered 307", false},
-		{"a redirect of the push", publisherToken, "POST " + uploadPath, redirect, Unexpected, opPush, "answered 307", false},
+		{"a redirect of the push", publisherToken, "PATCH " + uploadPath, redirect, Unexpected, opPush, "answered 307", false},
 		{"an unknown page instead of a repository", publisherToken, "GET " + tagsPath, status(http.StatusNotFound), Unexpected, opPull, "answered 404", false},
-		{"an upload that is finished at once", publisherToken, "POST " + uploadPath, status(http.StatusCreated), Unexpected, opPush, "answered 201", false},
+		{"an upload that is begun", publisherToken, "PATCH " + uploadPath, status(http.StatusAccepted), Unexpected, opPush, "answered 202", false},
+		{"an upload that is finished at once", publisherToken, "PATCH " + uploadPath, status(http.StatusCreated), Unexpected, opPush, "answered 201", false},
+		{"an unknown page instead of uploads", publisherToken, "PATCH " + uploadPath, status(http.StatusNotFound), Unexpected, opPush, "answered 404", false},
+		{"a bad request without a code", publisherToken, "PATCH " + uploadPath, status(http.StatusBadRequest), Unexpected, opPush, "answered 400", false},
+		{"an unknown repository instead of an upload", publisherToken, "PATCH " + uploadPath, coded(http.StatusNotFound, "NAME_UNKNOWN"), Unexpected, opPush, "code NAME_UNKNOWN", false},
+		{"an invalid name instead of an upload", publisherToken, "PATCH " + uploadPath, coded(http.StatusBadRequest, "NAME_INVALID"), Unexpected, opPush, "code NAME_INVALID", false},
+		{"the code of a missing upload in a success", publisherToken, "PATCH " + uploadPath, coded(http.StatusOK, "BLOB_UPLOAD_UNKNOWN"), Unexpected, opPush, "answered 200", false},
+		{"the code of a missing upload in a failure", publisherToken, "PATCH " + uploadPath, coded(http.StatusInternalServerError, "BLOB_UPLOAD_UNKNOWN"), Unavailable, opPush, "answered 500", false},
+		{"too many requests at the push", publisherToken, "PATCH " + uploadPath, status(http.StatusTooManyRequests), Unavailable, opPush, "answered 429", false},
+		{"a code that is a token", publisherToken, "PATCH " + uploadPath, coded(http.StatusNotFound, publisherToken), Unexpected, opPush, "answered 404", false},
 		{"a code of the registry", publisherToken, "GET " + tagsPath, func(w http.ResponseWriter, _ *http.Request) {
 			answerError(w, http.StatusInternalServerError, "UNKNOWN", "null")
 		}, Unavailable, opPull, "code UNKNOWN", false},
 		{"an echo at the login", publisherToken, "GET " + tokenPath, echo, Unexpected, opLogin, "answered 418", false},
 		{"an echo at the pull", publisherToken, "GET " + tagsPath, echo, Unexpected, opPull, "answered 418", false},
-		{"an echo at the push", publisherToken, "POST " + uploadPath, echo, Unexpected, opPush, "answered 418", false},
+		{"an echo at the push", publisherToken, "PATCH " + uploadPath, echo, Unexpected, opPush, "answered 418", false},
 		{"a broken echo at the login", publisherToken, "GET " + tokenPath, echoRaw, Unreachable, opLogin, "no valid answer", false},
 		{"a broken echo at the pull", publisherToken, "GET " + tagsPath, echoRaw, Unreachable, opPull, "no valid answer", false},
-		{"a broken echo at the push", publisherToken, "POST " + uploadPath, echoRaw, Unreachable, opPush, "no valid answer", false},
+		{"a broken echo at the push", publisherToken, "PATCH " + uploadPath, echoRaw, Unreachable, opPush, "no valid answer", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := startOpenShift(t)
@@ -181,7 +224,7 @@ func TestProbeFails(t *testing.T) {
 			if tt.silent {
 				g.Expect(len(o.seen())).To(BeNumerically("<", 2), "nothing is sent after the challenge")
 			}
-			g.Expect(o.openUploads()).To(BeZero())
+			expectNothingBegun(t, o)
 		})
 	}
 }
@@ -244,82 +287,8 @@ func TestProbeWithoutAConnection(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatCannotBeCancelledIsReported(t *testing.T) {
-	locate := func(location string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", location)
-			w.WriteHeader(http.StatusAccepted)
-		}
-	}
-	for _, tt := range []struct {
-		name     string
-		location string
-		kind     Kind
-		text     string
-		sent     bool
-	}{
-		{"the registry fails", uploadPath + "7", Unavailable, "answered 503", true},
-		{"the address is on another host", "https://elsewhere.example.com" + uploadPath + "7", Unexpected, "not sent", false},
-		{"the address is without TLS", "http://" + host + uploadPath + "7", Unexpected, "not sent", false},
-		{"the address is a manifest", "https://" + host + repository + "/manifests/latest", Unexpected, "not sent", false},
-		{"the address is in another repository", "/v2/other/app/blobs/uploads/7", Unexpected, "not sent", false},
-		{"the address climbs out of the uploads", uploadPath + "../../manifests/latest", Unexpected, "not sent", false},
-		{"the address climbs out in disguise", uploadPath + "..%2f..%2fmanifests%2flatest", Unexpected, "not sent", false},
-		{"the address is that of all uploads", uploadPath, Unexpected, "not sent", false},
-		{"there is no address", "", Unexpected, "not sent", false},
-		{"the address is malformed", "https://%", Unexpected, "not sent", false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			g := NewWithT(t)
-			o := startOpenShift(t)
-			o.override["POST "+uploadPath] = locate(tt.location)
-			o.override["DELETE "+uploadPath+"7"] = status(http.StatusServiceUnavailable)
-			access, err := o.probe(t.Context(), publisherToken)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(access.Pull).To(BeTrue())
-			g.Expect(access.Push).To(BeTrue())
-			expectError(t, access.Leftover, tt.kind, opCancel, tt.text)
-			g.Expect(strings.Contains(strings.Join(o.seen(), " "), "DELETE")).To(Equal(tt.sent))
-		})
-	}
-}
-
-// The context ends when the request to open the upload has arrived, so that
-// the client does not know yet that there is something to cancel.
-func TestAnUploadIsCancelledThoughTheContextHasEnded(t *testing.T) {
-	g := NewWithT(t)
-	o := startOpenShift(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	o.override["POST "+uploadPath] = func(w http.ResponseWriter, r *http.Request) {
-		cancel()
-		o.openUpload(w, r)
-	}
-	access, err := o.probe(ctx, publisherToken)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(access).To(Equal(Access{Pull: true, Push: true}))
-	g.Expect(o.openUploads()).To(BeZero())
-}
-
-func TestACancellationThatHangsEndsSoonAfterTheContext(t *testing.T) {
-	g := NewWithT(t)
-	o := startOpenShift(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	o.override["DELETE "+uploadPath+"51263b41-49f4-43d7-8751-000000000000"] = func(_ http.ResponseWriter, r *http.Request) {
-		cancel()
-		<-r.Context().Done()
-	}
-	transport := o.transport()
-	client := New(host, transport)
-	client.grace = time.Millisecond
-	access, err := client.Probe(ctx, "factory", "edge-publisher", credential.NewToken(publisherToken))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(access.Push).To(BeTrue())
-	expectError(t, access.Leftover, Unreachable, opCancel, "context canceled")
-}
-
 func TestProbeEndsWithItsContext(t *testing.T) {
-	for _, route := range []string{"GET /v2/", "GET " + tokenPath, "GET " + tagsPath} {
+	for i, route := range []string{"GET /v2/", "GET " + tokenPath, "GET " + tagsPath, "PATCH " + uploadPath} {
 		t.Run(route, func(t *testing.T) {
 			g := NewWithT(t)
 			o := startOpenShift(t)
@@ -331,7 +300,7 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 			}
 			_, err := o.probe(ctx, publisherToken)
 			g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "%v", err)
-			g.Expect(o.seen()).NotTo(ContainElement(HavePrefix("POST")))
+			g.Expect(o.seen()).To(HaveLen(i + 1))
 		})
 	}
 }
@@ -341,7 +310,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestNoUploadIsOpenedOnceTheContextHasEnded(t *testing.T) {
+func TestNoPushIsTriedOnceTheContextHasEnded(t *testing.T) {
 	g := NewWithT(t)
 	o := startOpenShift(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,12 +5,8 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
-	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -39,73 +35,46 @@ func (s session) pull(ctx context.Context) (bool, error) {
 	}
 }
 
-// push reports whether the token may write, by an upload that is opened and
-// cancelled at once. leftover says why it could not be cancelled.
-func (s session) push(ctx context.Context) (may bool, leftover, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, nil, s.failTransport(ctx, opPush, err)
-	}
-	// Once the request is out, an upload may be open: its answer must be awaited.
-	ctx, cancel := outlive(ctx, s.grace)
-	defer cancel()
-	a, err := s.send(ctx, opPush, http.MethodPost, s.url(s.uploads()))
+// push reports whether the token may write, by a piece of an upload that was never
+// begun. The registry authorises a request on uploads before it looks for the one
+// that is meant (docker/distribution, registry/handlers/app.go), so that only who
+// may push is told that there is none. Nothing is begun, for who may push could not
+// cancel it: every DELETE needs the right to delete images in the whole cluster
+// (openshift/image-registry, pkg/dockerregistry/server/auth.go).
+//
+// The address ends without the id of an upload. With one, a registry that takes no
+// pushes would look for the upload too, and not say so (blobupload.go there).
+func (s session) push(ctx context.Context) (bool, error) {
+	a, err := s.send(ctx, opPush, http.MethodPatch, s.url("/v2/"+s.repository+"/blobs/uploads/"))
 	if err != nil {
-		return false, nil, err
+		return false, err
 	}
-	switch a.status {
-	case http.StatusAccepted:
-		return true, s.cancelUpload(ctx, a.header.Get("Location")), nil
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return false, nil, nil
-	case http.StatusMethodNotAllowed:
-		return false, nil, s.fail(Unavailable, opPush, a.status, errReadOnly)
+	switch {
+	case a.missesUpload():
+		return true, nil
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return false, nil
+	case a.status == http.StatusMethodNotAllowed:
+		return false, s.fail(Unavailable, opPush, a.status, errReadOnly)
 	default:
-		return false, nil, s.unexpected(opPush, a)
+		return false, s.unexpected(opPush, a)
 	}
 }
 
-// uploadID is the last part of an upload's path.
-var uploadID = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-var errForeignUpload = errors.New("the upload is at an address outside the repository, to which the token is not sent")
-
-// cancelUpload deletes an upload. The address is the registry's word, and
-// is followed only if it is that of an upload in this very repository.
-func (s session) cancelUpload(ctx context.Context, location string) error {
-	target, err := s.url(s.uploads()).Parse(location)
-	if err != nil || !s.owns(target) {
-		return s.fail(Unexpected, opCancel, 0, errForeignUpload)
+// missesUpload reports whether the registry looked for an upload and found none.
+// The code decides: a bare 400 is how the registry answers when it could not check
+// the token, and 404 is what any web server knows. docker/distribution sends both
+// codes with 404 (registry/api/v2/errors.go), where it once sent 400.
+func (a answer) missesUpload() bool {
+	if a.status != http.StatusNotFound && a.status != http.StatusBadRequest {
+		return false
 	}
-	id, ok := strings.CutPrefix(target.EscapedPath(), s.uploads())
-	if !ok || !uploadID.MatchString(id) {
-		return s.fail(Unexpected, opCancel, 0, errForeignUpload)
-	}
-	a, err := s.send(ctx, opCancel, http.MethodDelete, target)
-	if err != nil {
-		return err
-	}
-	if a.status/100 == 2 || a.status == http.StatusNotFound {
-		return nil
-	}
-	return s.unexpected(opCancel, a)
-}
-
-func (s session) uploads() string {
-	return "/v2/" + s.repository + "/blobs/uploads/"
+	code := a.code()
+	return code == codeUploadUnknown || code == codeUploadInvalid
 }
 
 func (s session) send(ctx context.Context, o op, method string, target *url.URL) (answer, error) {
 	return s.do(ctx, o, method, target, func(req *http.Request) {
 		req.Header.Set("Authorization", "Bearer "+s.bearer.Reveal())
 	})
-}
-
-// outlive returns a context that ends the given time after its parent does.
-func outlive(parent context.Context, by time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	stop := context.AfterFunc(parent, func() { time.AfterFunc(by, cancel) })
-	return ctx, func() {
-		stop()
-		cancel()
-	}
 }

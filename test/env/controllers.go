@@ -126,15 +126,21 @@ func (e *Env) controllersWork(ctx context.Context) (bool, error) {
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: metav1.NamespaceDefault}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt", Namespace: metav1.NamespaceDefault}},
 	} {
-		if e.client.Get(ctx, client.ObjectKeyFromObject(object), object) != nil {
+		if !e.exists(ctx, object) {
 			return false, nil
 		}
 	}
-	edit := &rbacv1.ClusterRole{}
-	if e.client.Get(ctx, client.ObjectKey{Name: "edit"}, edit) != nil || !allowsPush(edit) {
+	edit := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "edit"}}
+	if !e.exists(ctx, edit) || !allowsPush(edit) {
 		return false, nil
 	}
 	return e.canaryCollected(ctx), nil
+}
+
+// exists reads the object. What cannot be read yet counts as missing: who asks
+// will ask again.
+func (e *Env) exists(ctx context.Context, object client.Object) bool {
+	return e.client.Get(ctx, client.ObjectKeyFromObject(object), object) == nil
 }
 
 // canaryCollected creates, once for each start, an object whose owner does not

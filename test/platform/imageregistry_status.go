@@ -29,8 +29,7 @@ const (
 // time while its status stays. The types besides Available, Progressing,
 // Degraded and Removed belong to the operator's other controllers.
 func (s registryState) write(status *imageregistryv1.ImageRegistryStatus) {
-	var permanent permanentError
-	errors.As(s.failed, &permanent)
+	permanent, _ := errors.AsType[permanentError](s.failed)
 	conditions := []operatorv1.OperatorCondition{
 		{Type: "AzureStackCloudControllerDegraded", Status: isFalse, Reason: "AsExpected"},
 		{Type: "ConfigObservationDegraded", Status: isFalse},

@@ -89,7 +89,7 @@ func bearer(r *http.Request) (string, error) {
 
 // authorize finds out who sends the request and whether the API server lets
 // them do all of the accesses.
-func (g *Registry) authorize(r *http.Request, accesses []access, upload bool) (*caller, *refusal) {
+func (g *Registry) authorize(r *http.Request, accesses []access) (*caller, *refusal) {
 	token, err := bearer(r)
 	if err != nil {
 		return nil, refuse(r, err)
@@ -103,13 +103,7 @@ func (g *Registry) authorize(r *http.Request, accesses []access, upload bool) (*
 			return nil, refuse(r, err)
 		}
 	}
-	g.mu.Lock()
-	cancels := upload && !g.keepOpen
-	g.mu.Unlock()
 	for _, a := range accesses {
-		if a.Action == "delete" && cancels {
-			a.Action = "push"
-		}
 		if err := user.may(r.Context(), a); err != nil {
 			return nil, refuse(r, err)
 		}

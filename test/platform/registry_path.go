@@ -73,23 +73,28 @@ func splitRepository(repository string) (namespace, name string, ok bool) {
 }
 
 // serveUpload keeps count of uploads, which the in-memory registry does not,
-// and lets it take the bytes.
+// and lets it take the bytes. Which refusal comes first is docker/distribution's
+// (registry/handlers/blobupload.go): an upload is looked for by its id and state
+// before a read-only registry turns the method down, and without an id there is none.
 func (g *Registry) serveUpload(w *answerWriter, r *http.Request, path registryPath) {
 	g.mu.Lock()
 	readOnly := g.readOnly
 	state, open := g.uploads[path.reference]
 	g.mu.Unlock()
+	given := r.URL.Query().Get("_state")
 	begins := r.Method == http.MethodPost && path.reference == ""
 	switch {
-	case readOnly:
+	case path.reference != "" && (given == "" || open && given != state):
+		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_INVALID", Message: "blob upload invalid", Detail: struct{}{}})
+	case path.reference != "" && !open:
+		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_UNKNOWN", Message: "blob upload unknown to registry", Detail: struct{}{}})
+	case readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		writeMethodNotAllowed(w)
 	case begins && r.URL.Query().Get("digest") != "":
 		g.images.ServeHTTP(w, r)
 	case begins:
 		g.beginUpload(w, r, path)
-	case r.URL.Query().Get("_state") == "":
-		writeError(w, http.StatusBadRequest, registryError{Code: "BLOB_UPLOAD_INVALID", Message: "blob upload invalid"})
-	case !open || r.URL.Query().Get("_state") != state:
+	case path.reference == "":
 		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_UNKNOWN", Message: "blob upload unknown to registry"})
 	case r.Method == http.MethodDelete:
 		g.endUpload(path.reference)

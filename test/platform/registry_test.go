@@ -11,11 +11,20 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
 	unauthorized = `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":%s}]}`
 	accessDenied = `Basic realm=openshift,error="access denied"`
+
+	uploadInvalid = `{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob upload invalid","detail":{}}]}`
+	uploadUnknown = `{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown to registry"}]}`
+	// neverBegun is the id of no upload.
+	neverBegun = "00000000-0000-0000-0000-000000000000"
+	// emptyDigest is that of no bytes at all.
+	emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
 // refused is the body of a refusal that lists what the request wanted.
@@ -99,6 +108,18 @@ func repositoryAnswers(publisher, puller, project, other string) map[string]reco
 			request: request{method: http.MethodPost, path: "/v2/" + repository + "/blobs/uploads/", bearer: puller}, status: 401,
 			challenge: accessDenied, body: refused(onRepository(repository, "pull", "push")),
 		},
+		"the puller may not continue an upload, even one that was never begun": {
+			request: request{method: http.MethodPatch, path: "/v2/" + repository + "/blobs/uploads/" + neverBegun, bearer: puller}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(repository, "pull", "push")),
+		},
+		"the puller may not continue an upload without an id": {
+			request: request{method: http.MethodPatch, path: "/v2/" + repository + "/blobs/uploads/", bearer: puller}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(repository, "pull", "push")),
+		},
+		"the publisher may not delete an upload": {
+			request: request{method: http.MethodDelete, path: "/v2/" + repository + "/blobs/uploads/" + neverBegun, bearer: publisher}, status: 401,
+			challenge: accessDenied, body: refused(onRepository(repository, "delete")),
+		},
 		"a repository of three elements is a bad request": {
 			request: request{path: "/v2/" + repository + "/deeper/tags/list", bearer: publisher}, status: 400, body: "",
 		},
@@ -134,15 +155,14 @@ func TestRegistryAnswersAsRecorded(t *testing.T) {
 	}
 }
 
-func TestAnUploadIsCountedUntilItIsCancelled(t *testing.T) {
+func TestAnUploadIsCountedUntilItIsFinished(t *testing.T) {
 	g := NewWithT(t)
 	expose(t)
 	project := newProject(t)
 	token, _ := newAccount(t, project, "edit")
 	before := openShift.Registry.Uploads()
-	begin := request{method: http.MethodPost, path: "/v2/" + project + "/probe/blobs/uploads/", bearer: token.Reveal()}
 
-	begun, err := ask(t, begin)
+	begun, err := ask(t, request{method: http.MethodPost, path: "/v2/" + project + "/probe/blobs/uploads/", bearer: token.Reveal()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(begun.status).To(Equal(http.StatusAccepted))
 	g.Expect(begun.header.Get("Range")).To(Equal("0-0"))
@@ -151,36 +171,85 @@ func TestAnUploadIsCountedUntilItIsCancelled(t *testing.T) {
 	g.Expect(begun.body).To(BeEmpty())
 	g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
 
-	t.Run("a cancel that the registry denies leaves it open", func(t *testing.T) {
-		openShift.Registry.DenyCancel(true)
-		defer openShift.Registry.DenyCancel(false)
-		denied, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
-		g := NewWithT(t)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(denied.status).To(Equal(http.StatusUnauthorized))
-		g.Expect(strings.TrimSpace(denied.body)).To(Equal(refused(onRepository(project+"/probe", "delete"))))
-		g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
-	})
-
-	cancelled, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
+	denied, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(cancelled.status).To(Equal(http.StatusNoContent))
+	g.Expect(denied.status).To(Equal(http.StatusUnauthorized))
+	g.Expect(strings.TrimSpace(denied.body)).To(Equal(refused(onRepository(project+"/probe", "delete"))))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before+1), "who may not delete images may not cancel an upload")
+
+	mangled, err := ask(t, request{method: http.MethodPut, path: location + "x&digest=" + emptyDigest, bearer: token.Reveal()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(mangled.status).To(Equal(http.StatusNotFound))
+	g.Expect(strings.TrimSpace(mangled.body)).To(Equal(uploadInvalid))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
+
+	finished, err := ask(t, request{method: http.MethodPut, path: location + "&digest=" + emptyDigest, bearer: token.Reveal()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(finished.status).To(Equal(http.StatusCreated))
 	g.Expect(openShift.Registry.Uploads()).To(Equal(before))
 
-	again, err := ask(t, request{method: http.MethodDelete, path: location, bearer: token.Reveal()})
+	again, err := ask(t, request{method: http.MethodPatch, path: location, bearer: token.Reveal()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again.status).To(Equal(http.StatusNotFound))
+	g.Expect(again.body).To(ContainSubstring("BLOB_UPLOAD_UNKNOWN"))
 }
 
-func TestUploadsThatWereNeverBegunAreInvalid(t *testing.T) {
+func TestWhoMayDeleteImagesMayCancelAnUpload(t *testing.T) {
 	g := NewWithT(t)
 	expose(t)
 	project := newProject(t)
-	token, _ := newAccount(t, project, "edit")
-	got, err := ask(t, request{method: http.MethodPatch, path: "/v2/" + project + "/probe/blobs/uploads/none", bearer: token.Reveal()})
+	token, account := newAccount(t, project, "edit")
+	g.Expect(admin.Create(t.Context(), &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: project},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"image.openshift.io"}, Resources: []string{"images"}, Verbs: []string{"delete"}}},
+	})).To(Succeed())
+	g.Expect(admin.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: project},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: project},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Name: account.Name, Namespace: project}},
+	})).To(Succeed())
+	before := openShift.Registry.Uploads()
+	begun, err := ask(t, request{method: http.MethodPost, path: "/v2/" + project + "/probe/blobs/uploads/", bearer: token.Reveal()})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got.status).To(Equal(http.StatusBadRequest))
-	g.Expect(got.body).To(ContainSubstring("BLOB_UPLOAD_INVALID"))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before + 1))
+	g.Eventually(func() (int, error) {
+		cancelled, err := ask(t, request{method: http.MethodDelete, path: begun.header.Get("Location"), bearer: token.Reveal()})
+		return cancelled.status, err
+	}, soon, often).Should(Equal(http.StatusNoContent))
+	g.Expect(openShift.Registry.Uploads()).To(Equal(before))
+}
+
+// The order of these answers is that of docker/distribution
+// (registry/handlers/blobupload.go): a registry that takes no pushes says so only
+// where no upload is named.
+func TestUploadsThatWereNeverBegunAreMissedByWhoMayPush(t *testing.T) {
+	expose(t)
+	project := newProject(t)
+	token, _ := newAccount(t, project, "edit")
+	uploads := "/v2/" + project + "/probe/blobs/uploads/"
+	for name, c := range map[string]struct {
+		path     string
+		readOnly bool
+		status   int
+		body     string
+	}{
+		"an invented id":                       {uploads + neverBegun, false, http.StatusNotFound, uploadInvalid},
+		"an invented id while it is read-only": {uploads + neverBegun, true, http.StatusNotFound, uploadInvalid},
+		"no id":                                {uploads, false, http.StatusNotFound, uploadUnknown},
+		"no id while it is read-only":          {uploads, true, http.StatusMethodNotAllowed, "Method not allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			openShift.Registry.ReadOnly(c.readOnly)
+			defer openShift.Registry.ReadOnly(false)
+			before := openShift.Registry.Uploads()
+			got, err := ask(t, request{method: http.MethodPatch, path: c.path, bearer: token.Reveal()})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got.status).To(Equal(c.status))
+			g.Expect(strings.TrimSpace(got.body)).To(Equal(c.body))
+			g.Expect(openShift.Registry.Uploads()).To(Equal(before))
+		})
+	}
 }
 
 func TestFailAnswersEverythingWithTheStatus(t *testing.T) {
