@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -241,4 +242,30 @@ func TestDriftDuringABrokenWatchIsHealed(t *testing.T) {
 			awaitReady(t, edge)
 		})
 	}
+}
+
+func TestAnInformerWhoseWatchIsDownIsNotBelieved(t *testing.T) {
+	g := NewWithT(t)
+	cutter := &watchCutter{suffix: "/routes"}
+	var down atomic.Bool
+	o := startOperator(t, func(o *operator, _ *rest.Config) {
+		o.wire.intercept = func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if down.Load() && strings.HasPrefix(r.URL.Path, "/apis/route.openshift.io/") {
+				return plainAnswer(r, http.StatusServiceUnavailable, "the server is currently unable to handle the request"), nil
+			}
+			return cutter.intercept(r, next)
+		}
+	})
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.awaitAPass(t, edge)
+	before := projectState(t, edge)
+	down.Store(true)
+	cutter.cut()
+	cutter.open()
+	expectHeldUp(t, edge, edgev1.RegistryExposed, edgev1.ReasonAPIUnavailable, false, `read Route "default-route"`)
+	g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionUnknown))
+	g.Expect(projectState(t, edge)).To(Equal(before))
+	down.Store(false)
+	awaitReady(t, edge)
+	g.Expect(projectState(t, edge)).To(Equal(before))
 }

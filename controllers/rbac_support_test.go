@@ -203,6 +203,7 @@ type trial struct {
 
 	mu      sync.Mutex
 	refused []string
+	fail    func(*http.Request) bool
 }
 
 // tryOperator runs an operator as whoever cfg says until the test ends. It does not wait for it to work.
@@ -210,7 +211,7 @@ func tryOperator(t *testing.T, cfg *rest.Config, mods ...func(*trial)) *trial {
 	t.Helper()
 	g := NewWithT(t)
 	run := &trial{clock: clocktesting.NewFakePassiveClock(time.Now()), wire: &wire{}, metrics: freeAddress(t)}
-	run.wire.setIntercept(run.noteRefusals(nil))
+	run.wire.setIntercept(run.intercept)
 	for _, mod := range mods {
 		mod(run)
 	}
@@ -246,20 +247,28 @@ func tryOperator(t *testing.T, cfg *rest.Config, mods ...func(*trial)) *trial {
 	return run
 }
 
-// noteRefusals passes requests on, and notes those that the API server refuses as forbidden.
-func (run *trial) noteRefusals(fail func(*http.Request) bool) func(*http.Request, http.RoundTripper) (*http.Response, error) {
-	return func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-		if fail != nil && fail(r) {
-			return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
-		}
-		response, err := next.RoundTrip(r)
-		if err == nil && response.StatusCode == http.StatusForbidden {
-			run.mu.Lock()
-			run.refused = append(run.refused, r.Method+" "+r.URL.Path)
-			run.mu.Unlock()
-		}
-		return response, err
+// intercept passes requests on, but for those that are to fail, and notes what the API server refuses as forbidden.
+func (run *trial) intercept(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	run.mu.Lock()
+	fail := run.fail
+	run.mu.Unlock()
+	if fail != nil && fail(r) {
+		return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
 	}
+	response, err := next.RoundTrip(r)
+	if err == nil && response.StatusCode == http.StatusForbidden {
+		run.mu.Lock()
+		run.refused = append(run.refused, r.Method+" "+r.URL.Path)
+		run.mu.Unlock()
+	}
+	return response, err
+}
+
+// failing chooses the requests that are answered with 503 from now on.
+func (run *trial) failing(fail func(*http.Request) bool) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.fail = fail
 }
 
 func (run *trial) refusals() []string {

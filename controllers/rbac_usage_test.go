@@ -43,13 +43,13 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	run := tryOperator(t, operatorConfig, func(run *trial) {
 		// While watches of the platform's objects are down, as when OpenShift rolls its API servers, the
 		// operator reads the objects by name.
-		run.wire.setIntercept(run.noteRefusals(func(r *http.Request) bool {
+		run.failing(func(r *http.Request) bool {
 			return streamsList(r) || platformObjects.MatchString(r.URL.Path)
-		}))
+		})
 	})
 	requested := awaitReady(t, apply(t, newEdge(bundleRef(t))))
 	invited := awaitReady(t, invitedEdge(t, operatorUser))
-	run.wire.setIntercept(run.noteRefusals(streamsList))
+	run.failing(streamsList)
 
 	provokeRepairs(t, invited)
 	provokeRoleChanges(t, invited)

@@ -1,0 +1,290 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+var stamps atomic.Int64
+
+// stamp is another text each time.
+func stamp() string { return fmt.Sprintf("n%d", stamps.Add(1)) }
+
+// poke asks for a pass.
+func poke(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	annotate(t, edge, edgev1.ReconcileAnnotation, stamp())
+}
+
+// annotate sets an annotation of an EdgeRegistry, or takes it away when the value is empty.
+func annotate(t *testing.T, edge *edgev1.EdgeRegistry, key, value string) {
+	t.Helper()
+	edit(t, edge, func(e *edgev1.EdgeRegistry) {
+		metav1.SetMetaDataAnnotation(&e.ObjectMeta, key, value)
+		if value == "" {
+			delete(e.Annotations, key)
+		}
+	})
+}
+
+// edit changes an object as the admin, whatever others write to it meanwhile.
+func edit[T client.Object](t *testing.T, object T, change func(T)) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(object), object)).To(Succeed())
+	before := object.DeepCopyObject().(client.Object)
+	change(object)
+	g.Expect(admin.Patch(t.Context(), object, client.MergeFrom(before))).To(Succeed())
+}
+
+// pass returns once a pass that began after the call has ended, its status included. The first one
+// that is seen to look at the project may have begun before; and one during which the EdgeRegistry
+// is annotated leaves its status to the next.
+func (o *operator) pass(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	look := "GET /api/v1/namespaces/" + projectName(edge)
+	looks := func() int { return len(o.wire.matching(func(request string) bool { return request == look })) }
+	for range 3 {
+		before := looks()
+		poke(t, edge)
+		NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
+		NewWithT(t).Eventually(activePasses).WithTimeout(soon).WithPolling(often / 10).Should(BeZero())
+	}
+}
+
+// activePasses is how many passes are running.
+func activePasses() (active float64, err error) {
+	families, err := metrics.Registry.Gather()
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_active_workers" {
+			for _, metric := range family.GetMetric() {
+				active += metric.GetGauge().GetValue()
+			}
+		}
+	}
+	return active, err
+}
+
+// heals asks for passes until the EdgeRegistry is Ready.
+func heals(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		poke(t, edge)
+		ready := condition(t, edge, edgev1.Ready)
+		g.Expect(ready.Status).To(Equal(metav1.ConditionTrue), "%s: %s", ready.Reason, ready.Message)
+		g.Expect(edge.Status.ObservedGeneration).To(Equal(edge.Generation))
+	}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+}
+
+func isStalled(t *testing.T, edge *edgev1.EdgeRegistry) bool {
+	t.Helper()
+	stalled := meta.IsStatusConditionTrue(reload(t, edge).Status.Conditions, edgev1.Stalled)
+	NewWithT(t).Expect(meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Reconciling)).NotTo(Equal(stalled))
+	return stalled
+}
+
+// touched returns the requests that could change something in a namespace, or make it.
+func (o *operator) touched(namespace string) []string {
+	var touched []string
+	for _, request := range o.wire.writes() {
+		if strings.Contains(request+"/", "/namespaces/"+namespace+"/") {
+			touched = append(touched, request)
+		}
+	}
+	return touched
+}
+
+func (o *operator) projectRequests() int {
+	return len(o.wire.matching(func(request string) bool { return strings.HasSuffix(request, "/projectrequests") }))
+}
+
+// mints is how many tokens the operator asked for in the project of an EdgeRegistry.
+func (o *operator) mints(edge *edgev1.EdgeRegistry) int {
+	count := 0
+	for _, request := range o.touched(projectName(edge)) {
+		if strings.HasSuffix(request, "/token") {
+			count++
+		}
+	}
+	return count
+}
+
+// makeNamespace makes a namespace that belongs to somebody else, and waits until the cluster has put its own things there.
+func makeNamespace(t *testing.T) *corev1.Namespace {
+	t.Helper()
+	g := NewWithT(t)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "foreign-"}}
+	g.Expect(admin.Create(t.Context(), namespace)).To(Succeed())
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), namespace) })
+	g.Eventually(func(g Gomega) {
+		g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: namespace.Name, Name: "default"}, &corev1.ServiceAccount{})).To(Succeed())
+		g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: namespace.Name, Name: "kube-root-ca.crt"}, &corev1.ConfigMap{})).To(Succeed())
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+	return namespace
+}
+
+// invite binds the shipped role to the operator, as an owner would.
+func invite(t *testing.T, namespace string) {
+	t.Helper()
+	NewWithT(t).Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "edge-registry"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: invitationClusterRole},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: "edge-registry-controller-manager"}},
+	})).To(Succeed())
+}
+
+// contents is everything in a namespace that the operator could have a hand in, by kind and name,
+// each with its UID and resource version: two equal results mean that nothing was written between.
+func contents(t *testing.T, namespace string) map[string]string {
+	t.Helper()
+	g := NewWithT(t)
+	found := map[string]string{}
+	for _, list := range []client.ObjectList{
+		&corev1.SecretList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ResourceQuotaList{},
+		&rbacv1.RoleList{}, &rbacv1.RoleBindingList{},
+	} {
+		g.Expect(admin.List(t.Context(), list, client.InNamespace(namespace))).To(Succeed())
+		g.Expect(meta.EachListItem(list, func(item runtime.Object) error {
+			object := accessor(item)
+			found[fmt.Sprintf("%T %s", item, object.GetName())] = string(object.GetUID()) + "@" + object.GetResourceVersion()
+			return nil
+		})).To(Succeed())
+	}
+	owner := &corev1.Namespace{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: namespace}, owner)).To(Succeed())
+	found["namespace"] = string(owner.UID) + "@" + owner.ResourceVersion
+	return found
+}
+
+// expectEvent waits for an event about an EdgeRegistry whose reason is given and whose note has all the parts.
+func expectEvent(t *testing.T, edge *edgev1.EdgeRegistry, reason string, parts ...string) {
+	t.Helper()
+	NewWithT(t).Eventually(func() []string { return eventsAbout(t, edge, reason) }).WithTimeout(soon).WithPolling(often).
+		Should(ContainElement(Satisfy(func(note string) bool {
+			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(note, part) })
+		})), "an event %s with %q", reason, parts)
+}
+
+func eventsAbout(t *testing.T, edge *edgev1.EdgeRegistry, reason string) []string {
+	t.Helper()
+	list := &eventsv1.EventList{}
+	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace("default"))).To(Succeed())
+	var notes []string
+	for _, event := range list.Items {
+		if event.Regarding.UID == edge.UID && event.Reason == reason {
+			notes = append(notes, event.Note)
+		}
+	}
+	return notes
+}
+
+// works asks the API server whether it takes a token.
+func works(t *testing.T, token credential.Token) bool {
+	t.Helper()
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token.Reveal()}}
+	if err := admin.Create(t.Context(), review); err != nil {
+		t.Fatal("the API server could not review a token")
+	}
+	return review.Status.Authenticated
+}
+
+// expectDead waits until the API server refuses a token: it may remember for ten seconds that it took it.
+func expectDead(t *testing.T, token credential.Token) {
+	t.Helper()
+	NewWithT(t).Eventually(func() bool { return works(t, token) }).WithTimeout(soon).WithPolling(10 * often).Should(BeFalse())
+}
+
+// ask is one request of the operator on its way out.
+type ask struct {
+	*http.Request
+	// object is the metadata of what the body holds; without a name when it holds no object.
+	object metav1.Object
+}
+
+func (a ask) is(method, suffix string) bool {
+	return a.Method == method && strings.HasSuffix(a.URL.Path, suffix)
+}
+
+// intercepting runs a function on every request of the operator. The function may call on; what it
+// returns is what the operator gets.
+func (o *operator) intercepting(f func(a ask, on func() (*http.Response, error)) (*http.Response, error)) {
+	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		return f(ask{r, bodyMetadata(r)}, func() (*http.Response, error) { return next.RoundTrip(r) })
+	})
+}
+
+// bodyMetadata reads the metadata of what a request sends, in JSON or in protobuf.
+func bodyMetadata(r *http.Request) metav1.Object {
+	body := requestBody(r)
+	if object, _, err := bodyDecoder.Decode(body, nil, nil); err == nil {
+		return accessor(object)
+	}
+	partial := &metav1.PartialObjectMetadata{}
+	_ = json.Unmarshal(body, partial)
+	return partial
+}
+
+var bodyDecoder = protobuf.NewSerializer(clientgoscheme.Scheme, clientgoscheme.Scheme)
+
+func requestBody(r *http.Request) []byte {
+	if r.Body == nil {
+		return nil
+	}
+	body, _ := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body
+}
+
+var errCut = errors.New("the connection was cut by the test")
+
+// cut drops an answer.
+func cut(response *http.Response, err error) (*http.Response, error) {
+	if err == nil && response != nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+	return nil, &netError{errCut}
+}
+
+// netError is a failure of the network, as net/http reports it.
+type netError struct{ error }
+
+func (*netError) Timeout() bool   { return false }
+func (*netError) Temporary() bool { return true }
+
+func gone(t *testing.T, object client.Object) {
+	t.Helper()
+	NewWithT(t).Eventually(func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+	}).WithTimeout(soon).WithPolling(often).Should(BeTrue(), "%T %s is gone", object, object.GetName())
+}

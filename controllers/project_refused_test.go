@@ -1,0 +1,229 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// withTemplate gives new projects other contents until the test ends.
+func withTemplate(t *testing.T, objects func(requester, name string) []client.Object) {
+	t.Helper()
+	openShift.Projects.Template(objects)
+	t.Cleanup(func() { openShift.Projects.Template(nil) })
+}
+
+func roleInTemplate(role string) func(requester, name string) []client.Object {
+	return func(requester, _ string) []client.Object {
+		return []client.Object{&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "requester"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: requester}},
+		}}
+	}
+}
+
+func TestProjectTemplateThatGivesTheRequesterLessThanAdmin(t *testing.T) {
+	o := startOperator(t)
+	reader := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "edge-test-reader-"},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"serviceaccounts", "secrets"}, Verbs: []string{"get", "list", "watch"}},
+			{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "list", "watch"}},
+		},
+	}
+	NewWithT(t).Expect(admin.Create(t.Context(), reader)).To(Succeed())
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), reader) })
+
+	for _, tt := range []struct{ name, role, condition, refused string }{
+		{"view cannot read what the operator has there", "view", edgev1.ProjectReady, ""},
+		{"edit cannot read the bindings", "edit", edgev1.ProjectReady, ""},
+		{"a reader cannot write", reader.Name, edgev1.AccessGranted, "refused was: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o.clock.SetTime(time.Now())
+			withTemplate(t, roleInTemplate(tt.role))
+			edge := apply(t, newEdge())
+			c := awaitReason(t, edge, tt.condition, edgev1.ReasonRightsMissing)
+			g.Expect(c.Message).To(And(ContainSubstring(inviteCommand+projectName(edge)+"'"), ContainSubstring(tt.refused)))
+			if tt.condition == edgev1.ProjectReady {
+				g.Expect(isStalled(t, edge)).To(BeFalse(), "the binding of a new project may not count everywhere yet")
+			}
+			o.clock.SetTime(time.Now().Add(2 * bindingDelay))
+			o.pass(t, edge)
+			g.Expect(isStalled(t, edge)).To(BeTrue())
+			invite(t, projectName(edge))
+			heals(t, edge)
+		})
+	}
+}
+
+func TestProjectRequestThatTheClusterRefuses(t *testing.T) {
+	o := startOperator(t)
+	for _, tt := range []struct{ name, message, want string }{
+		{"without a word", "", "You may not request a new project via this API."},
+		{"with the admin's message", "Ask team-x for a project", "Ask team-x for a project"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			openShift.Projects.Disable(tt.message)
+			t.Cleanup(openShift.Projects.Enable)
+			edge := apply(t, newEdge())
+			c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectRequestDenied)
+			g.Expect(c.Message).To(And(ContainSubstring(tt.want), ContainSubstring(edge.Name), ContainSubstring("invite the operator")))
+			g.Expect(isStalled(t, edge)).To(BeTrue())
+			g.Expect(o.touched(edge.Name)).To(BeEmpty())
+			openShift.Projects.Enable()
+			heals(t, edge)
+		})
+	}
+}
+
+func TestProjectAPIThatDoesNotAnswer(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	openShift.Projects.Down(true)
+	t.Cleanup(func() { openShift.Projects.Down(false) })
+	edge := apply(t, newEdge())
+	c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonAPIUnavailable)
+	g.Expect(c.Status).To(Equal(metav1.ConditionUnknown))
+	g.Expect(c.Message).To(ContainSubstring("request project"))
+	g.Expect(isStalled(t, edge)).To(BeFalse())
+	openShift.Projects.Down(false)
+	awaitReady(t, edge) // without being asked
+}
+
+func TestProjectAPIThatTheClusterDoesNotHave(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	g.Expect(openShift.Projects.Unregister(t.Context())).To(Succeed())
+	back := sync.OnceValue(func() error { return openShift.Projects.Register(context.Background()) })
+	t.Cleanup(func() { _ = back() })
+	edge := apply(t, newEdge())
+	c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectAPIAbsent)
+	g.Expect(c.Message).To(And(ContainSubstring("make the namespace"), ContainSubstring("invite the operator")))
+	g.Expect(isStalled(t, edge)).To(BeTrue())
+	g.Expect(back()).To(Succeed())
+	heals(t, edge)
+}
+
+func TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone(t *testing.T) {
+	o := startOperator(t)
+	// meddle acts once, as the operator looks whether the project is there.
+	meddle := func(t *testing.T, edge *edgev1.EdgeRegistry, act func()) {
+		var once sync.Once
+		o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+			response, err := on()
+			if a.is(http.MethodGet, "/namespaces/"+edge.Name) {
+				once.Do(act)
+			}
+			return response, err
+		})
+		t.Cleanup(func() { o.wire.setIntercept(nil) })
+	}
+	statusOf := func(edge *edgev1.EdgeRegistry) func() []string {
+		return func() []string {
+			return o.wire.matching(func(request string) bool {
+				return strings.HasPrefix(request, "PATCH ") && strings.HasSuffix(request, "/edgeregistries/"+edge.Name+"/status")
+			})
+		}
+	}
+
+	t.Run("deleted as the pass is about to ask", func(t *testing.T) {
+		g := NewWithT(t)
+		edge := newEdge()
+		edge.GenerateName, edge.Name = "", "edge-gone-"+stamp()
+		meddle(t, edge, func() { _ = admin.Delete(context.Background(), edge.DeepCopy()) })
+		apply(t, edge)
+		g.Eventually(statusOf(edge)).WithTimeout(soon).WithPolling(often).ShouldNot(BeEmpty(), "the pass has ended")
+		g.Expect(o.projectRequests()).To(BeZero())
+		gone(t, edge)
+		gone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: edge.Name}})
+	})
+
+	t.Run("deleted and made anew", func(t *testing.T) {
+		g := NewWithT(t)
+		edge := newEdge()
+		edge.GenerateName, edge.Name = "", "edge-anew-"+stamp()
+		again := edge.DeepCopy()
+		meddle(t, edge, func() {
+			_ = admin.Delete(context.Background(), edge.DeepCopy())
+			_ = admin.Create(context.Background(), again)
+		})
+		apply(t, edge)
+		g.Eventually(func() bool { return reload(t, edge).UID == again.UID }).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+		heals(t, edge)
+		g.Expect(namespaceOf(t, edge).Annotations[descriptionAnnotation]).To(ContainSubstring(string(again.UID)))
+		g.Expect(o.projectRequests()).To(Equal(1))
+	})
+}
+
+func TestProjectQuotaThatRefusesSecrets(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	project := makeNamespace(t)
+	invite(t, project.Name)
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: "small"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: secretsQuota("0")},
+	}
+	g.Expect(admin.Create(t.Context(), quota)).To(Succeed())
+	counted(t, quota, secretsQuota("0"), nil, "status unknown for quota")
+
+	edge := apply(t, newEdge(inProject(project.Name)))
+	c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonQuotaExceeded)
+	g.Expect(c.Message).To(And(ContainSubstring("not been counted"), ContainSubstring("small"), ContainSubstring(project.Name)))
+	g.Expect(isStalled(t, edge)).To(BeFalse())
+
+	counted(t, quota, secretsQuota("0"), secretsQuota("0"), "exceeded quota")
+	o.pass(t, edge)
+	c = awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonQuotaExceeded)
+	g.Expect(c.Message).To(And(ContainSubstring("small"), ContainSubstring(project.Name), ContainSubstring("count/secrets")))
+	g.Expect(isStalled(t, edge)).To(BeTrue())
+	g.Expect(o.mints(edge)).To(BeZero())
+
+	counted(t, quota, secretsQuota("9"), secretsQuota("0"), "")
+	heals(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(2))
+}
+
+func secretsQuota(limit string) corev1.ResourceList {
+	return corev1.ResourceList{"count/secrets": resource.MustParse(limit)}
+}
+
+// counted writes what the quota controller would, and waits until the API server says no to another
+// Secret for a reason, or yes when the reason is empty.
+func counted(t *testing.T, quota *corev1.ResourceQuota, hard, used corev1.ResourceList, refusal string) {
+	t.Helper()
+	g := NewWithT(t)
+	answer := BeEmpty()
+	if refusal != "" {
+		answer = ContainSubstring(refusal)
+	}
+	before := quota.DeepCopy()
+	quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: used}
+	g.Expect(admin.Status().Patch(t.Context(), quota, client.MergeFrom(before))).To(Succeed())
+	g.Eventually(func() string {
+		one := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: quota.Namespace, Name: "one-more"}}
+		if err := admin.Create(t.Context(), one, client.DryRunAll); err != nil {
+			return err.Error()
+		}
+		return ""
+	}).WithTimeout(soon).WithPolling(often).Should(answer)
+}

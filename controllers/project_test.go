@@ -1,0 +1,207 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/test/env"
+)
+
+func inProject(name string) func(*edgev1.EdgeRegistry) {
+	return func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Project.Name = name }
+}
+
+func namespaceOf(t *testing.T, edge *edgev1.EdgeRegistry) *corev1.Namespace {
+	t.Helper()
+	namespace := &corev1.Namespace{}
+	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: projectName(edge)}, namespace)).To(Succeed())
+	return namespace
+}
+
+const inviteCommand = "oc create rolebinding edge-registry --clusterrole=edge-registry-project " +
+	"--serviceaccount=edge-registry-system:edge-registry-controller-manager -n "
+
+func TestProjectIsRequestedAsAUserWould(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
+		e.Spec.OpenShift.Project = edgev1.ProjectSpec{DisplayName: "Factory images", Description: "What the factory runs"}
+	}))
+	awaitReady(t, edge)
+	project := namespaceOf(t, edge)
+	g.Expect(project.Annotations).To(HaveKeyWithValue("openshift.io/display-name", "Factory images"))
+	g.Expect(project.Annotations).To(HaveKeyWithValue("openshift.io/description",
+		"What the factory runs [EdgeRegistry "+edge.Name+" "+string(edge.UID)+"]"))
+	g.Expect(project.Annotations).To(HaveKeyWithValue("openshift.io/requester", operatorUser))
+	g.Expect(project.OwnerReferences).To(BeEmpty())
+	g.Expect(condition(t, edge, edgev1.ProjectReady).Reason).To(Equal(edgev1.ReasonOwned))
+	g.Expect(edge.Status.Project).To(Equal(edge.Name))
+	g.Expect(o.projectRequests()).To(Equal(1))
+	expectEvent(t, edge, edgev1.ReasonProjectRequested, "requested project", edge.Name)
+
+	t.Run("a user who edits the description does not make it another's", func(t *testing.T) {
+		g := NewWithT(t)
+		edit(t, project, func(n *corev1.Namespace) { n.Annotations[descriptionAnnotation] = "our images" })
+		before := len(o.wire.writes())
+		o.pass(t, edge)
+		g.Expect(condition(t, edge, edgev1.ProjectReady).Reason).To(Equal(edgev1.ReasonOwned))
+		g.Expect(o.wire.writes()[before:]).To(BeEmpty())
+	})
+}
+
+func TestProjectOfTheOperatorItselfIsRefused(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	before := contents(t, operatorNamespace)
+	edge := apply(t, newEdge(inProject(operatorNamespace)))
+	c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectReserved)
+	g.Expect(c.Message).To(And(ContainSubstring(operatorNamespace), ContainSubstring("another spec.openshift.project.name")))
+	g.Expect(isStalled(t, edge)).To(BeTrue())
+	g.Expect(contents(t, operatorNamespace)).To(Equal(before))
+	g.Expect(o.touched(operatorNamespace)).To(BeEmpty())
+	g.Expect(o.projectRequests()).To(BeZero())
+}
+
+func TestReservedProject(t *testing.T) {
+	for name, want := range map[string]bool{
+		"default": true, "openshift": true, "kubernetes": true, "kube": true, "its-own": true,
+		"openshift-monitoring": true, "kube-system": true, "kubernetes-dashboard": true,
+		"factory": false, "openshiftish": false, "kubeflow": false, "my-default": false, "its-own-2": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(reservedProject(name, "its-own")).To(Equal(want))
+		})
+	}
+}
+
+func TestProjectThatIsBeingDeletedIsRequestedAgainWhenItIsGone(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	old := namespaceOf(t, edge)
+	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: old.Name, Name: "held", Finalizers: []string{"edge.test/hold"}}}
+	g.Expect(admin.Create(t.Context(), held)).To(Succeed())
+	g.Expect(admin.Delete(t.Context(), old)).To(Succeed())
+
+	c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectTerminating)
+	g.Expect(c.Message).To(ContainSubstring("requested again when it is gone"))
+	g.Expect(isStalled(t, edge)).To(BeFalse())
+	before := len(o.touched(old.Name))
+	o.pass(t, edge)
+	g.Expect(o.touched(old.Name)[before:]).To(BeEmpty(), "nothing is written into a project that goes")
+	g.Expect(o.projectRequests()).To(Equal(1))
+
+	edit(t, held, func(c *corev1.ConfigMap) { c.Finalizers = nil })
+	g.Eventually(func(g Gomega) {
+		project := &corev1.Namespace{}
+		g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: old.Name}, project)).To(Succeed())
+		g.Expect(project.UID).NotTo(Equal(old.UID))
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+	awaitReady(t, edge)
+	g.Expect(o.projectRequests()).To(Equal(2))
+	g.Expect(o.mints(edge)).To(Equal(4))
+	g.Expect(works(t, tokenOf(secretOf(t, edge, pullSecretName(edge))))).To(BeTrue())
+
+	// The watches are those of the new project.
+	g.Expect(admin.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: old.Name, Name: "edge-puller"}})).To(Succeed())
+	g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(5))
+}
+
+func TestProjectOfSomebodyElse(t *testing.T) {
+	o := startOperator(t)
+
+	t.Run("is left alone until its owner sends the invitation of the samples", func(t *testing.T) {
+		g := NewWithT(t)
+		foreign := makeNamespace(t)
+		before := contents(t, foreign.Name)
+		edge := apply(t, newEdge(inProject(foreign.Name)))
+		c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNotInvited)
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		g.Expect(isStalled(t, edge)).To(BeTrue())
+		o.pass(t, edge)
+		g.Expect(contents(t, foreign.Name)).To(Equal(before))
+		g.Expect(o.touched(foreign.Name)).To(BeEmpty())
+
+		ownerAppliesTheInvitation(t, foreign.Name)
+		heals(t, edge)
+		g.Expect(condition(t, edge, edgev1.ProjectReady).Reason).To(Equal(edgev1.ReasonInvited))
+		g.Expect(o.projectRequests()).To(BeZero())
+		g.Expect(o.mints(edge)).To(Equal(2))
+		namespace := namespaceOf(t, edge)
+		g.Expect(namespace.ResourceVersion).To(Equal(foreign.ResourceVersion), "the namespace itself is not written")
+
+		// Withdrawn again: from now on nothing is written there.
+		invitation := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: foreign.Name, Name: "edge-registry-invitation"}}
+		g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
+		g.Eventually(func(g Gomega) {
+			poke(t, edge)
+			g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonNotInvited))
+		}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+		withdrawn := contents(t, foreign.Name)
+		o.pass(t, edge)
+		g.Expect(contents(t, foreign.Name)).To(Equal(withdrawn))
+	})
+
+	t.Run("is left alone when it was requested for another EdgeRegistry", func(t *testing.T) {
+		g := NewWithT(t)
+		first := awaitReady(t, apply(t, newEdge()))
+		project := projectName(first)
+		before := contents(t, project)
+		touched := len(o.touched(project))
+		second := apply(t, newEdge(inProject(project)))
+		c := awaitReason(t, second, edgev1.ProjectReady, edgev1.ReasonProjectConflict)
+		g.Expect(c.Message).To(And(ContainSubstring("requested for another EdgeRegistry"), ContainSubstring(first.Name)))
+		g.Expect(isStalled(t, second)).To(BeTrue())
+		o.pass(t, second)
+		g.Expect(contents(t, project)).To(Equal(before))
+		g.Expect(o.touched(project)[touched:]).To(BeEmpty())
+		awaitReady(t, first)
+	})
+
+	t.Run("is not taken for our own when it names the operator as its requester only", func(t *testing.T) {
+		g := NewWithT(t)
+		foreign := makeNamespace(t)
+		edit(t, foreign, func(n *corev1.Namespace) {
+			n.Annotations = map[string]string{requesterAnnotation: operatorUser, descriptionAnnotation: "[EdgeRegistry x y]"}
+		})
+		before := contents(t, foreign.Name)
+		edge := apply(t, newEdge(inProject(foreign.Name)))
+		awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNotInvited)
+		g.Expect(contents(t, foreign.Name)).To(Equal(before))
+	})
+}
+
+// ownerAppliesTheInvitation applies the shipped sample as a user who is admin of the namespace and nothing else.
+func ownerAppliesTheInvitation(t *testing.T, namespace string) {
+	t.Helper()
+	g := NewWithT(t)
+	const owner = "owner-of-the-project"
+	g.Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: owner}},
+	})).To(Succeed())
+	sample, err := os.ReadFile(filepath.Join(env.RepoRoot(), "config", "samples", "invitation.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	invitation := &rbacv1.RoleBinding{}
+	g.Expect(yaml.UnmarshalStrict(sample, invitation)).To(Succeed())
+	invitation.Namespace = namespace
+	cfg := rest.CopyConfig(control.Admin)
+	cfg.Impersonate.UserName = owner
+	user, err := client.New(cfg, client.Options{Scheme: control.Scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() error { return user.Create(t.Context(), invitation) }).WithTimeout(soon).WithPolling(often).Should(Succeed())
+}

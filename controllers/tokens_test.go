@@ -1,0 +1,328 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+func same(a, b credential.Token) bool { return a.Reveal() == b.Reveal() }
+
+var roles = []edgev1.TokenRole{edgev1.TokenPublisher, edgev1.TokenPuller}
+
+// published is the Secret that carries the token of a role, and what that token says of itself.
+func published(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (*corev1.Secret, credential.Claims) {
+	t.Helper()
+	name := pullSecretName(edge)
+	if role == edgev1.TokenPublisher {
+		name = publishSecretName(edge)
+	}
+	secret := secretOf(t, edge, name)
+	claims, err := credential.ReadClaims(tokenOf(secret))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return secret, claims
+}
+
+// anchorsOf returns the anchors of a role, the oldest first.
+func anchorsOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []corev1.Secret {
+	t.Helper()
+	list := &corev1.SecretList{}
+	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(projectName(edge)),
+		client.MatchingLabels{edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: roleValue(role)})).To(Succeed())
+	slices.SortFunc(list.Items, func(a, b corev1.Secret) int { return int(generationOf(&a) - generationOf(&b)) })
+	return list.Items
+}
+
+// anchorOf is the anchor of the token that is published.
+func anchorOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) *corev1.Secret {
+	t.Helper()
+	_, claims := published(t, edge, role)
+	return secretOf(t, edge, claims.AnchorName)
+}
+
+// mintsFor is how many tokens the operator asked for of one account.
+func (o *operator) mintsFor(edge *edgev1.EdgeRegistry, account string) int {
+	path := "POST /api/v1/namespaces/" + projectName(edge) + "/serviceaccounts/" + account + "/token"
+	return len(o.wire.matching(func(request string) bool { return request == path }))
+}
+
+// granting makes the API server grant a lifetime of the test's choice, as one does whose
+// --service-account-max-token-expiration is lower than what is asked for. Zero grants what is asked.
+func (o *operator) granting(seconds func() int64, asked func(authenticationv1.TokenRequestSpec)) {
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		if !a.is(http.MethodPost, "/token") {
+			return on()
+		}
+		request := &authenticationv1.TokenRequest{}
+		body := requestBody(a.Request)
+		if _, _, err := bodyDecoder.Decode(body, nil, request); err != nil {
+			_ = json.Unmarshal(body, request)
+		}
+		asked(*request.Spec.DeepCopy())
+		if grant := seconds(); grant > 0 {
+			request.Spec.ExpirationSeconds = &grant
+			body, _ = json.Marshal(request)
+			a.Body, a.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			a.Header.Set("Content-Type", "application/json")
+		}
+		return on()
+	})
+}
+
+func TestTokenIsBoundToItsAnchor(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	var mu sync.Mutex
+	asked := map[string]authenticationv1.TokenRequestSpec{}
+	o.granting(func() int64 { return 0 }, func(spec authenticationv1.TokenRequestSpec) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[spec.BoundObjectRef.Name] = spec
+	})
+	lifetimes := map[edgev1.TokenRole]time.Duration{edgev1.TokenPublisher: 24 * time.Hour, edgev1.TokenPuller: 2160 * time.Hour}
+	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
+		e.Spec.Tokens.Publisher.Lifetime.Duration = lifetimes[edgev1.TokenPublisher]
+	})))
+	for _, role := range roles {
+		secret, claims := published(t, edge, role)
+		anchor := anchorOf(t, edge, role)
+		g.Expect(anchor.Name).To(Equal(secret.Name + "-1"))
+		g.Expect(claims.AnchorUID).To(Equal(anchor.UID))
+		g.Expect(claims.Namespace).To(Equal(edge.Name))
+		g.Expect(claims.ServiceAccountUID).To(Equal(serviceAccountOf(t, edge, claims.ServiceAccount).UID))
+		g.Expect(claims.Expiry.Sub(claims.IssuedAt)).To(Equal(lifetimes[role]))
+		spec := asked[anchor.Name]
+		g.Expect(spec.Audiences).To(BeEmpty())
+		g.Expect(*spec.ExpirationSeconds).To(Equal(int64(lifetimes[role].Seconds())))
+		g.Expect(spec.BoundObjectRef.UID).To(Equal(anchor.UID))
+		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
+
+		expectOwned(t, edge, anchor)
+		g.Expect(anchor.Data).To(BeEmpty())
+		g.Expect(anchor.Type).To(Equal(corev1.SecretTypeOpaque))
+		g.Expect(anchor.Annotations).To(Equal(map[string]string{
+			generationAnnotation: "1", lifetimeAnnotation: lifetimes[role].String(), credentialIDAnnotation: claims.ID,
+			accountUIDAnnotation: string(claims.ServiceAccountUID),
+			issuedAtAnnotation:   timestamp(claims.IssuedAt), expiresAtAnnotation: timestamp(claims.Expiry),
+		}))
+		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
+			HaveField("Generation", int64(1)), HaveField("Current", true), HaveField("CredentialID", claims.ID),
+			HaveField("ServiceAccount", claims.ServiceAccount), HaveField("ExpiresAt.Unix()", claims.Expiry.Unix()),
+			HaveField("IssuedAt.Unix()", claims.IssuedAt.Unix()))))
+	}
+	g.Expect(o.mints(edge)).To(Equal(2))
+	_, first := published(t, edge, edgev1.TokenPublisher)
+	g.Expect(edge.Status.ExpiresAt.Unix()).To(Equal(first.Expiry.Unix()), "the first to expire counts")
+	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 1", timestamp(first.Expiry))
+}
+
+func statusOfTokens(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []edgev1.TokenStatus {
+	return slices.DeleteFunc(slices.Clone(edge.Status.Tokens), func(token edgev1.TokenStatus) bool { return token.Role != role })
+}
+
+func TestTokenOfAServerThatGrantsLess(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	const hour = int64(3600)
+	grant := hour
+	var mu sync.Mutex
+	o.granting(func() int64 { mu.Lock(); defer mu.Unlock(); return grant }, func(authenticationv1.TokenRequestSpec) {})
+	edge := awaitReady(t, apply(t, newEdge()))
+	c := condition(t, edge, edgev1.TokensIssued)
+	g.Expect(c.Reason).To(Equal(edgev1.ReasonIssuedShortened))
+	g.Expect(c.Message).To(And(ContainSubstring("granted 1h0m0s of the 2160h0m0s asked for edge-publisher"), ContainSubstring("edge-puller")))
+	old := map[edgev1.TokenRole]credential.Token{}
+	var renewal, expiry time.Time
+	for _, role := range roles {
+		secret, claims := published(t, edge, role)
+		old[role] = tokenOf(secret)
+		renewAt := statusOfTokens(edge, role)[0].RenewAt.Time
+		// Two thirds of the lifetime ahead of the expiry, and up to a twentieth earlier.
+		g.Expect(renewAt).To(BeTemporally(">=", claims.IssuedAt.Add(19*time.Minute)))
+		g.Expect(renewAt).To(BeTemporally("<=", claims.IssuedAt.Add(20*time.Minute)))
+		renewal, expiry = later(renewal, renewAt), later(expiry, claims.Expiry)
+	}
+	o.clock.SetTime(renewal.Add(-2 * time.Minute))
+	o.pass(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(2), "a short grant is no cause to mint")
+
+	mu.Lock()
+	grant = 0
+	mu.Unlock()
+	o.clock.SetTime(renewal)
+	o.pass(t, edge)
+	awaitReady(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(4))
+	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "renewal was due")
+	for _, role := range roles {
+		secret, claims := published(t, edge, role)
+		g.Expect(works(t, old[role])).To(BeTrue(), "a consumer may still use it")
+		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
+		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(
+			And(HaveField("Generation", int64(1)), HaveField("Current", false), HaveField("RenewAt", BeNil())),
+			And(HaveField("Generation", int64(2)), HaveField("Current", true), HaveField("CredentialID", claims.ID))))
+	}
+
+	// The API server takes a token for another minute after its expiry.
+	o.clock.SetTime(expiry.Add(30 * time.Second))
+	o.pass(t, edge)
+	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(4))
+	o.clock.SetTime(expiry.Add(61 * time.Second))
+	o.pass(t, edge)
+	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
+	for _, role := range roles {
+		g.Expect(anchorsOf(t, edge, role)).To(HaveExactElements(HaveField("Name", anchorOf(t, edge, role).Name)))
+		expectDead(t, old[role])
+	}
+	expectEvent(t, edge, edgev1.ReasonTokenRetired, "edge-publisher token 1 does not work any more")
+	g.Expect(o.mints(edge)).To(Equal(4))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func TestTokenIsMintedOnceForEachCause(t *testing.T) {
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	const kept, dead = true, false
+	drop := func(object func() client.Object) func(*testing.T) {
+		return func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), object())).To(Succeed()) }
+	}
+	secret := func() *corev1.Secret { s, _ := published(t, edge, edgev1.TokenPublisher); return s }
+	alter := func(change func(*corev1.Secret)) func(*testing.T) {
+		return func(t *testing.T) { edit(t, secret(), change) }
+	}
+	anchor := func(change func(*corev1.Secret)) func(*testing.T) {
+		return func(t *testing.T) { edit(t, anchorOf(t, edge, edgev1.TokenPublisher), change) }
+	}
+	rotate := func(value string) func(*testing.T) {
+		return func(t *testing.T) { annotate(t, edge, edgev1.RotateAnnotation, value) }
+	}
+	for _, tt := range []struct {
+		name              string
+		act               func(*testing.T)
+		publisher, puller int
+		old               bool // what becomes of the publisher's token that was published
+		cause             string
+	}{
+		{"rotation is requested", rotate("2026-01-01"), 1, 1, kept, "rotation was requested"},
+		{"rotation is requested again", rotate("2026-01-02"), 1, 1, kept, "rotation was requested"},
+		{"the request is taken away", rotate(""), 0, 0, kept, ""},
+		{"the published Secret is deleted", drop(func() client.Object { return secret() }), 1, 0, kept, "no token was published"},
+		{"the anchor is deleted", drop(func() client.Object { return anchorOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "its anchor was deleted"},
+		{"the service account is deleted", drop(func() client.Object { return serviceAccountOf(t, edge, "edge-publisher") }), 1, 0, dead, "the service account was made anew"},
+		{"the lifetime changes", func(t *testing.T) {
+			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Publisher.Lifetime.Duration = 100 * time.Hour })
+		}, 1, 0, kept, "its lifetime in the spec changed"},
+		{"OCP_TOKEN is emptied", alter(func(s *corev1.Secret) { s.Data[handoff.KeyToken] = nil }), 1, 0, kept, "emptied or altered"},
+		{"OCP_TOKEN is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") }), 1, 0, kept, "altered"},
+		{"the login is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyDockerConfigJSON] = []byte(`{"auths":{}}`) }), 1, 0, kept, "emptied or altered"},
+		{"the published Secret is emptied", alter(func(s *corev1.Secret) {
+			s.Data = map[string][]byte{handoff.KeyDockerConfigJSON: []byte(`{}`)}
+		}), 1, 0, kept, "emptied or altered"},
+		{"the host in the Secret is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") }), 1, 0, kept, "the host changed"},
+		{"the Secret loses our label", alter(func(s *corev1.Secret) { delete(s.Labels, edgeLabel) }), 0, 0, kept, ""},
+		{"the Secret loses all labels and annotations", alter(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
+		{"the anchor loses our label", anchor(func(s *corev1.Secret) { delete(s.Labels, edgeLabel) }), 0, 0, kept, ""},
+		{"the anchor loses its kind", anchor(func(s *corev1.Secret) { delete(s.Labels, kindLabel) }), 0, 0, kept, ""},
+		{"the anchor loses all labels and annotations", anchor(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			old := tokenOf(secret())
+			oldAnchors := len(anchorsOf(t, edge, edgev1.TokenPublisher))
+			issued, publisher, puller := canary.count(), o.mintsFor(edge, "edge-publisher"), o.mintsFor(edge, "edge-puller")
+			tt.act(t)
+			o.pass(t, edge)
+			o.pass(t, edge)
+			awaitReady(t, edge)
+			g.Expect(o.mintsFor(edge, "edge-publisher")-publisher).To(Equal(tt.publisher), "tokens of the publisher")
+			g.Expect(o.mintsFor(edge, "edge-puller")-puller).To(Equal(tt.puller), "tokens of the puller")
+			g.Expect(canary.count() - issued).To(Equal(tt.publisher + tt.puller))
+			g.Expect(same(tokenOf(secret()), old)).To(Equal(tt.publisher == 0), "the published token stays when nothing was minted")
+			g.Expect(works(t, tokenOf(secret()))).To(BeTrue())
+			if tt.old == dead {
+				expectDead(t, old)
+			} else {
+				g.Expect(works(t, old)).To(BeTrue())
+				g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(oldAnchors + tt.publisher))
+			}
+			expectOwned(t, edge, secret())
+			for _, a := range anchorsOf(t, edge, edgev1.TokenPublisher) {
+				expectOwned(t, edge, &a)
+			}
+			g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(ContainElement(And(HaveField("Current", true), HaveField("RenewAt", Not(BeNil())))))
+			if tt.cause != "" {
+				expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token", tt.cause)
+			}
+			if strings.HasPrefix(tt.name, "rotation") || strings.HasPrefix(tt.name, "the request") {
+				g.Expect(edge.Status.LastHandledRotation).To(HavePrefix("2026-01-0"))
+			}
+		})
+	}
+}
+
+func TestTokenRotationIsAnsweredWithItsValue(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := newEdge()
+	edge.Annotations = map[string]string{edgev1.RotateAnnotation: "from the start"}
+	awaitReady(t, apply(t, edge))
+	g.Expect(edge.Status.LastHandledRotation).To(Equal("from the start"))
+	g.Expect(o.mints(edge)).To(Equal(2), "the first tokens answer it")
+	annotate(t, edge, edgev1.RotateAnnotation, "today")
+	g.Eventually(func() string { return reload(t, edge).Status.LastHandledRotation }).WithTimeout(soon).WithPolling(often).Should(Equal("today"))
+	annotate(t, edge, edgev1.RotateAnnotation, "")
+	o.pass(t, edge)
+	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("today"))
+	g.Expect(o.mints(edge)).To(Equal(4))
+}
+
+func TestTokenWhoseAnchorNameIsTaken(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	project := makeNamespace(t)
+	invite(t, project.Name)
+	edge := newEdge(inProject(project.Name))
+	edge.GenerateName, edge.Name = "", "edge-taken-"+stamp()
+	foreign := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: edge.Name + "-publish-1", Labels: map[string]string{
+			edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: "publisher", managedByLabel: fieldManager}},
+		StringData: map[string]string{"mine": "yes"},
+	}
+	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
+	awaitReady(t, apply(t, edge))
+	_, claims := published(t, edge, edgev1.TokenPublisher)
+	g.Expect(claims.AnchorName).To(Equal(edge.Name + "-publish-2"))
+	g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(HaveExactElements(HaveField("Generation", int64(2))))
+	after := secretOf(t, edge, foreign.Name)
+	g.Expect(after.ResourceVersion).To(Equal(foreign.ResourceVersion))
+	writes := len(o.wire.writes())
+	o.pass(t, edge)
+	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
+}
