@@ -97,11 +97,21 @@ func TestARestartOfTheAPIServerIsSurvivedInSilence(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.awaitAPass(t, edge)
 	before, wrote, minted := projectState(t, edge), len(o.worldlyWrites()), canary.count()
-	g.Expect(control.RestartAPIServer(t.Context())).To(Succeed())
+	g.Expect(control.StopAPIServer(t.Context())).To(Succeed())
+	var came atomic.Int64
+	project := "/api/v1/namespaces/" + projectName(edge)
+	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		response, err := next.RoundTrip(r)
+		if err == nil && r.URL.Path == project && response.StatusCode == http.StatusOK {
+			came.Add(1)
+		}
+		return response, err
+	})
+	g.Expect(control.StartAPIServer(t.Context())).To(Succeed())
 	// Nobody asks for this pass: the watches, made anew, do.
-	begun := o.passesBegun(edge)
-	g.Eventually(func() int { return o.passesBegun(edge) }).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", begun))
+	g.Eventually(came.Load).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 0))
 	awaitReady(t, edge)
+	o.awaitAPass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	g.Expect(o.worldlyWrites()[wrote:]).To(BeEmpty())
 	g.Expect(canary.count()).To(Equal(minted))
@@ -123,8 +133,9 @@ func TestAnAPIThatIsDownIsUnknownAndNotFalse(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.awaitAPass(t, edge)
 	before, minted := projectState(t, edge), canary.count()
+	project := "/api/v1/namespaces/" + projectName(edge)
 	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-		if r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/"+projectName(edge) {
+		if r.Method == http.MethodGet && r.URL.Path == project {
 			return plainAnswer(r, http.StatusServiceUnavailable, "the server is currently unable to handle the request"), nil
 		}
 		return next.RoundTrip(r)

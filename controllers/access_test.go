@@ -112,11 +112,12 @@ func TestAccessFollowsAChangeOfTheRole(t *testing.T) {
 	expectOwned(t, edge, binding)
 	path := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + edge.Name + "/rolebindings"
 	o.pass(t, edge)
-	g.Expect(o.touched(edge.Name)[before:]).To(Equal([]string{"DELETE " + path + "/" + old.Name, "POST " + path}))
+	g.Expect(o.touched(edge.Name)[before:]).To(HaveExactElements(
+		"POST "+path, "DELETE "+path+"/"+old.Name, "POST "+path), "rehearsed, deleted, made anew")
 	bindings := &rbacv1.RoleBindingList{}
 	g.Expect(admin.List(t.Context(), bindings, client.InNamespace(edge.Name), client.MatchingLabels{edgeLabel: edge.Name})).To(Succeed())
 	g.Expect(bindings.Items).To(HaveLen(2))
-	g.Expect(eventsAbout(t, edge, edgev1.ReasonRepaired)).To(BeEmpty(), "a new spec is no repair")
+	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty(), "a new spec is no repair")
 }
 
 func TestForeignObjectIsLeftAlone(t *testing.T) {

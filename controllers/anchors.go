@@ -47,6 +47,9 @@ func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *
 	}
 	for range attempts {
 		next++
+		if name := anchorName(l.secret, next); name == s.publisher.secret || name == s.puller.secret {
+			continue
+		}
 		anchor := desiredAnchor(s, l, next)
 		own(anchor, s.edge)
 		created, err := r.create(ctx, s, anchor)
@@ -121,6 +124,16 @@ func (r *EdgeRegistryReconciler) settleAnchors(ctx context.Context, s *scope) er
 		}
 	}
 	return nil
+}
+
+// markCurrent makes sure that the anchor of the published token says so before that token is
+// followed by another: an operator that died in between may not have come to it.
+func (r *EdgeRegistryReconciler) markCurrent(ctx context.Context, s *scope, l *login) error {
+	anchor := s.live.secrets[l.token.claims.AnchorName]
+	if anchor == nil || anchor.UID != l.token.claims.AnchorUID || wasPublished(anchor) {
+		return nil
+	}
+	return r.markPublished(ctx, s, l, anchor)
 }
 
 // markPublished records on the anchor that its token is in use. From then on it stays until the

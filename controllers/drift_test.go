@@ -46,7 +46,7 @@ func TestDriftOfDeletedObjects(t *testing.T) {
 		t.Run(what+" comes back", func(t *testing.T) {
 			g := NewWithT(t)
 			object := ownedObjects(t, edge)[what]
-			uid, before, repairs := object.GetUID(), o.mints(edge), len(eventsAbout(t, edge, edgev1.ReasonRepaired))
+			uid, before, repairs := object.GetUID(), o.mints(edge), len(eventNotes(t, edge, edgev1.ReasonRepaired))
 			g.Expect(admin.Delete(t.Context(), object)).To(Succeed())
 			// No pass is asked for: the watch tells.
 			g.Eventually(func(g Gomega) {
@@ -68,7 +68,7 @@ func TestDriftOfDeletedObjects(t *testing.T) {
 			}
 			g.Expect(o.mints(edge)-before).To(Equal(mints), "once")
 			if mints == 0 {
-				g.Eventually(func() int { return len(eventsAbout(t, edge, edgev1.ReasonRepaired)) }).WithTimeout(soon).WithPolling(often).
+				g.Eventually(func() int { return len(eventNotes(t, edge, edgev1.ReasonRepaired)) }).WithTimeout(soon).WithPolling(often).
 					Should(BeNumerically(">", repairs))
 				expectEvent(t, edge, edgev1.ReasonRepaired, object.GetName(), "was gone and is made again")
 			}
@@ -113,7 +113,7 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 		t.Run(tt.what+" with "+tt.how+" is mended", func(t *testing.T) {
 			g := NewWithT(t)
 			object := ownedObjects(t, edge)[tt.what]
-			before, mints, repairs := object.DeepCopyObject().(client.Object), o.mints(edge), len(eventsAbout(t, edge, edgev1.ReasonRepaired))
+			before, mints, repairs := object.DeepCopyObject().(client.Object), o.mints(edge), len(eventNotes(t, edge, edgev1.ReasonRepaired))
 			edit(t, object, tt.change)
 			g.Expect(mendable(object)).NotTo(Equal(mendable(before)))
 			g.Eventually(func(g Gomega) {
@@ -124,7 +124,7 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 			o.pass(t, edge)
 			awaitReady(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(mints))
-			g.Eventually(func() int { return len(eventsAbout(t, edge, edgev1.ReasonRepaired)) }).WithTimeout(soon).WithPolling(often).
+			g.Eventually(func() int { return len(eventNotes(t, edge, edgev1.ReasonRepaired)) }).WithTimeout(soon).WithPolling(often).
 				Should(BeNumerically(">=", repairs))
 			expectEvent(t, edge, edgev1.ReasonRepaired, object.GetName(), "was altered and is repaired")
 		})

@@ -68,7 +68,7 @@ type EdgeRegistryReconciler struct {
 	ingressCert *mirror[*corev1.ConfigMap]
 	wakers      *wakers
 	identity    identity
-	// written holds the resource version of the last status written for each UID, by which a pass
+	// written holds the resource version of the last status written for each name, by which a pass
 	// knows that the cache is behind.
 	written sync.Map
 }
@@ -78,6 +78,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	edge, err := r.read(ctx, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
 		r.wakers.forget(req.Name)
+		r.written.Delete(req.Name)
 		return ctrl.Result{}, nil
 	}
 	if err != nil || !edge.DeletionTimestamp.IsZero() {
@@ -90,9 +91,13 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		// The operator is stopping: what failed for that reason is nobody's trouble.
 		return ctrl.Result{}, ctx.Err()
 	}
+	r.tell(edge, s.notes)
+	if apierrors.IsConflict(passErr) {
+		// Somebody changed an object between its read and its write: the next pass reads it again.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
 	var b *blocked
 	summarize(edge, firstPending(edge), errors.As(passErr, &b) && b.stalled)
-	r.tell(edge, s.notes)
 	err = r.writeStatus(ctx, before, edge)
 	if apierrors.IsConflict(err) {
 		// The EdgeRegistry was edited meanwhile: what was seen is written with the next pass.
@@ -124,7 +129,7 @@ func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedN
 	if err := r.Edges.Get(ctx, key, edge); err != nil {
 		return nil, err
 	}
-	last, known := r.written.Load(edge.UID)
+	last, known := r.written.Load(key.Name)
 	if !known {
 		return edge, nil
 	}
@@ -148,7 +153,7 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 		return client.IgnoreNotFound(err)
 	}
 	after.Status = status
-	r.written.Store(after.UID, after.ResourceVersion)
+	r.written.Store(after.Name, after.ResourceVersion)
 	return nil
 }
 
@@ -195,19 +200,26 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 	wake := func(edge string) {
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: edge}})
 	}
-	wakeAll := func() {
-		list := &edgev1.EdgeRegistryList{}
-		if err := r.Edges.List(ctx, list); err != nil {
-			return
-		}
-		for _, edge := range list.Items {
-			wake(edge.Name)
-		}
-	}
-	r.wakers.start(ctx, r.Namespace, wake, wakeAll)
+	wakeAll := func() { r.wakeTrusting(ctx, "", wake) }
+	r.wakers.start(ctx, r.Namespace, wake, func(configMap string) { r.wakeTrusting(ctx, configMap, wake) })
 	return errors.Join(
 		r.configs.start(ctx, wakeAll),
 		r.routes.start(ctx, wakeAll),
 		r.ingressCert.start(ctx, wakeAll),
 	)
+}
+
+// wakeTrusting wakes the EdgeRegistries that a ConfigMap in the operator's namespace may hold the CA
+// of; without a name, all.
+func (r *EdgeRegistryReconciler) wakeTrusting(ctx context.Context, configMap string, wake func(edge string)) {
+	list := &edgev1.EdgeRegistryList{}
+	if err := r.Edges.List(ctx, list); err != nil {
+		return
+	}
+	for _, edge := range list.Items {
+		ref := edge.Spec.Trust.CABundleRef
+		if configMap == "" || configMap == trustedCAConfigMap || (ref != nil && ref.Name == configMap) {
+			wake(edge.Name)
+		}
+	}
 }

@@ -46,10 +46,12 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		return nil, notOurs(r.describe(desired))
 	}
 	if !live.GetDeletionTimestamp().IsZero() {
-		return nil, waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: it is made again when it is gone",
-			r.describe(live), live.GetFinalizers())
+		return nil, beingDeleted(r.describe(live), live)
 	}
 	if mustReplace(desired, live) {
+		if err := r.rehearse(ctx, desired); err != nil {
+			return nil, err
+		}
 		if err := r.remove(ctx, s, live); err != nil {
 			return nil, err
 		}
@@ -66,6 +68,16 @@ func (r *EdgeRegistryReconciler) create(ctx context.Context, s *scope, desired c
 	}
 	s.wrote = true
 	return object, nil
+}
+
+// rehearse asks the API server whether it would take an object in place of one that is in use, so
+// that the old one is not given up for one that is refused.
+func (r *EdgeRegistryReconciler) rehearse(ctx context.Context, desired client.Object) error {
+	err := r.Create(ctx, desired.DeepCopyObject().(client.Object), client.DryRunAll, client.FieldOwner(fieldManager))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("replace %s: %w", r.describe(desired), err)
+	}
+	return nil
 }
 
 // repair applies what is desired where the live object differs from it.
@@ -185,7 +197,12 @@ func ownedBy(object client.Object, uid types.UID) bool {
 // notOurs is the refusal to touch an object of another's that is where one of ours has to be.
 func notOurs(object string) error {
 	return stalled(edgev1.ReasonConflict,
-		"%s exists and does not belong to this EdgeRegistry: delete it, or give this EdgeRegistry another name for it", object)
+		"%s exists and does not belong to this EdgeRegistry: delete it, or make another EdgeRegistry with other names", object)
+}
+
+func beingDeleted(name string, object client.Object) error {
+	return waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: it is made again when it is gone",
+		name, object.GetFinalizers())
 }
 
 // mustReplace reports a difference that the API server refuses to change in place.

@@ -26,6 +26,9 @@ import (
 // registry's Config it writes spec.defaultRoute and nothing else, for the registry's own operator
 // and its admin write there too.
 func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, error) {
+	if s.edge.Spec.OpenShift == nil {
+		return done{}, stalled(edgev1.ReasonProviderUnknown, "this version of the operator knows no provider but openshift: set spec.openshift, or run a version that knows the one in use")
+	}
 	config, err := r.configs.get(ctx, "", imageRegistryConfig)
 	if apierrors.IsNotFound(err) {
 		return done{}, stalled(edgev1.ReasonRegistryAbsent,
@@ -52,11 +55,11 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 	if err != nil {
 		return done{}, fmt.Errorf("read Route %q in %q: %w", name, imageRegistryNamespace, err)
 	}
-	host, err := admittedHost(route)
+	host, router, err := admittedHost(route)
 	if err != nil {
 		return done{}, err
 	}
-	s.route, s.host = route, host
+	s.route, s.host, s.router = route, host, router
 	s.changing = s.changing || s.edge.Status.Host != host
 	s.edge.Status.Host = host
 	s.edge.Status.Project = s.project
@@ -128,9 +131,9 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 	return waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
 }
 
-// admittedHost returns the host at which a router serves the Route. What counts is status.ingress:
+// admittedHost returns the host at which a router serves the Route, and that router. What counts is status.ingress:
 // a host in spec alone is only wished for.
-func admittedHost(route *routev1.Route) (string, error) {
+func admittedHost(route *routev1.Route) (host, router string, err error) {
 	refusal := ""
 	for _, ingress := range route.Status.Ingress {
 		for _, condition := range ingress.Conditions {
@@ -138,7 +141,7 @@ func admittedHost(route *routev1.Route) (string, error) {
 				continue
 			}
 			if condition.Status == corev1.ConditionTrue && ingress.Host != "" {
-				return ingress.Host, nil
+				return ingress.Host, ingress.RouterName, nil
 			}
 			refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
 		}
@@ -146,5 +149,5 @@ func admittedHost(route *routev1.Route) (string, error) {
 	if refusal == "" {
 		refusal = "no router has picked it up: check that an IngressController selects the namespace " + imageRegistryNamespace
 	}
-	return "", waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
+	return "", "", waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
 }

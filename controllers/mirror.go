@@ -7,7 +7,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -105,13 +104,4 @@ func (m *mirror[T]) get(ctx context.Context, namespace, name string) (T, error) 
 	object := m.fresh()
 	err := m.client.Get(ctx, key, object)
 	return object, err
-}
-
-// accessor is a short name for the metadata of an object that may be of any kind.
-func accessor(object runtime.Object) metav1.Object {
-	m, err := meta.Accessor(object)
-	if err != nil {
-		return &metav1.ObjectMeta{}
-	}
-	return m
 }

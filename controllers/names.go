@@ -48,6 +48,7 @@ const (
 	imageRegistryNamespace = "openshift-image-registry"
 	imageRegistryConfig    = "cluster"
 	defaultRoute           = "default-route"
+	defaultRouter          = "default"
 	configManagedNamespace = "openshift-config-managed"
 	defaultIngressCert     = "default-ingress-cert"
 	caBundleKey            = "ca-bundle.crt"
@@ -64,8 +65,8 @@ const trustedCAConfigMap = "edge-registry-trusted-ca"
 const invitationClusterRole = "edge-registry-project"
 
 func projectName(edge *edgev1.EdgeRegistry) string {
-	if name := edge.Spec.OpenShift.Project.Name; name != "" {
-		return name
+	if openshift := edge.Spec.OpenShift; openshift != nil && openshift.Project.Name != "" {
+		return openshift.Project.Name
 	}
 	return edge.Name
 }

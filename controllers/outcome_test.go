@@ -151,7 +151,7 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 			// A wish, which does not count.
 			route.Spec.Host = "wished.example.com"
 			route.Status.Ingress = tt.ingress
-			host, err := admittedHost(route)
+			host, _, err := admittedHost(route)
 			g.Expect(host).To(Equal(tt.host))
 			if tt.err == "" {
 				g.Expect(err).NotTo(HaveOccurred())

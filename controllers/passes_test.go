@@ -19,7 +19,6 @@ import (
 	. "github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -188,23 +187,10 @@ func contents(t *testing.T, namespace string) map[string]string {
 // expectEvent waits for an event about an EdgeRegistry whose reason is given and whose note has all the parts.
 func expectEvent(t *testing.T, edge *edgev1.EdgeRegistry, reason string, parts ...string) {
 	t.Helper()
-	NewWithT(t).Eventually(func() []string { return eventsAbout(t, edge, reason) }).WithTimeout(soon).WithPolling(often).
+	NewWithT(t).Eventually(func() []string { return eventNotes(t, edge, reason) }).WithTimeout(soon).WithPolling(often).
 		Should(ContainElement(Satisfy(func(note string) bool {
 			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(note, part) })
 		})), "an event %s with %q", reason, parts)
-}
-
-func eventsAbout(t *testing.T, edge *edgev1.EdgeRegistry, reason string) []string {
-	t.Helper()
-	list := &eventsv1.EventList{}
-	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace("default"))).To(Succeed())
-	var notes []string
-	for _, event := range list.Items {
-		if event.Regarding.UID == edge.UID && event.Reason == reason {
-			notes = append(notes, event.Note)
-		}
-	}
-	return notes
 }
 
 // works asks the API server whether it takes a token.

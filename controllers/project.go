@@ -247,6 +247,8 @@ func (r *EdgeRegistryReconciler) insideProject(run func(context.Context, *scope)
 			return done{}, uncounted
 		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 			return done{}, stalled(edgev1.ReasonQuotaExceeded, "a quota of project %q refuses what the operator needs: %s", s.project, oneLine(err))
+		case apierrors.IsForbidden(err) && !lacksRight(err):
+			return done{}, stalled(edgev1.ReasonRequestFailed, "an admission rule of the cluster refuses what the operator needs: %s", oneLine(err))
 		case apierrors.IsForbidden(err):
 			username, _ := r.identity.username(ctx, r.WithWatch)
 			missing := rightsMissing(s, username)
@@ -256,4 +258,10 @@ func (r *EdgeRegistryReconciler) insideProject(run func(context.Context, *scope)
 			return result, err
 		}
 	}
+}
+
+// lacksRight tells a refusal for want of a right, by the words of the API server's authorisation,
+// from one by an admission plugin or webhook: both answer 403.
+func lacksRight(err error) bool {
+	return strings.Contains(err.Error(), `User "`) && strings.Contains(err.Error(), " cannot ")
 }

@@ -129,7 +129,7 @@ func TestSecretsCarryLabelsAndAnnotationsOfTheSpec(t *testing.T) {
 	theirs(g, secret)
 	expectOwned(t, edge, secret)
 	g.Expect(o.mints(edge)).To(Equal(2), "none of this concerns the token")
-	g.Expect(eventsAbout(t, edge, edgev1.ReasonRepaired)).To(BeEmpty(), "a new spec is no repair")
+	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty(), "a new spec is no repair")
 
 	old := tokenOf(secret)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")

@@ -65,18 +65,22 @@ func summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled b
 		Message:            readyMessage(edge),
 		ObservedGeneration: edge.Generation,
 	}
-	meta.RemoveStatusCondition(conditions, edgev1.Stalled)
-	meta.RemoveStatusCondition(conditions, edgev1.Reconciling)
 	if pending != nil {
 		ready.Status, ready.Reason, ready.Message = pending.Status, pending.Reason, pending.Message
-		progress := ready
-		progress.Status = metav1.ConditionTrue
-		progress.Type = edgev1.Reconciling
-		if isStalled {
-			progress.Type = edgev1.Stalled
-		}
-		meta.SetStatusCondition(conditions, progress)
 	}
+	meta.SetStatusCondition(conditions, ready)
+	setProgress(conditions, edgev1.Stalled, pending != nil && isStalled, ready)
+	setProgress(conditions, edgev1.Reconciling, pending != nil && !isStalled, ready)
+}
+
+// setProgress keeps one of the conditions that are present only while true. One that stays true
+// keeps the time since when.
+func setProgress(conditions *[]metav1.Condition, name string, present bool, ready metav1.Condition) {
+	if !present {
+		meta.RemoveStatusCondition(conditions, name)
+		return
+	}
+	ready.Type, ready.Status = name, metav1.ConditionTrue
 	meta.SetStatusCondition(conditions, ready)
 }
 

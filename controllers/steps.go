@@ -41,9 +41,9 @@ type scope struct {
 	edge *edgev1.EdgeRegistry
 	now  time.Time
 
-	// route and host are the admitted Route and its host, by expose.
-	route *routev1.Route
-	host  string
+	// route is the admitted Route, host its host and router the router that admitted it, by expose.
+	route        *routev1.Route
+	host, router string
 
 	// project is the name of the project, and live what the operator has there, by prepareProject.
 	project string
@@ -52,8 +52,9 @@ type scope struct {
 	// publisher and puller are the two logins: the accounts by grantAccess, the tokens by issueTokens.
 	publisher, puller login
 
-	// ca is the checked bundle in PEM, by trustRoute.
-	ca []byte
+	// ca is the checked bundle in PEM, and unreachable why the route could not be asked, by trustRoute.
+	ca          []byte
+	unreachable error
 
 	// established: both Secrets were up to date before this pass.
 	established bool
@@ -88,6 +89,9 @@ type login struct {
 
 func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 	openshift := edge.Spec.OpenShift
+	if openshift == nil {
+		openshift = &edgev1.OpenShiftSpec{}
+	}
 	return &scope{
 		edge:        edge,
 		now:         now,

@@ -50,6 +50,9 @@ func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (don
 			return done{}, err
 		}
 		if cause := causes[l]; cause != "" {
+			if err := r.markCurrent(ctx, s, l); err != nil {
+				return done{}, err
+			}
 			if err := r.mint(ctx, s, l, cause); err != nil {
 				return done{}, err
 			}
@@ -77,6 +80,9 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 	}
 	if published == nil {
 		return issuedToken{}, "no token was published", nil
+	}
+	if !published.DeletionTimestamp.IsZero() {
+		return issuedToken{}, "", beingDeleted(r.describe(published), published)
 	}
 	token, intact := handoff.Token(published.Data)
 	if !intact {
@@ -164,12 +170,16 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, c
 	return nil
 }
 
+// maxListed is how many tokens of a role the status lists, the newest.
+const maxListed = 20
+
 // describeTokens lists the tokens that work, for the status.
 func describeTokens(s *scope) {
 	s.edge.Status.Tokens = nil
 	var first time.Time
 	for _, l := range s.logins() {
-		for _, anchor := range s.anchors(l) {
+		anchors := s.anchors(l)
+		for _, anchor := range anchors[max(0, len(anchors)-maxListed):] {
 			status := edgev1.TokenStatus{
 				Role:           l.role,
 				Generation:     generationOf(anchor),

@@ -158,3 +158,24 @@ func loseAndRecover(t *testing.T, b *breakage, again int) {
 	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
 	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
 }
+
+func TestTokenThatWasPublishedOutlivesACrashBeforeItsMark(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	b := &breakage{fatal: true, at: func(a ask) bool { return a.Method == http.MethodPatch && strings.HasSuffix(a.URL.Path, "-publish-1") }}
+	b.install(o)
+	edge := apply(t, newEdge())
+	g.Eventually(b.happened).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+	o.stop(t)
+	g.Expect(wasPublished(secretOf(t, edge, publishSecretName(edge)+"-1"))).To(BeFalse())
+	old := tokenOf(secretOf(t, edge, publishSecretName(edge)))
+	annotate(t, edge, edgev1.RotateAnnotation, "now")
+
+	o = startOperator(t)
+	o.pass(t, edge)
+	awaitReady(t, edge)
+	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("now"))
+	g.Expect(works(t, old)).To(BeTrue(), "a consumer may have read it")
+	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2))
+	g.Expect(o.mints(edge)).To(Equal(2))
+}

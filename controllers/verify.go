@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
@@ -31,10 +31,13 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 		s.due(due)
 		return done{last.Reason, last.Message}, nil
 	}
-	err := r.probe(ctx, s)
+	err := explainDial(s.unreachable)
 	if err == nil {
-		s.edge.Status.VerifiedAt = ptr.To(metav1.NewTime(r.Clock.Now()))
-		s.due(s.now.Add(policy.Interval.Duration))
+		err = r.probe(ctx, s)
+	}
+	if err == nil {
+		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
+		s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))
 		return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
 			s.host, s.publisher.account, s.puller.account), nil
 	}
@@ -54,7 +57,23 @@ func (s *scope) verificationDue(last *metav1.Condition) time.Time {
 		last.Status != metav1.ConditionTrue || last.ObservedGeneration != s.edge.Generation {
 		return s.now
 	}
+	for _, l := range s.logins() {
+		if l.token.claims.IssuedAt.After(verifiedAt.Time) {
+			return s.now
+		}
+	}
 	return verifiedAt.Add(s.edge.Spec.Verification.Interval.Duration)
+}
+
+// verifiedNow is the time of a trial, never before the tokens were issued, though the API server's
+// clock may be ahead of the operator's.
+func (s *scope) verifiedNow(now time.Time) time.Time {
+	for _, l := range s.logins() {
+		if l.token.claims.IssuedAt.After(now) {
+			now = l.token.claims.IssuedAt
+		}
+	}
+	return now.Truncate(time.Second)
 }
 
 func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
@@ -68,15 +87,30 @@ func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
 	defer transport.CloseIdleConnections()
 	client := registry.New(s.host, transport)
 	for _, l := range s.logins() {
-		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
-		if err != nil {
-			return explainProbe(err)
-		}
-		if err := judgeAccess(s, l, access); err != nil {
+		if err := r.try(ctx, s, l, client); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// try finds what one token may do. Rights that this pass changed take a moment to count at the API
+// server: it tries again for that long before it speaks of a wrong one.
+func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, client *registry.Client) error {
+	const rightsDelay = 2 * time.Second
+	var denial error
+	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
+		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
+		if err != nil {
+			return false, explainProbe(err)
+		}
+		denial = judgeAccess(s, l, access)
+		return denial == nil || !s.wrote, nil
+	})
+	if err != nil && !wait.Interrupted(err) {
+		return err
+	}
+	return denial
 }
 
 func judgeAccess(s *scope, l *login, access registry.Access) error {
@@ -111,6 +145,22 @@ func explainProbe(err error) error {
 		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
 	}
 	return waiting(reasons[failure.Kind], "%s", failure.Error())
+}
+
+// explainDial says in the words of the verification why the route could not be asked.
+func explainDial(err error) error {
+	if err == nil {
+		return nil
+	}
+	reasons := map[trust.Kind]string{
+		trust.Unresolvable: edgev1.ReasonRegistryUnresolvable,
+		trust.NotTLS:       edgev1.ReasonRegistryUnexpected,
+	}
+	var failure *trust.Error
+	if errors.As(err, &failure) && reasons[failure.Kind] != "" {
+		return waiting(reasons[failure.Kind], "%s", oneLine(err))
+	}
+	return waiting(edgev1.ReasonRegistryUnreachable, "%s", oneLine(err))
 }
 
 func (r *EdgeRegistryReconciler) probeTimeout() time.Duration {

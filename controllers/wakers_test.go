@@ -26,6 +26,15 @@ func metadataOf(name, resourceVersion string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: resourceVersion}}
 }
 
+func anchorMetadata(name, resourceVersion, credentialID string) *metav1.PartialObjectMetadata {
+	anchor := metadataOf(name, resourceVersion)
+	anchor.Labels = map[string]string{kindLabel: kindAnchor}
+	if credentialID != "" {
+		anchor.Annotations = map[string]string{credentialIDAnnotation: credentialID}
+	}
+	return anchor
+}
+
 var tooOldVersion = &metav1.Status{
 	Status: metav1.StatusFailure, Code: http.StatusGone, Reason: metav1.StatusReasonExpired, Message: "too old resource version",
 }
@@ -52,6 +61,17 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 			"a bookmark is no change",
 			[]watch.Event{{Type: watch.Added, Object: metadataOf("a", "8")}, {Type: watch.Bookmark, Object: metadataOf("", "12")}},
 			[]string{"a"}, "12", false,
+		},
+		{
+			"an anchor is news once its token is published, or when it is altered",
+			[]watch.Event{
+				{Type: watch.Added, Object: anchorMetadata("new", "8", "")},
+				{Type: watch.Deleted, Object: anchorMetadata("lost", "9", "")},
+				{Type: watch.Modified, Object: anchorMetadata("altered", "10", "")},
+				{Type: watch.Added, Object: anchorMetadata("published", "11", "id")},
+				{Type: watch.Deleted, Object: anchorMetadata("revoked", "12", "id")},
+			},
+			[]string{"altered", "published", "revoked"}, "12", false,
 		},
 		{
 			"an error means that events may have been missed",

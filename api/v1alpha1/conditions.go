@@ -73,6 +73,8 @@ const (
 
 // Reasons of RegistryExposed.
 const (
+	// ReasonProviderUnknown (stalled): the object was stored with a provider that this version of the operator does not know.
+	ReasonProviderUnknown = "ProviderUnknown"
 	// ReasonRegistryAbsent (stalled): this cluster has no image registry Config: the capability is off, or this is not OpenShift.
 	ReasonRegistryAbsent = "RegistryAbsent"
 	// ReasonRegistryRemoved (stalled): spec.managementState of the Config is Removed.

@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"slices"
 	"time"
 )
@@ -116,9 +115,7 @@ func newBundle(c Candidate, certs []*x509.Certificate) Bundle {
 		SHA256:   hex.EncodeToString(sum[:]),
 		NotAfter: firstExpiry(certs),
 	}
-	for _, cert := range certs {
-		b.PEM = append(b.PEM, pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: cert.Raw})...)
-	}
+	b.PEM = EncodePEM(certs)
 	return b
 }
 

@@ -55,6 +55,15 @@ func Pool(data []byte) (*x509.CertPool, error) {
 	return newPool(certs), nil
 }
 
+// EncodePEM returns certificates in PEM form, one after the other, and nothing else.
+func EncodePEM(certs []*x509.Certificate) []byte {
+	var out []byte
+	for _, cert := range certs {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: cert.Raw})...)
+	}
+	return out
+}
+
 func newPool(certs []*x509.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, cert := range certs {

@@ -123,7 +123,7 @@ func (g *Registry) serveV2(w *answerWriter, r *http.Request) {
 	case "catalog", "blobs":
 		g.images.ServeHTTP(w, r)
 	case "uploads":
-		g.serveUpload(w, r, path)
+		g.serveUploads(w, r, path)
 	case "manifests", "tags":
 		g.serveNamed(w, r, path, user)
 	default:

@@ -72,41 +72,60 @@ func splitRepository(repository string) (namespace, name string, ok bool) {
 	return parts[0], parts[1], true
 }
 
-// serveUpload keeps count of uploads, which the in-memory registry does not,
-// and lets it take the bytes. Which refusal comes first is docker/distribution's
-// (registry/handlers/blobupload.go): an upload is looked for by its id and state
-// before a read-only registry turns the method down, and without an id there is none.
-func (g *Registry) serveUpload(w *answerWriter, r *http.Request, path registryPath) {
+// serveUploads keeps count of uploads, which the in-memory registry does not, and
+// lets it take the bytes. Which refusal comes first is docker/distribution's
+// (registry/handlers/blobupload.go): an upload that has an id is looked for before
+// a read-only registry turns the method down.
+func (g *Registry) serveUploads(w *answerWriter, r *http.Request, path registryPath) {
 	g.mu.Lock()
 	readOnly := g.readOnly
 	state, open := g.uploads[path.reference]
 	g.mu.Unlock()
-	given := r.URL.Query().Get("_state")
-	begins := r.Method == http.MethodPost && path.reference == ""
+	if path.reference != "" && !foundUpload(w, r, state, open) {
+		return
+	}
 	switch {
-	case path.reference != "" && (given == "" || open && given != state):
-		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_INVALID", Message: "blob upload invalid", Detail: struct{}{}})
-	case path.reference != "" && !open:
-		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_UNKNOWN", Message: "blob upload unknown to registry", Detail: struct{}{}})
 	case readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		writeMethodNotAllowed(w)
-	case begins && r.URL.Query().Get("digest") != "":
-		g.images.ServeHTTP(w, r)
-	case begins:
-		g.beginUpload(w, r, path)
-	case path.reference == "":
+	case path.reference != "":
+		g.serveUpload(w, r, path, state)
+	case r.Method != http.MethodPost:
 		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_UNKNOWN", Message: "blob upload unknown to registry"})
-	case r.Method == http.MethodDelete:
+	case r.URL.Query().Get("digest") != "":
+		g.images.ServeHTTP(w, r)
+	default:
+		g.beginUpload(w, r, path)
+	}
+}
+
+// foundUpload reports whether the request names an open upload by its state, and
+// answers it if not.
+func foundUpload(w http.ResponseWriter, r *http.Request, state string, open bool) bool {
+	given := r.URL.Query().Get("_state")
+	switch {
+	case given == "", open && given != state:
+		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_INVALID", Message: "blob upload invalid", Detail: struct{}{}})
+	case !open:
+		writeError(w, http.StatusNotFound, registryError{Code: "BLOB_UPLOAD_UNKNOWN", Message: "blob upload unknown to registry", Detail: struct{}{}})
+	default:
+		return true
+	}
+	return false
+}
+
+// serveUpload continues, finishes or cancels an open upload.
+func (g *Registry) serveUpload(w *answerWriter, r *http.Request, path registryPath, state string) {
+	switch r.Method {
+	case http.MethodDelete:
 		g.endUpload(path.reference)
 		w.WriteHeader(http.StatusNoContent)
-	default:
-		if r.Method == http.MethodPatch {
-			w.location = uploadLocation(r, path.repository, path.reference, state)
-		}
-		g.images.ServeHTTP(w, r)
-		if r.Method == http.MethodPut && w.status == http.StatusCreated {
-			g.endUpload(path.reference)
-		}
+		return
+	case http.MethodPatch:
+		w.location = uploadLocation(r, path.repository, path.reference, state)
+	}
+	g.images.ServeHTTP(w, r)
+	if r.Method == http.MethodPut && w.status == http.StatusCreated {
+		g.endUpload(path.reference)
 	}
 }
 
