@@ -128,11 +128,10 @@ func TestWhatIsWrongWithTheRouteIsToldAndNothingIsWrittenMeanwhile(t *testing.T)
 			hideDefaultRoute(t)
 			g.Eventually(o.routes.informer.GetStore().List).WithTimeout(soon).WithPolling(often).Should(BeEmpty())
 			tt.cause(t)
-			wrote := len(o.worldlyWrites())
 			edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Route = tt.route }))
 			expectHeldUp(t, edge, edgev1.RegistryExposed, tt.reason, tt.stalled, tt.message...)
 			expectNoProject(t, edge)
-			for _, request := range o.worldlyWrites()[wrote:] {
+			for _, request := range o.writesFor(edge) {
 				g.Expect(isConfigPatch(request)).To(BeTrue(), request)
 			}
 			g.Expect(edge.Status.Host).To(BeEmpty())
@@ -147,7 +146,7 @@ func TestAReadyEdgeRegistryKeepsItsSecretsThroughTroubleWithTheRoute(t *testing.
 	keepPlatform(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.awaitAPass(t, edge)
-	before, wrote, minted := projectState(t, edge), len(o.worldlyWrites()), canary.count()
+	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
 	for _, tt := range lastingTroubles {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -158,7 +157,7 @@ func TestAReadyEdgeRegistryKeepsItsSecretsThroughTroubleWithTheRoute(t *testing.
 			tt.cure(t)
 			awaitReady(t, edge)
 			g.Expect(projectState(t, edge)).To(Equal(before))
-			for _, request := range o.worldlyWrites()[wrote:] {
+			for _, request := range o.writesFor(edge)[wrote:] {
 				g.Expect(isConfigPatch(request)).To(BeTrue(), request)
 			}
 		})

@@ -23,8 +23,11 @@ type mirror[T client.Object] struct {
 	client   client.WithWatch
 	informer cache.SharedIndexInformer
 	fresh    func() T
-	watching atomic.Bool
-	wake     func()
+	// answered: the last list or watch succeeded.
+	answered atomic.Bool
+	// open: a watch is open. Between two watches, which may be a minute, the copy grows old.
+	open atomic.Bool
+	wake func()
 }
 
 func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.ObjectList, namespace, name string) *mirror[T] {
@@ -46,7 +49,11 @@ func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := c.Watch(ctx, list.DeepCopyObject().(client.ObjectList), options(o))
 			m.observe(err)
-			return w, err
+			if err != nil {
+				return nil, err
+			}
+			m.open.Store(true)
+			return letGo{w, func() { m.open.Store(false) }}, nil
 		},
 	}
 	m.informer = cache.NewSharedIndexInformer(source, fresh(), 0, cache.Indexers{})
@@ -78,8 +85,8 @@ func (m *mirror[T]) start(ctx context.Context, wake func()) error {
 // news; that it goes on failing is not.
 func (m *mirror[T]) observe(err error) {
 	if err == nil {
-		m.watching.Store(true)
-	} else if m.watching.Swap(false) {
+		m.answered.Store(true)
+	} else if m.answered.Swap(false) {
 		m.wake()
 	}
 }
@@ -95,7 +102,7 @@ func (m *mirror[T]) kind() string {
 // get returns an object that the caller must not change.
 func (m *mirror[T]) get(ctx context.Context, namespace, name string) (T, error) {
 	key := client.ObjectKey{Namespace: namespace, Name: name}
-	if m.informer.HasSynced() && m.watching.Load() {
+	if m.informer.HasSynced() && m.open.Load() {
 		item, found, err := m.informer.GetStore().GetByKey(cache.NewObjectName(namespace, name).String())
 		if err == nil && found {
 			return item.(T), nil
@@ -104,4 +111,16 @@ func (m *mirror[T]) get(ctx context.Context, namespace, name string) (T, error) 
 	object := m.fresh()
 	err := m.client.Get(ctx, key, object)
 	return object, err
+}
+
+// letGo is a watch that tells when its reader is done with it.
+type letGo struct {
+	watch.Interface
+	told func()
+}
+
+// Stop implements watch.Interface. A reflector calls it whenever its watch has ended.
+func (w letGo) Stop() {
+	w.Interface.Stop()
+	w.told()
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,13 +105,12 @@ func (o *operator) awaitAPass(t *testing.T, edge *edgev1.EdgeRegistry) {
 	}
 }
 
-var statusPatch = regexp.MustCompile(`^PATCH /apis/edge\.open-horizon\.io/v1alpha1/edgeregistries/[^/]+/status$`)
-
-// worldlyWrites are writes to anything but the status of EdgeRegistries.
-func (o *operator) worldlyWrites() []string {
+// writesFor are the writes for an EdgeRegistry but those of its status, and those to the Config of
+// the registry. An EdgeRegistry of another test may still be going meanwhile.
+func (o *operator) writesFor(edge *edgev1.EdgeRegistry) []string {
 	var kept []string
 	for _, request := range o.wire.writes() {
-		if !statusPatch.MatchString(request) {
+		if isConfigPatch(request) || strings.Contains(request, "/namespaces/"+projectName(edge)) {
 			kept = append(kept, request)
 		}
 	}

@@ -136,7 +136,7 @@ func (r *EdgeRegistryReconciler) enterProject(ctx context.Context, s *scope, nam
 		}
 		return done{}, err
 	}
-	r.wakers.project(s.edge.Name, s.project, namespace.UID)
+	r.wakers.project(s.edge.Name, s.project, namespace.UID) //nolint:contextcheck // The watches outlive the pass.
 	return result, nil
 }
 

@@ -167,7 +167,10 @@ func TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone(t *testing.T) {
 			_ = admin.Create(context.Background(), again)
 		})
 		apply(t, edge)
-		g.Eventually(func() bool { return reload(t, edge).UID == again.UID }).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+		g.Eventually(func(g Gomega) {
+			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), edge)).To(Succeed())
+			g.Expect(edge.UID).To(Equal(again.UID))
+		}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 		heals(t, edge)
 		g.Expect(namespaceOf(t, edge).Annotations[descriptionAnnotation]).To(ContainSubstring(string(again.UID)))
 		g.Expect(o.projectRequests()).To(Equal(1))

@@ -75,18 +75,6 @@ func TestProjectOfTheOperatorItselfIsRefused(t *testing.T) {
 	g.Expect(o.projectRequests()).To(BeZero())
 }
 
-func TestReservedProject(t *testing.T) {
-	for name, want := range map[string]bool{
-		"default": true, "openshift": true, "kubernetes": true, "kube": true, "its-own": true,
-		"openshift-monitoring": true, "kube-system": true, "kubernetes-dashboard": true,
-		"factory": false, "openshiftish": false, "kubeflow": false, "my-default": false, "its-own-2": false,
-	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(reservedProject(name, "its-own")).To(Equal(want))
-		})
-	}
-}
-
 func TestProjectThatIsBeingDeletedIsRequestedAgainWhenItIsGone(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -169,6 +157,23 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		g.Expect(contents(t, project)).To(Equal(before))
 		g.Expect(o.touched(project)[touched:]).To(BeEmpty())
 		awaitReady(t, first)
+	})
+
+	t.Run("is left alone though the operator has rights there, for nobody invited it", func(t *testing.T) {
+		g := NewWithT(t)
+		foreign := makeNamespace(t)
+		g.Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: foreign.Name, Name: "too-generous"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:serviceaccounts"}},
+		})).To(Succeed())
+		before := contents(t, foreign.Name)
+		edge := apply(t, newEdge(inProject(foreign.Name)))
+		c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNotInvited)
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		o.pass(t, edge)
+		g.Expect(contents(t, foreign.Name)).To(Equal(before))
+		g.Expect(o.touched(foreign.Name)).To(BeEmpty())
 	})
 
 	t.Run("is not taken for our own when it names the operator as its requester only", func(t *testing.T) {

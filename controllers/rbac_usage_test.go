@@ -173,7 +173,7 @@ var shortfalls = map[string]shortfall{
 	"edgeregistries/status of edge-registry-manager-role in the cluster": {
 		reason: edgev1.ReasonPending, refused: `PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/.*/status`},
 	"edgeregistries/finalizers of edge-registry-manager-role in the cluster": {
-		reason: edgev1.ReasonRightsMissing, message: "cannot set blockOwnerDeletion"},
+		reason: edgev1.ReasonRequestFailed, message: "cannot set blockOwnerDeletion"},
 	"namespaces of edge-registry-manager-role in the cluster": {
 		reason: edgev1.ReasonRightsMissing, message: cannot + `"namespaces"`},
 	"proxies of edge-registry-manager-role in the cluster": {

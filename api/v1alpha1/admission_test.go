@@ -173,6 +173,7 @@ func TestWhatASpecMayNotSay(t *testing.T) {
 		"a lifetime of a number":      {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 90}}}`, lifetime, "must be of type string"},
 		"a puller's lifetime":         {"ee", `{openshift: {}, tokens: {puller: {lifetime: 9m, renewBefore: 1m}}}`, "spec.tokens.puller.lifetime", "must be a duration from 10m"},
 		"renewal at the lifetime":     {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 1h, renewBefore: 60m}}}`, "spec.tokens.publisher.renewBefore", "renewBefore must be shorter than lifetime: a token is renewed while it still works"},
+		"renewal nearly at once":      {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 100h, renewBefore: 91h}}}`, "spec.tokens.publisher.renewBefore", "at most nine tenths of lifetime"},
 		"renewal past a lifetime":     {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 2161h}}}`, "spec.tokens.puller.renewBefore", "renewBefore must be shorter than lifetime"},
 		"renewal too late":            {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 59s}}}`, "spec.tokens.puller.renewBefore", "must be a duration of at least 1m (a consumer needs time to take the new token)"},
 		"renewal in days":             {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 3d}}}`, "spec.tokens.puller.renewBefore", unit},
