@@ -290,3 +290,23 @@ func TestAnInformerWhoseWatchIsDownIsNotBelieved(t *testing.T) {
 	awaitReady(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before))
 }
+
+func TestBetweenTwoWatchesTheAPIServerIsAsked(t *testing.T) {
+	g := NewWithT(t)
+	cutter := &watchCutter{suffix: "/routes"}
+	o := startOperator(t, func(o *operator, _ *rest.Config) { o.wire.intercept = cutter.intercept })
+	edge := awaitReady(t, apply(t, newEdge()))
+	liveReads := func() int {
+		o.awaitAPass(t, edge)
+		return len(o.wire.matching(func(request string) bool {
+			return strings.HasPrefix(request, "GET /apis/route.openshift.io/") && strings.HasSuffix(request, "/"+defaultRoute)
+		}))
+	}
+	settled := liveReads()
+	g.Expect(liveReads()).To(Equal(settled), "the informer is not used")
+	cutter.cut()
+	g.Eventually(cutter.asked).WithTimeout(soon).WithPolling(often).ShouldNot(BeEmpty())
+	g.Expect(liveReads()).To(BeNumerically(">", settled))
+	cutter.open()
+	g.Eventually(func() bool { return liveReads() == liveReads() }).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+}

@@ -16,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -125,54 +126,52 @@ func TestProjectAPIThatTheClusterDoesNotHave(t *testing.T) {
 
 func TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone(t *testing.T) {
 	o := startOperator(t)
+	named := func(name string) *edgev1.EdgeRegistry {
+		return newEdge(func(e *edgev1.EdgeRegistry) { e.GenerateName, e.Name = "", name })
+	}
 	// meddle acts once, as the operator looks whether the project is there.
-	meddle := func(t *testing.T, edge *edgev1.EdgeRegistry, act func()) {
+	meddle := func(t *testing.T, name string, act func()) {
 		var once sync.Once
 		o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 			response, err := on()
-			if a.is(http.MethodGet, "/namespaces/"+edge.Name) {
+			if a.is(http.MethodGet, "/namespaces/"+name) {
 				once.Do(act)
 			}
 			return response, err
 		})
 		t.Cleanup(func() { o.wire.setIntercept(nil) })
 	}
-	statusOf := func(edge *edgev1.EdgeRegistry) func() []string {
-		return func() []string {
-			return o.wire.matching(func(request string) bool {
-				return strings.HasPrefix(request, "PATCH ") && strings.HasSuffix(request, "/edgeregistries/"+edge.Name+"/status")
-			})
-		}
-	}
 
 	t.Run("deleted as the pass is about to ask", func(t *testing.T) {
 		g := NewWithT(t)
-		edge := newEdge()
-		edge.GenerateName, edge.Name = "", "edge-gone-"+stamp()
-		meddle(t, edge, func() { _ = admin.Delete(context.Background(), edge.DeepCopy()) })
-		apply(t, edge)
-		g.Eventually(statusOf(edge)).WithTimeout(soon).WithPolling(often).ShouldNot(BeEmpty(), "the pass has ended")
+		name := "edge-gone-" + stamp()
+		meddle(t, name, func() { _ = admin.Delete(context.Background(), named(name)) })
+		apply(t, named(name))
+		g.Eventually(func() []string {
+			return o.wire.matching(func(request string) bool {
+				return strings.HasPrefix(request, "PATCH ") && strings.HasSuffix(request, "/edgeregistries/"+name+"/status")
+			})
+		}).WithTimeout(soon).WithPolling(often).ShouldNot(BeEmpty(), "the pass has ended")
 		g.Expect(o.projectRequests()).To(BeZero())
-		gone(t, edge)
-		gone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: edge.Name}})
+		gone(t, named(name))
+		gone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	})
 
 	t.Run("deleted and made anew", func(t *testing.T) {
 		g := NewWithT(t)
-		edge := newEdge()
-		edge.GenerateName, edge.Name = "", "edge-anew-"+stamp()
-		again := edge.DeepCopy()
-		meddle(t, edge, func() {
-			_ = admin.Delete(context.Background(), edge.DeepCopy())
+		name := "edge-anew-" + stamp()
+		anew := make(chan types.UID, 1)
+		meddle(t, name, func() {
+			again := named(name)
+			_ = admin.Delete(context.Background(), named(name))
 			_ = admin.Create(context.Background(), again)
+			anew <- again.UID
 		})
-		apply(t, edge)
-		g.Eventually(func(g Gomega) {
-			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), edge)).To(Succeed())
-			g.Expect(edge.UID).To(Equal(again.UID))
-		}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+		edge := apply(t, named(name))
+		uid := <-anew
 		heals(t, edge)
-		g.Expect(namespaceOf(t, edge).Annotations[descriptionAnnotation]).To(ContainSubstring(string(again.UID)))
+		g.Expect(edge.UID).To(Equal(uid))
+		g.Expect(namespaceOf(t, edge).Annotations[descriptionAnnotation]).To(ContainSubstring(string(uid)))
 		g.Expect(o.projectRequests()).To(Equal(1))
 	})
 }

@@ -99,8 +99,18 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 	if anchor == nil || anchor.UID != claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
 		return issuedToken{}, "its anchor was deleted", nil
 	}
+	if wasPublished(anchor) && !attests(published, claims) && !attests(anchor, claims) {
+		return issuedToken{}, "the Secret was altered", nil
+	}
 	current = issuedToken{Token: token, claims: claims, generation: generationOf(anchor)}
 	return current, s.whyRenew(l, current, published, anchor), nil
+}
+
+// attests reports whether a Secret records the token of these claims. The signature of a token cannot
+// be checked here, so one that neither its Secret nor its anchor knows is not one that was issued.
+func attests(secret *corev1.Secret, claims credential.Claims) bool {
+	return secret.Annotations[credentialIDAnnotation] == claims.ID &&
+		secret.Annotations[expiresAtAnnotation] == timestamp(claims.Expiry)
 }
 
 // whyRenew returns why a token that works has to be followed by another, or nothing.
