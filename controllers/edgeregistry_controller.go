@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
@@ -68,6 +69,8 @@ type EdgeRegistryReconciler struct {
 	ingressCert *mirror[*corev1.ConfigMap]
 	wakers      *wakers
 	identity    identity
+	// minted holds when a login was last given a token, by the operator's own clock, for the name of its role binding.
+	minted sync.Map
 	// written holds the resource version of the last status written for each name, by which a pass
 	// knows that the cache is behind.
 	written sync.Map
@@ -77,8 +80,7 @@ type EdgeRegistryReconciler struct {
 func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	edge, err := r.read(ctx, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
-		r.wakers.forget(req.Name)
-		r.written.Delete(req.Name)
+		r.forget(req.Name)
 		return ctrl.Result{}, nil
 	}
 	if err != nil || !edge.DeletionTimestamp.IsZero() {
@@ -120,6 +122,15 @@ func (r *EdgeRegistryReconciler) steps() []step {
 		{edgev1.SecretsPublished, r.insideProject(r.publishSecrets)},
 		{edgev1.RegistryVerified, r.verifyRegistry},
 	}
+}
+
+// forget drops what is kept in memory about an EdgeRegistry that is gone.
+func (r *EdgeRegistryReconciler) forget(name string) {
+	r.wakers.forget(name)
+	r.written.Delete(name)
+	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	r.minted.Delete(bindingName(gone, edgev1.TokenPublisher))
+	r.minted.Delete(bindingName(gone, edgev1.TokenPuller))
 }
 
 // read returns the EdgeRegistry from the cache, or live when the cache is behind the operator's own

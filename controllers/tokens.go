@@ -57,7 +57,7 @@ func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (don
 				return done{}, err
 			}
 		}
-		s.due(renewAt(s.edge.UID, l.role, l.policy, l.token.claims))
+		s.due(r.renewalDue(s, l, l.token.claims))
 		if granted := l.token.claims.Expiry.Sub(l.token.claims.IssuedAt); granted < l.policy.Lifetime.Duration-time.Minute {
 			shortened += fmt.Sprintf("; the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account)
 		}
@@ -84,13 +84,9 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 	if !published.DeletionTimestamp.IsZero() {
 		return issuedToken{}, "", beingDeleted(r.describe(published), published)
 	}
-	token, intact := handoff.Token(published.Data)
+	token, claims, intact := s.readToken(published, l)
 	if !intact {
 		return issuedToken{}, "the Secret was emptied or altered", nil
-	}
-	claims, err := credential.ReadClaims(token)
-	if err != nil || claims.Namespace != s.project || claims.ServiceAccount != l.account || claims.AnchorName == "" {
-		return issuedToken{}, "the Secret was altered", nil //nolint:nilerr // What cannot be read is not a token of ours.
 	}
 	anchor, err := r.ownSecret(ctx, s, claims.AnchorName)
 	if err != nil {
@@ -103,7 +99,18 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 		return issuedToken{}, "the Secret was altered", nil
 	}
 	current = issuedToken{Token: token, claims: claims, generation: generationOf(anchor)}
-	return current, s.whyRenew(l, current, published, anchor), nil
+	return current, r.whyRenew(s, l, current, published, anchor), nil
+}
+
+// readToken returns the token that a Secret carries, and false if it is none of the login's.
+func (s *scope) readToken(published *corev1.Secret, l *login) (credential.Token, credential.Claims, bool) {
+	token, intact := handoff.Token(published.Data)
+	if !intact {
+		return credential.Token{}, credential.Claims{}, false
+	}
+	claims, err := credential.ReadClaims(token)
+	ours := err == nil && claims.Namespace == s.project && claims.ServiceAccount == l.account && claims.AnchorName != ""
+	return token, claims, ours
 }
 
 // attests reports whether a Secret records the token of these claims. The signature of a token cannot
@@ -114,7 +121,7 @@ func attests(secret *corev1.Secret, claims credential.Claims) bool {
 }
 
 // whyRenew returns why a token that works has to be followed by another, or nothing.
-func (s *scope) whyRenew(l *login, current issuedToken, published, anchor *corev1.Secret) string {
+func (r *EdgeRegistryReconciler) whyRenew(s *scope, l *login, current issuedToken, published, anchor *corev1.Secret) string {
 	requested := s.edge.Annotations[edgev1.RotateAnnotation]
 	switch {
 	case current.claims.ServiceAccountUID != l.accountUID:
@@ -125,7 +132,7 @@ func (s *scope) whyRenew(l *login, current issuedToken, published, anchor *corev
 		return "rotation was requested"
 	case askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
 		return "its lifetime in the spec changed"
-	case !s.now.Before(renewAt(s.edge.UID, l.role, l.policy, current.claims)):
+	case !s.now.Before(r.renewalDue(s, l, current.claims)):
 		return "renewal was due"
 	default:
 		return ""
@@ -175,9 +182,25 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, c
 	}
 	l.token = issuedToken{Token: token, claims: claims, generation: generationOf(anchor), fresh: true}
 	s.wrote, s.changing = true, true
+	r.minted.Store(bindingName(s.edge, l.role), s.now)
 	s.notes = append(s.notes, note{edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which expires at %s, because %s",
 		l.account, l.token.generation, claims.Expiry.Format(time.RFC3339), cause), anchor})
 	return nil
+}
+
+// renewalDue is when the operator renews a token: at renewAt, but not before half of that time has
+// passed since it minted the last one. To a clock that is ahead of the API server's by more than a
+// short token's life every new token looks due, and would be followed at once.
+func (r *EdgeRegistryReconciler) renewalDue(s *scope, l *login, claims credential.Claims) time.Time {
+	due := renewAt(s.edge.UID, l.role, l.policy, claims)
+	last, known := r.minted.Load(bindingName(s.edge, l.role))
+	if !known {
+		return due
+	}
+	if pause := last.(time.Time).Add(due.Sub(claims.IssuedAt) / 2); pause.After(due) {
+		return pause
+	}
+	return due
 }
 
 // maxListed is how many tokens of a role the status lists, the newest.

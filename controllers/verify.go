@@ -123,9 +123,12 @@ func judgeAccess(s *scope, l *login, access registry.Access) error {
 		return waiting(edgev1.ReasonPushDenied, "%s may not push to %s: check that ClusterRole %q allows update on imagestreams/layers",
 			l.account, s.edge.Status.ImagePrefix, l.clusterRole)
 	case !publisher && access.Push:
-		return stalled(edgev1.ReasonPullerCanPush,
+		tooMuch := stalled(edgev1.ReasonPullerCanPush,
 			"%s may push to %s, and so may every node that holds its token: set spec.openshift.puller.clusterRole to system:image-puller, or remove other bindings of %s in the project",
 			l.account, s.edge.Status.ImagePrefix, l.account)
+		// No watch tells that another's role binding is gone.
+		tooMuch.retry = time.Minute
+		return tooMuch
 	default:
 		return nil
 	}

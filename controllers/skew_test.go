@@ -1,0 +1,36 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// The API server's clock is the real one, so an operator whose clock is a day ahead finds every
+// token of ten minutes long due.
+func TestAClockThatIsAheadCausesNoStormOfTokens(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	o.advance(24 * time.Hour)
+	minted := canary.count()
+	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
+		short := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: 10 * time.Minute}}
+		e.Spec.Tokens = edgev1.TokensSpec{Publisher: short, Puller: short}
+	})))
+	for range 3 {
+		o.pass(t, edge)
+	}
+	g.Expect(canary.count()).To(Equal(minted + 2))
+
+	o.advance(10 * time.Minute)
+	o.pass(t, edge)
+	o.pass(t, edge)
+	g.Expect(canary.count()).To(Equal(minted + 4))
+}
