@@ -125,14 +125,14 @@ func provokeRoleChanges(t *testing.T, edge *edgev1.EdgeRegistry) {
 	g.Expect(bound).NotTo(BeEmpty())
 	for _, role := range bound {
 		login := edgev1.TokenPublisher
-		reload(t, edge)
+		before := reload(t, edge).DeepCopy()
 		if strings.Contains(role, "pull") || strings.Contains(role, "view") {
 			login = edgev1.TokenPuller
 			edge.Spec.OpenShift.Puller.ClusterRole = role
 		} else {
 			edge.Spec.OpenShift.Publisher.ClusterRole = role
 		}
-		g.Expect(admin.Update(t.Context(), edge)).To(Succeed())
+		g.Expect(admin.Patch(t.Context(), edge, client.MergeFrom(before))).To(Succeed())
 		g.Eventually(func(g Gomega) {
 			binding := &rbacv1.RoleBinding{}
 			g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: bindingName(edge, login)}, binding)).To(Succeed())

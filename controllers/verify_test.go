@@ -99,7 +99,11 @@ func TestARegistryIsNotAskedAgainBeforeTheIntervalIsOver(t *testing.T) {
 	g.Eventually(func() time.Time { return reload(t, edge).Status.VerifiedAt.Time }).
 		WithTimeout(soon).WithPolling(often).Should(BeTemporally(">", verified.Time))
 	again.awaitAPass(t, edge)
-	g.Expect(probes(edge)).To(Equal(4))
+	// A pass that was under way when the annotation came cannot write its status, and is repeated.
+	tried := probes(edge)
+	g.Expect(tried).To(BeElementOf(4, 6))
+	again.awaitAPass(t, edge)
+	g.Expect(probes(edge)).To(Equal(tried), "and then not again")
 	g.Expect(again.writesFor(edge)).To(BeEmpty())
 	awaitReady(t, edge)
 }
