@@ -45,6 +45,10 @@ const (
 	ReasonTrusted = "Trusted"
 	// ReasonTrustedOffline (RouteTrusted): the route could not be dialled from here; the certificate that the router publishes was verified instead.
 	ReasonTrustedOffline = "TrustedOffline"
+	// ReasonCARolling (RouteTrusted): the route still shows a certificate of the outgoing CA, and its successor is known: ca.crt holds both.
+	ReasonCARolling = "CARolling"
+	// ReasonCAExpiring (RouteTrusted): a certificate that verifies the route ends soon, and consumers need time to take its successor.
+	ReasonCAExpiring = "CAExpiring"
 	// ReasonIssued (TokensIssued): both tokens were granted as asked.
 	ReasonIssued = "Issued"
 	// ReasonIssuedShortened (TokensIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
@@ -53,12 +57,18 @@ const (
 	ReasonPublished = "Published"
 	// ReasonVerified (RegistryVerified): login and rights were checked against the registry.
 	ReasonVerified = "Verified"
+	// ReasonVerifiedWithWarnings (RegistryVerified): login and rights are as they should be, and a setting of the registry may still keep users from pushing or nodes from pulling.
+	ReasonVerifiedWithWarnings = "VerifiedWithWarnings"
 )
 
 // Reasons that any condition may have.
 const (
 	// ReasonPending (Unknown): the operator has not looked yet.
 	ReasonPending = "Pending"
+	// ReasonSuspended (Unknown, Ready): spec.suspend is true, and the operator writes nothing.
+	ReasonSuspended = "Suspended"
+	// ReasonDeletionPending (Ready): the EdgeRegistry is being deleted, and something holds it up.
+	ReasonDeletionPending = "DeletionPending"
 	// ReasonAPIUnavailable (waiting): an API of the cluster does not answer, as while OpenShift rolls its API servers.
 	ReasonAPIUnavailable = "APIUnavailable"
 	// ReasonRequestFailed (retried): an API of the cluster refused a request for a reason that has no name of its own.
@@ -83,6 +93,8 @@ const (
 	ReasonRegistryUnmanaged = "RegistryUnmanaged"
 	// ReasonStorageNotConfigured (stalled): the registry has no storage; its operator makes no Route before it has.
 	ReasonStorageNotConfigured = "StorageNotConfigured"
+	// ReasonExposureContested (stalled): somebody switches the default route off each time that the operator switches it on.
+	ReasonExposureContested = "ExposureContested"
 	// ReasonRouteNotDeclared (stalled): spec.openshift.route names a Route that spec.routes[] of the Config does not declare.
 	ReasonRouteNotDeclared = "RouteNotDeclared"
 	// ReasonRouteNotFound (waiting): the registry operator has not made the Route yet.
@@ -135,6 +147,32 @@ const (
 	ReasonChainUntrusted = "ChainUntrusted"
 )
 
+// Reasons of TokensIssued.
+const (
+	// ReasonProofFailed (waiting): a token is due for renewal, and its successor could not be proven against the registry. The one in use stays.
+	ReasonProofFailed = "ProofFailed"
+	// ReasonTokenPending (waiting): the cluster has not filled the Secret of a LongLived token yet.
+	ReasonTokenPending = "TokenPending"
+)
+
+// Reasons of SecretsPublished.
+const (
+	// ReasonCopiesPending (waiting): a copy cannot be written now, for a cause that passes.
+	ReasonCopiesPending = "CopiesPending"
+	// ReasonCopiesFailed (stalled): a copy cannot be written, or removed, before a person acts.
+	ReasonCopiesFailed = "CopiesFailed"
+)
+
+// Reasons of a failed copy, in status.secrets[].copies.failed[].
+const (
+	// ReasonNamespaceAbsent: the namespace does not exist.
+	ReasonNamespaceAbsent = "NamespaceAbsent"
+	// ReasonNamespaceTerminating: the namespace is being deleted.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonReserved: the namespace is the operator's own or the platform's.
+	ReasonReserved = "Reserved"
+)
+
 // Reasons of RegistryVerified.
 const (
 	// ReasonRegistryUnresolvable (waiting): the host does not resolve.
@@ -169,6 +207,16 @@ const (
 	ReasonTokenRetired = "TokenRetired"
 	// ReasonRepaired: an object of the operator's had been deleted or altered, and is as it should be again.
 	ReasonRepaired = "Repaired"
+	// ReasonCopyRemoved: a namespace that was taken off copyTo lost its copy.
+	ReasonCopyRemoved = "CopyRemoved"
+	// ReasonTokensRevoked: the EdgeRegistry is being deleted, and its tokens work no more.
+	ReasonTokensRevoked = "TokensRevoked"
+	// ReasonDefaultRouteRestored: the operator switched the default route off, which it had switched on.
+	ReasonDefaultRouteRestored = "DefaultRouteRestored"
+	// ReasonProjectDeleted: the operator deleted the project, as deletionPolicy asks.
+	ReasonProjectDeleted = "ProjectDeleted"
+	// ReasonProjectReleased: the operator gave up its own admin right in a project that is retained.
+	ReasonProjectReleased = "ProjectReleased"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.
 	ReasonCAChanged = "CAChanged"
 )

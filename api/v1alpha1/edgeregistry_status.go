@@ -33,7 +33,7 @@ type EdgeRegistryStatus struct {
 	// +optional
 	ImagePrefix string `json:"imagePrefix,omitempty"`
 
-	// expiresAt is when the first of the current tokens expires, unless it is renewed before.
+	// expiresAt is when the first of the current tokens expires, unless it is renewed before. Absent while both are LongLived.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
@@ -82,6 +82,36 @@ type SecretStatus struct {
 	Namespace string `json:"namespace"`
 	// name of the Secret.
 	Name string `json:"name"`
+	// generation of the token that the Secret carries.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+	// copies of the Secret in the namespaces of copyTo. Absent when there are none.
+	// +optional
+	Copies *CopiesStatus `json:"copies,omitempty"`
+}
+
+// CopiesStatus counts the copies of a Secret.
+type CopiesStatus struct {
+	// total is how many copies there have to be.
+	Total int32 `json:"total"`
+	// synced is how many hold what the Secret holds. All copies are at the current token generation when it equals total.
+	Synced int32 `json:"synced"`
+	// failed lists namespaces whose copy is not as it should be, and those that were taken off copyTo and still hold one: the first twenty by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +kubebuilder:validation:MaxItems=20
+	Failed []CopyFailure `json:"failed,omitempty"`
+}
+
+// CopyFailure says why a namespace has not the copy that it should have.
+type CopyFailure struct {
+	// namespace of the copy.
+	Namespace string `json:"namespace"`
+	// reason in one word: NamespaceAbsent, NamespaceTerminating, NotInvited, Conflict, Reserved or RequestFailed.
+	Reason string `json:"reason"`
+	// message says what to do.
+	Message string `json:"message"`
 }
 
 // TokenRole tells whose token it is.
@@ -99,6 +129,9 @@ const (
 type TokenStatus struct {
 	// role says whose token it is: Publisher or Puller.
 	Role TokenRole `json:"role"`
+	// type of the token: Bound or LongLived.
+	// +optional
+	Type TokenType `json:"type,omitempty"`
 	// generation counts the tokens of this role. The Secret <secret>-<generation> in the project anchors the token: deleting that Secret revokes this token alone.
 	Generation int64 `json:"generation"`
 	// current is true for the token that the Secrets carry.
@@ -115,19 +148,40 @@ type TokenStatus struct {
 	// renewAt is when the next token is due. Absent for a token that is not current.
 	// +optional
 	RenewAt *metav1.Time `json:"renewAt,omitempty"`
-	// expiresAt is when the token stops working.
+	// expiresAt is when the token stops working. Absent for a LongLived one, which works until its Secret is deleted.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }
 
-// CAStatus describes the root certificate that the Secrets carry.
+// CAStatus describes the certificates that the Secrets carry in ca.crt.
 type CAStatus struct {
 	// subject of the root certificate.
 	Subject string `json:"subject"`
 	// sha256 is the fingerprint of the root certificate: the SHA-256 of its DER form, in lower-case hexadecimal.
 	SHA256 string `json:"sha256"`
-	// notAfter is when the first of the certificates in ca.crt ends.
+	// notAfter is when the first of the certificates that verify the route ends.
 	NotAfter metav1.Time `json:"notAfter"`
 	// source says where the root was found: CABundleRef, Route, DefaultIngressCert, Proxy or System (a public CA).
 	Source string `json:"source"`
+	// certificates are the fingerprints of all certificates in ca.crt, in their order: the root and intermediates that verify the route, those that are about to follow them, and those that are on their way out. A certificate that is not among them was not put there by the operator.
+	// +optional
+	// +listType=set
+	Certificates []string `json:"certificates,omitempty"`
+	// previous are the certificates that are on their way out.
+	// +optional
+	// +listType=map
+	// +listMapKey=sha256
+	Previous []PreviousCA `json:"previous,omitempty"`
+}
+
+// PreviousCA is a certificate that stays in ca.crt beside its successor.
+type PreviousCA struct {
+	// subject of the certificate.
+	Subject string `json:"subject"`
+	// sha256 is its fingerprint.
+	SHA256 string `json:"sha256"`
+	// notAfter is when it ends.
+	NotAfter metav1.Time `json:"notAfter"`
+	// until is when it leaves ca.crt: spec.trust.overlap after it was succeeded.
+	Until metav1.Time `json:"until"`
 }

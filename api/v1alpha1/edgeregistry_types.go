@@ -29,6 +29,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') == (has(oldSelf.spec.secrets.publish.name) ? oldSelf.spec.secrets.publish.name : oldSelf.metadata.name + '-publish') && (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull') == (has(oldSelf.spec.secrets.pull.name) ? oldSelf.spec.secrets.pull.name : oldSelf.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the names of the Secrets cannot be changed, since consumers hold them: create another EdgeRegistry, move the consumers, then delete this one"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') != (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the publish Secret and the pull Secret need different names: a node must never read the token that can push"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || ((!has(self.spec.secrets.publish.copyTo) || !((has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) in self.spec.secrets.publish.copyTo)) && (!has(self.spec.secrets.pull.copyTo) || !((has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) in self.spec.secrets.pull.copyTo)))",fieldPath=".spec.secrets",message="copyTo names the project itself, where the Secrets are already: leave it out"
 type EdgeRegistry struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
@@ -81,7 +82,27 @@ type EdgeRegistrySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Verification VerificationSpec `json:"verification,omitzero"`
+
+	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// suspend stops all writes for this EdgeRegistry: nothing is repaired, no token is renewed, and Ready is Unknown. Deleting the EdgeRegistry still cleans up.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 }
+
+// DeletionPolicy says what becomes of the project.
+// +kubebuilder:validation:Enum=Retain;Delete
+type DeletionPolicy string
+
+const (
+	// DeletionRetain keeps the project and its images.
+	DeletionRetain DeletionPolicy = "Retain"
+	// DeletionDelete deletes the project if it was requested for this EdgeRegistry.
+	DeletionDelete DeletionPolicy = "Delete"
+)
 
 // OpenShiftSpec is the image registry of an OpenShift cluster.
 //
@@ -95,6 +116,11 @@ type OpenShiftSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a Route: lower-case letters, digits and '-', at most 63 characters"
 	Route string `json:"route,omitempty"`
+
+	// exposure says what becomes of the default route when the last EdgeRegistry that uses it is deleted. Retain leaves it as it is. Restore switches it off again, but only if the operator itself switched it on and nobody else has claimed spec.defaultRoute of the registry's Config since. It has no effect for another route.
+	// +optional
+	// +kubebuilder:default=Retain
+	Exposure ExposurePolicy `json:"exposure,omitempty"`
 
 	// project is where the images, the service accounts and the Secrets live.
 	// +optional
@@ -111,6 +137,17 @@ type OpenShiftSpec struct {
 	// +kubebuilder:default={serviceAccountName: "edge-puller", clusterRole: "system:image-puller"}
 	Puller PullerSpec `json:"puller,omitzero"`
 }
+
+// ExposurePolicy says what becomes of the default route.
+// +kubebuilder:validation:Enum=Retain;Restore
+type ExposurePolicy string
+
+const (
+	// ExposureRetain leaves the default route as it is.
+	ExposureRetain ExposurePolicy = "Retain"
+	// ExposureRestore switches a default route off that the operator switched on.
+	ExposureRestore ExposurePolicy = "Restore"
+)
 
 // ProjectSpec is the project of an EdgeRegistry.
 type ProjectSpec struct {
@@ -195,7 +232,13 @@ type TokensSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a token is renewed while it still works"
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 10 <= duration(self.lifetime).getSeconds() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a token that works until its own expiry, and they would pile up"
 type TokenSpec struct {
-	// lifetime asked for each token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
+	// type of the token. Bound expires after lifetime and is renewed before. LongLived is a service account token that the cluster keeps in a Secret and that never expires, for fleets that stay offline longer than any lifetime: it is replaced only on request, and each works until its Secret <secret>-<generation> is deleted.
+	// A change mints a token of the other type; the one before it goes on working as its own type does.
+	// +optional
+	// +kubebuilder:default=Bound
+	Type TokenType `json:"type,omitempty"`
+
+	// lifetime asked for each Bound token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
@@ -212,11 +255,30 @@ type TokenSpec struct {
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 }
 
+// TokenType tells how long a token works.
+// +kubebuilder:validation:Enum=Bound;LongLived
+type TokenType string
+
+const (
+	// TokenBound is issued for a lifetime and dies with the Secret that anchors it.
+	TokenBound TokenType = "Bound"
+	// TokenLongLived is kept by the cluster in a Secret of type kubernetes.io/service-account-token and works as long as that exists.
+	TokenLongLived TokenType = "LongLived"
+)
+
 // TrustSpec says where the CA of the route is looked for.
 type TrustSpec struct {
 	// caBundleRef is a ConfigMap with the root CA (PEM) of the route's certificate. It is tried first. Without it the operator looks in the Route, in the default router's published certificate, in the cluster's proxy CA and among the public CAs, in this order.
 	// +optional
 	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
+
+	// overlap is how long an outgoing CA stays in ca.crt beside its successor, as a duration such as 720h: the time that consumers have to take the new one. 0s drops it at once, at most 87600h.
+	// +optional
+	// +kubebuilder:default="720h"
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) <= duration('87600h')",message="must be a duration of at most 87600h (ten years), in hours, minutes and seconds, such as 720h: there is no unit for days"
+	Overlap *metav1.Duration `json:"overlap,omitempty"`
 }
 
 // CABundleRef names a key of a ConfigMap in the operator's own namespace.
@@ -256,6 +318,16 @@ type SecretSpec struct {
 	// +kubebuilder:validation:MaxLength=200
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be a DNS subdomain name: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name,omitempty"`
+
+	// copyTo lists namespaces that get a copy of the Secret, of the same name and with the same bytes, labels and annotations. Each is written only if the owner of the namespace invites the operator by a RoleBinding to the ClusterRole edge-registry-copy-target. A namespace that is taken off the list loses its copy.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and '-', beginning and ending with a letter or digit"
+	// +kubebuilder:validation:items:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this namespace is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): no copy is made there"
+	CopyTo []string `json:"copyTo,omitempty"`
 
 	// labels that the Secret carries besides the operator's own.
 	// +optional
