@@ -14,11 +14,14 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
 const (
 	dockerFile = "/etc/docker/certs.d/" + host + "/ca.crt"
 	podmanFile = "/etc/containers/certs.d/" + host + "/ca.crt"
+	userFile   = "/.config/containers/certs.d/" + host + "/ca.crt"
 	macFile    = "/.docker/certs.d/" + host + "/ca.crt"
 )
 
@@ -30,7 +33,7 @@ func TestScriptInstallsOnceForDockerAndPodman(t *testing.T) {
 		before := map[string]fs.FileInfo{}
 		for _, file := range []string{dockerFile, podmanFile} {
 			path := m.root + file
-			g.Expect(os.ReadFile(path)).To(Equal(registryCA().pem))
+			g.Expect(os.ReadFile(path)).To(BeEquivalentTo(writtenCA(registryCA().pem)))
 			before[path] = must(os.Stat(path))
 			g.Expect(before[path].Mode().Perm()).To(Equal(fs.FileMode(0o644)))
 			for dir := filepath.Dir(path); dir != m.root; dir = filepath.Dir(dir) {
@@ -56,7 +59,7 @@ func TestScriptReplacesOnlyWhatDiffers(t *testing.T) {
 		m.write(other, "another CA\n", 0o600)
 
 		g.Expect(m.run("--root", m.root)).To(Equal(outcome{stdout: "installed " + m.root + dockerFile + "\ninstalled " + m.root + podmanFile + "\n"}))
-		g.Expect(os.ReadFile(m.root + dockerFile)).To(Equal(registryCA().pem))
+		g.Expect(os.ReadFile(m.root + dockerFile)).To(BeEquivalentTo(writtenCA(registryCA().pem)))
 		g.Expect(must(os.Stat(m.root + podmanFile)).Mode().Perm()).To(Equal(fs.FileMode(0o644)))
 		g.Expect(os.ReadFile(m.root + other)).To(BeEquivalentTo("another CA\n"))
 		g.Expect(must(os.Stat(m.root + other)).Mode().Perm()).To(Equal(fs.FileMode(0o600)))
@@ -78,7 +81,7 @@ func TestScriptKeepsDockersFilesInSightOfPodman(t *testing.T) {
 		m.write(filepath.Join(filepath.Dir(dockerFile), "client.cert"), "", 0o644)
 		result := m.run("--root", m.root)
 		g.Expect(result.code).To(BeZero())
-		g.Expect(result.stdout).To(ContainSubstring("left out " + m.root + filepath.Dir(podmanFile) + ": it would hide client.cert"))
+		g.Expect(result.stdout).To(ContainSubstring("left out " + m.root + filepath.Dir(podmanFile) + ": it would hide " + m.root + filepath.Dir(dockerFile) + "/client.cert"))
 		g.Expect(m.root + filepath.Dir(podmanFile)).NotTo(BeAnExistingFile())
 
 		g.Expect(os.MkdirAll(m.root+filepath.Dir(podmanFile), 0o755)).To(Succeed())
@@ -89,13 +92,18 @@ func TestScriptKeepsDockersFilesInSightOfPodman(t *testing.T) {
 func TestScriptRefusesWrongUsage(t *testing.T) {
 	forEachShell(t, func(t *testing.T, m *machine) {
 		for name, args := range map[string][]string{
-			"an unknown option":      {"--login"},
-			"another one":            {"--root", m.root, "--remove"},
-			"an argument":            {"--root", m.root, "install"},
-			"an empty argument":      {"--root", m.root, ""},
-			"--root without value":   {"--root"},
-			"--root with none in ''": {"--root", ""},
-			"--root= with none":      {"--root="},
+			"an unknown option":       {"--uninstall"},
+			"--user for an image":     {"--root", m.root, "--user"},
+			"--login without value":   {"--root", m.root, "--login"},
+			"--login with an option":  {"--login", "--root", m.root},
+			"--login with none in ''": {"--root", m.root, "--login", ""},
+			"--login= with none":      {"--root", m.root, "--login="},
+			"--login of the input":    {"--root", m.root, "--login", "-"},
+			"an argument":             {"--root", m.root, "install"},
+			"an empty argument":       {"--root", m.root, ""},
+			"--root without value":    {"--root"},
+			"--root with none in ''":  {"--root", ""},
+			"--root= with none":       {"--root="},
 		} {
 			t.Run(name, func(t *testing.T) {
 				g := NewWithT(t)
@@ -210,7 +218,7 @@ func TestScriptInstallsForDockerDesktopOnMacOS(t *testing.T) {
 		const restart = "restart Docker Desktop: it reads certificates only when it starts\n"
 		g.Expect(m.run("--dry-run")).To(Equal(outcome{stdout: "would install " + m.home + macFile + "\n" + restart}))
 		g.Expect(m.run("--no-check")).To(Equal(outcome{stdout: "installed " + m.home + macFile + "\n" + restart}))
-		g.Expect(os.ReadFile(m.home + macFile)).To(Equal(registryCA().pem))
+		g.Expect(os.ReadFile(m.home + macFile)).To(BeEquivalentTo(writtenCA(registryCA().pem)))
 		g.Expect(m.run("--no-check")).To(Equal(outcome{stdout: "unchanged " + m.home + macFile + "\n"}))
 
 		m.home += "/absent"
@@ -277,10 +285,13 @@ func TestScriptExplainsItself(t *testing.T) {
 		result := m.run("--help")
 		g.Expect(result.code).To(BeZero())
 		g.Expect(result.stderr).To(BeEmpty())
-		for _, word := range []string{host + "/" + project + "/NAME:TAG", "--root", "--dry-run", "--check", "--no-check", dockerFile, podmanFile, macFile} {
+		for _, word := range []string{
+			host + "/" + project + "/NAME:TAG", dockerFile, podmanFile, userFile, macFile, handoff.KeyRegistryAuth,
+			"--user", "--root", "--login", "--remove", "--dry-run", "--check", "--no-check",
+		} {
 			g.Expect(result.stdout).To(ContainSubstring(word))
 		}
-		g.Expect(result.stdout).NotTo(Or(ContainSubstring("--login"), ContainSubstring("--remove"), ContainSubstring("@")))
+		g.Expect(result.stdout).NotTo(ContainSubstring("@"))
 	})
 }
 

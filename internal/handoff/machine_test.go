@@ -16,9 +16,11 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// scriptTools are all commands that node-bootstrap.sh may use besides curl: the
-// tests give it no others.
-var scriptTools = []string{"cat", "chmod", "chown", "dirname", "id", "ls", "mkdir", "mktemp", "mv", "rm", "sed", "uname"}
+// scriptTools are all commands that node-bootstrap.sh needs: the tests give it no
+// others, unless they say so.
+var scriptTools = []string{
+	"base64", "cat", "chmod", "chown", "dirname", "id", "ls", "mkdir", "mktemp", "mv", "rm", "rmdir", "sed", "tr", "uname",
+}
 
 // machine is a place to run the script in: an empty root, a home, and a PATH
 // with scriptTools, each of which a test can replace.
@@ -27,6 +29,7 @@ type machine struct {
 	shell             []string
 	script            []byte
 	root, home, tools string
+	log               string // what its engines were asked, see calls
 	env               []string
 }
 
@@ -34,6 +37,11 @@ type machine struct {
 type outcome struct {
 	stdout, stderr string
 	code           int
+}
+
+// writtenCA is what the script makes of a CA: a comment, then the certificates.
+func writtenCA(certificates []byte) string {
+	return "# Written by node-bootstrap.sh for " + host + "\n" + string(certificates)
 }
 
 func bootstrapScript() []byte {
@@ -59,7 +67,7 @@ func forEachShell(t *testing.T, test func(t *testing.T, m *machine)) {
 
 func newMachine(t *testing.T, shell []string) *machine {
 	t.Helper()
-	m := &machine{t: t, shell: shell, script: bootstrapScript(), root: t.TempDir(), home: t.TempDir(), tools: t.TempDir()}
+	m := &machine{t: t, shell: shell, script: bootstrapScript(), root: t.TempDir(), home: t.TempDir(), tools: t.TempDir(), log: t.TempDir()}
 	for _, tool := range scriptTools {
 		m.link(tool)
 	}
@@ -93,6 +101,49 @@ func (m *machine) shim(tool, body string) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// engine puts a docker, podman or skopeo on the PATH that records how it is
+// called, then does what body says.
+func (m *machine) engine(tool, body string) {
+	m.shim(tool, `if [ "$1" = --version ]; then echo 'Docker version 28.2.2'; exit; fi
+input=; if [ "$1" = login ]; then input=" <$(cat)"; fi
+echo "`+tool+` $* HOME=$HOME$input" >>"`+m.log+`/calls"
+`+body)
+}
+
+// calls returns what the engines were asked since it was called last, one call a line.
+func (m *machine) calls() []string {
+	m.t.Helper()
+	recorded, err := os.ReadFile(m.log + "/calls")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := errors.Join(err, os.Remove(m.log+"/calls")); err != nil {
+		m.t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(recorded), "\n"), "\n")
+}
+
+// user makes the script run for someone who is not root.
+func (m *machine) user() {
+	m.shim("id", "echo 1000")
+}
+
+// mac makes the script run for a user of macOS, where Docker belongs to the user.
+func (m *machine) mac() {
+	m.user()
+	m.shim("uname", "echo Darwin")
+}
+
+// loginFile writes what --login reads, and returns its path.
+func (m *machine) loginFile(content string) string {
+	m.t.Helper()
+	path := filepath.Join(m.log, "login")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	return path
 }
 
 // write makes a file below the root, and the directories above it.

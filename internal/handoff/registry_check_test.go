@@ -18,7 +18,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-const registryURL = "https://" + host + "/v2/"
+const (
+	registryURL   = "https://" + host + "/v2/"
+	checkedByCurl = "checked " + registryURL + " by curl: this CA verifies it, no login was tried"
+)
 
 func TestScriptAsksTheRegistryByCurl(t *testing.T) {
 	forEachShell(t, func(t *testing.T, m *machine) {
@@ -28,8 +31,8 @@ func TestScriptAsksTheRegistryByCurl(t *testing.T) {
 			stdout string
 			stderr string
 		}{
-			"a registry that wants a login":   {`printf '\n401\n'`, 0, "checked " + registryURL, ""},
-			"a registry open to all":          {`printf '\n200\n'`, 0, "checked " + registryURL, ""},
+			"a registry that wants a login":   {`printf '\n401\n'`, 0, checkedByCurl, ""},
+			"a registry open to all":          {`printf '\n200\n'`, 0, checkedByCurl, ""},
 			"a router without a registry":     {`printf '\n503\n'`, 1, "", "answers 503"},
 			"a name that does not resolve":    {`echo 'curl: (6) no such host' >&2; printf '\n000\n'; exit 6`, 1, "", "DNS"},
 			"a certificate of another CA":     {`echo 'curl: (60) untrusted' >&2; printf '\n000\n'; exit 60`, 1, "", "this CA does not verify"},
@@ -66,8 +69,8 @@ func TestScriptChecksOnlyWhenItShould(t *testing.T) {
 			g.Expect(m.home + "/ca").NotTo(BeAnExistingFile())
 		}
 		m.root = t.TempDir()
-		g.Expect(m.run("--root", m.root, "--dry-run", "--check").stdout).To(HaveSuffix("\nchecked " + registryURL + "\n"))
-		g.Expect(os.ReadFile(m.home+"/ca")).To(Equal(registryCA().pem), "the CA is lent to curl")
+		g.Expect(m.run("--root", m.root, "--dry-run", "--check").stdout).To(HaveSuffix("\n" + checkedByCurl + "\n"))
+		g.Expect(os.ReadFile(m.home+"/ca")).To(BeEquivalentTo(writtenCA(registryCA().pem)), "the CA is lent to curl")
 		g.Expect(os.ReadDir(m.root)).To(BeEmpty())
 		g.Expect(must(os.ReadDir(m.home))).To(HaveLen(1), "and taken away again")
 	})
@@ -80,7 +83,7 @@ func TestScriptChecksByDefaultOnMacOS(t *testing.T) {
 		m.shim("id", "echo 501")
 		g.Expect(m.run().stdout).To(HaveSuffix("\nnot checked " + registryURL + ": curl is not installed\n"))
 		m.shim("curl", `printf '\n401\n'`)
-		g.Expect(m.run().stdout).To(HaveSuffix("\nchecked " + registryURL + "\n"))
+		g.Expect(m.run().stdout).To(HaveSuffix("\n" + checkedByCurl + "\n"))
 	})
 }
 
@@ -90,14 +93,17 @@ func TestScriptVerifiesARealServer(t *testing.T) {
 		t.Skip("curl is not installed")
 	}
 	for name, test := range map[string]struct {
-		serves authority
-		status int
-		code   int
-		says   string
+		serves   authority
+		changing bool
+		status   int
+		code     int
+		says     string
 	}{
-		"a registry that wants a login": {registryCA(), http.StatusUnauthorized, 0, "checked " + registryURL},
-		"a router without a registry":   {registryCA(), http.StatusServiceUnavailable, 1, "answers 503"},
-		"a certificate of another CA":   {foreignCA(), http.StatusUnauthorized, 1, "this CA does not verify"},
+		"a registry that wants a login": {registryCA(), false, http.StatusUnauthorized, 0, checkedByCurl},
+		"the old CA of two":             {foreignCA(), true, http.StatusUnauthorized, 0, checkedByCurl},
+		"the new CA of two":             {registryCA(), true, http.StatusUnauthorized, 0, checkedByCurl},
+		"a router without a registry":   {registryCA(), false, http.StatusServiceUnavailable, 1, "answers 503"},
+		"a certificate of another CA":   {foreignCA(), false, http.StatusUnauthorized, 1, "this CA does not verify"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proxy := proxyTo(t, serveRegistry(t, test.serves, test.status))
@@ -105,6 +111,9 @@ func TestScriptVerifiesARealServer(t *testing.T) {
 				g := NewWithT(t)
 				m.link("curl")
 				m.env = []string{"HTTPS_PROXY=" + proxy, "https_proxy=" + proxy, "NO_PROXY=", "no_proxy="}
+				if test.changing {
+					m.script = scriptOfBothCAs()
+				}
 				result := m.run("--root", m.root, "--check")
 				g.Expect(result.code).To(Equal(test.code), result.stderr)
 				g.Expect(result.stdout + result.stderr).To(ContainSubstring(test.says))
@@ -115,13 +124,30 @@ func TestScriptVerifiesARealServer(t *testing.T) {
 
 func serveRegistry(t *testing.T, ca authority, status int) net.Addr {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != host || r.URL.Path != "/v2/" {
 			http.NotFound(w, r)
 			return
 		}
 		w.WriteHeader(status)
-	}))
+	})
+}
+
+// serveLogin starts a registry that lets one login in.
+func serveLogin(t *testing.T, user, password string) net.Addr {
+	t.Helper()
+	return serveTLS(t, registryCA(), func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+		if givenUser, given, _ := r.BasicAuth(); givenUser != user || given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+}
+
+func serveTLS(t *testing.T, ca authority, handler http.HandlerFunc) net.Addr {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.server}}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // A client that refuses the certificate is expected.
 	server.StartTLS()
