@@ -192,6 +192,7 @@ func TestAccessLeavesWhatOpenShiftPutsOnAccounts(t *testing.T) {
 	writes := len(o.wire.writes())
 	o.pass(t, edge)
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
+	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty())
 	decorated := account.DeepCopy()
 
 	// A repair of what is ours leaves them too.
