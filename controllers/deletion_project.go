@@ -67,7 +67,7 @@ func (left *remains) excuse(err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
-	case apierrors.IsForbidden(err) && left.requested && left.now.Sub(left.namespace.CreationTimestamp.Time) < bindingDelay:
+	case apierrors.IsForbidden(err) && left.requested && left.now.Sub(left.namespace.CreationTimestamp.Time).Abs() < bindingDelay:
 		return &blocked{reason: edgev1.ReasonRightsMissing, message: oneLine(err), retry: time.Second}
 	case apierrors.IsForbidden(err):
 		return nil

@@ -141,6 +141,7 @@ func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
 	now := time.Now()
 	old := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(-bindingDelay))}}
 	fresh := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Second - bindingDelay))}}
+	ahead := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Hour))}}
 	for name, tt := range map[string]struct {
 		left remains
 		err  error
@@ -148,6 +149,7 @@ func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
 	}{
 		"a refusal in an old project":                    {remains{namespace: old, requested: true}, forbidden, false},
 		"a refusal in a project that was just requested": {remains{namespace: fresh, requested: true}, forbidden, true},
+		"a refusal, by a clock that is far behind":       {remains{namespace: ahead, requested: true}, forbidden, false},
 		"a refusal in a new project of somebody else's":  {remains{namespace: fresh}, forbidden, false},
 		"absence": {remains{namespace: fresh, requested: true}, missing, false},
 		"nothing": {remains{namespace: fresh, requested: true}, nil, false},
