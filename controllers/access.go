@@ -19,6 +19,9 @@ import (
 // account it sets labels and the owner only: OpenShift's own controllers keep secrets,
 // imagePullSecrets and annotations there.
 func (r *EdgeRegistryReconciler) grantAccess(ctx context.Context, s *scope) (done, error) {
+	if err := r.claimNames(ctx, s); err != nil {
+		return done{}, err
+	}
 	for _, l := range s.logins() {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.project,
@@ -62,6 +65,10 @@ func explainBinding(err error, s *scope, l *login) error {
 		return stalled(edgev1.ReasonRoleNotGrantable,
 			"the operator may not grant ClusterRole %q in project %q, which goes beyond the project's admin: choose a role that admin covers, or bind it yourself and give the operator the verb bind on clusterroles %q",
 			l.clusterRole, s.project, l.clusterRole)
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "are not allowed in project"):
+		return stalled(edgev1.ReasonRoleNotGrantable,
+			"a RoleBindingRestriction of project %q keeps service accounts from getting roles: add one that allows the service accounts of %q; refused was: %s",
+			s.project, s.project, oneLine(err))
 	default:
 		return err
 	}

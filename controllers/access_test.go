@@ -134,18 +134,18 @@ func TestForeignObjectIsLeftAlone(t *testing.T) {
 	publish := func(edge string) client.Object { return &corev1.Secret{ObjectMeta: named(edge + "-publish")} }
 	pull := func(edge string) client.Object { return &corev1.Secret{ObjectMeta: named(edge + "-pull")} }
 	for _, tt := range []struct {
-		name      string
-		object    func(edge string) client.Object
-		condition string
-		labelled  bool
+		name     string
+		object   func(edge string) client.Object
+		field    string
+		labelled bool
 	}{
-		{"a service account", account, edgev1.AccessGranted, false},
-		{"a service account with our labels", account, edgev1.AccessGranted, true},
-		{"a role binding", binding, edgev1.AccessGranted, false},
-		{"a role binding with our labels", binding, edgev1.AccessGranted, true},
-		{"a publish Secret", publish, edgev1.TokensIssued, false},
-		{"a pull Secret", pull, edgev1.TokensIssued, false},
-		{"a pull Secret with our labels", pull, edgev1.TokensIssued, true},
+		{"a service account", account, "another spec.openshift.puller.serviceAccountName", false},
+		{"a service account with our labels", account, "another spec.openshift.puller.serviceAccountName", true},
+		{"a role binding", binding, "another metadata.name", false},
+		{"a role binding with our labels", binding, "another metadata.name", true},
+		{"a publish Secret", publish, "another spec.secrets.publish.name", false},
+		{"a pull Secret", pull, "another spec.secrets.pull.name", false},
+		{"a pull Secret with our labels", pull, "another spec.secrets.pull.name", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -160,16 +160,16 @@ func TestForeignObjectIsLeftAlone(t *testing.T) {
 			}
 			g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
 			before := foreign.DeepCopyObject().(client.Object)
+			stood := contents(t, project.Name)
 
 			apply(t, edge)
-			c := awaitReason(t, edge, tt.condition, edgev1.ReasonConflict)
-			g.Expect(c.Message).To(And(ContainSubstring(foreign.GetName()), ContainSubstring(project.Name),
+			c := awaitReason(t, edge, edgev1.AccessGranted, edgev1.ReasonConflict)
+			g.Expect(c.Message).To(And(ContainSubstring(foreign.GetName()), ContainSubstring(project.Name), ContainSubstring(tt.field),
 				ContainSubstring("does not belong to this EdgeRegistry"), ContainSubstring("delete it")))
 			g.Expect(isStalled(t, edge)).To(BeTrue())
-			stood := contents(t, project.Name)
 			o.pass(t, edge)
-			g.Expect(contents(t, project.Name)).To(Equal(stood))
-			g.Expect(o.mints(edge)).To(BeZero(), "no token is minted that cannot be published")
+			g.Expect(contents(t, project.Name)).To(Equal(stood), "nothing is written beside it")
+			g.Expect(o.touched(project.Name)).To(BeEmpty())
 			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign)).To(Succeed())
 			g.Expect(foreign).To(Equal(before))
 
@@ -192,6 +192,7 @@ func TestAccessLeavesWhatOpenShiftPutsOnAccounts(t *testing.T) {
 	writes := len(o.wire.writes())
 	o.pass(t, edge)
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
+	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty())
 	decorated := account.DeepCopy()
 
 	// A repair of what is ours leaves them too.

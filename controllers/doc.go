@@ -14,6 +14,9 @@
 //	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA
 //	verify.go    RegistryVerified  the registry accepts both tokens for what they are meant to do
 //
+// A deletion is a list of its own (deletion.go, deletion_project.go, exposure_contest.go), and a suspended
+// EdgeRegistry gets no pass at all (suspend.go).
+//
 // Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
 // live from the API server; watches only wake it (wakers.go), but for a few platform objects

@@ -247,6 +247,8 @@ func TestDeletionLeavesTheProjectAndNoLiveToken(t *testing.T) {
 	g.Expect(admin.List(t.Context(), left, client.InNamespace(project.Name))).To(Succeed())
 	g.Expect(left.Items).To(BeEmpty())
 	g.Expect(namespaceOf(t, edge).UID).To(Equal(project.UID))
-	g.Expect(o.wire.writes()[writes:]).To(BeEmpty(), "nothing is made again while it goes")
+	for _, request := range o.wire.writes()[writes:] {
+		g.Expect(request).NotTo(HavePrefix("POST "), "nothing is made again while it goes")
+	}
 	g.Expect(apierrors.IsNotFound(admin.Get(t.Context(), types.NamespacedName{Name: edge.Name}, edge))).To(BeTrue())
 }

@@ -37,7 +37,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries,verbs=get;list;watch
+// +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries/status,verbs=patch
 // +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries/finalizers,verbs=update
 // +kubebuilder:rbac:groups=events.k8s.io,namespace=default,resources=events,verbs=create;patch
@@ -69,6 +69,7 @@ type EdgeRegistryReconciler struct {
 	ingressCert *mirror[*corev1.ConfigMap]
 	wakers      *wakers
 	identity    identity
+	contest     contest
 	// minted holds when a login was last given a token, by the operator's own clock, for the name of its role binding.
 	minted sync.Map
 	// written holds the resource version of the last status written for each name, by which a pass
@@ -83,8 +84,16 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		r.forget(req.Name)
 		return ctrl.Result{}, nil
 	}
-	if err != nil || !edge.DeletionTimestamp.IsZero() {
+	switch {
+	case err != nil:
 		return ctrl.Result{}, err
+	case !edge.DeletionTimestamp.IsZero():
+		return r.delete(ctx, edge)
+	case edge.Spec.Suspend:
+		return r.suspend(ctx, edge)
+	}
+	if err := r.hold(ctx, edge); err != nil {
+		return outcomeOfWrite(err)
 	}
 	before := edge.DeepCopy()
 	s := newScope(edge, r.Clock.Now())
@@ -96,17 +105,11 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	r.tell(edge, s.notes)
 	if apierrors.IsConflict(passErr) {
 		// Somebody changed an object between its read and its write: the next pass reads it again.
-		return ctrl.Result{RequeueAfter: time.Second}, nil
+		return retrySoon(), nil
 	}
-	var b *blocked
-	summarize(edge, firstPending(edge), errors.As(passErr, &b) && b.stalled)
-	err = r.writeStatus(ctx, before, edge)
-	if apierrors.IsConflict(err) {
-		// The EdgeRegistry was edited meanwhile: what was seen is written with the next pass.
-		return ctrl.Result{RequeueAfter: time.Second}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("write the status of EdgeRegistry %q: %w", edge.Name, err)
+	summarize(edge, firstPending(edge), isStall(passErr))
+	if err := r.writeStatus(ctx, before, edge); err != nil {
+		return outcomeOfWrite(err)
 	}
 	r.tellTransitions(before, edge)
 	return outcome(passErr, s.now, s.next)
@@ -161,7 +164,10 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	status := after.Status
 	if err := r.Status().Patch(ctx, after, patch, client.FieldOwner(fieldManager)); err != nil {
-		return client.IgnoreNotFound(err)
+		if client.IgnoreNotFound(err) == nil {
+			return nil
+		}
+		return fmt.Errorf("write the status of EdgeRegistry %q: %w", after.Name, err)
 	}
 	after.Status = status
 	r.written.Store(after.Name, after.ResourceVersion)

@@ -62,6 +62,9 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 }
 
 func (r *EdgeRegistryReconciler) create(ctx context.Context, s *scope, desired client.Object) (client.Object, error) {
+	if err := r.stillWanted(ctx, s); err != nil {
+		return nil, err
+	}
 	object := desired.DeepCopyObject().(client.Object)
 	if err := r.Create(ctx, object, client.FieldOwner(fieldManager)); err != nil {
 		return nil, fmt.Errorf("create %s: %w", r.describe(desired), err)

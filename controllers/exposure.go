@@ -13,8 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -93,17 +91,10 @@ func (r *EdgeRegistryReconciler) declareRoute(ctx context.Context, s *scope, con
 			"registry Config %q declares no Route %q: add it to spec.routes there, or leave spec.openshift.route out to use %s", config.Name, name, defaultRoute)
 	}
 	if config.Spec.DefaultRoute {
+		r.contest.settle(config)
 		return nil
 	}
-	target := &imageregistryv1.Config{}
-	target.Name = config.Name
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"defaultRoute":true}}`))
-	if err := r.Patch(ctx, target, patch, client.FieldOwner(fieldManager)); err != nil {
-		return fmt.Errorf("set spec.defaultRoute of the image registry Config %q: %w", config.Name, err)
-	}
-	s.wrote = true
-	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteSet, message: "set spec.defaultRoute of the image registry Config"})
-	return nil
+	return r.switchOn(ctx, s, config)
 }
 
 // apiAbsent tells an API that is not served at all from one that lacks the object: the former's

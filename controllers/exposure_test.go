@@ -125,6 +125,8 @@ func TestWhatIsWrongWithTheRouteIsToldAndNothingIsWrittenMeanwhile(t *testing.T)
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
 			keepPlatform(t)
+			// The admin who hides the route does not fight with the operator.
+			o.clock.SetTime(o.clock.Now().Add(contestWindow))
 			hideDefaultRoute(t)
 			g.Eventually(o.routes.informer.GetStore().List).WithTimeout(soon).WithPolling(often).Should(BeEmpty())
 			tt.cause(t)

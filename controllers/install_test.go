@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -36,15 +37,22 @@ func newEdge(mods ...func(*edgev1.EdgeRegistry)) *edgev1.EdgeRegistry {
 	return edge
 }
 
-// apply creates an EdgeRegistry and takes it away when the test ends.
+// apply creates an EdgeRegistry and takes it away when the test ends, when there may be no operator
+// any more to clean up after it.
 func apply(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
 	t.Helper()
 	NewWithT(t).Expect(admin.Create(t.Context(), edge)).To(Succeed())
 	t.Cleanup(func() {
 		canary.harvest(context.Background(), edge)
 		_ = admin.Delete(context.Background(), edge)
+		releaseNow(edge)
 	})
 	return edge
+}
+
+// releaseNow takes the finalizers off an EdgeRegistry, as an impatient admin does.
+func releaseNow(edge *edgev1.EdgeRegistry) {
+	_ = admin.Patch(context.Background(), edge, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
 }
 
 func reload(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {

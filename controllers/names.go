@@ -19,6 +19,7 @@ const fieldManager = "edge-registry-operator"
 const (
 	managedByLabel = "app.kubernetes.io/managed-by"
 	edgeLabel      = "edge.open-horizon.io/edgeregistry"
+	uidLabel       = "edge.open-horizon.io/edgeregistry-uid"
 	roleLabel      = "edge.open-horizon.io/role"
 	kindLabel      = "edge.open-horizon.io/secret"
 )
@@ -102,6 +103,8 @@ func ownLabels(edge *edgev1.EdgeRegistry) map[string]string {
 	return map[string]string{
 		managedByLabel: fieldManager,
 		edgeLabel:      edge.Name,
+		// An orphaning deletion takes the owner reference off, and leaves labels.
+		uidLabel: string(edge.UID),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -62,6 +63,17 @@ func outcome(err error, now, next time.Time) (ctrl.Result, error) {
 		return ctrl.Result{}, err
 	}
 }
+
+// outcomeOfWrite is the outcome of a pass that failed to write to the EdgeRegistry itself. One that
+// was edited meanwhile is read again.
+func outcomeOfWrite(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return retrySoon(), nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(err)
+}
+
+func retrySoon() ctrl.Result { return ctrl.Result{RequeueAfter: time.Second} }
 
 // patience is how long to wait for the cause to go.
 func (b *blocked) patience() time.Duration {

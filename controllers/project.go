@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -58,7 +61,7 @@ func (r *EdgeRegistryReconciler) prepareProject(ctx context.Context, s *scope) (
 // applies: it binds admin in the new project to the operator, and may add quotas and policies.
 func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (*corev1.Namespace, error) {
 	// What follows cannot be undone by the operator, so it is not done for an EdgeRegistry that is gone.
-	if err := r.stillWanted(ctx, s.edge); err != nil {
+	if err := r.stillWanted(ctx, s); err != nil {
 		return nil, err
 	}
 	spec := s.edge.Spec.OpenShift.Project
@@ -94,15 +97,22 @@ func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (
 	return namespace, nil
 }
 
-// stillWanted makes sure that the EdgeRegistry of this pass exists, by a live read.
-func (r *EdgeRegistryReconciler) stillWanted(ctx context.Context, edge *edgev1.EdgeRegistry) error {
+// stillWanted makes sure, once in a pass, that the EdgeRegistry exists and is held for the clean-up,
+// by a live read: the pass may go by an old copy, or belong to an operator that was replaced. What
+// is made after that read, for an EdgeRegistry that is deleted at that moment, has an owner that is
+// gone, and garbage collection takes it.
+func (r *EdgeRegistryReconciler) stillWanted(ctx context.Context, s *scope) error {
+	if s.wanted {
+		return nil
+	}
 	live := &edgev1.EdgeRegistry{}
-	if err := r.Get(ctx, client.ObjectKeyFromObject(edge), live); err != nil {
-		return fmt.Errorf("read EdgeRegistry %q again before acting for it: %w", edge.Name, err)
+	if err := r.Get(ctx, client.ObjectKeyFromObject(s.edge), live); err != nil {
+		return fmt.Errorf("read EdgeRegistry %q again before acting for it: %w", s.edge.Name, err)
 	}
-	if live.UID != edge.UID || !live.DeletionTimestamp.IsZero() {
-		return waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or made anew meanwhile", edge.Name)
+	if live.UID != s.edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, cleanupFinalizer) {
+		return waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or made anew meanwhile", s.edge.Name)
 	}
+	s.wanted = true
 	return nil
 }
 
@@ -125,8 +135,8 @@ func (r *EdgeRegistryReconciler) enterProject(ctx context.Context, s *scope, nam
 		}
 		if !marked && !r.holdsPublisher(ctx, s) {
 			return done{}, untilInvited(stalled(edgev1.ReasonProjectConflict,
-				"project %q was requested for another EdgeRegistry, by its description %q: use another project, or bind the ClusterRole %s in it to the operator",
-				s.project, namespace.Annotations[descriptionAnnotation], invitationClusterRole))
+				"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): use another project, or run '%s' to let this EdgeRegistry have it",
+				s.project, namespace.Annotations[descriptionAnnotation], inviteCommandFor(s.project, username)))
 		}
 		result = doneBecause(edgev1.ReasonOwned, "project %q was requested for this EdgeRegistry", s.project)
 	}
@@ -163,8 +173,8 @@ func (r *EdgeRegistryReconciler) shutOut(s *scope, namespace *corev1.Namespace, 
 
 func notInvited(s *scope, username string) *blocked {
 	return untilInvited(stalled(edgev1.ReasonNotInvited,
-		"project %q exists and its owner has not invited the operator: run 'oc create rolebinding edge-registry --clusterrole=%s %s -n %s', or choose another project",
-		s.project, invitationClusterRole, subjectFlag(username), s.project))
+		"project %q exists and its owner has not invited the operator: run '%s', or choose another project",
+		s.project, inviteCommandFor(s.project, username)))
 }
 
 // untilInvited looks again soon: no watch can tell of an invitation where the operator has no right yet.
@@ -175,8 +185,13 @@ func untilInvited(b *blocked) *blocked {
 
 func rightsMissing(s *scope, username string) *blocked {
 	return stalled(edgev1.ReasonRightsMissing,
-		"the operator lacks rights in project %q (a custom project template may grant less than admin): run 'oc create rolebinding edge-registry --clusterrole=%s %s -n %s'",
-		s.project, invitationClusterRole, subjectFlag(username), s.project)
+		"the operator lacks rights in project %q (a custom project template may grant less than admin): run '%s'",
+		s.project, inviteCommandFor(s.project, username))
+}
+
+// inviteCommandFor is what an admin of a project runs to invite the operator.
+func inviteCommandFor(project, username string) string {
+	return fmt.Sprintf("oc create rolebinding edge-registry --clusterrole=%s %s -n %s", invitationClusterRole, subjectFlag(username), project)
 }
 
 func (r *EdgeRegistryReconciler) listBindings(ctx context.Context, s *scope) ([]rbacv1.RoleBinding, error) {
@@ -207,9 +222,11 @@ func (r *EdgeRegistryReconciler) readProject(ctx context.Context, s *scope, bind
 		accounts: map[string]*corev1.ServiceAccount{},
 		bindings: map[string]*rbacv1.RoleBinding{},
 		secrets:  map[string]*corev1.Secret{},
+		free:     sets.Set[string]{},
 	}
+	needed := []string{bindingName(s.edge, edgev1.TokenPublisher), bindingName(s.edge, edgev1.TokenPuller)}
 	for i := range bindings {
-		if bindings[i].Labels[edgeLabel] == s.edge.Name {
+		if bindings[i].Labels[edgeLabel] == s.edge.Name || slices.Contains(needed, bindings[i].Name) {
 			s.live.bindings[bindings[i].Name] = &bindings[i]
 		}
 	}

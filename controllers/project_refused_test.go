@@ -164,6 +164,7 @@ func TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone(t *testing.T) {
 		meddle(t, name, func() {
 			again := named(name)
 			_ = admin.Delete(context.Background(), named(name))
+			releaseNow(named(name))
 			_ = admin.Create(context.Background(), again)
 			anew <- again.UID
 		})

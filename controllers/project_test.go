@@ -141,6 +141,21 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		withdrawn := contents(t, foreign.Name)
 		o.pass(t, edge)
 		g.Expect(contents(t, foreign.Name)).To(Equal(withdrawn))
+		c = condition(t, edge, edgev1.ProjectReady)
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		for _, role := range roles {
+			secret, _ := published(t, edge, role)
+			g.Expect(works(t, tokenOf(secret))).To(BeTrue(), "nothing is lost")
+		}
+		g.Expect(edge.Status.Secrets).NotTo(BeEmpty())
+
+		// Sent again: all goes on as if nothing had been.
+		invite(t, foreign.Name)
+		heals(t, edge)
+		g.Expect(o.mints(edge)).To(Equal(2))
+		after := contents(t, foreign.Name)
+		delete(after, "*v1.RoleBinding edge-registry")
+		g.Expect(after).To(Equal(withdrawn))
 	})
 
 	t.Run("is left alone when it was requested for another EdgeRegistry", func(t *testing.T) {

@@ -64,8 +64,8 @@ func TestTheOperatorHasTheRightsOfItsDesignAndNoMore(t *testing.T) {
 		verbs, group, resource, namespace, name string
 		allowed                                 bool
 	}{
-		{"get list watch", edgeGroup, "edgeregistries", "", "", true},
-		{"create update patch delete deletecollection", edgeGroup, "edgeregistries", "", "", false},
+		{"get list watch patch", edgeGroup, "edgeregistries", "", "", true},
+		{"create update delete deletecollection", edgeGroup, "edgeregistries", "", "", false},
 		{"patch", edgeGroup, "edgeregistries/status", "", "", true},
 		{"get update", edgeGroup, "edgeregistries/status", "", "", false},
 		{"update", edgeGroup, "edgeregistries/finalizers", "", "", true},

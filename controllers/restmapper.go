@@ -29,6 +29,7 @@ func restMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 		edgev1.GroupVersion.WithKind("EdgeRegistry"),
 		imageregistryv1.GroupVersion.WithKind("Config"),
 		projectv1.GroupVersion.WithKind("ProjectRequest"),
+		projectv1.GroupVersion.WithKind("Project"),
 		corev1.SchemeGroupVersion.WithKind("Namespace"),
 		authenticationv1.SchemeGroupVersion.WithKind("SelfSubjectReview"),
 	} {

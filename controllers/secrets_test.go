@@ -173,7 +173,7 @@ func TestSecretThatLostItsOwnerIsNotTakenBack(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	secret := secretOf(t, edge, pullSecretName(edge))
 	edit(t, secret, func(s *corev1.Secret) { s.OwnerReferences = nil })
-	awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonConflict)
+	awaitReason(t, edge, edgev1.AccessGranted, edgev1.ReasonConflict)
 	o.pass(t, edge)
 	g.Expect(isStalled(t, edge)).To(BeTrue())
 	g.Expect(secretOf(t, edge, secret.Name).ResourceVersion).To(Equal(secret.ResourceVersion))

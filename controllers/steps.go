@@ -14,6 +14,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -60,6 +61,8 @@ type scope struct {
 	established bool
 	// changing: this pass has a new spec, token, host or CA to write.
 	changing bool
+	// wanted: this pass has seen live that the EdgeRegistry is there and not being deleted.
+	wanted bool
 	// wrote is true once this pass has changed an object, so that the verification looks again.
 	wrote bool
 	// notes are acts to tell in events, once the status is written.
@@ -73,6 +76,8 @@ type projectObjects struct {
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
 	secrets  map[string]*corev1.Secret
+	// free are names that this pass found no object under.
+	free sets.Set[string]
 }
 
 // login is one of the two service accounts of an EdgeRegistry with its token.

@@ -143,6 +143,9 @@ func (r *EdgeRegistryReconciler) whyRenew(s *scope, l *login, current issuedToke
 // those that the pass has read, so it is asked for by name.
 func (r *EdgeRegistryReconciler) ownSecret(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
 	secret := s.live.secrets[name]
+	if secret == nil && s.live.free.Has(name) {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
 	if secret == nil {
 		secret = &corev1.Secret{}
 		err := r.Get(ctx, client.ObjectKey{Namespace: s.project, Name: name}, secret)

@@ -215,6 +215,8 @@ const (
 	ReasonDefaultRouteRestored = "DefaultRouteRestored"
 	// ReasonProjectDeleted: the operator deleted the project, as deletionPolicy asks.
 	ReasonProjectDeleted = "ProjectDeleted"
+	// ReasonProjectRetained: the operator keeps a project that deletionPolicy asks to delete, and the event says why.
+	ReasonProjectRetained = "ProjectRetained"
 	// ReasonProjectReleased: the operator gave up its own admin right in a project that is retained.
 	ReasonProjectReleased = "ProjectReleased"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.

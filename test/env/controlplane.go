@@ -35,6 +35,8 @@ func (e *Env) startPlane(extra map[string][]string) error {
 	}
 	// envtest turns the ServiceAccount plugin off, for want of a controller manager.
 	flags.Disable("disable-admission-plugins")
+	// The authorizers are in a file.
+	flags.Disable("authorization-mode")
 	for name, values := range extra {
 		flags.Set(name, values...)
 	}
@@ -72,6 +74,9 @@ func (e *Env) writeServerFiles(certDir string) error {
 	if err != nil {
 		return err
 	}
+	if e.projects, err = newProjectScope(certDir); err != nil {
+		return err
+	}
 	e.FrontProxyCA = ca
 	for name, content := range map[string][]byte{
 		"front-proxy-ca.crt":     ca,
@@ -89,7 +94,7 @@ func (e *Env) writeServerFiles(certDir string) error {
 // serverFlags are the flags in which the API server differs from envtest's.
 func (e *Env) serverFlags(certDir string) map[string][]string {
 	return map[string][]string{
-		"authorization-mode": {"RBAC"},
+		"authorization-config": {authorizationConfig(certDir)},
 		// OpenShift enables this plugin besides the defaults (cluster-kube-apiserver-operator's defaultconfig).
 		"enable-admission-plugins": {"OwnerReferencesPermissionEnforcement"},
 		// The issuer of a standard OpenShift cluster.

@@ -69,6 +69,7 @@ type Env struct {
 	client      client.Client
 	guard       *guard
 	plane       *envtest.Environment
+	projects    *projectScope
 	controllers *controllers
 	stopOnce    sync.Once
 	stopErr     error
@@ -103,6 +104,7 @@ func (e *Env) start(ctx context.Context, o Options) error {
 	if e.client, err = client.New(e.Admin, client.Options{Scheme: e.Scheme}); err != nil {
 		return fmt.Errorf("create the admin client: %w", err)
 	}
+	e.projects.serve(e.client)
 	if err := e.Kubeconfig(e.Admin, e.adminKubeconfig()); err != nil {
 		return err
 	}
@@ -127,6 +129,9 @@ func (e *Env) stop() error {
 			e.guard.kill("kube-apiserver", plane.APIServer.Stop), e.guard.kill("etcd", plane.Etcd.Stop),
 			// envtest makes a folder for webhooks, though there are none.
 			e.plane.WebhookInstallOptions.Cleanup())
+	}
+	if e.projects != nil {
+		e.projects.close()
 	}
 	// The guard removes the folders.
 	return errors.Join(append(errs, e.guard.release())...)

@@ -6,6 +6,7 @@ package platform
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 
 	projectv1 "github.com/openshift/api/project/v1"
@@ -104,12 +105,21 @@ func (p *Projects) get(r *http.Request) (int, any, error) {
 	return http.StatusOK, projectOf(namespace), nil
 }
 
+// remove deletes the namespace behind a project, under the preconditions of the
+// request.
 func (p *Projects) remove(r *http.Request) (int, any, error) {
+	options := &metav1.DeleteOptions{}
+	if err := json.NewDecoder(r.Body).Decode(options); err != nil && !errors.Is(err, io.EOF) {
+		return 0, nil, apierrors.NewBadRequest("the object provided is no DeleteOptions in JSON")
+	}
 	namespace, err := p.namespace(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := p.api.Delete(r.Context(), namespace); client.IgnoreNotFound(err) != nil {
+	if err := p.api.Delete(r.Context(), namespace, &client.DeleteOptions{Preconditions: options.Preconditions}); err != nil {
+		if apierrors.IsNotFound(err) {
+			err = apierrors.NewNotFound(resource("projects"), namespace.Name)
+		}
 		return 0, nil, err
 	}
 	return http.StatusOK, metav1.Status{

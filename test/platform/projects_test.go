@@ -310,3 +310,35 @@ func TestAnAdminSeesEditsAndDeletesProjects(t *testing.T) {
 		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKey{Name: name}, project))
 	}).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 }
+
+// OpenShift's kube-apiserver authorises a request about a project inside its namespace.
+func TestTheAdminOfAProjectMayDeleteItAndNoOther(t *testing.T) {
+	g := NewWithT(t)
+	cfg, user := provisioner(t)
+	mayRequest(t, cfg)
+	name, foreign := projectName(t), newProject(t)
+	status, _ := requestProject(t, cfg, name)
+	g.Expect(status).To(Equal(http.StatusCreated))
+	path := "/apis/project.openshift.io/v1/projects/"
+	remove := func(project, uid string) (int, map[string]any) {
+		status, object, err := call(t, cfg, http.MethodDelete, path+project, `{"preconditions":{"uid":"`+uid+`"}}`)
+		g.Expect(err).NotTo(HaveOccurred())
+		return status, object
+	}
+	namespace := &corev1.Namespace{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: foreign}, namespace)).To(Succeed())
+	status, object := remove(foreign, string(namespace.UID))
+	g.Expect(status).To(Equal(http.StatusForbidden))
+	g.Expect(object["message"]).To(HavePrefix(`projects.project.openshift.io "` + foreign + `" is forbidden: User "` + user + `" cannot delete`))
+
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: name}, namespace)).To(Succeed())
+	status, _ = remove(name, "of-another-project")
+	g.Expect(status).To(Equal(http.StatusConflict))
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: name}, namespace)).To(Succeed())
+	g.Expect(namespace.DeletionTimestamp).To(BeNil())
+	status, _ = remove(name, string(namespace.UID))
+	g.Expect(status).To(Equal(http.StatusOK))
+	g.Eventually(func() bool {
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKey{Name: name}, namespace))
+	}).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+}

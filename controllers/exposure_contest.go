@@ -1,0 +1,171 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+const (
+	// contestWindow is how soon after the operator switched the default route on somebody has to
+	// switch it off for the operator to take it for a fight. A GitOps tool does so within minutes.
+	contestWindow = 10 * time.Minute
+	// contestPause is how long the operator leaves a contested default route alone.
+	contestPause = time.Hour
+)
+
+// contest is what the operator remembers about the default route, which is one for the cluster and
+// so for all EdgeRegistries. Times are by the operator's clock.
+type contest struct {
+	mu sync.Mutex
+	// set is when the operator last switched the default route on.
+	set time.Time
+	// lost is when it found that somebody had switched it off again, at this resource version.
+	lost    time.Time
+	version string
+}
+
+// switchOn sets spec.defaultRoute of the registry's Config, which is not set by what the caller has
+// read. It leaves it alone where somebody switches it off each time.
+func (r *EdgeRegistryReconciler) switchOn(ctx context.Context, s *scope, config *imageregistryv1.Config) error {
+	r.contest.mu.Lock()
+	defer r.contest.mu.Unlock()
+	if !r.contest.set.IsZero() {
+		// What was read may be from before the operator's own write.
+		live := &imageregistryv1.Config{}
+		if err := r.Get(ctx, client.ObjectKeyFromObject(config), live); err != nil {
+			return fmt.Errorf("read the image registry Config %q: %w", config.Name, err)
+		}
+		if live.Spec.DefaultRoute {
+			return nil
+		}
+		config = live
+	}
+	if err := r.contest.judge(config, s.now); err != nil {
+		return err
+	}
+	if err := r.writeDefaultRoute(ctx, config.Name, `{"spec":{"defaultRoute":true}}`); err != nil {
+		return err
+	}
+	r.contest.set, r.contest.lost = s.now, time.Time{}
+	s.wrote = true
+	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteSet, message: "set spec.defaultRoute of the image registry Config"})
+	return nil
+}
+
+// judge returns an error while the default route is contested.
+func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
+	if c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow {
+		c.lost, c.version = now, config.ResourceVersion
+	}
+	again := c.lost.Add(contestPause)
+	if c.lost.IsZero() || !now.Before(again) {
+		return nil
+	}
+	managers, at := defaultRouteOwners(config)
+	managers = slices.DeleteFunc(managers, func(manager string) bool { return manager == fieldManager })
+	who := "somebody"
+	if len(managers) > 0 {
+		who = `"` + strings.Join(managers, `", "`) + `"`
+	}
+	contested := stalled(edgev1.ReasonExposureContested,
+		"%s set spec.defaultRoute of registry Config %q back to false at %s: take the field out of what it applies, or set it to true there; the operator tries again at %s",
+		who, config.Name, timestamp(at), timestamp(again))
+	contested.retry = again.Sub(now)
+	return contested
+}
+
+// settle ends a fight when the default route was switched on by others since it was lost.
+func (c *contest) settle(config *imageregistryv1.Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost.IsZero() {
+		return
+	}
+	if order, err := resourceversion.CompareResourceVersion(config.ResourceVersion, c.version); err == nil && order > 0 {
+		c.set, c.lost = time.Time{}, time.Time{}
+	}
+}
+
+func (r *EdgeRegistryReconciler) writeDefaultRoute(ctx context.Context, name, patch string) error {
+	target := &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := r.Patch(ctx, target, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldManager)); err != nil {
+		return fmt.Errorf("set spec.defaultRoute of the image registry Config %q: %w", name, err)
+	}
+	return nil
+}
+
+// restoreDefaultRoute switches the default route off for the last EdgeRegistry that used it, if it
+// asks for that, and if the operator alone claims to have switched it on.
+func (r *EdgeRegistryReconciler) restoreDefaultRoute(ctx context.Context, s *scope) error {
+	openshift := s.edge.Spec.OpenShift
+	if openshift == nil || openshift.Exposure != edgev1.ExposureRestore || openshift.Route != defaultRoute {
+		return nil
+	}
+	users, err := r.others(ctx, s.edge, func(other *edgev1.EdgeRegistry) bool { return other.Spec.OpenShift.Route == defaultRoute })
+	if err != nil || len(users) > 0 {
+		return err
+	}
+	r.contest.mu.Lock()
+	defer r.contest.mu.Unlock()
+	config := &imageregistryv1.Config{}
+	err = r.Get(ctx, client.ObjectKey{Name: imageRegistryConfig}, config)
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the image registry Config %q: %w", imageRegistryConfig, err)
+	}
+	owners, _ := defaultRouteOwners(config)
+	if !config.Spec.DefaultRoute || !slices.Equal(owners, []string{fieldManager}) {
+		return nil
+	}
+	// As it was read: a claim that comes in between counts.
+	err = r.writeDefaultRoute(ctx, config.Name, fmt.Sprintf(`{"metadata":{"resourceVersion":%q},"spec":{"defaultRoute":false}}`, config.ResourceVersion))
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// The next EdgeRegistry that finds it off has nobody to fight with.
+	r.contest.set, r.contest.lost = time.Time{}, time.Time{}
+	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteRestored,
+		message: "switched the default route of the image registry off again, as spec.openshift.exposure asks"})
+	return nil
+}
+
+// defaultRouteOwners returns the field managers that claim spec.defaultRoute, each once and in
+// order, and when the last of them wrote.
+func defaultRouteOwners(config *imageregistryv1.Config) (owners []string, last time.Time) {
+	field := fieldpath.MakePathOrDie("spec", "defaultRoute")
+	for _, entry := range config.ManagedFields {
+		owned := &fieldpath.Set{}
+		if entry.FieldsV1 == nil || owned.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())) != nil || !owned.Has(field) {
+			continue
+		}
+		owners = append(owners, entry.Manager)
+		if entry.Time != nil && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners), last
+}

@@ -1,0 +1,43 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// suspend says that nothing is done for an EdgeRegistry whose spec.suspend is true, and does
+// nothing else: what was found when it was last looked at stays in the conditions of the steps.
+func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
+	// What its watches could tell would change nothing.
+	r.wakers.forget(edge.Name)
+	before := edge.DeepCopy()
+	edge.Status.ObservedGeneration = edge.Generation
+	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
+		Type:               edgev1.Ready,
+		Status:             metav1.ConditionUnknown,
+		Reason:             edgev1.ReasonSuspended,
+		Message:            suspendedMessage(edge),
+		ObservedGeneration: edge.Generation,
+	})
+	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Reconciling)
+	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Stalled)
+	return r.conclude(ctx, before, edge, corev1.EventTypeNormal)
+}
+
+func suspendedMessage(edge *edgev1.EdgeRegistry) string {
+	message := "spec.suspend is true: nothing is written, repaired or renewed before it is false"
+	if at := edge.Status.ExpiresAt; at != nil {
+		message += "; the first token in use expires at " + at.UTC().Format(time.RFC3339)
+	}
+	return message
+}
