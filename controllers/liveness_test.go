@@ -6,8 +6,6 @@ package controllers
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,23 +17,34 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// byTokenFile gives the operator its identity as a pod has it: in a file, where the cluster renews it.
-func byTokenFile(t *testing.T) (mod func(*operator, *rest.Config), renew func()) {
+// renewable gives the operator an identity that can be renewed while it runs, as that of a pod is.
+func renewable(t *testing.T) (mod func(*operator, *rest.Config), renew func()) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "token")
-	write := func(token string) { NewWithT(t).Expect(os.WriteFile(file, []byte(token), 0o600)).To(Succeed()) }
-	write(operatorConfig.BearerToken)
-	return func(_ *operator, cfg *rest.Config) { cfg.BearerToken, cfg.BearerTokenFile = "", file },
-		func() {
-			cfg, err := control.ServiceAccount(t.Context(), operatorNamespace, operatorAccount)
-			NewWithT(t).Expect(err).NotTo(HaveOccurred())
-			write(cfg.BearerToken)
-		}
+	identity := &atomic.Pointer[string]{}
+	identity.Store(&operatorConfig.BearerToken)
+	mod = func(_ *operator, cfg *rest.Config) {
+		cfg.BearerToken = ""
+		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				// What carries a token already is not the operator's own request.
+				if r.Header.Get("Authorization") == "" {
+					r = r.Clone(r.Context())
+					r.Header.Set("Authorization", "Bearer "+*identity.Load())
+				}
+				return next.RoundTrip(r)
+			})
+		})
+	}
+	return mod, func() {
+		cfg, err := control.ServiceAccount(t.Context(), operatorNamespace, operatorAccount)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		identity.Store(&cfg.BearerToken)
+	}
 }
 
 func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 	g := NewWithT(t)
-	identity, renewIdentity := byTokenFile(t)
+	identity, renewIdentity := renewable(t)
 	o := startOperator(t, identity)
 	bound := awaitReady(t, apply(t, newEdge()))
 	lasting := awaitReady(t, apply(t, newEdge(longLived)))
@@ -51,6 +60,10 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 
 	o.advance(31 * time.Minute)
 	for _, edge := range []*edgev1.EdgeRegistry{bound, lasting} {
+		g.Eventually(func() string {
+			secret, _ := published(t, edge, edgev1.TokenPuller)
+			return secret.Annotations[generationAnnotation]
+		}).WithTimeout(2*soon).WithPolling(often).Should(Equal("2"))
 		heals(t, edge)
 		o.pass(t, edge)
 		for _, token := range tokensOf(t, edge) {
