@@ -21,10 +21,13 @@ import (
 )
 
 // dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
-// that nobody knows.
-func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login) error {
+// that nobody knows. The token of a LongLived one is in it, so while a token is needed that one stays.
+func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, needed bool) error {
 	for _, anchor := range s.anchors(l) {
 		if wasPublished(anchor) || anchor.UID == l.token.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if needed && l.tokenType() == edgev1.TokenLongLived && isPending(anchor, l) {
 			continue
 		}
 		if err := r.remove(ctx, s, anchor); err != nil {
@@ -39,7 +42,7 @@ func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, 
 
 // createAnchor makes the anchor of the next generation. A name that is taken by another's Secret,
 // or by an anchor that a finalizer holds, is passed over.
-func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *login) (*corev1.Secret, error) {
+func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *login, why cause) (*corev1.Secret, error) {
 	const attempts = 10
 	next := s.publishedGeneration(l)
 	for _, anchor := range s.anchors(l) {
@@ -50,7 +53,7 @@ func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *
 		if name := anchorName(l.secret, next); name == s.publisher.secret || name == s.puller.secret {
 			continue
 		}
-		anchor := desiredAnchor(s, l, next)
+		anchor := newAnchor(s, l, next, why)
 		own(anchor, s.edge)
 		created, err := r.create(ctx, s, anchor)
 		if apierrors.IsAlreadyExists(err) {
@@ -81,21 +84,35 @@ func (s *scope) publishedGeneration(l *login) int64 {
 	return generation
 }
 
-func desiredAnchor(s *scope, l *login, generation int64) *corev1.Secret {
-	return &corev1.Secret{
+// desiredAnchor is what anchors of both types are. Nothing of it is taken from the spec: whoever
+// chooses the labels or annotations of a token Secret chooses whose token the cluster puts there.
+func desiredAnchor(s *scope, l *login, generation int64, tokenType edgev1.TokenType) *corev1.Secret {
+	anchor := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: s.project,
-			Name:      anchorName(l.secret, generation),
-			Labels:    map[string]string{kindLabel: kindAnchor, roleLabel: roleValue(l.role)},
-			Annotations: map[string]string{
-				generationAnnotation: strconv.FormatInt(generation, 10),
-				lifetimeAnnotation:   l.policy.Lifetime.Duration.String(),
-				accountUIDAnnotation: string(l.accountUID),
-				expiresAtAnnotation:  timestamp(s.now.Add(l.policy.Lifetime.Duration)),
-			},
+			Namespace:   s.project,
+			Name:        anchorName(l.secret, generation),
+			Labels:      map[string]string{kindLabel: kindAnchor, roleLabel: roleValue(l.role)},
+			Annotations: map[string]string{generationAnnotation: strconv.FormatInt(generation, 10)},
 		},
 		Type: corev1.SecretTypeOpaque,
 	}
+	if tokenType == edgev1.TokenLongLived {
+		anchor.Type = corev1.SecretTypeServiceAccountToken
+		anchor.Annotations[corev1.ServiceAccountNameKey] = l.account
+	}
+	return anchor
+}
+
+// newAnchor is an anchor whose token is yet to be minted, with the latest expiry that it can have.
+func newAnchor(s *scope, l *login, generation int64, why cause) *corev1.Secret {
+	anchor := desiredAnchor(s, l, generation, l.tokenType())
+	anchor.Annotations[accountUIDAnnotation] = string(l.accountUID)
+	anchor.Annotations[causeAnnotation] = why.name
+	if l.tokenType() == edgev1.TokenBound {
+		anchor.Annotations[lifetimeAnnotation] = l.policy.Lifetime.Duration.String()
+		anchor.Annotations[expiresAtAnnotation] = timestamp(s.now.Add(l.policy.Lifetime.Duration))
+	}
+	return anchor
 }
 
 // settleAnchors marks the anchors of the tokens that the Secrets now carry as published, and
@@ -111,6 +128,8 @@ func (r *EdgeRegistryReconciler) settleAnchors(ctx context.Context, s *scope) er
 				if err := r.markPublished(ctx, s, l, anchor); err != nil {
 					return err
 				}
+			case typeOf(anchor) == edgev1.TokenLongLived && accountOf(anchor, l) == l.accountUID:
+				// It works until somebody deletes it.
 			case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:
 				s.due(expiry.Add(leeway))
 			case anchor.DeletionTimestamp.IsZero():
@@ -139,14 +158,17 @@ func (r *EdgeRegistryReconciler) markCurrent(ctx context.Context, s *scope, l *l
 // markPublished records on the anchor that its token is in use. From then on it stays until the
 // token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
 func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) error {
-	desired := desiredAnchor(s, l, l.token.generation)
-	desired.Annotations = map[string]string{
-		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
-		lifetimeAnnotation:     askedLifetime(anchor, l),
-		accountUIDAnnotation:   string(l.token.claims.ServiceAccountUID),
-		credentialIDAnnotation: l.token.claims.ID,
-		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
-		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
+	claims := l.token.claims
+	desired := desiredAnchor(s, l, l.token.generation, typeOf(anchor))
+	desired.Annotations[accountUIDAnnotation] = string(claims.ServiceAccountUID)
+	desired.Annotations[issuedAtAnnotation] = timestamp(claims.IssuedAt)
+	if claims.Expires() {
+		desired.Annotations[lifetimeAnnotation] = askedLifetime(anchor, l)
+		desired.Annotations[credentialIDAnnotation] = claims.ID
+		desired.Annotations[expiresAtAnnotation] = timestamp(claims.Expiry)
+	}
+	if why := anchor.Annotations[causeAnnotation]; why != "" {
+		desired.Annotations[causeAnnotation] = why
 	}
 	marked, err := r.ensure(ctx, s, desired, anchor)
 	if err != nil {
@@ -171,7 +193,7 @@ func (s *scope) anchors(l *login) []*corev1.Secret {
 }
 
 func wasPublished(anchor *corev1.Secret) bool {
-	return anchor.Annotations[credentialIDAnnotation] != ""
+	return anchor.Annotations[issuedAtAnnotation] != ""
 }
 
 // generationOf is the generation of an anchor, by its name, which nobody can alter.

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -70,8 +71,10 @@ type EdgeRegistryReconciler struct {
 	wakers      *wakers
 	identity    identity
 	contest     contest
-	// minted holds when a login was last given a token, by the operator's own clock, for the name of its role binding.
-	minted sync.Map
+	// anonymous is how to reach the API server with no identity at all.
+	anonymous *rest.Config
+	// memories holds the memory of each login, for the name of its role binding.
+	memories sync.Map
 	// written holds the resource version of the last status written for each name, by which a pass
 	// knows that the cache is behind.
 	written sync.Map
@@ -112,6 +115,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return outcomeOfWrite(err)
 	}
 	r.tellTransitions(before, edge)
+	observe(edge)
 	return outcome(passErr, s.now, s.next)
 }
 
@@ -132,8 +136,9 @@ func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.written.Delete(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	r.minted.Delete(bindingName(gone, edgev1.TokenPublisher))
-	r.minted.Delete(bindingName(gone, edgev1.TokenPuller))
+	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))
+	r.memories.Delete(bindingName(gone, edgev1.TokenPuller))
+	unobserve(name)
 }
 
 // read returns the EdgeRegistry from the cache, or live when the cache is behind the operator's own

@@ -46,6 +46,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	if err != nil {
 		return nil, fmt.Errorf("set up the client: %w", err)
 	}
+	r.anonymous = withoutCredentials(config)
 	r.Edges = mgr.GetCache()
 	r.Recorder = mgr.GetEventRecorder(fieldManager)
 	if err := r.SetupWithManager(mgr); err != nil {

@@ -40,6 +40,7 @@ const (
 	issuedAtAnnotation     = "edge.open-horizon.io/token-issued-at"
 	expiresAtAnnotation    = "edge.open-horizon.io/token-expires-at"
 	lifetimeAnnotation     = "edge.open-horizon.io/token-lifetime"
+	causeAnnotation        = "edge.open-horizon.io/token-cause"
 	rotationAnnotation     = "edge.open-horizon.io/handled-rotation"
 	tektonAnnotation       = "tekton.dev/docker-0"
 )

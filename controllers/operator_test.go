@@ -95,18 +95,21 @@ func configForTests() config.Controller {
 type wire struct {
 	mu       sync.Mutex
 	requests []string
-	next     http.RoundTripper
 	// intercept may answer a request itself, or fail it; nil for neither.
 	intercept func(*http.Request, http.RoundTripper) (*http.Response, error)
 }
 
+// wrap is called for each identity that the operator speaks with.
 func (w *wire) wrap(next http.RoundTripper) http.RoundTripper {
-	w.next = next
-	return w
+	return roundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
 }
 
+type roundTripper func(*http.Request) (*http.Response, error)
+
 // RoundTrip implements http.RoundTripper.
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (w *wire) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, r.Method+" "+r.URL.Path)
 	intercept := w.intercept
@@ -114,9 +117,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	var response *http.Response
 	var err error
 	if intercept != nil {
-		response, err = intercept(r, w.next)
+		response, err = intercept(r, next)
 	} else {
-		response, err = w.next.RoundTrip(r)
+		response, err = next.RoundTrip(r)
 	}
 	if err == nil && response.StatusCode == http.StatusCreated && strings.HasSuffix(r.URL.Path, "/token") {
 		canary.issued(response)

@@ -31,7 +31,7 @@ func TestQuirkOfARoleBindingRestriction(t *testing.T) {
 	invite(t, project.Name)
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		if a.is(http.MethodPost, "/namespaces/"+project.Name+"/rolebindings") {
-			return refusal(a.Request, fmt.Sprintf(
+			return refusedByAdmission(a.Request, fmt.Sprintf(
 				`rolebindings.rbac.authorization.k8s.io %q is forbidden: rolebindings to ServiceAccount "edge-publisher" are not allowed in project %q`,
 				a.object.GetName(), project.Name)), nil
 		}
@@ -45,8 +45,8 @@ func TestQuirkOfARoleBindingRestriction(t *testing.T) {
 	heals(t, edge)
 }
 
-// refusal is a 403 of an admission plugin.
-func refusal(r *http.Request, message string) *http.Response {
+// refusedByAdmission is a 403 of an admission plugin.
+func refusedByAdmission(r *http.Request, message string) *http.Response {
 	body, _ := json.Marshal(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: message,

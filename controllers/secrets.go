@@ -72,7 +72,10 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, l *login
 		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
 		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
 	} {
-		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, key, value)
+		// A token that does not expire has no id and no expiry.
+		if value != "" {
+			metav1.SetMetaDataAnnotation(&desired.ObjectMeta, key, value)
+		}
 	}
 	if handled := s.handledRotation(l); handled != "" {
 		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, rotationAnnotation, handled)

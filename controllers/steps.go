@@ -56,6 +56,9 @@ type scope struct {
 	// ca is the checked bundle in PEM, and unreachable why the route could not be asked, by trustRoute.
 	ca          []byte
 	unreachable error
+	// silence is why the registry did not answer, once askedRegistry, by issueTokens.
+	silence       error
+	askedRegistry bool
 
 	// established: both Secrets were up to date before this pass.
 	established bool

@@ -5,16 +5,13 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"hash/fnv"
+	"strings"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -31,75 +28,135 @@ type issuedToken struct {
 	fresh bool
 }
 
+// cause is why a login needs another token. The zero value is none.
+type cause struct {
+	// name is the cause in metrics and on the anchor, text in sentences.
+	name, text string
+	// kept: the token in use works, and stays in use until its successor is proven.
+	kept bool
+}
+
+var (
+	causeUnpublished   = cause{name: "Unpublished", text: "no token was published"}
+	causeEmptied       = cause{name: "Altered", text: "the Secret was emptied or altered"}
+	causeAltered       = cause{name: "Altered", text: "the Secret was altered"}
+	causeAnchorDeleted = cause{name: "AnchorDeleted", text: "its anchor was deleted"}
+	causeAccountAnew   = cause{name: "ServiceAccountAnew", text: "the service account was made anew"}
+	causeInvalidated   = cause{name: "Invalidated", text: "the cluster invalidated it, since nobody had used it for a year"}
+	causeRefused       = cause{name: "Refused", text: "the API server does not accept it any more"}
+	causeHost          = cause{name: "HostChanged", text: "the host changed"}
+	causeRotation      = cause{name: "Rotation", text: "rotation was requested"}
+	causeType          = cause{name: "TypeChanged", text: "its type in the spec changed"}
+	causeLifetime      = cause{name: "LifetimeChanged", text: "its lifetime in the spec changed"}
+	causeDue           = cause{name: "Due", text: "renewal was due"}
+)
+
 // issueTokens mints what is due. The API server keeps no list of the tokens that it issues, so each
 // is bound to an anchor, a Secret that is written before: should the reply be lost, or the operator
 // die before it publishes the token, the next pass finds an anchor that never was published and
 // deletes it, and the token dies with it.
 func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (done, error) {
-	causes := map[*login]string{}
+	causes := map[*login]cause{}
 	for _, l := range s.logins() {
-		current, cause, err := r.currentToken(ctx, s, l)
+		current, why, err := r.currentToken(ctx, s, l)
 		if err != nil {
 			return done{}, err
 		}
-		l.token, causes[l] = current, cause
+		l.token, causes[l] = current, why
 	}
-	shortened := ""
+	var postponed []*blocked
 	for _, l := range s.logins() {
-		if err := r.dropLostAnchors(ctx, s, l); err != nil {
+		err := r.replaceToken(ctx, s, l, causes[l])
+		var b *blocked
+		switch {
+		case err == nil:
+			s.dueRenewal(r, l)
+		case errors.As(err, &b) && b.carryOn:
+			postponed = append(postponed, b)
+		default:
 			return done{}, err
 		}
-		if cause := causes[l]; cause != "" {
-			if err := r.markCurrent(ctx, s, l); err != nil {
-				return done{}, err
-			}
-			if err := r.mint(ctx, s, l, cause); err != nil {
-				return done{}, err
-			}
-		}
+	}
+	if len(postponed) > 0 {
+		return done{}, together(postponed)
+	}
+	return describeIssued(s), nil
+}
+
+// replaceToken gives a login another token, if there is a cause. One that works stays until its
+// successor is proven; where nothing works, the new token is published at once.
+func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *login, why cause) error {
+	held := why.kept && s.now.Before(r.recall(s, l).heldUntil)
+	if err := r.dropLostAnchors(ctx, s, l, why != cause{} && !held); err != nil {
+		return err
+	}
+	if (why == cause{}) {
+		return nil
+	}
+	// An operator that died after it published the token may not have come to its mark.
+	if err := r.markCurrent(ctx, s, l); err != nil {
+		return err
+	}
+	if why.kept && s.edge.Spec.Verification.Policy != edgev1.VerificationDisabled {
+		return r.renew(ctx, s, l, why)
+	}
+	fresh, anchor, err := r.mint(ctx, s, l, why)
+	if err != nil {
+		return err
+	}
+	r.take(s, l, fresh, anchor, why)
+	return nil
+}
+
+// together is one wait for all that wait.
+func together(waits []*blocked) *blocked {
+	all := *waits[0]
+	for _, b := range waits[1:] {
+		all.message += "; " + b.message
+	}
+	return &all
+}
+
+// dueRenewal notes when a login's token is to be renewed.
+func (s *scope) dueRenewal(r *EdgeRegistryReconciler, l *login) {
+	if l.token.claims.Expires() {
 		s.due(r.renewalDue(s, l, l.token.claims))
-		if granted := l.token.claims.Expiry.Sub(l.token.claims.IssuedAt); granted < l.policy.Lifetime.Duration-time.Minute {
-			shortened += fmt.Sprintf("; the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account)
-		}
 	}
-	if shortened != "" {
-		return doneBecause(edgev1.ReasonIssuedShortened, "both tokens are issued and renewal follows what was granted%s", shortened), nil
-	}
-	return doneBecause(edgev1.ReasonIssued, "both tokens are issued"), nil
 }
 
 // currentToken returns the token that the published Secret carries, and why there has to be
 // another one, if so. Where another's Secret is in the way, nothing is to be minted for it.
-func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *login) (current issuedToken, cause string, err error) {
+func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *login) (issuedToken, cause, error) {
 	published, err := r.ownSecret(ctx, s, l.secret)
 	if err != nil {
-		return issuedToken{}, "", err
+		return issuedToken{}, cause{}, err
 	}
 	if foreign := s.live.secrets[l.secret]; published == nil && foreign != nil {
-		return issuedToken{}, "", notOurs(r.describe(foreign))
+		return issuedToken{}, cause{}, notOurs(r.describe(foreign))
 	}
 	if published == nil {
-		return issuedToken{}, "no token was published", nil
+		return issuedToken{}, causeUnpublished, nil
 	}
 	if !published.DeletionTimestamp.IsZero() {
-		return issuedToken{}, "", beingDeleted(r.describe(published), published)
+		return issuedToken{}, cause{}, beingDeleted(r.describe(published), published)
 	}
 	token, claims, intact := s.readToken(published, l)
 	if !intact {
-		return issuedToken{}, "the Secret was emptied or altered", nil
+		return issuedToken{}, causeEmptied, nil
 	}
 	anchor, err := r.ownSecret(ctx, s, claims.AnchorName)
 	if err != nil {
-		return issuedToken{}, "", err
+		return issuedToken{}, cause{}, err
 	}
-	if anchor == nil || anchor.UID != claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
-		return issuedToken{}, "its anchor was deleted", nil
+	if anchor == nil || !anchor.DeletionTimestamp.IsZero() || (claims.Expires() && anchor.UID != claims.AnchorUID) {
+		return issuedToken{}, causeAnchorDeleted, nil
 	}
-	if wasPublished(anchor) && !attests(published, claims) && !attests(anchor, claims) {
-		return issuedToken{}, "the Secret was altered", nil
+	if !genuine(published, anchor, token, claims) {
+		return issuedToken{}, causeAltered, nil
 	}
-	current = issuedToken{Token: token, claims: claims, generation: generationOf(anchor)}
-	return current, r.whyRenew(s, l, current, published, anchor), nil
+	current := issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor)}
+	why, err := r.whyReplace(ctx, s, l, current, published, anchor)
+	return current, why, err
 }
 
 // readToken returns the token that a Secret carries, and false if it is none of the login's.
@@ -109,33 +166,68 @@ func (s *scope) readToken(published *corev1.Secret, l *login) (credential.Token,
 		return credential.Token{}, credential.Claims{}, false
 	}
 	claims, err := credential.ReadClaims(token)
-	ours := err == nil && claims.Namespace == s.project && claims.ServiceAccount == l.account && claims.AnchorName != ""
-	return token, claims, ours
+	return token, claims, err == nil && s.speaksFor(claims, l)
 }
 
-// attests reports whether a Secret records the token of these claims. The signature of a token cannot
-// be checked here, so one that neither its Secret nor its anchor knows is not one that was issued.
+// speaksFor reports whether claims are of a token that was minted for a login.
+func (s *scope) speaksFor(claims credential.Claims, l *login) bool {
+	return claims.Namespace == s.project && claims.ServiceAccount == l.account && claims.AnchorName != ""
+}
+
+// genuine reports whether a token is one that was issued. Its signature cannot be checked here. So a
+// token that expires has to be known to the Secret that carries it or to its anchor, and one that
+// does not expire has to be the one that the cluster keeps in its anchor.
+func genuine(published, anchor *corev1.Secret, token credential.Token, claims credential.Claims) bool {
+	if !claims.Expires() {
+		return typeOf(anchor) == edgev1.TokenLongLived && keptToken(anchor).Equal(token)
+	}
+	return typeOf(anchor) == edgev1.TokenBound &&
+		(!wasPublished(anchor) || attests(published, claims) || attests(anchor, claims))
+}
+
+// attests reports whether a Secret records the token of these claims.
 func attests(secret *corev1.Secret, claims credential.Claims) bool {
 	return secret.Annotations[credentialIDAnnotation] == claims.ID &&
 		secret.Annotations[expiresAtAnnotation] == timestamp(claims.Expiry)
 }
 
-// whyRenew returns why a token that works has to be followed by another, or nothing.
-func (r *EdgeRegistryReconciler) whyRenew(s *scope, l *login, current issuedToken, published, anchor *corev1.Secret) string {
+// whyReplace returns why a token that was issued has to be followed by another, if so.
+func (r *EdgeRegistryReconciler) whyReplace(
+	ctx context.Context, s *scope, l *login, current issuedToken, published, anchor *corev1.Secret,
+) (cause, error) {
+	if current.claims.ServiceAccountUID != l.accountUID {
+		return causeAccountAnew, nil
+	}
+	if invalidated(anchor) {
+		return causeInvalidated, nil
+	}
+	if dead, err := r.confirmRefused(ctx, s, l, current, anchor); err != nil || dead {
+		return causeRefused, err
+	}
+	// What names a host that the route does not have any more is of no use to keep.
+	if string(published.Data[handoff.KeyHost]) != s.host {
+		return causeHost, nil
+	}
+	why := r.whyRenew(s, l, current, published, anchor)
+	why.kept = why != cause{} && (!current.claims.Expires() || s.now.Before(current.claims.Expiry))
+	return why, nil
+}
+
+// whyRenew returns why a token that works has to be followed by another, if so.
+func (r *EdgeRegistryReconciler) whyRenew(s *scope, l *login, current issuedToken, published, anchor *corev1.Secret) cause {
 	requested := s.edge.Annotations[edgev1.RotateAnnotation]
+	expires := current.claims.Expires()
 	switch {
-	case current.claims.ServiceAccountUID != l.accountUID:
-		return "the service account was made anew"
-	case string(published.Data[handoff.KeyHost]) != s.host:
-		return "the host changed"
 	case requested != "" && published.Annotations[rotationAnnotation] != requested:
-		return "rotation was requested"
-	case askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
-		return "its lifetime in the spec changed"
-	case !s.now.Before(r.renewalDue(s, l, current.claims)):
-		return "renewal was due"
+		return causeRotation
+	case typeOf(anchor) != l.tokenType():
+		return causeType
+	case expires && askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
+		return causeLifetime
+	case expires && !s.now.Before(r.renewalDue(s, l, current.claims)):
+		return causeDue
 	default:
-		return ""
+		return cause{}
 	}
 }
 
@@ -163,112 +255,34 @@ func (r *EdgeRegistryReconciler) ownSecret(ctx context.Context, s *scope, name s
 	return secret, nil
 }
 
-// mint writes an anchor, then has a token issued that is bound to it.
-func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, cause string) error {
-	anchor, err := r.createAnchor(ctx, s, l)
-	if err != nil {
-		return err
-	}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.project, Name: l.account}}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		// No audiences: the registry hands the token to the API server, so it has to carry the API's own.
-		ExpirationSeconds: ptr.To(int64(l.policy.Lifetime.Seconds())),
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
-	}}
-	if err := r.SubResource("token").Create(ctx, account, request); err != nil {
-		return fmt.Errorf("mint a token for service account %q in project %q: %w", l.account, s.project, err)
-	}
-	token := credential.NewToken(request.Status.Token)
-	claims, err := credential.ReadClaims(token)
-	if err != nil {
-		return fmt.Errorf("read the token minted for service account %q in project %q: %w", l.account, s.project, err)
-	}
-	l.token = issuedToken{Token: token, claims: claims, generation: generationOf(anchor), fresh: true}
-	s.wrote, s.changing = true, true
-	r.minted.Store(bindingName(s.edge, l.role), s.now)
-	s.notes = append(s.notes, note{edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which expires at %s, because %s",
-		l.account, l.token.generation, claims.Expiry.Format(time.RFC3339), cause), anchor})
-	return nil
-}
-
 // renewalDue is when the operator renews a token: at renewAt, but not before half of that time has
 // passed since it minted the last one. To a clock that is ahead of the API server's by more than a
 // short token's life every new token looks due, and would be followed at once.
 func (r *EdgeRegistryReconciler) renewalDue(s *scope, l *login, claims credential.Claims) time.Time {
 	due := renewAt(s.edge.UID, l.role, l.policy, claims)
-	last, known := r.minted.Load(bindingName(s.edge, l.role))
-	if !known {
+	last := r.recall(s, l).mintedAt
+	if last.IsZero() {
 		return due
 	}
-	if pause := last.(time.Time).Add(due.Sub(claims.IssuedAt) / 2); pause.After(due) {
+	if pause := last.Add(due.Sub(claims.IssuedAt) / 2); pause.After(due) {
 		return pause
 	}
 	return due
 }
 
-// maxListed is how many tokens of a role the status lists, the newest.
-const maxListed = 20
-
-// describeTokens lists the tokens that work, for the status.
-func describeTokens(s *scope) {
-	s.edge.Status.Tokens = nil
-	var first time.Time
+// describeIssued says what the tokens are, and what a person should know of those that do not expire.
+func describeIssued(s *scope) done {
+	reason, message := edgev1.ReasonIssued, []string{"both tokens are issued"}
 	for _, l := range s.logins() {
-		anchors := s.anchors(l)
-		for _, anchor := range anchors[max(0, len(anchors)-maxListed):] {
-			status := edgev1.TokenStatus{
-				Role:           l.role,
-				Generation:     generationOf(anchor),
-				Current:        anchor.UID == l.token.claims.AnchorUID,
-				ServiceAccount: l.account,
-				CredentialID:   anchor.Annotations[credentialIDAnnotation],
-				IssuedAt:       statusTime(annotatedTime(anchor, issuedAtAnnotation)),
-				ExpiresAt:      statusTime(annotatedTime(anchor, expiresAtAnnotation)),
+		claims := l.token.claims
+		if granted := claims.Expiry.Sub(claims.IssuedAt); claims.Expires() && granted < l.policy.Lifetime.Duration-time.Minute {
+			if reason == edgev1.ReasonIssued {
+				message[0] += " and renewal follows what was granted"
 			}
-			if status.Current {
-				status.RenewAt = statusTime(renewAt(s.edge.UID, l.role, l.policy, l.token.claims))
-				if first.IsZero() || l.token.claims.Expiry.Before(first) {
-					first = l.token.claims.Expiry
-				}
-			}
-			s.edge.Status.Tokens = append(s.edge.Status.Tokens, status)
+			reason = edgev1.ReasonIssuedShortened
+			message = append(message, fmt.Sprintf("the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account))
 		}
+		message = append(message, s.adviseOnKept(l)...)
 	}
-	s.edge.Status.ExpiresAt = statusTime(first)
-}
-
-// renewAt is when a token is followed by the next: renewBefore ahead of its expiry, both in
-// proportion to what was granted, and up to a twentieth of that time earlier, so that tokens that
-// were minted together are not renewed together.
-func renewAt(uid types.UID, role edgev1.TokenRole, policy edgev1.TokenSpec, claims credential.Claims) time.Time {
-	granted := claims.Expiry.Sub(claims.IssuedAt)
-	renewBefore := policy.Lifetime.Duration * 2 / 3
-	if policy.RenewBefore != nil {
-		renewBefore = policy.RenewBefore.Duration
-	}
-	share := 1 - float64(renewBefore)/float64(policy.Lifetime.Duration)
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(string(uid) + string(role)))
-	jitter := 1 - 0.05*float64(hash.Sum32())/(1<<32)
-	return claims.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
-}
-
-func timestamp(t time.Time) string {
-	return t.UTC().Format(time.RFC3339)
-}
-
-// annotatedTime reads a time from an annotation; the zero time when there is none.
-func annotatedTime(object client.Object, key string) time.Time {
-	t, err := time.Parse(time.RFC3339, object.GetAnnotations()[key])
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
-func statusTime(t time.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return ptr.To(metav1.NewTime(t))
+	return doneBecause(reason, "%s", strings.Join(message, "; "))
 }

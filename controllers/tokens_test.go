@@ -15,6 +15,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,8 +122,8 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 		g.Expect(anchor.Type).To(Equal(corev1.SecretTypeOpaque))
 		g.Expect(anchor.Annotations).To(Equal(map[string]string{
 			generationAnnotation: "1", lifetimeAnnotation: lifetimes[role].String(), credentialIDAnnotation: claims.ID,
-			accountUIDAnnotation: string(claims.ServiceAccountUID),
-			issuedAtAnnotation:   timestamp(claims.IssuedAt), expiresAtAnnotation: timestamp(claims.Expiry),
+			accountUIDAnnotation: string(claims.ServiceAccountUID), causeAnnotation: causeUnpublished.name,
+			issuedAtAnnotation: timestamp(claims.IssuedAt), expiresAtAnnotation: timestamp(claims.Expiry),
 		}))
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
 			HaveField("Generation", int64(1)), HaveField("Current", true), HaveField("CredentialID", claims.ID),
@@ -197,6 +198,53 @@ func TestTokenOfAServerThatGrantsLess(t *testing.T) {
 	}
 	expectEvent(t, edge, edgev1.ReasonTokenRetired, "edge-publisher token 1 does not work any more")
 	g.Expect(o.mints(edge)).To(Equal(4))
+}
+
+// A server that grants ten minutes of ninety days, to a spec that renews as early as it may.
+func TestTokenOfAServerThatGrantsLittleIsMintedOncePerWindow(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	o.granting(func() int64 { return 600 }, func(authenticationv1.TokenRequestSpec) {})
+	edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationDisabled), func(e *edgev1.EdgeRegistry) {
+		e.Spec.Tokens.Publisher.RenewBefore = &metav1.Duration{Duration: 1944 * time.Hour}
+		e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived
+	})))
+	knowKept(t, edge)
+	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(Equal(
+		"both tokens are issued and renewal follows what was granted; the API server granted 10m0s of the 2160h0m0s asked for edge-publisher"))
+	for window := range 3 {
+		due := later(statusOfTokens(reload(t, edge), edgev1.TokenPublisher)[window].RenewAt.Time, o.clock.Now())
+		for _, at := range []time.Time{due.Add(-10 * time.Second), due.Add(-10 * time.Second)} {
+			o.clock.SetTime(later(at, o.clock.Now()))
+			o.pass(t, edge)
+		}
+		g.Expect(o.mints(edge)).To(Equal(1+window), "none before it is due")
+		// The next tokens are stamped by the API server's clock, to which this one runs ahead.
+		o.advance(time.Minute)
+		for range 3 {
+			o.pass(t, edge)
+		}
+		g.Expect(o.mints(edge)).To(Equal(2+window), "one when it is due")
+	}
+	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssuedShortened))
+}
+
+func TestTokenIsMintedOnceForAnotherHost(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	keepPlatform(t)
+	changeConfig(t, func(c *imageregistryv1.Config) {
+		c.Spec.Routes = []imageregistryv1.ImageRegistryConfigRoute{{Name: "other", Hostname: appsHost("other")}}
+	})
+	edge := awaitReady(t, apply(t, newEdge()))
+	old := tokensOf(t, edge)
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Route = "other" })
+	awaitReady(t, edge)
+	o.pass(t, edge)
+	g.Expect(edge.Status.Host).To(Equal(appsHost("other")))
+	g.Expect(o.mints(edge)).To(Equal(4))
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "the host changed")
+	expectFollowed(t, edge, old)
 }
 
 func later(a, b time.Time) time.Time {

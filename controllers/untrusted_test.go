@@ -116,11 +116,11 @@ func TestWhileNothingVerifiesTheLastGoodCAStays(t *testing.T) {
 	}
 }
 
-func TestTokensAreRenewedWhileNothingVerifies(t *testing.T) {
+func TestTokensAreRenewedWhileNothingVerifiesIfNoProofIsRequired(t *testing.T) {
 	g := NewWithT(t)
 	startOperator(t)
 	keepCertificate(t)
-	edge := awaitReady(t, apply(t, newEdge()))
+	edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationBestEffort))))
 	ca, token := caOf(t, edge), tokenOf(secretOf(t, edge, pullSecretName(edge)))
 	root := openShift.Router.CA().PEM()
 	openShift.Router.SetServing(platform.NewCA("stranger").Leaf(appsHost("*")))

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
 // vault collects every token that the API server issues to the operator, and all text that the
@@ -26,7 +28,9 @@ import (
 type vault struct {
 	mu     sync.Mutex
 	tokens []string
-	text   bytes.Buffer
+	// kept are tokens that no TokenRequest issued.
+	kept []string
+	text bytes.Buffer
 }
 
 func newVault() *vault { return &vault{} }
@@ -55,6 +59,13 @@ func (v *vault) issued(response *http.Response) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tokens = append(v.tokens, answer.Status.Token)
+}
+
+// know notes a token that the operator has from elsewhere.
+func (v *vault) know(token credential.Token) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.kept = append(v.kept, token.Reveal())
 }
 
 // decodeTokenRequest reads JSON or the protobuf that clients ask for by default.
@@ -94,7 +105,7 @@ func (v *vault) search(ctx context.Context) []string {
 	places["logs, errors and metrics"] = v.text.String()
 	var leaks []string
 	for name, text := range places {
-		for _, token := range v.tokens {
+		for _, token := range slices.Concat(v.tokens, v.kept) {
 			if shows(text, token) {
 				leaks = append(leaks, name)
 				break

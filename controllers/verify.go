@@ -102,7 +102,7 @@ func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, cl
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
 		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
 		if err != nil {
-			return false, explainProbe(err)
+			return false, r.weighRefusal(ctx, s, l, explainProbe(err))
 		}
 		denial = judgeAccess(s, l, access)
 		return denial == nil || !s.wrote, nil

@@ -16,7 +16,8 @@ import (
 // Claims is what a service account token says of itself. It is read without
 // checking the signature, so it describes a token and never authorises one.
 type Claims struct {
-	// ID is the credential id ("jti"), by which the audit log of the API server names the token.
+	// ID is the credential id ("jti"), by which the audit log of the API server names
+	// the token. A token that does not expire has none.
 	ID string
 	// Namespace and ServiceAccount name the account that the token speaks for.
 	Namespace, ServiceAccount string
@@ -24,24 +25,36 @@ type Claims struct {
 	// API server refuses the token once the account is another one.
 	ServiceAccountUID types.UID
 	// AnchorName and AnchorUID are the Secret that the token is bound to: the API
-	// server refuses the token once that Secret is gone.
+	// server refuses the token once that Secret is gone. A token that does not expire
+	// is kept in the Secret that it names, and does not say its UID.
 	AnchorName string
 	AnchorUID  types.UID
-	// IssuedAt and Expiry are to the second, in UTC.
+	// IssuedAt and Expiry are to the second, in UTC. A token that does not expire has neither.
 	IssuedAt, Expiry time.Time
 }
 
-// wireClaims is the payload of a token, as kube-apiserver writes it
-// (kubernetes/pkg/serviceaccount/claims.go).
+// Expires reports whether the token works for a time only.
+func (c Claims) Expires() bool { return !c.Expiry.IsZero() }
+
+// wireClaims is the payload of a token, as kube-apiserver writes it for a
+// TokenRequest (kubernetes/pkg/serviceaccount/claims.go), and as
+// kube-controller-manager writes it into a Secret (legacy.go there).
 type wireClaims struct {
-	ID         string `json:"jti"`
-	IssuedAt   int64  `json:"iat"`
-	Expiry     int64  `json:"exp"`
-	Kubernetes struct {
+	Issuer   string `json:"iss"`
+	ID       string `json:"jti"`
+	IssuedAt int64  `json:"iat"`
+	Expiry   int64  `json:"exp"`
+
+	Bound *struct {
 		Namespace      string    `json:"namespace"`
 		ServiceAccount reference `json:"serviceaccount"`
 		Secret         reference `json:"secret"`
 	} `json:"kubernetes.io"`
+
+	Namespace         string    `json:"kubernetes.io/serviceaccount/namespace"`
+	SecretName        string    `json:"kubernetes.io/serviceaccount/secret.name"`
+	ServiceAccount    string    `json:"kubernetes.io/serviceaccount/service-account.name"`
+	ServiceAccountUID types.UID `json:"kubernetes.io/serviceaccount/service-account.uid"`
 }
 
 type reference struct {
@@ -49,11 +62,15 @@ type reference struct {
 	UID  types.UID `json:"uid"`
 }
 
-// errNotAToken carries nothing of the input: what is malformed may still be secret.
-var errNotAToken = errors.New("not a bound service account token")
+// keptIssuer is the issuer of the tokens that kube-controller-manager keeps in Secrets.
+const keptIssuer = "kubernetes/serviceaccount"
 
-// ReadClaims returns the claims of a bound service account token, or an error
-// that names no part of it.
+// errNotAToken carries nothing of the input: what is malformed may still be secret.
+var errNotAToken = errors.New("not a service account token")
+
+// ReadClaims returns the claims of a service account token, of one that a
+// TokenRequest issued or of one that the cluster keeps in a Secret and that does
+// not expire. Its error names no part of the token.
 func ReadClaims(token Token) (Claims, error) {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
@@ -67,17 +84,37 @@ func ReadClaims(token Token) (Claims, error) {
 	if err := json.Unmarshal(payload, &wire); err != nil {
 		return Claims{}, errNotAToken
 	}
-	if wire.ID == "" || wire.Expiry == 0 || wire.Kubernetes.ServiceAccount.Name == "" {
+	if wire.Bound != nil {
+		return wire.bound()
+	}
+	return wire.kept()
+}
+
+func (w wireClaims) bound() (Claims, error) {
+	if w.ID == "" || w.Expiry == 0 || w.Bound.ServiceAccount.Name == "" || w.ServiceAccount != "" {
 		return Claims{}, errNotAToken
 	}
 	return Claims{
-		ID:                wire.ID,
-		Namespace:         wire.Kubernetes.Namespace,
-		ServiceAccount:    wire.Kubernetes.ServiceAccount.Name,
-		ServiceAccountUID: wire.Kubernetes.ServiceAccount.UID,
-		AnchorName:        wire.Kubernetes.Secret.Name,
-		AnchorUID:         wire.Kubernetes.Secret.UID,
-		IssuedAt:          time.Unix(wire.IssuedAt, 0).UTC(),
-		Expiry:            time.Unix(wire.Expiry, 0).UTC(),
+		ID:                w.ID,
+		Namespace:         w.Bound.Namespace,
+		ServiceAccount:    w.Bound.ServiceAccount.Name,
+		ServiceAccountUID: w.Bound.ServiceAccount.UID,
+		AnchorName:        w.Bound.Secret.Name,
+		AnchorUID:         w.Bound.Secret.UID,
+		IssuedAt:          time.Unix(w.IssuedAt, 0).UTC(),
+		Expiry:            time.Unix(w.Expiry, 0).UTC(),
+	}, nil
+}
+
+// kept reads a token that does not expire. One that says that it does is of no kind that is issued.
+func (w wireClaims) kept() (Claims, error) {
+	if w.Issuer != keptIssuer || w.Expiry != 0 || w.ServiceAccount == "" || w.SecretName == "" {
+		return Claims{}, errNotAToken
+	}
+	return Claims{
+		Namespace:         w.Namespace,
+		ServiceAccount:    w.ServiceAccount,
+		ServiceAccountUID: w.ServiceAccountUID,
+		AnchorName:        w.SecretName,
 	}, nil
 }

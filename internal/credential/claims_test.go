@@ -29,6 +29,16 @@ const payload = `{
 	"sub": "system:serviceaccount:factory:edge-puller"
 }`
 
+// kept is what kube-controller-manager puts into a token that it keeps in a Secret.
+const kept = `{
+	"iss": "kubernetes/serviceaccount",
+	"kubernetes.io/serviceaccount/namespace": "factory",
+	"kubernetes.io/serviceaccount/secret.name": "factory-pull-2",
+	"kubernetes.io/serviceaccount/service-account.name": "edge-puller",
+	"kubernetes.io/serviceaccount/service-account.uid": "6c7f1d5a-0000-4000-8000-000000000002",
+	"sub": "system:serviceaccount:factory:edge-puller"
+}`
+
 func token(payload string) string {
 	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2lnbmF0dXJl"
 }
@@ -44,6 +54,9 @@ func TestReadClaims(t *testing.T) {
 		IssuedAt:          time.Date(2026, time.June, 3, 12, 0, 0, 0, time.UTC),
 		Expiry:            time.Date(2026, time.September, 1, 12, 0, 0, 0, time.UTC),
 	}
+	lasting := credential.Claims{
+		Namespace: "factory", ServiceAccount: "edge-puller", ServiceAccountUID: want.ServiceAccountUID, AnchorName: "factory-pull-2",
+	}
 	unbound := want
 	unbound.AnchorName, unbound.AnchorUID = "", ""
 	for _, tt := range []struct {
@@ -53,12 +66,14 @@ func TestReadClaims(t *testing.T) {
 	}{
 		{"a token bound to a Secret", payload, want},
 		{"a token bound to nothing", strings.Replace(payload, `"secret"`, `"pod"`, 1), unbound},
+		{"a token that is kept in a Secret", kept, lasting},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
 			got, err := credential.ReadClaims(credential.NewToken(token(tt.payload)))
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(got).To(Equal(tt.want))
+			g.Expect(got.Expires()).To(Equal(tt.payload != kept))
 		})
 	}
 }
@@ -78,7 +93,11 @@ func TestReadClaimsRefusesAndTellsNothing(t *testing.T) {
 		"no id":                        without(`"jti": "0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11",`),
 		"no expiry":                    without(`"exp": 1788264000,`),
 		"no service account":           without(`"name": "edge-puller",`),
-		"a legacy token":               token(`{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"secretsecret"}`),
+		"a kept token without account": token(`{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"secretsecret"}`),
+		"a kept token without Secret":  token(strings.Replace(kept, "secret.name", "secret.was", 1)),
+		"a kept token of another":      token(strings.Replace(kept, "kubernetes/serviceaccount", "https://kubernetes.default.svc", 1)),
+		"a kept token that expires":    token(strings.Replace(kept, "{", `{"exp": 1788264000,`, 1)),
+		"a token of both kinds":        token(strings.Replace(payload, "{", `{"kubernetes.io/serviceaccount/service-account.name": "secretsecret",`, 1)),
 		"an empty object":              token(`{}`),
 		"null":                         token(`null`),
 	} {
@@ -111,6 +130,7 @@ func expectNoPart(t *testing.T, message, input string) {
 func FuzzReadClaims(f *testing.F) {
 	f.Add(token(payload))
 	f.Add(token(`{"jti":"x","exp":1,"kubernetes.io":{"serviceaccount":{"name":"x"}}}`))
+	f.Add(token(kept))
 	f.Add("a.e30.c")
 	f.Add("")
 	constant := func() string {
@@ -122,7 +142,7 @@ func FuzzReadClaims(f *testing.F) {
 		switch {
 		case err != nil && (err.Error() != constant || claims != credential.Claims{}):
 			t.Error("a refusal depends on the input")
-		case err == nil && (claims.ID == "" || claims.ServiceAccount == "" || claims.Expiry.IsZero()):
+		case err == nil && (claims.ServiceAccount == "" || claims.Expires() != (claims.ID != "") || claims.Expires() == claims.IssuedAt.IsZero()):
 			t.Errorf("incomplete claims %+v", claims)
 		}
 	})

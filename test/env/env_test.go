@@ -24,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
 // eventually bounds what normally takes a second or two.
@@ -186,6 +188,26 @@ func TestTheAPIServerComesBackAsTheSame(t *testing.T) {
 	g.Eventually(func() error {
 		return shared.Client().Get(ctx, client.ObjectKey{Namespace: fresh.Name, Name: "default"}, &corev1.ServiceAccount{})
 	}).WithTimeout(eventually).Should(Succeed(), "the controllers work on")
+}
+
+func TestAPurgedSigningKeyRefusesEveryTokenUntilItIsBack(t *testing.T) {
+	g := NewWithT(t)
+	ctx := t.Context()
+	cfg, err := shared.ServiceAccount(ctx, "purge", "witness")
+	g.Expect(err).NotTo(HaveOccurred())
+	old := credential.NewToken(cfg.BearerToken)
+	g.Expect(accepted(ctx, g, old)).To(BeTrue())
+
+	restore, err := shared.ReplaceSigningKey(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(accepted(ctx, g, old)).To(BeFalse())
+	cfg, err = shared.ServiceAccount(ctx, "purge", "witness")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(accepted(ctx, g, credential.NewToken(cfg.BearerToken))).To(BeTrue())
+
+	g.Expect(restore(ctx)).To(Succeed())
+	g.Expect(accepted(ctx, g, old)).To(BeTrue())
+	g.Expect(accepted(ctx, g, credential.NewToken(cfg.BearerToken))).To(BeFalse())
 }
 
 func TestKubeconfigsAreForTheirOwnerAlone(t *testing.T) {

@@ -1,0 +1,119 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// mint writes an anchor and has a token issued for it. The login has the token once it takes it.
+func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, why cause) (issuedToken, *corev1.Secret, error) {
+	anchor, err := r.anchorToFill(ctx, s, l, why)
+	if err != nil {
+		return issuedToken{}, nil, err
+	}
+	var token credential.Token
+	if typeOf(anchor) == edgev1.TokenLongLived {
+		if anchor, err = r.awaitToken(ctx, s, l, anchor); err == nil {
+			token = keptToken(anchor)
+		}
+	} else {
+		token, err = r.requestToken(ctx, s, l, anchor)
+	}
+	if err != nil {
+		return issuedToken{}, nil, err
+	}
+	claims, err := credential.ReadClaims(token)
+	if err != nil || !s.speaksFor(claims, l) || claims.AnchorName != anchor.Name {
+		return issuedToken{}, nil, fmt.Errorf("the token minted for service account %q in project %q is of another kind than was asked for", l.account, s.project)
+	}
+	countMint(l.role, why)
+	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true}, anchor, nil
+}
+
+// anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
+// not lost, since its token is in it: it is used before another is made.
+func (r *EdgeRegistryReconciler) anchorToFill(ctx context.Context, s *scope, l *login, why cause) (*corev1.Secret, error) {
+	for _, anchor := range s.anchors(l) {
+		if l.tokenType() == edgev1.TokenLongLived && anchor.UID != l.token.claims.AnchorUID && isPending(anchor, l) {
+			return anchor, nil
+		}
+	}
+	return r.createAnchor(ctx, s, l, why)
+}
+
+// requestToken has a token issued that is bound to an anchor.
+func (r *EdgeRegistryReconciler) requestToken(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) (credential.Token, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.project, Name: l.account}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		// No audiences: the registry hands the token to the API server, so it has to carry the API's own.
+		ExpirationSeconds: ptr.To(int64(l.policy.Lifetime.Seconds())),
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+	}}
+	if err := r.SubResource("token").Create(ctx, account, request); err != nil {
+		return credential.Token{}, fmt.Errorf("mint a token for service account %q in project %q: %w", l.account, s.project, err)
+	}
+	return credential.NewToken(request.Status.Token), nil
+}
+
+// take makes a new token the one that the Secrets are to carry.
+func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anchor *corev1.Secret, why cause) {
+	l.token = fresh
+	s.changing = true
+	r.remember(s, l, func(m *memory) {
+		*m = memory{mintedAt: s.now, refusalMintedAt: m.refusalMintedAt}
+		if why == causeRefused {
+			m.refusalMintedAt = s.now
+		}
+	})
+	s.notes = append(s.notes, note{edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which %s, because %s%s",
+		l.account, fresh.generation, s.lifeOf(fresh.claims), why.text, s.adviseOnSuperseded(l)), anchor})
+}
+
+// lifeOf says how long a token works.
+func (s *scope) lifeOf(claims credential.Claims) string {
+	if claims.Expires() {
+		return "expires at " + claims.Expiry.Format(time.RFC3339)
+	}
+	return "does not expire"
+}
+
+// memory is what the operator remembers of a login from pass to pass, by its own clock. It only
+// spares mints: without it, as after a restart, the next pass ends in the same state.
+type memory struct {
+	// mintedAt is when the login was last given a token.
+	mintedAt time.Time
+	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor.
+	heldUntil time.Time
+	heldFor   string
+	// refused is the anchor of a token that the API server did not accept, and refusalMintedAt when
+	// the operator last minted for such a cause.
+	refused         types.UID
+	refusalMintedAt time.Time
+}
+
+func (r *EdgeRegistryReconciler) recall(s *scope, l *login) memory {
+	if known, ok := r.memories.Load(bindingName(s.edge, l.role)); ok {
+		return known.(memory)
+	}
+	return memory{}
+}
+
+// remember changes what is remembered of a login. Passes over one EdgeRegistry follow each other.
+func (r *EdgeRegistryReconciler) remember(s *scope, l *login, change func(*memory)) {
+	m := r.recall(s, l)
+	change(&m)
+	r.memories.Store(bindingName(s.edge, l.role), m)
+}
