@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -71,6 +70,8 @@ type EdgeRegistryReconciler struct {
 	identity    identity
 	// minted holds when a login was last given a token, by the operator's own clock, for the name of its role binding.
 	minted sync.Map
+	// published holds the publishedCA of each name.
+	published sync.Map
 	// written holds the resource version of the last status written for each name, by which a pass
 	// knows that the cache is behind.
 	written sync.Map
@@ -128,6 +129,7 @@ func (r *EdgeRegistryReconciler) steps() []step {
 func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.written.Delete(name)
+	r.published.Delete(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.minted.Delete(bindingName(gone, edgev1.TokenPublisher))
 	r.minted.Delete(bindingName(gone, edgev1.TokenPuller))
@@ -166,17 +168,6 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 	after.Status = status
 	r.written.Store(after.Name, after.ResourceVersion)
 	return nil
-}
-
-// transport connects to the registry's host, trusting the given roots.
-func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool) *http.Transport {
-	return &http.Transport{
-		Proxy:               r.Proxy,
-		DialContext:         r.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-	}
 }
 
 // SetupWithManager adds the controller to a manager.
