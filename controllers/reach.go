@@ -16,8 +16,12 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// dialTimeout bounds one attempt to be shown the route's certificate.
-const dialTimeout = 10 * time.Second
+const (
+	// dialTimeout bounds the attempt to be shown the route's certificate.
+	dialTimeout = 10 * time.Second
+	// serviceTimeout bounds the same inside the cluster, where the way is short.
+	serviceTimeout = 5 * time.Second
+)
 
 // reached is how a pass comes to the registry's host.
 type reached struct {
@@ -50,13 +54,13 @@ func routerService(router string) string {
 // knows, the router's own service is asked for it, and the rest of the pass goes that way too. The
 // error is that of the direct way.
 func (r *EdgeRegistryReconciler) present(ctx context.Context, s *scope) ([]*x509.Certificate, error) {
-	presented, direct := r.presentBy(ctx, s, reached{})
+	presented, direct := r.presentBy(ctx, s, reached{}, dialTimeout)
 	var failure *trust.Error
 	if !errors.As(direct, &failure) || (failure.Kind != trust.Unresolvable && failure.Kind != trust.Unreachable) {
 		return presented, direct
 	}
 	inside := reached{service: routerService(s.router), host: s.host, direct: direct}
-	presented, err := r.presentBy(ctx, s, inside)
+	presented, err := r.presentBy(ctx, s, inside, serviceTimeout)
 	if err != nil {
 		return nil, direct
 	}
@@ -66,8 +70,8 @@ func (r *EdgeRegistryReconciler) present(ctx context.Context, s *scope) ([]*x509
 	return presented, nil
 }
 
-func (r *EdgeRegistryReconciler) presentBy(ctx context.Context, s *scope, way reached) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+func (r *EdgeRegistryReconciler) presentBy(ctx context.Context, s *scope, way reached, timeout time.Duration) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return trust.Present(ctx, r.transport(nil, way), s.host)
 }
