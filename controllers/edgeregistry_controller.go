@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -75,6 +74,8 @@ type EdgeRegistryReconciler struct {
 	anonymous *rest.Config
 	// memories holds the memory of each login, for the name of its role binding.
 	memories sync.Map
+	// published holds the publishedCA of each name.
+	published sync.Map
 	// written holds the resource version of the last status written for each name, by which a pass
 	// knows that the cache is behind.
 	written sync.Map
@@ -135,6 +136,7 @@ func (r *EdgeRegistryReconciler) steps() []step {
 func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.written.Delete(name)
+	r.published.Delete(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))
 	r.memories.Delete(bindingName(gone, edgev1.TokenPuller))
@@ -177,17 +179,6 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 	after.Status = status
 	r.written.Store(after.Name, after.ResourceVersion)
 	return nil
-}
-
-// transport connects to the registry's host, trusting the given roots.
-func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool) *http.Transport {
-	return &http.Transport{
-		Proxy:               r.Proxy,
-		DialContext:         r.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-	}
 }
 
 // SetupWithManager adds the controller to a manager.

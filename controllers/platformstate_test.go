@@ -52,6 +52,8 @@ func keepPlatform(t *testing.T) {
 	t.Cleanup(func() {
 		openShift.Router.Admit()
 		openShift.Router.RefuseConnections(false)
+		openShift.Router.Hide(false)
+		openShift.Router.Rename()
 		openShift.Router.Unavailable(false)
 		openShift.Registry.Fail(0)
 		openShift.ImageRegistry.SetStorage(true)

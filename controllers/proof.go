@@ -132,7 +132,7 @@ func (r *EdgeRegistryReconciler) atRegistry(ctx context.Context, s *scope, ask f
 	if err != nil {
 		return err
 	}
-	transport := r.transport(roots)
+	transport := r.transport(roots, s.reached)
 	defer transport.CloseIdleConnections()
 	return ask(ctx, registry.New(s.host, transport))
 }

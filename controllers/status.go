@@ -123,8 +123,12 @@ func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 	}
 }
 
+// cautions are the reasons of a True condition that ask a person to act before it turns False.
+var cautions = []string{edgev1.ReasonCAExpiring}
+
 // tellTransitions records the conditions that changed between two statuses as events. To wait for
-// something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning.
+// something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning, and
+// so is a caution.
 func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegistry) {
 	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
 	for _, name := range append(slices.Clone(stepConditions), edgev1.Ready) {
@@ -133,7 +137,8 @@ func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegis
 			continue
 		}
 		kind := corev1.EventTypeNormal
-		if condition.Status == metav1.ConditionFalse && (fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled)) {
+		failed := condition.Status == metav1.ConditionFalse && (fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled))
+		if failed || slices.Contains(cautions, condition.Reason) {
 			kind = corev1.EventTypeWarning
 		}
 		r.Recorder.Eventf(after, nil, kind, condition.Reason, condition.Type, "%s", condition.Message)

@@ -53,8 +53,10 @@ type scope struct {
 	// publisher and puller are the two logins: the accounts by grantAccess, the tokens by issueTokens.
 	publisher, puller login
 
-	// ca is the checked bundle in PEM, and unreachable why the route could not be asked, by trustRoute.
+	// ca is what ca.crt has to hold, reached how the host was asked, and unreachable why it could not
+	// be, by trustRoute.
 	ca          []byte
+	reached     reached
 	unreachable error
 	// silence is why the registry did not answer, once askedRegistry, by issueTokens.
 	silence       error

@@ -4,63 +4,69 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"slices"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// dialTimeout bounds the connection to the route.
-const dialTimeout = 10 * time.Second
+// finding is what ca.crt has to hold for the route, and how that is known.
+type finding struct {
+	// Bundle verifies the route, or did when it could last be asked.
+	trust.Bundle
+	// successors may verify it next.
+	successors []trust.Bundle
+	// done is what the condition says.
+	done
+}
 
-// trustRoute finds the root certificate that verifies the route, among places that an admin of the
-// cluster vouches for. What the route itself presents is only ever checked. When nothing verifies,
-// the bundle that is published already stays, and the steps after this one carry on with it.
+// trustRoute finds the certificates that consumers need to verify the route, now and over the next
+// change of its CA, among places that an admin of the cluster vouches for. What the route itself
+// presents is only ever checked. When nothing verifies, the bundle that is published already stays,
+// and the steps after this one carry on with it.
 func (r *EdgeRegistryReconciler) trustRoute(ctx context.Context, s *scope) (done, error) {
-	last := s.lastGoodCA()
-	bundle, err := r.findBundle(ctx, s)
+	last := r.lastGoodCA(s)
+	found, err := r.findCA(ctx, s, last)
 	switch {
-	case err == nil && s.unreachable == nil:
-		s.adopt(bundle, last)
-		return doneBecause(edgev1.ReasonTrusted, "%s is verified by the root %q from %s", s.host, bundle.Subject, bundle.Where), nil
 	case err == nil:
-		// Nothing tells when the route can be asked again.
-		s.due(s.now.Add(s.edge.Spec.Verification.Interval.Duration))
-		return s.trustOffline(bundle, last), nil
-	case last == nil:
-		return done{}, explainTrust(err)
+		r.publishCA(s, found, last)
+		return s.warnOfEnd(found), nil
+	case last.usable():
+		r.publishCA(s, finding{Bundle: last.Bundle}, last)
+		return done{}, keepCA(s.explainTrust(err))
 	default:
-		s.ca = last
-		return done{}, keepCA(explainTrust(err))
+		return done{}, s.explainTrust(err)
 	}
 }
 
-// findBundle asks the places in the order of the API's promise. The proxy's CA and the public CAs
-// are read only when the nearer places do not verify. If the route cannot be asked, it says so in
-// the scope and checks what the places themselves hold of the route's chain.
-func (r *EdgeRegistryReconciler) findBundle(ctx context.Context, s *scope) (trust.Bundle, error) {
-	candidates, err := r.nearCandidates(ctx, s)
+func (r *EdgeRegistryReconciler) findCA(ctx context.Context, s *scope, last lastCA) (finding, error) {
+	near, err := r.nearCandidates(ctx, s)
 	if err != nil {
-		return trust.Bundle{}, err
+		return finding{}, err
 	}
-	presented, dialErr := r.present(ctx, s.host)
-	s.unreachable = dialErr
-	if dialErr != nil {
-		bundle, err := trust.VerifyOffline(s.host, candidates, s.now)
-		if err != nil {
-			return trust.Bundle{}, dialErr
-		}
-		return bundle, nil
+	presented, err := r.present(ctx, s)
+	if err != nil {
+		return s.checkOffline(near, last, err)
 	}
-	bundle, err := trust.Verify(s.host, presented, candidates, s.now)
+	bundle, err := r.verify(ctx, s, presented, near)
+	if err != nil {
+		return s.checkRolling(presented, near, last, err)
+	}
+	return finding{
+		Bundle:     bundle,
+		successors: trust.Successors(s.host, near, bundle.Root, s.now),
+		done: doneBecause(edgev1.ReasonTrusted, "%s is verified by the root %q from %s%s",
+			s.host, bundle.Subject, bundle.Where, s.reached),
+	}, nil
+}
+
+// verify asks the places in the order of the API's promise. The proxy's CA and the public CAs are
+// read only when the nearer places do not verify.
+func (r *EdgeRegistryReconciler) verify(ctx context.Context, s *scope, presented []*x509.Certificate, near []trust.Candidate) (trust.Bundle, error) {
+	bundle, err := trust.Verify(s.host, presented, near, s.now)
 	if err == nil || !worthLookingFurther(err) {
 		return bundle, err
 	}
@@ -68,44 +74,55 @@ func (r *EdgeRegistryReconciler) findBundle(ctx context.Context, s *scope) (trus
 	if err != nil {
 		return trust.Bundle{}, err
 	}
-	return trust.Verify(s.host, presented, append(candidates, far...), s.now)
+	return trust.Verify(s.host, presented, slices.Concat(near, far), s.now)
 }
 
-func (r *EdgeRegistryReconciler) present(ctx context.Context, host string) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return trust.Present(ctx, r.transport(nil), host)
+// checkRolling judges a route that shows what no place vouches for, with err. That is how a change of
+// CA begins on OpenShift: the new chain is published, and the router takes it a little later, one pod
+// after the other. It is good as long as the route shows what it was verified with before and a place
+// vouches for what follows. A certificate that is on its way out already keeps the time that it has.
+func (s *scope) checkRolling(presented []*x509.Certificate, near []trust.Candidate, last lastCA, err error) (finding, error) {
+	if !last.usable() {
+		return finding{}, err
+	}
+	shown, unknown := trust.Verify(s.host, presented, []trust.Candidate{{PEM: trust.EncodePEM(last.certificates)}}, s.now)
+	if unknown != nil {
+		return finding{}, err
+	}
+	shown.Source, shown.Where = last.Source, last.Where
+	successors := trust.Successors(s.host, near, shown.Root, s.now)
+	if len(successors) == 0 {
+		return finding{}, err
+	}
+	found := finding{Bundle: shown, successors: successors, done: doneBecause(edgev1.ReasonCARolling,
+		"%s still shows a certificate of %q, and %q from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
+		s.host, shown.Subject, successors[0].Subject, successors[0].Where, s.reached)}
+	if last.outgoing(shown.Root) {
+		found.Bundle, found.successors = successors[0], successors[1:]
+	}
+	// Nothing tells when the router changes over.
+	s.due(s.now.Add(s.edge.Spec.Verification.Interval.Duration))
+	return found, nil
 }
 
-// adopt makes a bundle the one that the Secrets carry.
-func (s *scope) adopt(bundle trust.Bundle, last []byte) {
-	if old := s.edge.Status.CA; old != nil && old.SHA256 != bundle.SHA256 {
-		s.notes = append(s.notes, note{
-			reason: edgev1.ReasonCAChanged, message: fmt.Sprintf("the root certificate is now %q from %s", bundle.Subject, bundle.Where),
-		})
+// checkOffline takes what only a published chain vouches for, when the route cannot be asked. It does
+// not displace what the route itself was verified with, unless the same place has another root by now.
+func (s *scope) checkOffline(near []trust.Candidate, last lastCA, dialErr error) (finding, error) {
+	s.unreachable = dialErr
+	bundle, err := trust.VerifyOffline(s.host, near, s.now)
+	if err != nil {
+		return finding{}, dialErr
 	}
-	s.changing = s.changing || !bytes.Equal(bundle.PEM, last)
-	s.ca = bundle.PEM
-	s.edge.Status.CA = &edgev1.CAStatus{
-		Subject:  bundle.Subject,
-		SHA256:   bundle.SHA256,
-		NotAfter: metav1.NewTime(bundle.NotAfter),
-		Source:   string(bundle.Source),
-	}
-}
-
-// trustOffline takes a bundle that only a published chain vouches for. It does not displace one
-// that the route itself was verified with, unless the same place has another root by now.
-func (s *scope) trustOffline(bundle trust.Bundle, last []byte) done {
-	old := s.edge.Status.CA
-	if last == nil || old == nil || (old.Source == string(bundle.Source) && old.SHA256 != bundle.SHA256) {
-		s.adopt(bundle, last)
-	} else {
-		s.ca = last
-	}
-	return doneBecause(edgev1.ReasonTrustedOffline,
+	// Nothing tells when the route can be asked again.
+	s.due(s.now.Add(s.edge.Spec.Verification.Interval.Duration))
+	found := finding{Bundle: bundle, done: doneBecause(edgev1.ReasonTrustedOffline,
 		"the certificate that %s publishes for %s is verified by its root %q; the route itself could not be asked: %s",
-		bundle.Where, s.host, bundle.Subject, oneLine(s.unreachable))
+		bundle.Where, s.host, bundle.Subject, oneLine(dialErr))}
+	if last.usable() && (last.Source != bundle.Source || last.SHA256 == bundle.SHA256) {
+		found.Bundle = last.Bundle
+	}
+	found.successors = trust.Successors(s.host, near, found.Root, s.now)
+	return found, nil
 }
 
 // keepCA lets the steps after this one go on with the CA that the Secrets carry.
@@ -128,48 +145,35 @@ func worthLookingFurther(err error) bool {
 }
 
 // explainTrust gives the reason and the kind of wait for a failure to verify.
-func explainTrust(err error) error {
+func (s *scope) explainTrust(err error) error {
 	var failure *trust.Error
 	if !errors.As(err, &failure) {
 		return err
 	}
+	message := oneLine(err) + s.reached.String()
 	switch failure.Kind {
 	case trust.Unresolvable:
-		return waiting(edgev1.ReasonRouteUnresolvable, "%s", failure.Error())
+		return waiting(edgev1.ReasonRouteUnresolvable, "%s", message)
 	case trust.Unreachable:
-		return waiting(edgev1.ReasonRouteUnreachable, "%s", failure.Error())
+		return waiting(edgev1.ReasonRouteUnreachable, "%s", message)
 	case trust.NotTLS:
-		return waiting(edgev1.ReasonHandshakeFailed, "%s", failure.Error())
+		return waiting(edgev1.ReasonHandshakeFailed, "%s", message)
 	case trust.NameMismatch:
-		return needsPerson(edgev1.ReasonNameMismatch, failure)
+		return needsPerson(edgev1.ReasonNameMismatch, message)
 	case trust.Expired:
-		return needsPerson(edgev1.ReasonCertificateExpired, failure)
+		return needsPerson(edgev1.ReasonCertificateExpired, message)
 	case trust.NoRoot:
-		return needsPerson(edgev1.ReasonRootMissing, failure)
+		return needsPerson(edgev1.ReasonRootMissing, message)
 	case trust.Untrusted, trust.NoCandidates:
-		return needsPerson(edgev1.ReasonChainUntrusted, failure)
+		return needsPerson(edgev1.ReasonChainUntrusted, message)
 	}
 	return err
 }
 
 // needsPerson is a stall that may end by a change of the router's certificate, of which no watch
 // tells: it is looked at again as often as a wait.
-func needsPerson(reason string, failure *trust.Error) *blocked {
-	b := stalled(reason, "%s", failure.Error())
+func needsPerson(reason, message string) *blocked {
+	b := stalled(reason, "%s", message)
 	b.retry = retryWaiting
 	return b
-}
-
-// lastGoodCA is the bundle that the pull Secret carries, or nil. Whatever else somebody put there
-// is left out.
-func (s *scope) lastGoodCA() []byte {
-	secret := s.live.secrets[s.puller.secret]
-	if secret == nil {
-		return nil
-	}
-	certificates, err := trust.ParsePEM(secret.Data[handoff.KeyCA])
-	if err != nil {
-		return nil
-	}
-	return trust.EncodePEM(certificates)
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -55,6 +56,10 @@ func withBundleRef(name, key string) func(*edgev1.EdgeRegistry) {
 	return func(e *edgev1.EdgeRegistry) { e.Spec.Trust.CABundleRef = &edgev1.CABundleRef{Name: name, Key: key} }
 }
 
+func withOverlap(overlap time.Duration) func(*edgev1.EdgeRegistry) {
+	return func(e *edgev1.EdgeRegistry) { e.Spec.Trust.Overlap = &metav1.Duration{Duration: overlap} }
+}
+
 // proxyTrusts gives the cluster's Proxy a trusted CA, and fills the operator's ConfigMap as
 // OpenShift's network operator does.
 func proxyTrusts(t *testing.T, name string, content []byte) {
@@ -79,7 +84,11 @@ func proxyTrusts(t *testing.T, name string, content []byte) {
 
 // withOtherRoots is a bundle of a company: many roots, and the one that counts among them.
 func withOtherRoots(root []byte) []byte {
-	return slices.Concat(platform.NewCA("Other Root 1").PEM(), root, platform.NewCA("Other Root 2").PEM())
+	store := slices.Clone(root)
+	for i := range 8 {
+		store = append(platform.NewCA(fmt.Sprintf("Other Root %d", i)).PEM(), store...)
+	}
+	return store
 }
 
 // declareOwnRoute makes the registry's operator make a Route with a certificate of its own.
@@ -256,7 +265,7 @@ func TestANewCAIsPublishedWithTheSameTokens(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	keepCertificate(t)
-	edge := awaitReady(t, apply(t, newEdge()))
+	edge := awaitReady(t, apply(t, newEdge(withOverlap(0))))
 	old := secretOf(t, edge, publishSecretName(edge))
 	minted := canary.count()
 	root := openShift.Router.RotateCA()

@@ -54,7 +54,7 @@ func unverifiable() []struct {
 				ca := openShift.Router.CA()
 				openShift.Router.SetServing(platform.WithRoot(ca.Leaf("console.example.com"), ca))
 			},
-			edgev1.ReasonNameMismatch, []string{"is for console.example.com", "no CA can repair that", openShift.Host()},
+			edgev1.ReasonNameMismatch, []string{"is for console.example.com", "no CA can repair that", openShift.Host(), "appsDomain", "spec.defaultCertificate"},
 		},
 		{
 			"the chain leads to no root that anybody vouches for", func() {
@@ -94,7 +94,7 @@ func unverifiable() []struct {
 
 func TestWhileNothingVerifiesTheLastGoodCAStays(t *testing.T) {
 	o := startOperator(t, trustsPublicCA)
-	edge := awaitReady(t, apply(t, newEdge()))
+	edge := awaitReady(t, apply(t, newEdge(withOverlap(0))))
 	for _, tt := range unverifiable() {
 		t.Run(tt.name, func(t *testing.T) {
 			keepCertificate(t)

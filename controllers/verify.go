@@ -83,7 +83,7 @@ func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	transport := r.transport(roots)
+	transport := r.transport(roots, s.reached)
 	defer transport.CloseIdleConnections()
 	client := registry.New(s.host, transport)
 	for _, l := range s.logins() {

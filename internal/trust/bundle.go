@@ -63,16 +63,15 @@ func (c Candidate) place() string {
 
 // Bundle is what clients of a host are given to trust it.
 type Bundle struct {
-	// PEM is the root, followed by those intermediates that the host omits, from
-	// the root downwards. The same certificates always give the same bytes.
-	PEM []byte
+	// Certificates are the root, followed by those intermediates that the host
+	// omits, from the root downwards.
+	Certificates []*x509.Certificate
 	// Source and Where are those of the candidate that verified.
 	Source Source
 	Where  string
 	// Root is the anchor: a self-signed CA certificate.
 	Root *x509.Certificate
-	// Subject and SHA256 describe the anchor; SHA256 is lower-case hex of its DER,
-	// without colons.
+	// Subject and SHA256 describe the anchor; SHA256 is its Fingerprint.
 	Subject string
 	SHA256  string
 	// NotAfter is when the first of the published certificates expires.
@@ -106,17 +105,22 @@ func byPreference(a, b []*x509.Certificate) int {
 // newBundle makes a bundle of certificates that begin with their root.
 func newBundle(c Candidate, certs []*x509.Certificate) Bundle {
 	root := certs[0]
-	sum := sha256.Sum256(root.Raw)
-	b := Bundle{
-		Source:   c.Source,
-		Where:    c.place(),
-		Root:     root,
-		Subject:  root.Subject.String(),
-		SHA256:   hex.EncodeToString(sum[:]),
-		NotAfter: firstExpiry(certs),
+	return Bundle{
+		Certificates: certs,
+		Source:       c.Source,
+		Where:        c.place(),
+		Root:         root,
+		Subject:      root.Subject.String(),
+		SHA256:       Fingerprint(root),
+		NotAfter:     firstExpiry(certs),
 	}
-	b.PEM = EncodePEM(certs)
-	return b
+}
+
+// Fingerprint is the SHA-256 of the DER form of a certificate, in lower-case hex
+// without colons.
+func Fingerprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func firstExpiry(certs []*x509.Certificate) time.Time {

@@ -136,7 +136,7 @@ func encoded(authorities ...authority) []byte {
 func expectVerifiesAlone(t *testing.T, b Bundle, presented []*x509.Certificate) {
 	t.Helper()
 	g := NewWithT(t)
-	pool, err := Pool(b.PEM)
+	pool, err := Pool(EncodePEM(b.Certificates))
 	g.Expect(err).NotTo(HaveOccurred())
 	options := x509.VerifyOptions{
 		DNSName: host, CurrentTime: now, Roots: pool, Intermediates: newPool(presented[1:]),
@@ -144,7 +144,7 @@ func expectVerifiesAlone(t *testing.T, b Bundle, presented []*x509.Certificate) 
 	_, err = presented[0].Verify(options)
 	g.Expect(err).NotTo(HaveOccurred(), "with the bundle as Go's roots")
 
-	list, err := ParsePEM(b.PEM)
+	list, err := ParsePEM(EncodePEM(b.Certificates))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(list[0].Equal(b.Root)).To(BeTrue(), "the root comes first")
 	options.Roots = newPool(list[:1])
@@ -154,7 +154,7 @@ func expectVerifiesAlone(t *testing.T, b Bundle, presented []*x509.Certificate) 
 	for _, cert := range list[1:] {
 		g.Expect(isRoot(cert)).To(BeFalse(), "one root only is published")
 	}
-	expectOpenSSLVerifies(t, b.PEM, presented)
+	expectOpenSSLVerifies(t, EncodePEM(b.Certificates), presented)
 }
 
 func expectOpenSSLVerifies(t *testing.T, bundle []byte, presented []*x509.Certificate) {

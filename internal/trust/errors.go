@@ -138,7 +138,7 @@ func noRoot(host string, c Candidate, top *x509.Certificate) *Error {
 
 func nameMismatch(host string, c Candidate, leaf *x509.Certificate) *Error {
 	return &Error{Kind: NameMismatch, Host: host, Where: c.place(), Err: leaf.VerifyHostname(host), rank: rankNameMismatch,
-		text: fmt.Sprintf("the certificate of %s is for %s: no CA can repair that, give the router a certificate that names the host",
+		text: fmt.Sprintf("the certificate of %s is for %s: no CA can repair that, give its IngressController (spec.defaultCertificate) or the Route a certificate that names the host; the cluster's default one does not cover an appsDomain",
 			host, names(leaf))}
 }
 

@@ -61,7 +61,7 @@ func FuzzVerify(f *testing.F) {
 func expectFromCandidate(t *testing.T, b Bundle, known []byte) {
 	t.Helper()
 	candidate, _ := ParsePEM(known)
-	list, err := ParsePEM(b.PEM)
+	list, err := ParsePEM(EncodePEM(b.Certificates))
 	must(t, err)
 	for _, cert := range list {
 		if !holds(candidate, cert) {
@@ -75,7 +75,7 @@ func expectFromCandidate(t *testing.T, b Bundle, known []byte) {
 
 func expectAccepted(t *testing.T, b Bundle, presented []*x509.Certificate, host string) {
 	t.Helper()
-	pool, err := Pool(b.PEM)
+	pool, err := Pool(EncodePEM(b.Certificates))
 	must(t, err)
 	_, err = presented[0].Verify(x509.VerifyOptions{
 		Roots: pool, Intermediates: newPool(presented[1:]), CurrentTime: now,

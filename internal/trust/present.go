@@ -149,8 +149,19 @@ func (d *dial) failure(err error) *Error {
 		return fail(NotTLS, "no TLS with %s (%s): check what answers on its port 443", d.host, oneLine(err.Error()))
 	default:
 		return fail(Unreachable, "cannot connect to %s (%s): check the router, network policies and the cluster proxy",
-			d.host, oneLine(err.Error()))
+			d.host, oneLine(withoutAddresses(err)))
 	}
+}
+
+// withoutAddresses is the text of an error without the ends of the connection: the
+// local port is another each time, and a message of a lasting trouble has to stay
+// the same.
+func withoutAddresses(err error) string {
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		return failed.Op + ": " + failed.Err.Error()
+	}
+	return err.Error()
 }
 
 // cutOff reports whether the connection ended or stood still, rather than that

@@ -91,7 +91,7 @@ func TestVerifyPublishes(t *testing.T) {
 			b, err := Verify(host, presented, tt.candidates, now)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(b.Source).To(Equal(tt.source))
-			g.Expect(string(b.PEM)).To(Equal(string(encoded(tt.published...))))
+			g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(encoded(tt.published...))))
 			g.Expect(b.Root.Equal(tt.published[0].Certificate)).To(BeTrue())
 			first := b.Root.NotAfter
 			for _, a := range tt.published {
@@ -145,7 +145,7 @@ func TestVerifyFails(t *testing.T) {
 		text       []string
 	}{
 		{"a certificate for another host", []authority{wrongName, root}, []Candidate{fromIngress(wrongName, root)},
-			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that"}},
+			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that", "spec.defaultCertificate", "appsDomain"}},
 		{"a certificate of many names lists a few", []authority{manyNames}, []Candidate{fromIngress(root)},
 			NameMismatch, []string{"a, b, c, d, e and 2 more"}},
 		{"a certificate without names", []authority{noName}, []Candidate{fromIngress(root)},
@@ -234,7 +234,7 @@ func TestVerifyOfflinePublishes(t *testing.T) {
 			g := NewWithT(t)
 			b, err := VerifyOffline(host, tt.candidates, now)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(string(b.PEM)).To(Equal(string(encoded(tt.published...))))
+			g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(encoded(tt.published...))))
 			g.Expect(b.Source).To(Equal(SourceDefaultIngressCert))
 		})
 	}
@@ -291,7 +291,7 @@ func TestABigBundlePublishesTheAnchorOnly(t *testing.T) {
 	g.Expect(len(big)).To(BeNumerically(">", 200<<10))
 	b, err := Verify(host, presented, []Candidate{{Source: SourceProxy, PEM: big}}, now)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(b.PEM)).To(Equal(string(encoded(root))))
+	g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(encoded(root))))
 }
 
 func TestTheOrderOfCertificatesDoesNotChangeTheBundle(t *testing.T) {
@@ -309,9 +309,9 @@ func TestTheOrderOfCertificatesDoesNotChangeTheBundle(t *testing.T) {
 		b, err := Verify(host, presented, []Candidate{c}, now)
 		g.Expect(err).NotTo(HaveOccurred())
 		if first == nil {
-			first = b.PEM
+			first = EncodePEM(b.Certificates)
 		}
-		g.Expect(string(b.PEM)).To(Equal(string(first)))
+		g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(first)))
 	}
 	g.Expect(string(first)).NotTo(ContainSubstring("#"))
 }

@@ -20,6 +20,10 @@ import (
 // the ingress operator's own CA and leaf do.
 const validity = 2 * 365 * 24 * time.Hour
 
+// backdated is how long before its CA's clock a certificate begins to be valid, so
+// that an operator whose clock stands still takes one that a test makes later.
+const backdated = time.Hour
+
 // CA is a certificate authority for tests: a root, or an intermediate of one.
 type CA struct {
 	cert    *x509.Certificate
@@ -35,7 +39,7 @@ func NewCA(cn string) *CA {
 }
 
 // NewCAAt is NewCA with a clock of the caller's: what the CA signs begins to be
-// valid at the clock's time, and ends two years after it.
+// valid an hour before the clock's time, and ends two years after it.
 func NewCAAt(cn string, now func() time.Time) *CA {
 	c := &CA{now: now}
 	template := c.template(cn)
@@ -110,7 +114,7 @@ func (c *CA) template(cn string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: cn},
-		NotBefore:             now.Add(-time.Minute),
+		NotBefore:             now.Add(-backdated),
 		NotAfter:              now.Add(validity),
 		BasicConstraintsValid: true,
 	}

@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -137,19 +136,19 @@ func (p *Platform) Host() string {
 func (p *Platform) ProxyURL() *url.URL { return p.proxy.url() }
 
 // DialContext connects to the router for port 443 of any host below the apps
-// domain and of any host that an admitted Route has. Another name is not found,
-// as a resolver says it.
+// domain, of any host that an admitted Route has, and of the router's service
+// inside the cluster. Another name is not found, as a resolver says it.
 func (p *Platform) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
-	if !strings.HasSuffix(host, "."+p.domain) && !p.Router.serves(host) {
+	if !p.Router.answers(host) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{
 			Err: "no such host", Name: host, Server: "platform", IsNotFound: true,
 		}}
 	}
-	target := p.Router.address()
+	target := p.Router.address(host)
 	if target == "" || port != "443" {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}

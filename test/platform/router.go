@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,8 @@ type Router struct {
 	routes      map[string]*tls.Certificate // admitted host to its own certificate, if any
 	unavailable bool
 	refusing    bool
+	hidden      bool     // hosts do not answer, the router's service does
+	names       []string // of the IngressControllers that take the Routes
 }
 
 // admission is what the router says of the Routes it sees.
@@ -63,7 +66,7 @@ func newRouter(api client.WithWatch, domain string, backend http.Handler) (*Rout
 	}
 	r := &Router{
 		api: api, domain: domain, backend: backend, listener: listener,
-		waker: newWaker(), routes: map[string]*tls.Certificate{},
+		waker: newWaker(), routes: map[string]*tls.Certificate{}, names: []string{routerName},
 	}
 	// The default router offers no HTTP/2 with its wildcard certificate.
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
@@ -108,7 +111,13 @@ func (r *Router) set(change func()) {
 // RotateCA makes a new self-signed CA and a leaf for *.<AppsDomain>, and serves
 // and publishes leaf and root, as the ingress operator does by default.
 func (r *Router) RotateCA() *CA {
-	ca := NewCA(fmt.Sprintf("ingress-operator@%d", time.Now().Unix()))
+	return r.RotateCAAt(time.Now)
+}
+
+// RotateCAAt is RotateCA with the clock of the caller, for a test whose time is
+// not that of the machine.
+func (r *Router) RotateCAAt(now func() time.Time) *CA {
+	ca := NewCAAt(fmt.Sprintf("ingress-operator@%d", now().Unix()), now)
 	serving := WithRoot(ca.Leaf("*."+r.domain), ca)
 	r.set(func() { r.ca, r.serving, r.overridden = ca, serving, false })
 	return ca
@@ -157,14 +166,46 @@ func (r *Router) Unavailable(yes bool) { r.set(func() { r.unavailable = yes }) }
 // RefuseConnections makes every connect end with "connection refused".
 func (r *Router) RefuseConnections(yes bool) { r.set(func() { r.refusing = yes }) }
 
-// address is where the router listens, and empty while it refuses connections.
-func (r *Router) address() string {
+// Hide makes connections to every host end with "connection refused", while the
+// router's service inside the cluster still answers: so it is behind a load
+// balancer that does not turn connections from the cluster round.
+func (r *Router) Hide(yes bool) { r.set(func() { r.hidden = yes }) }
+
+// Rename has the Routes taken by IngressControllers of these names; by the one
+// named default without any.
+func (r *Router) Rename(names ...string) {
+	if len(names) == 0 {
+		names = []string{routerName}
+	}
+	r.set(func() { r.names = names })
+}
+
+// address is where the router listens for connections to a host or to its own
+// service, and empty while it refuses them.
+func (r *Router) address(host string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.refusing {
+	if r.refusing || (r.hidden && !r.isService(host)) {
 		return ""
 	}
 	return r.listener.Addr().String()
+}
+
+// answers reports whether a name is one of the router's: a host below the apps
+// domain, that of an admitted Route, or its service inside the cluster.
+func (r *Router) answers(host string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, admitted := r.routes[host]
+	return admitted || strings.HasSuffix(host, "."+r.domain) || r.isService(host)
+}
+
+// isService knows the ClusterIP Service that the ingress operator makes for each
+// IngressController (openshift/cluster-ingress-operator, InternalIngressControllerServiceName).
+func (r *Router) isService(host string) bool {
+	return slices.ContainsFunc(r.names, func(name string) bool {
+		return host == "router-internal-"+name+".openshift-ingress.svc"
+	})
 }
 
 func (r *Router) serves(host string) bool {

@@ -86,12 +86,23 @@ func (r *Router) admit(ctx context.Context, route *routev1.Route, a admission) e
 	return nil
 }
 
-// ingress is the router's entry in a Route's status. A condition keeps its
+// ingress is the entries of the routers in a Route's status. A condition keeps its
 // transition time while its status stays.
 func (r *Router) ingress(route *routev1.Route, a admission) []routev1.RouteIngress {
 	if a.ignored {
 		return nil
 	}
+	r.mu.Lock()
+	names := r.names
+	r.mu.Unlock()
+	var entries []routev1.RouteIngress
+	for _, name := range names {
+		entries = append(entries, r.entry(route, a, name))
+	}
+	return entries
+}
+
+func (r *Router) entry(route *routev1.Route, a admission, name string) routev1.RouteIngress {
 	now := metav1.Now().Rfc3339Copy()
 	condition := routev1.RouteIngressCondition{
 		Type: routev1.RouteAdmitted, Status: corev1.ConditionTrue, LastTransitionTime: &now,
@@ -101,18 +112,18 @@ func (r *Router) ingress(route *routev1.Route, a admission) []routev1.RouteIngre
 	}
 	for _, entry := range route.Status.Ingress {
 		for _, old := range entry.Conditions {
-			if old.Type == condition.Type && old.Status == condition.Status && old.LastTransitionTime != nil {
+			if entry.RouterName == name && old.Type == condition.Type && old.Status == condition.Status && old.LastTransitionTime != nil {
 				condition.LastTransitionTime = old.LastTransitionTime
 			}
 		}
 	}
-	return []routev1.RouteIngress{{
+	return routev1.RouteIngress{
 		Host:                    route.Spec.Host,
-		RouterName:              routerName,
-		RouterCanonicalHostname: "router-" + routerName + "." + r.domain,
+		RouterName:              name,
+		RouterCanonicalHostname: "router-" + name + "." + r.domain,
 		WildcardPolicy:          routev1.WildcardPolicyNone,
 		Conditions:              []routev1.RouteIngressCondition{condition},
-	}}
+	}
 }
 
 // ownCertificate is the certificate in a Route's spec followed by its

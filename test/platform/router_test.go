@@ -186,6 +186,34 @@ func TestDialingFailsAsANetworkDoes(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
+func TestTheRoutersServiceAnswersWhereItsHostsAreHidden(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	t.Cleanup(func() { openShift.Router.Hide(false); openShift.Router.Rename() })
+	shown := func(name string) error {
+		conn, err := openShift.DialContext(t.Context(), "tcp", "router-internal-"+name+".openshift-ingress.svc:443")
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		config := trusting(openShift.Router.CA().PEM())
+		config.ServerName = openShift.Host()
+		return tls.Client(conn, config).HandshakeContext(t.Context())
+	}
+	g.Expect(shown("default")).To(Succeed())
+	openShift.Router.Hide(true)
+	_, err := ask(t, request{path: "/v2/"})
+	g.Expect(errors.Is(err, syscall.ECONNREFUSED)).To(BeTrue())
+	g.Expect(shown("default")).To(Succeed())
+	openShift.Router.Rename("sharded")
+	g.Expect(shown("sharded")).To(Succeed())
+	g.Expect(errors.As(shown("default"), new(*net.DNSError))).To(BeTrue())
+	openShift.Router.RefuseConnections(true)
+	err = shown("sharded")
+	openShift.Router.RefuseConnections(false)
+	g.Expect(errors.Is(err, syscall.ECONNREFUSED)).To(BeTrue())
+}
+
 func TestTheProxyReachesWhatTheDialerReaches(t *testing.T) {
 	g := NewWithT(t)
 	expose(t)

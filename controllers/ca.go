@@ -1,0 +1,256 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/internal/trust"
+)
+
+// What ca.crt holds over time: the certificates that verify the route, then those that may follow
+// them, then those that are on their way out, for consumers take a new ca.crt each at a time of
+// their own.
+
+const (
+	// defaultOverlap is that of the API, for an object that was stored before it had the field.
+	defaultOverlap = 720 * time.Hour
+	// leastNotice is how long before the end of a CA its warning begins at the latest.
+	leastNotice = 720 * time.Hour
+	// ingressOperatorCA begins the common name of the CA that OpenShift's ingress operator makes for
+	// its default certificates. It lasts two years and is never renewed
+	// (openshift/cluster-ingress-operator, pkg/operator/controller/certificate).
+	ingressOperatorCA = "ingress-operator@"
+)
+
+// lastCA is what an earlier pass published and the Secrets still carry.
+type lastCA struct {
+	// Bundle describes the CA of that pass. Its certificates are those that are not on their way out;
+	// it is empty when it cannot be used.
+	trust.Bundle
+	// certificates are all that are in their time.
+	certificates []*x509.Certificate
+	// until is when those on their way out leave, by their fingerprint.
+	until map[string]time.Time
+	// record is what that pass wrote of it; nil when there was none.
+	record *edgev1.CAStatus
+}
+
+func (l lastCA) usable() bool { return l.Root != nil }
+
+func (l lastCA) outgoing(cert *x509.Certificate) bool {
+	_, leaving := l.until[trust.Fingerprint(cert)]
+	return leaving
+}
+
+// publishedCA is what this process last decided to publish for an EdgeRegistry, which is known here
+// before the status tells it, and after both Secrets were deleted.
+type publishedCA struct {
+	uid    types.UID
+	record *edgev1.CAStatus
+	pem    []byte
+}
+
+// lastGoodCA returns the certificates that an earlier pass found good and that can still be read. After
+// a restart they are read from where anybody who may edit the project can write, the Secrets. So one
+// counts only if its fingerprint is on record: in this process, or in the status, which nobody but the
+// operator can write.
+func (r *EdgeRegistryReconciler) lastGoodCA(s *scope) lastCA {
+	record, readable := r.recordedCA(s)
+	if record == nil {
+		return lastCA{}
+	}
+	last := lastCA{record: record, until: s.leaving(record)}
+	for _, fingerprint := range record.Certificates {
+		cert := readable[fingerprint]
+		until, leaves := last.until[fingerprint]
+		if cert == nil || (leaves && !until.After(s.now)) {
+			continue
+		}
+		last.certificates = append(last.certificates, cert)
+		if !leaves {
+			last.Certificates = append(last.Certificates, cert)
+		}
+	}
+	root := readable[record.SHA256]
+	if root == nil || !slices.ContainsFunc(last.Certificates, root.Equal) {
+		return last
+	}
+	last.Root, last.Subject, last.SHA256 = root, record.Subject, record.SHA256
+	last.Source, last.Where, last.NotAfter = trust.Source(record.Source), "what was published before", record.NotAfter.Time
+	return last
+}
+
+// recordedCA returns the record of what was published, or nil, and whatever certificates can be read
+// where an earlier pass left them, by their fingerprint.
+func (r *EdgeRegistryReconciler) recordedCA(s *scope) (*edgev1.CAStatus, map[string]*x509.Certificate) {
+	record := s.edge.Status.CA
+	var sources [][]byte
+	if known, ok := r.published.Load(s.edge.Name); ok && known.(publishedCA).uid == s.edge.UID {
+		record = known.(publishedCA).record
+		sources = append(sources, known.(publishedCA).pem)
+	}
+	for _, l := range s.logins() {
+		if secret := s.live.secrets[l.secret]; secret != nil {
+			sources = append(sources, secret.Data[handoff.KeyCA])
+		}
+	}
+	readable := map[string]*x509.Certificate{}
+	for _, source := range sources {
+		certificates, _ := trust.ParsePEM(source)
+		for _, cert := range certificates {
+			readable[trust.Fingerprint(cert)] = cert
+		}
+	}
+	return record, readable
+}
+
+// leaving returns until when the certificates on their way out stay, by their fingerprint. An overlap
+// that was made shorter shortens it; nothing makes it longer.
+func (s *scope) leaving(record *edgev1.CAStatus) map[string]time.Time {
+	leaving := map[string]time.Time{}
+	for _, previous := range record.Previous {
+		leaving[previous.SHA256] = earlier(previous.Until.Time, s.now.Add(s.overlap()))
+	}
+	return leaving
+}
+
+// publishCA makes the Secrets carry what was found, beside what it displaces.
+func (r *EdgeRegistryReconciler) publishCA(s *scope, found finding, last lastCA) {
+	kept := slices.Clone(found.Certificates)
+	var upcoming []*x509.Certificate
+	for _, successor := range found.successors {
+		upcoming = append(upcoming, successor.Certificates...)
+	}
+	kept = append(kept, without(byFingerprint(upcoming), kept)...)
+	outgoing, previous := s.displace(without(last.certificates, kept), last.until)
+	certificates := append(kept, outgoing...)
+
+	record := &edgev1.CAStatus{
+		Subject:  found.Subject,
+		SHA256:   found.SHA256,
+		NotAfter: metav1.NewTime(found.NotAfter),
+		Source:   string(found.Source),
+		Previous: previous,
+	}
+	for _, cert := range certificates {
+		record.Certificates = append(record.Certificates, trust.Fingerprint(cert))
+	}
+	old := last.record
+	if old != nil && old.SHA256 != record.SHA256 {
+		s.notes = append(s.notes, note{
+			reason:  edgev1.ReasonCAChanged,
+			message: fmt.Sprintf("the root certificate is now %q from %s; %s", found.Subject, found.Where, fate(old, record)),
+		})
+	}
+	s.changing = s.changing || old == nil || !slices.Equal(old.Certificates, record.Certificates)
+	s.ca = trust.EncodePEM(certificates)
+	s.edge.Status.CA = record
+	r.published.Store(s.edge.Name, publishedCA{s.edge.UID, record.DeepCopy(), s.ca})
+}
+
+// displace returns which of the certificates that nobody vouches for any more stay, and until when:
+// for the overlap, and never beyond their own end.
+func (s *scope) displace(certificates []*x509.Certificate, leaving map[string]time.Time) (stay []*x509.Certificate, records []edgev1.PreviousCA) {
+	for _, cert := range byFingerprint(certificates) {
+		until, known := leaving[trust.Fingerprint(cert)]
+		if !known {
+			until = s.now.Add(s.overlap())
+		}
+		until = earlier(until, cert.NotAfter).Truncate(time.Second)
+		if !until.After(s.now) {
+			continue
+		}
+		s.due(until)
+		stay = append(stay, cert)
+		records = append(records, edgev1.PreviousCA{
+			Subject:  cert.Subject.String(),
+			SHA256:   trust.Fingerprint(cert),
+			NotAfter: metav1.NewTime(cert.NotAfter),
+			Until:    metav1.NewTime(until),
+		})
+	}
+	return stay, records
+}
+
+// fate says what becomes of the root that was current.
+func fate(old, record *edgev1.CAStatus) string {
+	for _, previous := range record.Previous {
+		if previous.SHA256 == old.SHA256 {
+			return fmt.Sprintf("the one before, %q, stays in ca.crt until %s", old.Subject, timestamp(previous.Until.Time))
+		}
+	}
+	if slices.Contains(record.Certificates, old.SHA256) {
+		return fmt.Sprintf("the one before, %q, stays in ca.crt as long as it is vouched for", old.Subject)
+	}
+	return fmt.Sprintf("the one before, %q, is no longer in ca.crt", old.Subject)
+}
+
+// warnOfEnd says of a CA that ends soon what to do, while there is time for consumers to take another.
+func (s *scope) warnOfEnd(found finding) done {
+	notice := max(2*s.overlap(), leastNotice)
+	// A CA is not called old in the first half of its life, whatever the overlap.
+	notice = min(notice, found.Root.NotAfter.Sub(found.Root.NotBefore)/2)
+	begin := found.NotAfter.Add(-notice)
+	if s.now.Before(begin) {
+		s.due(begin)
+		return found.done
+	}
+	if found.reason == edgev1.ReasonCARolling {
+		return found.done
+	}
+	return doneBecause(edgev1.ReasonCAExpiring, "%s; this CA ends at %s: %s", found.message, timestamp(found.NotAfter), remedy(found))
+}
+
+func remedy(found finding) string {
+	const own = "name the root of a CA of your own in spec.trust.caBundleRef, and have the IngressController use that CA once consumers have both"
+	switch {
+	case len(found.successors) > 0:
+		return fmt.Sprintf("ca.crt holds %q too: have the router take a certificate of it before", found.successors[0].Subject)
+	case found.Source == trust.SourceDefaultIngressCert && strings.HasPrefix(found.Root.Subject.CommonName, ingressOperatorCA):
+		return "the ingress operator does not renew it. Either " + own +
+			"; or delete the Secrets openshift-ingress-operator/router-ca and openshift-ingress/router-certs-default for a new CA, which every consumer has to take at once"
+	default:
+		return "have it renewed. So that no consumer breaks, " + own
+	}
+}
+
+func (s *scope) overlap() time.Duration {
+	if overlap := s.edge.Spec.Trust.Overlap; overlap != nil {
+		return overlap.Duration
+	}
+	return defaultOverlap
+}
+
+// byFingerprint returns certificates in an order that does not depend on where they were found, each once.
+func byFingerprint(certificates []*x509.Certificate) []*x509.Certificate {
+	sorted := slices.SortedFunc(slices.Values(certificates), func(a, b *x509.Certificate) int {
+		return cmp.Compare(trust.Fingerprint(a), trust.Fingerprint(b))
+	})
+	return slices.CompactFunc(sorted, (*x509.Certificate).Equal)
+}
+
+// without returns the certificates that are not among the others.
+func without(certificates, others []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(certificates), func(cert *x509.Certificate) bool {
+		return slices.ContainsFunc(others, cert.Equal)
+	})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
