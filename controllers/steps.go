@@ -12,7 +12,6 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -56,9 +55,9 @@ type scope struct {
 	ca          []byte
 	unreachable error
 
-	// established: both Secrets were up to date before this pass.
+	// established: both Secrets were up to date before this pass, if not all of their copies.
 	established bool
-	// changing: this pass has a new spec, token, host or CA to write.
+	// changing: this pass has a new spec, token, host, CA or list of copies to write.
 	changing bool
 	// wrote is true once this pass has changed an object, so that the verification looks again.
 	wrote bool
@@ -96,7 +95,7 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 		edge:        edge,
 		now:         now,
 		project:     projectName(edge),
-		established: meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.SecretsPublished),
+		established: werePublished(edge),
 		changing:    edge.Status.ObservedGeneration != edge.Generation,
 		publisher: login{
 			role:        edgev1.TokenPublisher,
