@@ -137,8 +137,6 @@ func (r *EdgeRegistryReconciler) deliver(ctx context.Context, e *errand, templat
 			return err
 		}
 	}
-	// A first copy is no repair.
-	e.scope.established = e.scope.established && listed
 	made, err := r.ensure(ctx, e.scope, desired, live)
 	if err != nil {
 		return err

@@ -128,6 +128,46 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
 }
 
+// Who may edit the Secret in the project may write any names on the list, and gains nothing by it.
+func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheList(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	target, other := makeTarget(t), makeTarget(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target))))
+	name := publishSecretName(edge)
+	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: name}}
+	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
+	edit(t, secretOf(t, edge, name), func(s *corev1.Secret) {
+		s.Annotations[copiedToAnnotation] = strings.Join([]string{other, operatorNamespace, "kube-system", projectName(edge), "../x", ""}, ",")
+	})
+	g.Eventually(func() string { return recorded(t, edge, name) }).WithTimeout(soon).WithPolling(often).Should(Equal(target))
+	awaitReady(t, edge)
+	g.Expect(copyIn(t, other, name).ResourceVersion).To(Equal(foreign.ResourceVersion))
+	g.Expect(o.inTarget(operatorNamespace)).To(BeEmpty())
+	g.Expect(o.inTarget("kube-system")).To(BeEmpty())
+	g.Expect(o.touched(other)).To(BeEmpty())
+	expectCopy(t, edge, target, name)
+	g.Expect(secretOf(t, edge, name).Labels).To(HaveKeyWithValue(kindLabel, kindPublish))
+}
+
+// A finalizer of somebody else's may keep a copy that is to go. It is not forgotten before it is gone.
+func TestCopiesThatAFinalizerHoldsAreNotForgotten(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	target := makeTarget(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target))))
+	name := publishSecretName(edge)
+	copied := copyIn(t, target, name)
+	edit(t, copied, func(s *corev1.Secret) { s.Finalizers = []string{"example.test/hold"} })
+	edit(t, edge, copyPublishTo())
+	expectHeldUp(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesPending, false, target, "example.test/hold")
+	g.Expect(recorded(t, edge, name)).To(Equal(target))
+	edit(t, copied, func(s *corev1.Secret) { s.Finalizers = nil })
+	heals(t, edge)
+	g.Expect(noCopyIn(t, target, name)).To(BeTrue())
+	g.Expect(recorded(t, edge, name)).To(BeEmpty())
+}
+
 func TestCopiesWhereTheInvitationWasWithdrawn(t *testing.T) {
 	g := NewWithT(t)
 	startOperator(t)

@@ -117,8 +117,8 @@ func provokeCopying(t *testing.T, edge *edgev1.EdgeRegistry, target string) {
 	t.Helper()
 	g := NewWithT(t)
 	name := publishSecretName(edge)
-	edit(t, copyIn(t, target, name), func(s *corev1.Secret) { s.Data = nil })
-	g.Eventually(func() map[string][]byte { return copyIn(t, target, name).Data }).WithTimeout(soon).ShouldNot(BeEmpty())
+	edit(t, copyIn(t, target, name), func(s *corev1.Secret) { s.Labels = nil })
+	g.Eventually(func() map[string]string { return copyIn(t, target, name).Labels }).WithTimeout(soon).Should(HaveKey(edgeLabel))
 	edit(t, edge, copyPublishTo())
 	g.Eventually(func() bool { return noCopyIn(t, target, name) }).WithTimeout(soon).Should(BeTrue())
 }
