@@ -96,7 +96,7 @@ func (r *EdgeRegistryReconciler) leaveProject(ctx context.Context, s *scope) err
 	if !left.requested || len(others) > 0 {
 		return nil
 	}
-	return r.withdraw(ctx, s, left)
+	return r.giveUpAdmin(ctx, s, left)
 }
 
 // deleteProject reports whether the project goes. It goes for an EdgeRegistry that can prove that
@@ -137,8 +137,8 @@ func (s *scope) retained(why string) {
 		"project %q is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'oc delete project %s'", s.project, why, s.project)})
 }
 
-// withdraw gives up the admin right that the project template bound to the operator.
-func (r *EdgeRegistryReconciler) withdraw(ctx context.Context, s *scope, left *remains) error {
+// giveUpAdmin gives up the admin right that the project template bound to the operator.
+func (r *EdgeRegistryReconciler) giveUpAdmin(ctx context.Context, s *scope, left *remains) error {
 	bindings, err := r.listBindings(ctx, s)
 	if err != nil {
 		return left.excuse(err)

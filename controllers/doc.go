@@ -11,7 +11,7 @@
 //	access.go    AccessGranted     the service accounts hold their roles
 //	trust.go     RouteTrusted      the route's certificate leads to a trusted root
 //	tokens.go    TokensIssued      both accounts have a token that is not due for renewal
-//	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA
+//	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA, and so do their copies (copies.go)
 //	verify.go    RegistryVerified  the registry accepts both tokens for what they are meant to do
 //
 // A deletion is a list of its own (deletion.go, deletion_project.go, exposure_contest.go), and a suspended

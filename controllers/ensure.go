@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +25,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// ensure makes an object in the project as desired, and leaves what others set on it. live is what
+// ensure makes an object as desired, and leaves what others set on it. live is what
 // this pass read, or nil. It never touches an object that does not carry the EdgeRegistry's UID:
 // an absent one is created, so that a rival's wins; a present one is changed only as it was read.
 func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, live client.Object) (client.Object, error) {
@@ -162,7 +163,11 @@ func (r *EdgeRegistryReconciler) describe(object client.Object) string {
 	if gvk, err := r.GroupVersionKindFor(object); err == nil {
 		kind = gvk.Kind
 	}
-	return fmt.Sprintf("%s %q in project %q", kind, object.GetName(), object.GetNamespace())
+	where := "project"
+	if isCopy(object) {
+		where = "namespace"
+	}
+	return fmt.Sprintf("%s %q in %s %q", kind, object.GetName(), where, object.GetNamespace())
 }
 
 // noteRepair tells that an object had to be mended, unless the pass has a cause of its own to write.
@@ -172,8 +177,9 @@ func (s *scope) noteRepair(about client.Object, object, what string) {
 	}
 }
 
-// own adds the labels and the owner reference by which the operator knows its objects. The owner
-// is cluster-scoped, so garbage collection removes them with it from any namespace.
+// own adds the labels and the owner reference by which the operator knows its objects, and to a
+// Secret what keeps Argo CD off it, where the spec says nothing else. The owner is cluster-scoped,
+// so garbage collection removes them with it from any namespace.
 func own(object client.Object, edge *edgev1.EdgeRegistry) {
 	labels := object.GetLabels()
 	if labels == nil {
@@ -183,6 +189,11 @@ func own(object client.Object, edge *edgev1.EdgeRegistry) {
 		labels[key] = value
 	}
 	object.SetLabels(labels)
+	if _, isSecret := object.(*corev1.Secret); isSecret {
+		annotations := maps.Clone(argoCDAnnotations)
+		maps.Copy(annotations, object.GetAnnotations())
+		object.SetAnnotations(annotations)
+	}
 	object.SetOwnerReferences([]metav1.OwnerReference{
 		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
 	})

@@ -24,11 +24,12 @@ const (
 	kindLabel      = "edge.open-horizon.io/secret"
 )
 
-// Values of kindLabel.
+// Values of kindLabel. A copy has one of its own, so that who selects the originals does not meet it.
 const (
 	kindPublish = "publish"
 	kindPull    = "pull"
 	kindAnchor  = "anchor"
+	kindCopy    = "-copy" // after the kind of its original
 )
 
 // Annotations of the Secrets that consumers read and of the anchors. Times are RFC 3339, in UTC.
@@ -42,8 +43,17 @@ const (
 	lifetimeAnnotation     = "edge.open-horizon.io/token-lifetime"
 	causeAnnotation        = "edge.open-horizon.io/token-cause"
 	rotationAnnotation     = "edge.open-horizon.io/handled-rotation"
+	copiedToAnnotation     = "edge.open-horizon.io/copied-to"
 	tektonAnnotation       = "tekton.dev/docker-0"
 )
+
+// argoCDAnnotations are on every Secret that the operator makes. Argo CD tells its own objects by a
+// label that whoever copies labels may copy too; these keep it from pruning ours, or from calling
+// its application out of sync for them.
+var argoCDAnnotations = map[string]string{
+	"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+	"argocd.argoproj.io/sync-options":    "Prune=false",
+}
 
 // Objects of the platform, by the names that OpenShift gives them.
 const (
@@ -65,6 +75,9 @@ const trustedCAConfigMap = "edge-registry-trusted-ca"
 
 // invitationClusterRole is what the owner of a project binds to the operator to invite it.
 const invitationClusterRole = "edge-registry-project"
+
+// copyTargetClusterRole is what the owner of a namespace binds to the operator to receive copies.
+const copyTargetClusterRole = "edge-registry-copy-target"
 
 func projectName(edge *edgev1.EdgeRegistry) string {
 	if openshift := edge.Spec.OpenShift; openshift != nil && openshift.Project.Name != "" {

@@ -45,7 +45,7 @@ const (
 // grant is one rule that config/ ships for the operator, and where it holds.
 type grant struct {
 	kind, role string
-	// namespace is empty for a rule that holds everywhere, and anyProject for the role of an invitation.
+	// namespace is empty for a rule that holds everywhere, and anyProject for the roles of invitations.
 	namespace string
 	rule      rbacv1.PolicyRule
 }
@@ -93,6 +93,7 @@ func shippedGrants(t *testing.T) []grant {
 		add(kind, roleNamespace, role, object.GetNamespace())
 	}
 	add("ClusterRole", "", invitationClusterRole, anyProject)
+	add("ClusterRole", "", copyTargetClusterRole, anyProject)
 	return grants
 }
 

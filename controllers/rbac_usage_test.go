@@ -33,9 +33,7 @@ func isJudgedInside(use string) bool {
 	return slices.ContainsFunc(judgedInside, func(right string) bool { return strings.Contains(use, right) })
 }
 
-// A right that nothing needs is a right that somebody else will find a need for. edge-registry-copy-target
-// is not looked at: nothing uses it before Secrets are copied to other namespaces, and until an owner
-// binds it, it grants nothing.
+// A right that nothing needs is a right that somebody else will find a need for.
 func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	offset := auditEnd(t)
@@ -48,10 +46,12 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 		})
 	})
 	requested := awaitReady(t, apply(t, newEdge(bundleRef(t))))
-	invited := awaitReady(t, invitedEdge(t, operatorUser))
+	target := makeTarget(t)
+	invited := awaitReady(t, invitedEdge(t, operatorUser, copyPublishTo(target)))
 	run.failing(streamsList)
 
 	provokeRepairs(t, invited)
+	provokeCopying(t, invited, target)
 	provokeRoleChanges(t, invited)
 	provokeSearchForCA(t, invited)
 	token := metricsReader(t)
@@ -110,6 +110,17 @@ func provokeRepairs(t *testing.T, edge *edgev1.EdgeRegistry) {
 		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(lost), lost))
 	}).WithTimeout(soon).Should(BeTrue(), "an anchor that was never published goes")
 	awaitReady(t, edge)
+}
+
+// provokeCopying alters a copy until it is as it was, then has it removed.
+func provokeCopying(t *testing.T, edge *edgev1.EdgeRegistry, target string) {
+	t.Helper()
+	g := NewWithT(t)
+	name := publishSecretName(edge)
+	edit(t, copyIn(t, target, name), func(s *corev1.Secret) { s.Labels = nil })
+	g.Eventually(func() map[string]string { return copyIn(t, target, name).Labels }).WithTimeout(soon).Should(HaveKey(edgeLabel))
+	edit(t, edge, copyPublishTo())
+	g.Eventually(func() bool { return noCopyIn(t, target, name) }).WithTimeout(soon).Should(BeTrue())
 }
 
 // provokeRoleChanges has both accounts bound to each role that an invited operator may hand on.
@@ -218,6 +229,9 @@ var shortfalls = map[string]shortfall{
 		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`},
 	"clusterroles of edge-registry-project in *": {
 		reason: edgev1.ReasonRoleNotGrantable, message: `the verb bind on clusterroles "edit"`},
+	"secrets of edge-registry-copy-target in *": {
+		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-copy-target", refused: `GET /api/v1/namespaces/.*/secrets`,
+		spec: func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
 }
 
 // noMetrics scrapes as somebody who may, until the operator has asked whether they may.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,9 +17,49 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// publishSecrets writes the two Secrets that consumers read, then settles the anchors: no token is
-// retired before its successor is published.
+// publication is one of the two Secrets on its way to its consumers.
+type publication struct {
+	*login
+	secretRole edgev1.SecretRole
+	// desired is the Secret in the project.
+	desired *corev1.Secret
+	copies  copySet
+}
+
+// publishSecrets writes the two Secrets that consumers read and their copies, then settles the
+// anchors: no token is retired before its successor is published. Copies that cannot be written
+// hold nobody up but those who wait for them.
 func (r *EdgeRegistryReconciler) publishSecrets(ctx context.Context, s *scope) (done, error) {
+	publish, pull, err := desiredSecrets(s)
+	if err != nil {
+		return done{}, err
+	}
+	both := []*publication{publish, pull}
+	r.planCopies(ctx, s, both)
+	// The pull Secret first: the publish Secret repeats its token.
+	for _, p := range []*publication{pull, publish} {
+		if err := r.publish(ctx, s, p); err != nil {
+			return done{}, err
+		}
+	}
+	for _, p := range both {
+		if err := r.spread(ctx, s, p); err != nil {
+			return done{}, err
+		}
+	}
+	if err := r.settleAnchors(ctx, s); err != nil {
+		return done{}, err
+	}
+	describeTokens(s)
+	describeSecrets(s, both)
+	if err := missingCopies(both); err != nil {
+		return done{}, err
+	}
+	return doneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in project %q%s are up to date",
+		s.publisher.secret, s.puller.secret, s.project, countCopies(both)), nil
+}
+
+func desiredSecrets(s *scope) (publish, pull *publication, err error) {
 	input := handoff.Input{
 		Host:      s.host,
 		Project:   s.project,
@@ -26,32 +67,22 @@ func (r *EdgeRegistryReconciler) publishSecrets(ctx context.Context, s *scope) (
 		Puller:    handoff.Login{User: s.puller.account, Token: s.puller.token.Token},
 		CA:        s.ca,
 	}
-	pull, err := handoff.PullData(input)
+	data, err := handoff.PullData(input)
 	if err != nil {
-		return done{}, fmt.Errorf("make the content of Secret %q: %w", s.puller.secret, err)
+		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.puller.secret, err)
 	}
-	publish, err := handoff.PublishData(input)
+	pull = &publication{login: &s.puller, secretRole: edgev1.SecretPull,
+		desired: desiredSecret(s, &s.puller, kindPull, s.edge.Spec.Secrets.Pull, data)}
+	data, err = handoff.PublishData(input)
 	if err != nil {
-		return done{}, fmt.Errorf("make the content of Secret %q: %w", s.publisher.secret, err)
+		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.publisher.secret, err)
 	}
-	secrets := s.edge.Spec.Secrets
-	// The pull Secret first: the publish Secret repeats its token.
-	if err := r.publish(ctx, s, &s.puller, kindPull, secrets.Pull, pull); err != nil {
-		return done{}, err
-	}
-	if err := r.publish(ctx, s, &s.publisher, kindPublish, secrets.Publish, publish); err != nil {
-		return done{}, err
-	}
-	if err := r.settleAnchors(ctx, s); err != nil {
-		return done{}, err
-	}
-	describeTokens(s)
-	describeSecrets(s)
-	return doneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in project %q are up to date",
-		s.publisher.secret, s.puller.secret, s.project), nil
+	publish = &publication{login: &s.publisher, secretRole: edgev1.SecretPublish,
+		desired: desiredSecret(s, &s.publisher, kindPublish, s.edge.Spec.Secrets.Publish, data)}
+	return publish, pull, nil
 }
 
-func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, l *login, kind string, spec edgev1.SecretSpec, data map[string][]byte) error {
+func desiredSecret(s *scope, l *login, kind string, spec edgev1.SecretSpec, data map[string][]byte) *corev1.Secret {
 	desired := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   s.project,
@@ -80,11 +111,19 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, l *login
 	if handled := s.handledRotation(l); handled != "" {
 		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, rotationAnnotation, handled)
 	}
-	written, err := r.ensure(ctx, s, desired, s.live.secrets[l.secret])
+	return desired
+}
+
+// publish writes a Secret in the project, and with it the list of the namespaces that may hold a copy.
+func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publication) error {
+	live := s.live.secrets[p.secret]
+	s.changing = s.changing || (live != nil && !slices.Equal(p.copies.holders, r.copiedTo(s, live)))
+	setCopiedTo(p.desired, p.copies.holders)
+	written, err := r.ensure(ctx, s, p.desired, live)
 	if err != nil {
 		return err
 	}
-	s.live.secrets[l.secret] = written.(*corev1.Secret)
+	s.live.secrets[p.secret] = written.(*corev1.Secret)
 	return nil
 }
 
@@ -99,10 +138,12 @@ func (s *scope) handledRotation(l *login) string {
 	return ""
 }
 
-func describeSecrets(s *scope) {
-	s.edge.Status.Secrets = []edgev1.SecretStatus{
-		{Role: edgev1.SecretPublish, Namespace: s.project, Name: s.publisher.secret},
-		{Role: edgev1.SecretPull, Namespace: s.project, Name: s.puller.secret},
+func describeSecrets(s *scope, publications []*publication) {
+	s.edge.Status.Secrets = nil
+	for _, p := range publications {
+		s.edge.Status.Secrets = append(s.edge.Status.Secrets, edgev1.SecretStatus{
+			Role: p.secretRole, Namespace: s.project, Name: p.secret, Generation: p.token.generation, Copies: p.copies.status(),
+		})
 	}
 	if handled := s.handledRotation(&s.publisher); handled == s.handledRotation(&s.puller) {
 		s.edge.Status.LastHandledRotation = handled

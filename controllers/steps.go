@@ -12,7 +12,6 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -62,9 +61,9 @@ type scope struct {
 	silence       error
 	askedRegistry bool
 
-	// established: both Secrets were up to date before this pass.
+	// established: both Secrets were up to date before this pass, if not all of their copies.
 	established bool
-	// changing: this pass has a new spec, token, host or CA to write.
+	// changing: this pass has a new spec, token, host, CA or list of copies to write.
 	changing bool
 	// wanted: this pass has seen live that the EdgeRegistry is there and not being deleted.
 	wanted bool
@@ -106,7 +105,7 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 		edge:        edge,
 		now:         now,
 		project:     projectName(edge),
-		established: meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.SecretsPublished),
+		established: werePublished(edge),
 		changing:    edge.Status.ObservedGeneration != edge.Generation,
 		publisher: login{
 			role:        edgev1.TokenPublisher,

@@ -124,6 +124,7 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 			generationAnnotation: "1", lifetimeAnnotation: lifetimes[role].String(), credentialIDAnnotation: claims.ID,
 			accountUIDAnnotation: string(claims.ServiceAccountUID), causeAnnotation: causeUnpublished.name,
 			issuedAtAnnotation: timestamp(claims.IssuedAt), expiresAtAnnotation: timestamp(claims.Expiry),
+			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
 		}))
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
 			HaveField("Generation", int64(1)), HaveField("Current", true), HaveField("CredentialID", claims.ID),

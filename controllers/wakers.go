@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,8 @@ type wakers struct {
 	mu       sync.Mutex
 	ctx      context.Context
 	projects map[string]projectWatch
+	// targets are the namespaces that each EdgeRegistry copies to, by both names.
+	targets map[string]map[string]*copyTarget
 }
 
 // projectWatch is what the wakers know of the project of one EdgeRegistry.
@@ -50,7 +53,7 @@ var watchedKinds = []schema.GroupVersionKind{
 }
 
 func newWakers(c client.WithWatch) *wakers {
-	return &wakers{client: c, projects: map[string]projectWatch{}}
+	return &wakers{client: c, projects: map[string]projectWatch{}, targets: map[string]map[string]*copyTarget{}}
 }
 
 // start watches all namespaces, and the ConfigMaps of the operator's own.
@@ -63,12 +66,14 @@ func (w *wakers) start(ctx context.Context, operatorNamespace string, wake, conf
 		[]client.ListOption{client.InNamespace(operatorNamespace)}, configMapChanged)
 }
 
-// namespaceChanged wakes the EdgeRegistries whose project a namespace is; without a name, all.
+// namespaceChanged wakes the EdgeRegistries whose project a namespace is, or that copy to it;
+// without a name, all.
 func (w *wakers) namespaceChanged(namespace string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for edge, project := range w.projects {
-		if namespace == "" || project.namespace == namespace {
+		_, target := w.targets[edge][namespace]
+		if namespace == "" || project.namespace == namespace || target {
 			w.wake(edge)
 		}
 	}
@@ -110,6 +115,7 @@ func (w *wakers) project(edge, namespace string, uid types.UID) {
 
 // forget ends the watches of an EdgeRegistry that is gone.
 func (w *wakers) forget(edge string) {
+	w.retainTargets(edge, nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if current := w.projects[edge]; current.stop != nil {
@@ -124,16 +130,13 @@ func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, optio
 	backoff := newWatchBackoff()
 	resourceVersion := ""
 	for ctx.Err() == nil {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(kind)
-		raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion}
 		began := time.Now()
-		events, err := w.client.Watch(ctx, list, append(options, &client.ListOptions{Raw: raw})...)
+		events, err := w.open(ctx, kind, options, resourceVersion)
 		if err == nil {
 			if resourceVersion == "" {
 				changed("")
 			}
-			resourceVersion, err = drain(events, resourceVersion, changed)
+			resourceVersion, err = drain(events, resourceVersion, func(object metav1.Object) { changed(object.GetName()) })
 		}
 		if err != nil {
 			logf.FromContext(ctx).V(1).Info("Watch failed", "kind", kind.Kind, "cause", err.Error())
@@ -150,6 +153,14 @@ func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, optio
 	}
 }
 
+// open watches the metadata of objects, from a resource version on, or from now on without one.
+func (w *wakers) open(ctx context.Context, kind schema.GroupVersionKind, options []client.ListOption, resourceVersion string) (watch.Interface, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kind)
+	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion}
+	return w.client.Watch(ctx, list, slices.Concat(options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
+}
+
 const watchBackoffCap = time.Minute
 
 func newWatchBackoff() wait.Backoff {
@@ -158,7 +169,7 @@ func newWatchBackoff() wait.Backoff {
 
 // drain reads a watch to its end and returns where the next one may go on. An error means that
 // events may have been missed.
-func drain(events watch.Interface, resourceVersion string, changed func(name string)) (string, error) {
+func drain(events watch.Interface, resourceVersion string, changed func(metav1.Object)) (string, error) {
 	defer events.Stop()
 	for event := range events.ResultChan() {
 		switch event.Type {
@@ -170,7 +181,7 @@ func drain(events watch.Interface, resourceVersion string, changed func(name str
 			object := accessor(event.Object)
 			resourceVersion = object.GetResourceVersion()
 			if event.Type == watch.Modified || !isNewAnchor(object) {
-				changed(object.GetName())
+				changed(object)
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 				events.Stop()
 			}
 			var names []string
-			version, err := drain(events, "7", func(name string) { names = append(names, name) })
+			version, err := drain(events, "7", func(object metav1.Object) { names = append(names, object.GetName()) })
 			g.Expect(names).To(Equal(tt.names))
 			g.Expect(version).To(Equal(tt.version))
 			if tt.fails {

@@ -1,0 +1,133 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// explainCopy says why something could not be done in a namespace of copyTo; nil when it could. To
+// who was not invited the API server says the same of an absent namespace as of one that exists.
+func (r *EdgeRegistryReconciler) explainCopy(ctx context.Context, namespace string, err error) *blocked {
+	var known *blocked
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return terminating(namespace)
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err) && lacksRight(err):
+		return r.explainRefusal(ctx, namespace, err)
+	default:
+		return waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", namespace, oneLine(err))
+	}
+}
+
+func (r *EdgeRegistryReconciler) explainRefusal(ctx context.Context, name string, refusal error) *blocked {
+	namespace := &corev1.Namespace{}
+	err := r.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return waiting(edgev1.ReasonNamespaceAbsent, "namespace %q does not exist: create it, or take it off copyTo", name)
+	case err != nil || apierrors.IsNotFound(refusal):
+		return waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", name, oneLine(refusal))
+	case !namespace.DeletionTimestamp.IsZero():
+		return terminating(name)
+	}
+	username, _ := r.identity.username(ctx, r.WithWatch)
+	return stalled(edgev1.ReasonNotInvited,
+		"the owner of namespace %q has not invited the operator: run 'oc create rolebinding edge-registry-copies --clusterrole=%s %s -n %s'",
+		name, copyTargetClusterRole, subjectFlag(username), name)
+}
+
+func terminating(namespace string) *blocked {
+	return waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: it gets its copy when it is there again", namespace)
+}
+
+// synced is how many targets have exactly the copy that they should have.
+func (c copySet) synced() int {
+	synced := 0
+	for _, namespace := range c.targets {
+		if c.failures[namespace] == nil {
+			synced++
+		}
+	}
+	return synced
+}
+
+// status counts the copies, and lists the first failures by name.
+func (c copySet) status() *edgev1.CopiesStatus {
+	if len(c.targets) == 0 && len(c.failures) == 0 {
+		return nil
+	}
+	// Admission allows a thousand targets.
+	status := &edgev1.CopiesStatus{Total: int32(len(c.targets)), Synced: int32(c.synced())} //nolint:gosec // See above.
+	failed := slices.Sorted(maps.Keys(c.failures))
+	for _, namespace := range failed[:min(len(failed), maxFailedCopies)] {
+		why := c.failures[namespace]
+		status.Failed = append(status.Failed, edgev1.CopyFailure{Namespace: namespace, Reason: why.reason, Message: flat(why.message)})
+	}
+	return status
+}
+
+// gist is the first failure by name, or the first that a person has to mend if there is one.
+func (c copySet) gist() *blocked {
+	var first *blocked
+	for _, namespace := range slices.Sorted(maps.Keys(c.failures)) {
+		if why := c.failures[namespace]; first == nil || (why.stalled && !first.stalled) {
+			first = why
+		}
+	}
+	return first
+}
+
+// missingCopies is the error of the step when not all copies are as they should be. The steps after
+// it do their work all the same.
+func missingCopies(publications []*publication) error {
+	var parts []string
+	held := waiting(edgev1.ReasonCopiesPending, "")
+	for _, p := range publications {
+		why := p.copies.gist()
+		if why == nil {
+			continue
+		}
+		if why.stalled {
+			held = stalled(edgev1.ReasonCopiesFailed, "")
+		}
+		parts = append(parts, fmt.Sprintf("%d of %d copies of %s are up to date; %s", p.copies.synced(), len(p.copies.targets), p.secret, why.message))
+	}
+	if parts == nil {
+		return nil
+	}
+	held.message, held.carryOn, held.retry = strings.Join(parts, "; "), true, retryCopies
+	return held
+}
+
+// countCopies tells of the copies in the message of the step that is done.
+func countCopies(publications []*publication) string {
+	total := 0
+	for _, p := range publications {
+		total += len(p.copies.targets)
+	}
+	switch total {
+	case 0:
+		return ""
+	case 1:
+		return " and 1 copy"
+	default:
+		return fmt.Sprintf(" and %d copies", total)
+	}
+}
