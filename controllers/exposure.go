@@ -35,6 +35,7 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 	if err != nil {
 		return done{}, fmt.Errorf("read the image registry Config %q: %w", imageRegistryConfig, err)
 	}
+	s.config = config
 	if err := managed(config); err != nil {
 		return done{}, err
 	}

@@ -141,6 +141,9 @@ func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegis
 		if failed || slices.Contains(cautions, condition.Reason) {
 			kind = corev1.EventTypeWarning
 		}
+		if condition.Reason == edgev1.ReasonVerifiedWithWarnings {
+			kind = corev1.EventTypeWarning
+		}
 		r.Recorder.Eventf(after, nil, kind, condition.Reason, condition.Type, "%s", condition.Message)
 	}
 }
@@ -152,7 +155,11 @@ func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
 		return false
 	}
 	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
-	return old == nil || old.Status != condition.Status || old.Reason != condition.Reason
+	if old == nil || old.Status != condition.Status || old.Reason != condition.Reason {
+		return true
+	}
+	// Its message is the list of warnings, and another warning is news.
+	return condition.Reason == edgev1.ReasonVerifiedWithWarnings && old.Message != condition.Message
 }
 
 // oneLine is the text of an error for a condition.

@@ -152,6 +152,7 @@ func TestATransitionWorthAnEvent(t *testing.T) {
 	before := newEdge()
 	before.Status.Conditions = []metav1.Condition{
 		c(edgev1.ProjectReady, no, edgev1.ReasonNotInvited), c(edgev1.Ready, no, edgev1.ReasonNotInvited),
+		c(edgev1.RegistryVerified, yes, edgev1.ReasonVerifiedWithWarnings),
 	}
 	tests := map[string]struct {
 		condition metav1.Condition
@@ -164,6 +165,9 @@ func TestATransitionWorthAnEvent(t *testing.T) {
 		"a new condition":           {c(edgev1.RouteTrusted, no, edgev1.ReasonRouteUnreachable), true},
 		"Ready, for another reason": {c(edgev1.Ready, no, edgev1.ReasonRouteUnreachable), false},
 		"Ready at last":             {c(edgev1.Ready, yes, edgev1.ReasonReady), true},
+		"the same warning":          {c(edgev1.RegistryVerified, yes, edgev1.ReasonVerifiedWithWarnings), false},
+		"another warning": {metav1.Condition{Type: edgev1.RegistryVerified, Status: yes,
+			Reason: edgev1.ReasonVerifiedWithWarnings, Message: "else"}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -40,6 +41,9 @@ func doneBecause(reason, format string, args ...any) done {
 type scope struct {
 	edge *edgev1.EdgeRegistry
 	now  time.Time
+
+	// config is the registry's Config as it was read, by expose.
+	config *imageregistryv1.Config
 
 	// route is the admitted Route, host its host and router the router that admitted it, by expose.
 	route        *routev1.Route

@@ -6,8 +6,10 @@ package controllers
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -29,7 +31,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
 	if due := s.verificationDue(last); s.now.Before(due) {
 		s.due(due)
-		return done{last.Reason, last.Message}, nil
+		return verified(s), nil
 	}
 	err := explainDial(s.unreachable)
 	if err == nil {
@@ -38,14 +40,25 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	if err == nil {
 		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
 		s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))
-		return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
-			s.host, s.publisher.account, s.puller.account), nil
+		return verified(s), nil
 	}
 	var b *blocked
 	if policy.Policy == edgev1.VerificationBestEffort && errors.As(err, &b) {
 		b.retry = policy.Interval.Duration
 	}
 	return done{}, err
+}
+
+// verified says that the last trial was a success, and of each setting of the registry that may
+// keep people from pushing or nodes from pulling all the same. A setting takes no trial to judge: each
+// pass looks at all of them again, and a change of the Config makes a pass.
+func verified(s *scope) done {
+	warnings := registryWarnings(s.config)
+	if len(warnings) > 0 {
+		return doneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both tokens, but %s", s.host, strings.Join(warnings, "; and "))
+	}
+	return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
+		s.host, s.publisher.account, s.puller.account)
 }
 
 // verificationDue is when the tokens are to be tried next: at once if this pass changed anything or
@@ -102,7 +115,7 @@ func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, cl
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
 		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
 		if err != nil {
-			return false, r.weighRefusal(ctx, s, l, explainProbe(err))
+			return false, r.weighRefusal(ctx, s, l, withRegistryState(explainProbe(err), s.config))
 		}
 		denial = judgeAccess(s, l, access)
 		return denial == nil || !s.wrote, nil
@@ -129,6 +142,10 @@ func judgeAccess(s *scope, l *login, access registry.Access) error {
 		// No watch tells that another's role binding is gone.
 		tooMuch.retry = time.Minute
 		return tooMuch
+	case access.ReadOnly && !s.config.Spec.ReadOnly:
+		return waiting(edgev1.ReasonRegistryUnavailable,
+			"registry %s refuses pushes as read-only, though spec.readOnly of registry Config %q is not set: wait until its pods have that setting; %s",
+			s.host, s.config.Name, registryState(s.config))
 	default:
 		return nil
 	}
@@ -148,6 +165,15 @@ func explainProbe(err error) error {
 		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
 	}
 	return waiting(reasons[failure.Kind], "%s", failure.Error())
+}
+
+// withRegistryState adds to a failure of the registry what its own operator says of its pods.
+func withRegistryState(err error, config *imageregistryv1.Config) error {
+	var b *blocked
+	if errors.As(err, &b) && b.reason == edgev1.ReasonRegistryUnavailable {
+		b.message += "; " + registryState(config)
+	}
+	return err
 }
 
 // explainDial says in the words of the verification why the route could not be asked.

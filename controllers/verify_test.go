@@ -4,11 +4,7 @@
 package controllers
 
 import (
-	"context"
-	"crypto/tls"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +13,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -108,6 +103,43 @@ func TestARegistryIsNotAskedAgainBeforeTheIntervalIsOver(t *testing.T) {
 	awaitReady(t, edge)
 }
 
+func TestEachPolicyKeepsItsInterval(t *testing.T) {
+	o := startOperator(t)
+	for _, tt := range []struct {
+		policy   edgev1.VerificationPolicy
+		interval time.Duration
+		// tokens are how many are tried at each verification.
+		tokens int
+	}{
+		{edgev1.VerificationRequired, 30 * time.Minute, 2},
+		{edgev1.VerificationRequired, 6 * time.Hour, 2},
+		{edgev1.VerificationBestEffort, time.Minute, 2},
+		{edgev1.VerificationDisabled, 30 * time.Minute, 0},
+	} {
+		t.Run(string(tt.policy)+" every "+tt.interval.String(), func(t *testing.T) {
+			g := NewWithT(t)
+			edge := awaitReady(t, apply(t, newEdge(withPolicy(tt.policy), func(e *edgev1.EdgeRegistry) {
+				e.Spec.Verification.Interval.Duration = tt.interval
+			})))
+			o.pass(t, edge)
+			before := probes(edge)
+			if verified := edge.Status.VerifiedAt; verified != nil {
+				o.clock.SetTime(verified.Time)
+			}
+			o.advance(tt.interval - time.Second)
+			o.pass(t, edge)
+			g.Expect(probes(edge)).To(Equal(before), "not before it is over")
+			o.advance(time.Second)
+			o.pass(t, edge)
+			tried := probes(edge)
+			// A pass whose status met an edit is made again.
+			g.Expect(tried - before).To(BeElementOf(tt.tokens, 2*tt.tokens))
+			o.pass(t, edge)
+			g.Expect(probes(edge)).To(Equal(tried), "once")
+		})
+	}
+}
+
 func TestWhatWasRepairedIsVerifiedAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -159,70 +191,6 @@ func TestAPolicySaysWhatAFailedVerificationMeans(t *testing.T) {
 		awaitReady(t, edge)
 		g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified))
 	})
-}
-
-// refusingRegistry presents the router's certificate, and accepts no token.
-func refusingRegistry(t *testing.T) dialFunc {
-	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v2/" {
-			w.Header().Set("Www-Authenticate", `Bearer realm="https://`+r.Host+`/openshift/token"`)
-		}
-		w.WriteHeader(http.StatusUnauthorized)
-	}))
-	server.TLS = &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{openShift.Router.CA().Leaf(appsHost("*"))},
-	}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
-	}
-}
-
-func TestAFailedVerificationWithdrawsNothing(t *testing.T) {
-	g := NewWithT(t)
-	way := &detour{}
-	o := startOperator(t, impatient, func(o *operator, _ *rest.Config) { o.EdgeRegistryReconciler.DialContext = way.DialContext })
-	keepPlatform(t)
-	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
-	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
-	unavailable := func(yes bool) func() { return func() { openShift.Router.Unavailable(yes) } }
-	fail := func(status int) func() { return func() { openShift.Registry.Fail(status) } }
-	refused := refusingRegistry(t)
-	for _, tt := range []struct {
-		name        string
-		cause, cure func()
-		reason      string
-		message     []string
-	}{
-		{"the router has no backend", unavailable(true), unavailable(false), edgev1.ReasonRegistryUnavailable,
-			[]string{"answered 503 Service Unavailable", `registry Config "cluster"`}},
-		{"the registry fails", fail(http.StatusServiceUnavailable), fail(0), edgev1.ReasonRegistryUnavailable,
-			[]string{"answered 503 Service Unavailable", "UNAVAILABLE"}},
-		{"something else answers", fail(http.StatusTeapot), fail(0), edgev1.ReasonRegistryUnexpected,
-			[]string{"418", "check that the route leads to the image registry"}},
-		{"the registry is read-only", func() { openShift.Registry.ReadOnly(true) }, func() { openShift.Registry.ReadOnly(false) },
-			edgev1.ReasonRegistryUnavailable, []string{"it is read-only", "unset spec.readOnly"}},
-		{"the registry takes no token", func() { way.set(refused) }, func() { way.set(nil) }, edgev1.ReasonCredentialRefused,
-			[]string{"the token is refused", "log in"}},
-	} {
-		tt.cause()
-		o.advance(31 * time.Minute)
-		askForAPass(t, edge)
-		expectHeldUp(t, edge, edgev1.RegistryVerified, tt.reason, false, append(tt.message, openShift.Host())...)
-		tt.cure()
-		g.Expect(projectState(t, edge)).To(Equal(before), tt.name)
-		g.Expect(edge.Status.Tokens).To(HaveLen(2))
-		g.Expect(edge.Status.Secrets).To(HaveLen(2))
-	}
-	// Without anybody's help.
-	awaitReady(t, edge)
-	g.Expect(projectState(t, edge)).To(Equal(before))
-	g.Expect(o.writesFor(edge)[wrote:]).To(BeEmpty())
-	g.Expect(canary.count()).To(Equal(minted))
 }
 
 func TestAPublisherThatMayNotPushIsTold(t *testing.T) {

@@ -43,7 +43,11 @@ func New(host string, transport http.RoundTripper) *Client {
 }
 
 // Access is what a token may do in a project.
-type Access struct{ Pull, Push bool }
+type Access struct {
+	Pull, Push bool
+	// ReadOnly means that the token may push, but that the registry takes no pushes for now.
+	ReadOnly bool
+}
 
 // Probe logs in and finds what the token may do with the images of a project. It
 // stores nothing in the registry and begins no upload. An error is an *Error and
@@ -66,11 +70,11 @@ func (c *Client) Probe(ctx context.Context, project, user string, token credenti
 	if err != nil {
 		return Access{}, err
 	}
-	push, err := s.push(ctx)
+	push, readOnly, err := s.push(ctx)
 	if err != nil {
 		return Access{}, err
 	}
-	return Access{Pull: pull, Push: push}, nil
+	return Access{Pull: pull, Push: push, ReadOnly: readOnly}, nil
 }
 
 // challenge asks for the registry without credentials, and returns the address

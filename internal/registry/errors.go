@@ -28,8 +28,7 @@ const (
 	Untrusted Kind = "Untrusted"
 	// Refused: the registry does not accept the token.
 	Refused Kind = "Refused"
-	// Unavailable: the router or the registry cannot serve now, or the registry
-	// takes no pushes at all.
+	// Unavailable: the router or the registry cannot serve now.
 	Unavailable Kind = "Unavailable"
 	// Unexpected: the answer is not one of an OpenShift registry.
 	Unexpected Kind = "Unexpected"
@@ -58,8 +57,6 @@ type Error struct {
 	Err error
 }
 
-var errReadOnly = errors.New(`it is read-only: unset spec.readOnly of registry Config "cluster"`)
-
 // advice is what to do about each kind.
 var advice = map[Kind]string{
 	Unresolvable: "check the wildcard DNS record of the apps domain",
@@ -77,10 +74,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, " (%s)", oneLine(e.Err.Error()))
 	}
-	if !errors.Is(e.Err, errReadOnly) {
-		b.WriteString(": " + advice[e.Kind])
-	}
-	return b.String()
+	return b.String() + ": " + advice[e.Kind]
 }
 
 func (e *Error) what() string {

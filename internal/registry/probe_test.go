@@ -48,6 +48,8 @@ func TestProbeFindsAccess(t *testing.T) {
 			Access{Pull: true, Push: true}},
 		{"a bad request for an upload of which it cannot read the state", publisherToken, push(coded(http.StatusBadRequest, "BLOB_UPLOAD_INVALID")),
 			Access{Pull: true, Push: true}},
+		{"a registry that is read-only", publisherToken, push(status(http.StatusMethodNotAllowed)),
+			Access{Pull: true, Push: true, ReadOnly: true}},
 		{"an upload that it denies", publisherToken, push(coded(http.StatusUnauthorized, "UNAUTHORIZED")), Access{Pull: true}},
 		{"an upload that it forbids", publisherToken, push(coded(http.StatusForbidden, "DENIED")), Access{Pull: true}},
 		{"the code of a missing upload under a refusal", publisherToken, push(coded(http.StatusUnauthorized, "BLOB_UPLOAD_UNKNOWN")), Access{Pull: true}},
@@ -175,7 +177,6 @@ func TestProbeFails(t *testing.T) {
 		{"a backend that fails at the pull", publisherToken, "GET " + tagsPath, unavailable, Unavailable, opPull, "answered 503", false},
 		{"a backend that fails at the push", publisherToken, "PATCH " + uploadPath, unavailable, Unavailable, opPush, "answered 503", false},
 		{"too many requests", publisherToken, "GET " + tagsPath, status(http.StatusTooManyRequests), Unavailable, opPull, "answered 429", false},
-		{"a registry that is read-only", publisherToken, "PATCH " + uploadPath, status(http.StatusMethodNotAllowed), Unavailable, opPush, "spec.readOnly", false},
 		{"a registry that asks for nothing", publisherToken, "GET /v2/", answer200(`{}`), Unexpected, opChallenge, "answered 200 OK", true},
 		{"no registry", publisherToken, "GET /v2/", status(http.StatusNotFound), Unexpected, opChallenge, "answered 404", true},
 		{"no challenge", publisherToken, "GET /v2/", challengeWith(""), Unexpected, opChallenge, "offers no Bearer", true},
@@ -192,6 +193,10 @@ func TestProbeFails(t *testing.T) {
 		{"a redirect of the pull", publisherToken, "GET " + tagsPath, redirect, Unexpected, opPull, "answered 307", false},
 		{"a redirect of the push", publisherToken, "PATCH " + uploadPath, redirect, Unexpected, opPush, "answered 307", false},
 		{"an unknown page instead of a repository", publisherToken, "GET " + tagsPath, status(http.StatusNotFound), Unexpected, opPull, "answered 404", false},
+		{"a method that a proxy on the way does not allow", publisherToken, "PATCH " + uploadPath, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Del("Docker-Distribution-Api-Version")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}, Unexpected, opPush, "answered 405", false},
 		{"an upload that is begun", publisherToken, "PATCH " + uploadPath, status(http.StatusAccepted), Unexpected, opPush, "answered 202", false},
 		{"an upload that is finished at once", publisherToken, "PATCH " + uploadPath, status(http.StatusCreated), Unexpected, opPush, "answered 201", false},
 		{"an unknown page instead of uploads", publisherToken, "PATCH " + uploadPath, status(http.StatusNotFound), Unexpected, opPush, "answered 404", false},

@@ -43,21 +43,24 @@ func (s session) pull(ctx context.Context) (bool, error) {
 // (openshift/image-registry, pkg/dockerregistry/server/auth.go).
 //
 // The address ends without the id of an upload. With one, a registry that takes no
-// pushes would look for the upload too, and not say so (blobupload.go there).
-func (s session) push(ctx context.Context) (bool, error) {
+// pushes would look for the upload too, and not say so: in read-only mode it has no
+// handler for the method at all (blobupload.go there). As it authorises a request
+// before it looks for a handler, its 405 too is only for who may push. That of a proxy
+// on the way means nothing: the registry's own answers name its API version.
+func (s session) push(ctx context.Context) (allowed, readOnly bool, err error) {
 	a, err := s.send(ctx, opPush, http.MethodPatch, s.url("/v2/"+s.repository+"/blobs/uploads/"))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	switch {
 	case a.missesUpload():
-		return true, nil
+		return true, false, nil
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		return false, nil
-	case a.status == http.StatusMethodNotAllowed:
-		return false, s.fail(Unavailable, opPush, a.status, errReadOnly)
+		return false, false, nil
+	case a.status == http.StatusMethodNotAllowed && a.header.Get("Docker-Distribution-Api-Version") != "":
+		return true, true, nil
 	default:
-		return false, s.unexpected(opPush, a)
+		return false, false, s.unexpected(opPush, a)
 	}
 }
 

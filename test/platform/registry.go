@@ -55,7 +55,7 @@ func (g *Registry) Fail(status int) {
 	g.failing = status
 }
 
-// ReadOnly refuses pushes, as spec.readOnly of the registry Config does.
+// ReadOnly refuses pushes, as pods do that have spec.readOnly of the registry Config.
 func (g *Registry) ReadOnly(yes bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
