@@ -173,7 +173,7 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool) *http.Transport
 	return &http.Transport{
 		Proxy:               r.Proxy,
 		DialContext:         r.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: r.Clock.Now},
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 	}
@@ -181,6 +181,19 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool) *http.Transport
 
 // SetupWithManager adds the controller to a manager.
 func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
+		WatchesRawSource(source.Func(r.startWatches)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+// prepare sets what was left out, and makes what a pass looks through.
+func (r *EdgeRegistryReconciler) prepare() error {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
@@ -198,12 +211,7 @@ func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.ingressCert = newMirror(r.WithWatch, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
 		&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert)
 	r.wakers = newWakers(r.WithWatch)
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
-		WatchesRawSource(source.Func(r.startWatches)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
-		Complete(r)
+	return nil
 }
 
 // startWatches starts everything that wakes the operator, but for the EdgeRegistries themselves.
