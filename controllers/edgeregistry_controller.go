@@ -183,6 +183,19 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 
 // SetupWithManager adds the controller to a manager.
 func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
+		WatchesRawSource(source.Func(r.startWatches)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		Complete(r)
+}
+
+// prepare sets what was left out, and makes what a pass looks through.
+func (r *EdgeRegistryReconciler) prepare() error {
 	if r.Clock == nil {
 		r.Clock = clock.RealClock{}
 	}
@@ -200,12 +213,7 @@ func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.ingressCert = newMirror(r.WithWatch, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
 		&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert)
 	r.wakers = newWakers(r.WithWatch)
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
-		WatchesRawSource(source.Func(r.startWatches)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
-		Complete(r)
+	return nil
 }
 
 // startWatches starts everything that wakes the operator, but for the EdgeRegistries themselves.

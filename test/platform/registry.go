@@ -30,6 +30,7 @@ type Registry struct {
 	requests []Request
 	failing  int
 	readOnly bool
+	exchange func(token string) string
 }
 
 // Request is what the registry remembers of a request: no header, no query.
@@ -60,6 +61,31 @@ func (g *Registry) ReadOnly(yes bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.readOnly = yes
+}
+
+// SetExchange makes the registry show the API server another token than the
+// one that it was given: for tests whose time is not the API server's. Nil ends that.
+func (g *Registry) SetExchange(exchange func(token string) string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.exchange = exchange
+}
+
+func (g *Registry) exchanged(token string) string {
+	g.mu.Lock()
+	exchange := g.exchange
+	g.mu.Unlock()
+	if exchange == nil || token == "" {
+		return token
+	}
+	return exchange(token)
+}
+
+// Forget drops the requests that were remembered.
+func (g *Registry) Forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.requests = nil
 }
 
 // Requests is what the registry answered so far, oldest first.

@@ -147,7 +147,7 @@ type caller struct {
 
 func (g *Registry) caller(token string) (*caller, error) {
 	config := rest.CopyConfig(g.config)
-	config.BearerToken = token
+	config.BearerToken = g.exchanged(token)
 	config.QPS = -1
 	authentication, err := authenticationclient.NewForConfig(config)
 	if err != nil {
