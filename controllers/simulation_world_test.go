@@ -216,8 +216,8 @@ func (w *world) sleep(t *testing.T, wait time.Duration) {
 	w.tokens = slices.DeleteFunc(w.tokens, func(p promise) bool { return p.over(until) })
 	openShift.Registry.Forget()
 	w.clock.SetTime(until)
-	w.useCAs(t)
 	w.cas = slices.DeleteFunc(w.cas, func(p promise) bool { return p.over(until) })
+	w.useCAs(t)
 }
 
 func (p promise) over(at time.Time) bool { return !at.Before(p.lastRead.Add(p.lasts)) }
