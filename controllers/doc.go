@@ -14,6 +14,10 @@
 //	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA
 //	verify.go    RegistryVerified  the registry accepts both tokens for what they are meant to do
 //
+// The step of the tokens has help: anchors.go (the Secrets that tokens are bound to), mint.go,
+// longlived.go (tokens that do not expire), proof.go (no token that works is given up for one that
+// the registry does not take) and liveness.go (whether the API server accepts a token).
+//
 // Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
 // live from the API server; watches only wake it (wakers.go), but for a few platform objects

@@ -63,7 +63,7 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 		g.Eventually(func() string {
 			secret, _ := published(t, edge, edgev1.TokenPuller)
 			return secret.Annotations[generationAnnotation]
-		}).WithTimeout(2*soon).WithPolling(often).Should(Equal("2"))
+		}).WithTimeout(2 * soon).WithPolling(often).Should(Equal("2"))
 		heals(t, edge)
 		o.pass(t, edge)
 		for _, token := range tokensOf(t, edge) {
