@@ -17,6 +17,10 @@
 // A deletion is a list of its own (deletion.go, deletion_project.go, exposure_contest.go), and a suspended
 // EdgeRegistry gets no pass at all (suspend.go).
 //
+// The step of the tokens has help: anchors.go (the Secrets that tokens are bound to), mint.go,
+// longlived.go (tokens that do not expire), proof.go (no token that works is given up for one that
+// the registry does not take) and liveness.go (whether the API server accepts a token).
+//
 // Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
 // live from the API server; watches only wake it (wakers.go), but for a few platform objects

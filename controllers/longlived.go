@@ -59,12 +59,20 @@ func invalidated(anchor *corev1.Secret) bool {
 	return anchor.Labels[invalidSinceLabel] != ""
 }
 
-// isPending reports an anchor whose LongLived token can still be published for a login.
+// isPending reports an anchor whose LongLived token can still be published for a login: the cluster
+// has yet to put it there, or has put there what it should.
 func isPending(anchor *corev1.Secret, l *login) bool {
-	filledFor := anchor.Annotations[corev1.ServiceAccountUIDKey]
-	return typeOf(anchor) == edgev1.TokenLongLived && !wasPublished(anchor) && !invalidated(anchor) &&
-		anchor.DeletionTimestamp.IsZero() && anchor.Annotations[corev1.ServiceAccountNameKey] == l.account &&
-		(filledFor == "" || filledFor == string(l.accountUID)) && accountOf(anchor, l) == l.accountUID
+	if typeOf(anchor) != edgev1.TokenLongLived || wasPublished(anchor) || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() ||
+		anchor.Annotations[corev1.ServiceAccountNameKey] != l.account {
+		return false
+	}
+	token := keptToken(anchor)
+	if token.IsZero() {
+		return accountOf(anchor, l) == l.accountUID
+	}
+	claims, err := credential.ReadClaims(token)
+	return err == nil && !claims.Expires() && claims.AnchorName == anchor.Name &&
+		claims.ServiceAccount == l.account && claims.ServiceAccountUID == l.accountUID
 }
 
 // awaitToken returns an anchor with the token that kube-controller-manager puts into it, mostly within

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,11 +36,25 @@ func knowKept(t *testing.T, edge *edgev1.EdgeRegistry) {
 func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
+	var mu sync.Mutex
+	born := map[string]string{}
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		if a.is(http.MethodPost, "/secrets") && strings.HasSuffix(a.object.GetName(), "-1") {
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(born, a.object.GetLabels())
+			maps.Copy(born, a.object.GetAnnotations())
+		}
+		return on()
+	})
 	edge := awaitReady(t, apply(t, newEdge(longLived, func(e *edgev1.EdgeRegistry) {
 		e.Spec.Secrets.Pull.Labels = map[string]string{"team": "edge"}
 		e.Spec.Secrets.Pull.Annotations = map[string]string{"example.com/team": "edge"}
 	})))
 	knowKept(t, edge)
+	mu.Lock()
+	g.Expect(born).NotTo(Or(HaveKey("team"), HaveKey("example.com/team")), "nothing of the spec's is on an anchor at its creation either")
+	mu.Unlock()
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
 		anchor := secretOf(t, edge, secret.Name+"-1")
@@ -329,31 +344,47 @@ func TestALongLivedTokenIsProvenToo(t *testing.T) {
 	expectFollowed(t, edge, old)
 }
 
-// The API server fills any Secret of this type for whoever may make Secrets: what the operator has
-// not made it does not publish.
+// The cluster fills any Secret of this type for whoever may make Secrets, and leaves a token that is
+// there already: what is not a token of the login's is not published.
 func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
-	g := NewWithT(t)
-	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge(longLived)))
-	knowKept(t, edge)
-	planted := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: projectName(edge), Name: pullSecretName(edge) + "-2",
-			Labels:      map[string]string{edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: "puller"},
-			Annotations: map[string]string{corev1.ServiceAccountNameKey: "edge-publisher"},
+	for name, plant := range map[string]func(*corev1.Secret){
+		"of another account": func(s *corev1.Secret) { s.Annotations[corev1.ServiceAccountNameKey] = "edge-publisher" },
+		"with a token that somebody put there": func(s *corev1.Secret) {
+			s.Data = map[string][]byte{corev1.ServiceAccountTokenKey: []byte("a.b.c")}
 		},
-		Type: corev1.SecretTypeServiceAccountToken,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOperator(t)
+			edge := awaitReady(t, apply(t, newEdge(longLived)))
+			knowKept(t, edge)
+			planted := &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: projectName(edge), Name: pullSecretName(edge) + "-2",
+					Labels:      map[string]string{kindLabel: kindAnchor, roleLabel: "puller"},
+					Annotations: map[string]string{corev1.ServiceAccountNameKey: "edge-puller"},
+				},
+				Type: corev1.SecretTypeServiceAccountToken,
+			}
+			plant(planted)
+			own(planted, edge)
+			// One pass sees both the Secret and the request.
+			o.stop(t)
+			g.Expect(admin.Create(t.Context(), planted)).To(Succeed())
+			annotate(t, edge, edgev1.RotateAnnotation, "now")
+			o = startOperator(t)
+			o.pass(t, edge)
+			awaitReady(t, edge)
+			knowKept(t, edge)
+			g.Expect(edge.Status.LastHandledRotation).To(Equal("now"))
+			anchor := anchorOf(t, edge, edgev1.TokenPuller)
+			_, claims := published(t, edge, edgev1.TokenPuller)
+			g.Expect(claims.ServiceAccount).To(Equal("edge-puller"))
+			g.Expect(anchor.UID).NotTo(Equal(planted.UID))
+			g.Expect(works(t, tokenOf(secretOf(t, edge, pullSecretName(edge))))).To(BeTrue())
+			gone := &corev1.Secret{}
+			err := admin.Get(t.Context(), client.ObjectKeyFromObject(planted), gone)
+			g.Expect(err != nil || gone.UID != planted.UID).To(BeTrue())
+		})
 	}
-	own(planted, edge)
-	planted.OwnerReferences[0].BlockOwnerDeletion = nil
-	g.Expect(admin.Create(t.Context(), planted)).To(Succeed())
-	annotate(t, edge, edgev1.RotateAnnotation, "now")
-	o.pass(t, edge)
-	awaitReady(t, edge)
-	knowKept(t, edge)
-	_, claims := published(t, edge, edgev1.TokenPuller)
-	g.Expect(claims.ServiceAccount).To(Equal("edge-puller"))
-	live := &corev1.Secret{}
-	err := admin.Get(t.Context(), client.ObjectKeyFromObject(planted), live)
-	g.Expect(err != nil || live.UID != planted.UID).To(BeTrue(), "it is not a token that was published")
 }

@@ -182,6 +182,7 @@ func TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks(t *testing.T) {
 			g.Expect(o.mints(edge)).To(Equal(4), "whoever wakes the operator")
 			expectKept(t, edge, old)
 			expectRevoked(t, lost, 2)
+			g.Expect(eventNotes(t, edge, edgev1.ReasonTokenRetired)).To(BeEmpty(), "they were revoked at once, not found by a later pass")
 			g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
 
 			o.advance(29 * time.Minute)
