@@ -203,11 +203,14 @@ func TestCopiesSurviveACrashBetweenThem(t *testing.T) {
 			if !r.is("POST", "/"+namespace+"/secrets") {
 				continue
 			}
+			var answer *http.Response
+			err := error(&netError{errCut})
 			once.Do(func() {
 				first, ahead = namespace, recorded(t, edge, publishSecretName(edge))
-				_, _ = cut(on())
+				answer, err = on()
 				close(down)
 			})
+			return cut(answer, err)
 		}
 		select {
 		case <-down:
