@@ -248,6 +248,7 @@ func TestDeletionIsNotUndoneByAnOperatorThatWasReplaced(t *testing.T) {
 	invite(t, project.Name) // so that the old operator keeps its right
 	old := startOperator(t, muchLater)
 	edge := awaitReady(t, apply(t, newEdge(inProject(project.Name))))
+	old.pass(t, edge)
 	tokens := liveTokens(t, edge)
 	held, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -255,7 +256,7 @@ func TestDeletionIsNotUndoneByAnOperatorThatWasReplaced(t *testing.T) {
 	t.Cleanup(release)
 	old.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		response, err := on()
-		if a.is(http.MethodGet, "/namespaces/"+project.Name+"/secrets") {
+		if a.is(http.MethodGet, "/namespaces/"+project.Name+"/secrets") && !a.URL.Query().Has("watch") {
 			once.Do(func() {
 				close(held)
 				<-goOn
@@ -269,8 +270,14 @@ func TestDeletionIsNotUndoneByAnOperatorThatWasReplaced(t *testing.T) {
 	startOperator(t, muchLater)
 	gone(t, edge.DeepCopy())
 	wrote := len(old.wire.writes())
+	reads := func() int {
+		return len(old.wire.matching(func(r string) bool { return r == "GET /apis/edge.open-horizon.io/v1alpha1/edgeregistries/"+edge.Name }))
+	}
+	read := reads()
 	release()
-	g.Eventually(activePasses).WithTimeout(soon).WithPolling(often).Should(BeZero())
+	g.Eventually(reads).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", read), "it asks before it mints")
+	g.Eventually(func() []string { return old.wire.writes()[wrote:] }).WithTimeout(soon).WithPolling(often).
+		Should(ContainElement(HaveSuffix("/edgeregistries/"+edge.Name+"/status")), "the pass has ended")
 	for _, request := range old.wire.writes()[wrote:] {
 		g.Expect(request).NotTo(HavePrefix("POST "), "nothing is made for an EdgeRegistry that is gone")
 	}
