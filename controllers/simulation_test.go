@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -96,9 +95,9 @@ func (run *simulation) play(t *testing.T, length time.Duration) {
 	g.Expect(late).To(BeNumerically("<", earlyHeap+8<<20), "bytes of heap, after a quarter of the time and at the end")
 	g.Expect(w.checkedTokens).To(BeNumerically(">", 0))
 	g.Expect(w.checkedCAs).To(BeNumerically(">", 1), "the CA before and the CA after the change were checked")
-	t.Log(fmt.Sprintf("%s: %s simulated, %d passes, %d+%d mints, %d tokens and %d CAs used at the end of their promise, at most %d Secrets, heap %.1f MB after a quarter and %.1f MB at the end",
+	t.Logf("%s: %s simulated, %d passes, %d+%d mints, %d tokens and %d CAs used at the end of their promise, at most %d Secrets, heap %.1f MB after a quarter and %.1f MB at the end",
 		run.name, length, passes, w.minted[edgev1.TokenPublisher], w.minted[edgev1.TokenPuller],
-		w.checkedTokens, w.checkedCAs, most, float64(earlyHeap)/(1<<20), float64(late)/(1<<20)))
+		w.checkedTokens, w.checkedCAs, most, float64(earlyHeap)/(1<<20), float64(late)/(1<<20))
 }
 
 func heap() uint64 {
