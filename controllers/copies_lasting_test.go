@@ -203,11 +203,16 @@ func TestCopiesSurviveACrashBetweenThem(t *testing.T) {
 			if !r.is("POST", "/"+namespace+"/secrets") {
 				continue
 			}
+			mine := false
 			once.Do(func() {
-				first, ahead = namespace, recorded(t, edge, publishSecretName(edge))
-				_, _ = cut(on())
-				close(down)
+				mine, first, ahead = true, namespace, recorded(t, edge, publishSecretName(edge))
 			})
+			if !mine {
+				return cut(nil, nil)
+			}
+			answer, err := on()
+			close(down)
+			return cut(answer, err)
 		}
 		select {
 		case <-down:
