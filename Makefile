@@ -70,6 +70,10 @@ endif
 test: controlplane ## Run all tests. TEST_ARGS adds flags, as in TEST_ARGS='-run Token -v'.
 	go test -timeout 20m $(TEST_ARGS) ./...
 
+.PHONY: test-long
+test-long: controlplane ## Run the simulations of months and years, and a crash at every request, whole.
+	LONG=1 go test -timeout 60m -v -run 'TestSimulatedTime|TestACrashAtAnyCall' $(TEST_ARGS) ./controllers | grep -E '^(---|FAIL|ok|panic)|simulat|_test.go'
+
 .PHONY: test-race
 test-race: controlplane ## Run all tests with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 go test -race -timeout 40m $(TEST_ARGS) ./...

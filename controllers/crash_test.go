@@ -21,6 +21,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -137,24 +138,66 @@ func TestACrashAtAnyCallEndsInTheSameState(t *testing.T) {
 	for _, w := range crashWorks {
 		t.Run(w.name, func(t *testing.T) {
 			reference, calls := w.undisturbed(t)
-			t.Logf("%d requests: %s", len(calls), strings.Join(calls, ", "))
-			for n := 1; n <= len(calls); n++ {
-				// By default a sample, whose places move through the works.
-				if os.Getenv("LONG") == "" && n%6 != len(w.name)%6 {
-					continue
-				}
-				for _, after := range []bool{false, true} {
-					name := fmt.Sprintf("%d before %s", n, calls[n-1])
-					if after {
-						name = fmt.Sprintf("%d after %s", n, calls[n-1])
-					}
-					t.Run(name, func(t *testing.T) {
-						t.Parallel()
-						w.disturbed(t, n, after, reference)
-					})
-				}
-			}
+			sweep(t, calls, func(t *testing.T, n int, after bool) { w.disturbed(t, n, after, reference) })
 		})
+	}
+}
+
+// An operator that is killed while it deletes leaves the rest to its successor.
+func TestACrashAtAnyCallOfADeletionLeavesNothingAlive(t *testing.T) {
+	life, edge := beginDeletion(t, 0, false)
+	life.run(t, edge)
+	expectUndone(t, edge)
+	sweep(t, life.calls, func(t *testing.T, n int, after bool) {
+		first, edge := beginDeletion(t, n, after)
+		first.run(t, edge)
+		newIncarnation(t, 0, false).run(t, edge)
+		expectUndone(t, edge)
+	})
+}
+
+// sweep tries a death before and after each of some requests; a sample of them by default, all with LONG=1.
+func sweep(t *testing.T, calls []string, try func(t *testing.T, n int, after bool)) {
+	t.Helper()
+	t.Logf("%d requests: %s", len(calls), strings.Join(calls, ", "))
+	for n := 1; n <= len(calls); n++ {
+		if os.Getenv("LONG") == "" && n%6 != len(calls)%6 {
+			continue
+		}
+		for when, after := range map[string]bool{"before": false, "after": true} {
+			t.Run(fmt.Sprintf("%d %s %s", n, when, calls[n-1]), func(t *testing.T) {
+				t.Parallel()
+				try(t, n, after)
+			})
+		}
+	}
+}
+
+func beginDeletion(t *testing.T, dieAt int, after bool) (*incarnation, *edgev1.EdgeRegistry) {
+	t.Helper()
+	edge := apply(t, newEdge())
+	newIncarnation(t, 0, false).run(t, edge)
+	g := NewWithT(t)
+	g.Expect(condition(t, edge, edgev1.Ready).Status).To(BeEquivalentTo("True"))
+	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	return newIncarnation(t, dieAt, after), edge
+}
+
+// expectUndone checks what the operator itself does at a deletion: garbage collection does the rest.
+func expectUndone(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), &edgev1.EdgeRegistry{}))).To(BeTrue(), "the EdgeRegistry is gone")
+	secrets := &corev1.SecretList{}
+	g.Expect(admin.List(t.Context(), secrets, client.InNamespace(projectName(edge)))).To(Succeed())
+	g.Expect(secrets.Items).NotTo(ContainElement(Satisfy(func(secret corev1.Secret) bool { return madeFor(&secret, edge.UID) })), "Secrets that keep a token alive")
+	bindings := &rbacv1.RoleBindingList{}
+	g.Expect(admin.List(t.Context(), bindings, client.InNamespace(projectName(edge)))).To(Succeed())
+	for _, binding := range bindings.Items {
+		for _, subject := range binding.Subjects {
+			g.Expect(isSubject(subject, projectName(edge), serviceAccountPrefix+operatorNamespace+":edge-registry-controller-manager")).
+				To(BeFalse(), "the operator gave up what %s gives it", binding.Name)
+		}
 	}
 }
 
