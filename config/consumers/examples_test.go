@@ -83,6 +83,17 @@ func TestEveryFileIsOfTheKindsThatItIsFor(t *testing.T) {
 	}
 }
 
+// A comma in {a: b, c} makes a key "c" without a value, which no strict reader accepts.
+func TestEveryKeyHasAValue(t *testing.T) {
+	for _, file := range must(filepath.Glob("*.yaml")) {
+		var content any
+		for text := range strings.SplitSeq(string(must(os.ReadFile(file))), "\n---\n") {
+			NewWithT(t).Expect(yaml.Unmarshal([]byte(text), &content)).To(Succeed())
+			NewWithT(t).Expect(string(must(json.Marshal(content)))).NotTo(MatchRegexp(`.{0,60}":null`), file)
+		}
+	}
+}
+
 // The logic is in publish.sh alone.
 func TestEveryPipelineRunsTheScriptAndNoCopyOfIt(t *testing.T) {
 	for _, file := range []string{"job.yaml", "tekton.yaml", "github-actions.yaml", "gitlab-ci.yaml"} {
