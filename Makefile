@@ -78,6 +78,10 @@ test-long: controlplane ## Run the simulations and the crashes whole, of which m
 test-race: controlplane ## Run all tests with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 go test -race -timeout 40m $(TEST_ARGS) ./...
 
+.PHONY: consumers
+consumers: controlplane ## Give the Secrets to the real programs that read them: skopeo, podman, buildah, crane, ansible.
+	go test -count=1 -v -timeout 20m ./config/consumers ./test/consumers
+
 .PHONY: demo
 demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
 	CGO_ENABLED=0 go run -trimpath ./hack/demo

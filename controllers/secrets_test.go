@@ -36,7 +36,8 @@ func TestSecretsCarryWhatConsumersRead(t *testing.T) {
 	})))
 	host, prefix := openShift.Host(), openShift.Host()+"/"+edge.Name
 	pullToken := tokenOf(secretOf(t, edge, "pull-here")).Reveal()
-	common := []string{".dockerconfigjson", "HZN_REGISTRY_AUTH", "IMAGE_PREFIX", "OCP_DOCKER_HOST", "OCP_PROJECT", "OCP_TOKEN", "OCP_USER", "ca.crt"}
+	common := []string{".dockerconfigjson", "HZN_REGISTRY_AUTH", "IMAGE_PREFIX", "OCP_DOCKER_HOST", "OCP_PROJECT", "OCP_TOKEN", "OCP_USER", "ca.crt",
+		"type", "provider", "host", "port", "uri", "username", "password"}
 	for _, tt := range []struct {
 		secret, user string
 		keys         []string
@@ -57,6 +58,9 @@ func TestSecretsCarryWhatConsumersRead(t *testing.T) {
 			held(t, secret.Data, "OCP_USER", tt.user)
 			held(t, secret.Data, "OCP_TOKEN", token)
 			held(t, secret.Data, "IMAGE_PREFIX", prefix)
+			held(t, secret.Data, "uri", "https://"+host)
+			held(t, secret.Data, "username", tt.user)
+			held(t, secret.Data, "password", token)
 			held(t, secret.Data, "HZN_REGISTRY_AUTH", host+":nodes:"+pullToken)
 			if tt.user == "nodes" {
 				held(t, secret.Data, "EDGE_CLUSTER_REGISTRY_USERNAME", "nodes")

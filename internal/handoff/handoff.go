@@ -37,6 +37,32 @@ const (
 	KeyCA = "ca.crt"
 )
 
+// Keys of both Secrets under the names that libraries for service bindings look
+// for (servicebinding.io/spec/core/1.1.0, "Well-known Secret Entries").
+const (
+	// KeyType holds what is bound: bindingType.
+	KeyType = "type"
+	// KeyProvider holds who provides it: bindingProvider.
+	KeyProvider = "provider"
+	// KeyBindingHost holds the DNS name of the registry.
+	KeyBindingHost = "host"
+	// KeyBindingPort holds the port of the registry: bindingPort.
+	KeyBindingPort = "port"
+	// KeyURI holds https://HOST.
+	KeyURI = "uri"
+	// KeyUsername holds the user name of its login.
+	KeyUsername = "username"
+	// KeyPassword holds the token of its login.
+	KeyPassword = "password"
+)
+
+const (
+	bindingType     = "container-registry"
+	bindingProvider = "openshift"
+	// bindingPort is where OpenShift's router serves Routes with TLS.
+	bindingPort = "443"
+)
+
 // Keys of the pull Secret alone.
 const (
 	// KeyEdgeClusterUsername holds the puller's user name under the name that agent-install.sh reads.
@@ -132,6 +158,13 @@ func sharedData(in Input, login Login, ca []byte) (map[string][]byte, error) {
 		KeyImagePrefix:      []byte(ImagePrefix(in.Host, in.Project)),
 		KeyRegistryAuth:     []byte(in.Host + ":" + in.Puller.User + ":" + in.Puller.Token.Reveal()),
 		KeyCA:               ca,
+		KeyType:             []byte(bindingType),
+		KeyProvider:         []byte(bindingProvider),
+		KeyBindingHost:      []byte(in.Host),
+		KeyBindingPort:      []byte(bindingPort),
+		KeyURI:              []byte("https://" + in.Host),
+		KeyUsername:         []byte(login.User),
+		KeyPassword:         []byte(login.Token.Reveal()),
 	}, nil
 }
 

@@ -33,6 +33,13 @@ func TestPublishDataHoldsThePushLoginAndThePullAuthOfHzn(t *testing.T) {
 		"IMAGE_PREFIX":      []byte(host + "/" + project),
 		"HZN_REGISTRY_AUTH": []byte(host + ":edge-puller:" + pullToken),
 		"ca.crt":            in.CA,
+		"type":              []byte("container-registry"),
+		"provider":          []byte("openshift"),
+		"host":              []byte(host),
+		"port":              []byte("443"),
+		"uri":               []byte("https://" + host),
+		"username":          []byte("edge-publisher"),
+		"password":          []byte(pushToken),
 	}
 	g.Expect(data).To(Equal(want))
 }
@@ -56,6 +63,13 @@ func TestPullDataHoldsThePullLoginAndNothingOfThePublisher(t *testing.T) {
 		"ca.crt":                         in.CA,
 		"EDGE_CLUSTER_REGISTRY_USERNAME": []byte("edge-puller"),
 		"EDGE_CLUSTER_REGISTRY_TOKEN":    []byte(pullToken),
+		"type":                           []byte("container-registry"),
+		"provider":                       []byte("openshift"),
+		"host":                           []byte(host),
+		"port":                           []byte("443"),
+		"uri":                            []byte("https://" + host),
+		"username":                       []byte("edge-puller"),
+		"password":                       []byte(pullToken),
 	}
 	g.Expect(data).To(Equal(want))
 	for _, secret := range []string{pushToken, pullToken, "edge-publisher", "edge-puller"} {
@@ -82,6 +96,7 @@ func TestToken(t *testing.T) {
 		"an untouched Secret carries its token":           {func(map[string][]byte) {}, true},
 		"an altered CA leaves the token as it is":         {set(handoff.KeyCA, ""), true},
 		"an altered host leaves the token as it is":       {set(handoff.KeyHost, "other.example.test"), true},
+		"an altered password leaves the token as it is":   {set(handoff.KeyPassword, "other"), true},
 		"an emptied Secret carries none":                  {func(data map[string][]byte) { clear(data) }, false},
 		"a missing token is none":                         {func(data map[string][]byte) { delete(data, handoff.KeyToken) }, false},
 		"an empty token is none":                          {set(handoff.KeyToken, ""), false},

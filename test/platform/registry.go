@@ -129,6 +129,8 @@ func (g *Registry) serve(w *answerWriter, r *http.Request) {
 	case r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/"):
 		w.Header().Set("X-Registry-Supports-Signatures", "1")
 		g.serveV2(w, r)
+	case strings.HasPrefix(r.URL.Path, extensions):
+		g.serveSignatures(w, r)
 	default:
 		http.NotFound(w, r)
 	}

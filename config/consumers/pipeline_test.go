@@ -1,0 +1,220 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumers_test
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	host      = "registry.apps.example.test"
+	prefix    = host + "/factory"
+	pushToken = "push-token-text"
+	pullToken = "pull:token-text" // A token may have a colon.
+	digest    = "sha256:0123456789abcdef"
+)
+
+// scriptTools are all commands that publish.sh may use besides an engine and hzn.
+var scriptTools = []string{"cat", "cp", "grep", "mkdir", "mktemp", "rm"}
+
+// recorder is a program that writes down how it was called and says more than it
+// should: it prints both tokens, to both outputs, and ends without a line break.
+// It fails where the file "fail" says so.
+const recorder = `#!/bin/sh
+program=${0##*/}
+{ printf '%s' "$program"; for word; do printf '\037%s' "$word"; done; echo; } >>"$RECORD/calls"
+case "$program $*" in
+*' login '*) cat >"$RECORD/stdin" ;;
+'hzn architecture') echo amd64; exit ;;
+'hzn exchange service publish'*)
+	cat >>"$RECORD/hzn-stdin"
+	echo "$ARCH $SERVICE_VERSION $DOCKER_IMAGE_BASE $SERVICE_IMAGE" >>"$RECORD/hzn-environment"
+	echo "Storing $HZN_REGISTRY_AUTH with the service in the exchange..."
+	if [ -p "$RECORD/gate" ]; then read -r line <"$RECORD/gate"; fi ;;
+'docker image inspect'*) echo "elsewhere.test/x@sha256:bad $INSPECTED"; exit ;;
+esac
+previous=
+for word; do
+	if [ "$previous" = --digestfile ]; then printf '%s' "$DIGEST" >"$word"; fi
+	if [ "${word#--cert-dir=}" != "$word" ]; then cat "${word#--cert-dir=}/ca.crt" >>"$RECORD/ca.crt"; fi
+	previous=$word
+done
+echo "$program says <$OCP_TOKEN$OCP_TOKEN>" >&2
+if [ "$program ${1-}" = "$(cat "$RECORD/fail")" ]; then echo 'no space left' >&2; code=17; fi
+printf '%s' "$OCP_TOKEN and ${HZN_REGISTRY_AUTH#*:*:}"
+exit "${code-0}"
+`
+
+// pipeline is a place where publish.sh runs: a service to build, a PATH with
+// scriptTools and the recorders, and the environment of the publish Secret.
+type pipeline struct {
+	t                            *testing.T
+	shell                        []string
+	script                       []byte
+	service, tools, record, temp string
+	env                          map[string]string
+}
+
+// outcome is what a run leaves behind.
+type outcome struct {
+	stdout, stderr string
+	code           int
+}
+
+// forEachShell runs a test in every shell that this machine has.
+func forEachShell(t *testing.T, test func(t *testing.T, p *pipeline)) {
+	t.Helper()
+	for name, shell := range map[string][]string{
+		"dash": {"dash"}, "bash": {"bash", "--posix"}, "busybox": {"busybox", "sh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, err := exec.LookPath(shell[0])
+			if err != nil {
+				t.Skipf("%s is not installed", shell[0])
+			}
+			t.Parallel()
+			test(t, newPipeline(t, append([]string{path}, shell[1:]...)))
+		})
+	}
+}
+
+func newPipeline(t *testing.T, shell []string) *pipeline {
+	t.Helper()
+	p := &pipeline{t: t, shell: shell, script: must(os.ReadFile("publish.sh")),
+		service: t.TempDir(), tools: t.TempDir(), record: t.TempDir(), temp: t.TempDir()}
+	p.env = map[string]string{
+		"PATH": p.tools, "HOME": p.temp, "TMPDIR": p.temp, "LC_ALL": "C", "RECORD": p.record, "DIGEST": digest,
+		"INSPECTED":       prefix + "/sensor_amd64@" + digest,
+		"OCP_DOCKER_HOST": host, "OCP_USER": "edge-publisher", "OCP_TOKEN": pushToken,
+		"IMAGE_PREFIX": prefix, "HZN_REGISTRY_AUTH": host + ":edge-puller:" + pullToken,
+		"BASE": "sensor", "VERSION": "1.2.3", "ARCH": "amd64",
+		"HZN_ORG_ID": "myorg", "HZN_EXCHANGE_URL": "https://hub.example.test/v1", "HZN_EXCHANGE_USER_AUTH": "me:password",
+	}
+	for _, tool := range scriptTools {
+		p.program(tool, recordingLink(t, tool))
+	}
+	for _, program := range []string{"docker", "podman", "buildah", "hzn"} {
+		p.program(program, recorder)
+	}
+	p.write("Dockerfile", "FROM scratch\n")
+	p.write("horizon/service.definition.json", `{"image": "$SERVICE_IMAGE"}`)
+	p.write("ca.crt", "the CA\n")
+	p.failAt("nothing")
+	return p
+}
+
+// recordingLink is a program that runs the one of this machine and writes down how.
+func recordingLink(t *testing.T, tool string) string {
+	t.Helper()
+	path, err := exec.LookPath(tool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "#!/bin/sh\necho \"$0 $*\" >>\"$RECORD/tools\"\nexec " + path + " \"$@\"\n"
+}
+
+// another is a fresh pipeline with the same shell.
+func (p *pipeline) another(t *testing.T) *pipeline {
+	return newPipeline(t, p.shell)
+}
+
+func (p *pipeline) program(name, content string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.tools, name), []byte(content), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *pipeline) remove(names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(p.tools, name)); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// write makes a file of the service.
+func (p *pipeline) write(name, content string) {
+	p.t.Helper()
+	path := filepath.Join(p.service, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// failAt has the first call that begins with the words exit with 17.
+func (p *pipeline) failAt(words string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.record, "fail"), []byte(words), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// command pipes the script into the shell.
+func (p *pipeline) command(args ...string) *exec.Cmd {
+	command := exec.CommandContext(p.t.Context(), p.shell[0], append(append(slices.Clone(p.shell[1:]), "-s", "--"), args...)...)
+	command.Stdin, command.Dir = bytes.NewReader(p.script), p.service
+	for _, name := range slices.Sorted(maps.Keys(p.env)) {
+		command.Env = append(command.Env, name+"="+p.env[name])
+	}
+	return command
+}
+
+func (p *pipeline) run(args ...string) outcome {
+	p.t.Helper()
+	command := p.command(args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return outcome{stdout: stdout.String(), stderr: stderr.String(), code: command.ProcessState.ExitCode()}
+}
+
+// calls are those of the engines and of hzn, with a space between the words.
+func (p *pipeline) calls() []string {
+	text := strings.ReplaceAll(p.recorded("calls"), "\x1f", " ")
+	text = strings.ReplaceAll(text, p.scratchOf(text), "SCRATCH")
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// scratchOf finds the scratch directory of the script, whose name is random.
+func (p *pipeline) scratchOf(text string) string {
+	_, after, found := strings.Cut(text, p.temp+"/")
+	if !found {
+		return "\x00"
+	}
+	name, _, _ := strings.Cut(after, "/")
+	return p.temp + "/" + name
+}
+
+// recorded is the text of a file of the recorders, empty when there is none.
+func (p *pipeline) recorded(name string) string {
+	content, err := os.ReadFile(filepath.Join(p.record, name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		p.t.Fatal(err)
+	}
+	return string(content)
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
