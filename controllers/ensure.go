@@ -38,6 +38,10 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		if !apierrors.IsAlreadyExists(err) {
 			return created, err
 		}
+		if _, listed := desired.(*rbacv1.RoleBinding); listed {
+			// The pass has listed them all: this one was made since, and the next pass sees whose it is.
+			return nil, apierrors.NewConflict(rbacv1.Resource("rolebindings"), desired.GetName(), err)
+		}
 		live = desired.DeepCopyObject().(client.Object)
 		if err := r.Get(ctx, client.ObjectKeyFromObject(desired), live); err != nil {
 			return nil, fmt.Errorf("read %s: %w", r.describe(desired), err)

@@ -35,8 +35,10 @@ const (
 // so for all EdgeRegistries. Times are by the operator's clock.
 type contest struct {
 	mu sync.Mutex
-	// set is when the operator last switched the default route on.
+	// set is when the operator last switched the default route on, and of in which Config: one that
+	// was deleted and made anew starts without the route, and nobody fights.
 	set time.Time
+	of  types.UID
 	// lost is when it found that somebody had switched it off again, at this resource version.
 	lost    time.Time
 	version string
@@ -64,7 +66,7 @@ func (r *EdgeRegistryReconciler) switchOn(ctx context.Context, s *scope, config 
 	if err := r.writeDefaultRoute(ctx, config.Name, `{"spec":{"defaultRoute":true}}`); err != nil {
 		return err
 	}
-	r.contest.set, r.contest.lost = s.now, time.Time{}
+	r.contest.set, r.contest.of, r.contest.lost = s.now, config.UID, time.Time{}
 	s.wrote = true
 	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteSet, message: "set spec.defaultRoute of the image registry Config"})
 	return nil
@@ -72,6 +74,9 @@ func (r *EdgeRegistryReconciler) switchOn(ctx context.Context, s *scope, config 
 
 // judge returns an error while the default route is contested.
 func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
+	if config.UID != c.of {
+		c.set, c.lost = time.Time{}, time.Time{}
+	}
 	if c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow {
 		c.lost, c.version = now, config.ResourceVersion
 	}

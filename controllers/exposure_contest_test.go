@@ -126,6 +126,14 @@ func TestTheContestOverTheDefaultRoute(t *testing.T) {
 			NewWithT(t).Expect(err != nil).To(Equal(tt.want), "%v", err)
 		})
 	}
+	t.Run("a Config that was made anew ends it", func(t *testing.T) {
+		g := NewWithT(t)
+		c := set(0)
+		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
+		anew := at("8")
+		anew.UID = "another"
+		g.Expect(c.judge(anew, start)).To(Succeed())
+	})
 	t.Run("an old view of true does not end it", func(t *testing.T) {
 		g := NewWithT(t)
 		c := set(0)
