@@ -162,8 +162,11 @@ func clusterRoleOf(role *unstructured.Unstructured) *unstructured.Unstructured {
 	return role
 }
 
+// bindingTo is a binding to a ClusterRole, named after it: a roleRef cannot be changed, so the binding of an earlier
+// installation without OLM must not have the same name.
 func bindingTo(binding, role *unstructured.Unstructured) *unstructured.Unstructured {
 	binding = binding.DeepCopy()
+	binding.SetName(role.GetName())
 	binding.Object["roleRef"] = map[string]any{"apiGroup": rbacv1.GroupName, "kind": "ClusterRole", "name": role.GetName()}
 	return binding
 }
