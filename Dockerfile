@@ -14,7 +14,7 @@ COPY api api
 COPY controllers controllers
 COPY internal internal
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /manager .
+    go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /manager .
 
 # Nothing but the program, the system's root certificates and time zones. Where Red Hat's base is required, use
 # registry.access.redhat.com/ubi9/ubi-micro and copy /etc/pki/ca-trust from ubi9/ubi, because ubi-micro has no roots.

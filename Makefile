@@ -1,7 +1,14 @@
 # `make help` lists the targets. Go, make and a POSIX shell are enough for all of them but the image ones.
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# As many digits in every clone: by itself git takes more the more objects it holds.
+VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo dev)
 IMG ?= controller:latest
+# What `make dist` and `make bundle` write about: the release that comes next, and where its image will be. The image
+# has no home yet, so name yours: RELEASE_IMG=registry.example.com/edge-registry-operator@sha256:...
+RELEASE ?= 0.1.0
+RELEASE_IMG ?= quay.example.com/edge/edge-registry-operator:v$(RELEASE)
+BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
+PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 TEST_ARGS ?=
@@ -11,6 +18,7 @@ TEST_ARGS ?=
 # the hundreds of modules that it requires would choose the versions that the generators are built from.
 CONTROLLER_GEN := go tool -modfile=$(CURDIR)/hack/tools/go.mod controller-gen
 KUSTOMIZE := go tool -modfile=$(CURDIR)/hack/tools/go.mod kustomize
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 GOLANGCI_LINT := go tool -modfile=$(CURDIR)/hack/lint/go.mod golangci-lint
 
 # The version comes from git describe. The go command's own stamp fails in a checkout that belongs to another user.
@@ -42,6 +50,10 @@ generate: ## Write the DeepCopy methods of api/.
 manifests: ## Write the CustomResourceDefinition and the operator's roles from the markers in the code.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=edge-registry-manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: bundle
+bundle: manifests ## Write bundle/ for the Operator Lifecycle Manager and the samples of the console, from config/.
+	CGO_ENABLED=0 go run -trimpath ./hack/bundle -version '$(RELEASE)' -image '$(RELEASE_IMG)'
 
 .PHONY: fmt
 fmt: ## Format the Go code.
@@ -82,6 +94,15 @@ test-race: controlplane ## Run all tests with the race detector, which needs a C
 consumers: controlplane ## Give the Secrets to the real programs that read them: skopeo, podman, buildah, crane, ansible.
 	go test -count=1 -v -timeout 20m ./config/consumers ./test/consumers
 
+# Etcd does not start in this mode, so the control plane of the tests stays out of it.
+.PHONY: test-fips
+test-fips: controlplane ## Run the operator's tests with cryptography that FIPS 140-3 allows and no other.
+	GODEBUG=fips140=only go test -timeout 20m $(TEST_ARGS) . ./api/... ./config ./controllers ./internal/... ./test/platform
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs the database at vuln.go.dev.
+	$(GOVULNCHECK) .
+
 .PHONY: demo
 demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
 	CGO_ENABLED=0 go run -trimpath ./hack/demo
@@ -96,9 +117,27 @@ build: ## Build bin/manager.
 run: ## Run the manager on this machine against the current kubeconfig. ARGS adds flags.
 	POD_NAMESPACE=edge-registry-system go run . $(ARGS)
 
+.PHONY: dist
+dist: ## Write install.yaml, static binaries, bills of materials and checksums into dist/.
+	CGO_ENABLED=0 go run -trimpath ./hack/dist -version '$(VERSION)' -image '$(RELEASE_IMG)'
+
 .PHONY: docker-build
-docker-build: ## Build the image IMG.
+docker-build: ## Build the image IMG, with CONTAINER_TOOL=podman by Podman.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+# Docker pushes at once, because it cannot keep an image of several architectures; Podman fills a manifest list first.
+.PHONY: docker-buildx
+docker-buildx: ## Build the image IMG for the architectures in PLATFORMS and push it.
+ifeq ($(notdir $(CONTAINER_TOOL)),podman)
+	$(CONTAINER_TOOL) build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --manifest $(IMG) .
+	$(CONTAINER_TOOL) manifest push --all $(IMG)
+else
+	$(CONTAINER_TOOL) buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMG) --push .
+endif
+
+.PHONY: bundle-build
+bundle-build: ## Build the image BUNDLE_IMG of bundle/.
+	$(CONTAINER_TOOL) build -f bundle/bundle.Dockerfile -t $(BUNDLE_IMG) bundle
 
 ##@ Deploy
 

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
 )
 
 const fieldManager = "edge-registry-env"
@@ -25,27 +25,7 @@ const fieldManager = "edge-registry-env"
 // Rendered returns the objects of config/default, as kustomize renders them, in
 // the order in which they can be applied.
 func (e *Env) Rendered() ([]*unstructured.Unstructured, error) {
-	options := krusty.MakeDefaultOptions()
-	// As the kustomize command does by default: namespaces and CRDs come first.
-	options.Reorder = krusty.ReorderOptionLegacy
-	resources, err := krusty.MakeKustomizer(options).
-		Run(filesys.MakeFsOnDisk(), filepath.Join(RepoRoot(), "config", "default"))
-	if err != nil {
-		return nil, fmt.Errorf("render config/default: %w", err)
-	}
-	objects := make([]*unstructured.Unstructured, 0, resources.Size())
-	for _, resource := range resources.Resources() {
-		content, err := resource.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", resource.CurId(), err)
-		}
-		object := &unstructured.Unstructured{}
-		if err := object.UnmarshalJSON(content); err != nil {
-			return nil, fmt.Errorf("decode %s: %w", resource.CurId(), err)
-		}
-		objects = append(objects, object)
-	}
-	return objects, nil
+	return manifests.Render(filepath.Join(RepoRoot(), "config", "default"))
 }
 
 // InstallOperator applies config/default as the admin, without its Deployment and

@@ -1,0 +1,110 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
+)
+
+const testImage = "registry.example.com/edge/operator:v9.9.9"
+
+func TestTheInstallManifestIsConfigDefaultWithTheImage(t *testing.T) {
+	g := NewWithT(t)
+	r := &release{root: "../..", out: t.TempDir(), version: "v9.9.9", image: testImage}
+	g.Expect(r.installYAML()).To(Succeed())
+	content, err := os.ReadFile(filepath.Join(r.out, "install.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	want, err := manifests.Render("../../config/default")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(manifests.SetImage(want, testImage)).To(Succeed())
+
+	about, rest, _ := strings.Cut(string(content), "---\n")
+	g.Expect(about).To(ContainSubstring("v9.9.9"))
+	documents := strings.Split(rest, "\n---\n")
+	g.Expect(documents).To(HaveLen(len(want)))
+	for i, document := range documents {
+		var object unstructured.Unstructured
+		g.Expect(yaml.Unmarshal([]byte(document), &object.Object)).To(Succeed())
+		wanted, err := yaml.Marshal(want[i].Object)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(strings.TrimSuffix(document, "\n")).To(Equal(strings.TrimSuffix(string(wanted), "\n")), "%s %s", object.GetKind(), object.GetName())
+	}
+	g.Expect(string(content)).To(ContainSubstring("image: " + testImage))
+	g.Expect(string(content)).NotTo(ContainSubstring(manifests.Image))
+}
+
+func TestAnImageThatIsNowhereIsAnError(t *testing.T) {
+	NewWithT(t).Expect(manifests.SetImage(nil, testImage)).To(MatchError(ContainSubstring("no Deployment")))
+}
+
+func TestChecksumsAreWhatSha256sumReads(t *testing.T) {
+	g := NewWithT(t)
+	folder := t.TempDir()
+	for name, content := range map[string]string{"b": "two", "a": "one"} {
+		g.Expect(os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600)).To(Succeed())
+	}
+	g.Expect(checksums(folder)).To(Succeed())
+	content, err := os.ReadFile(filepath.Join(folder, checksumFile))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(content)).To(Equal(fmt.Sprintf("%x  a\n%x  b\n", sha256.Sum256([]byte("one")), sha256.Sum256([]byte("two")))))
+}
+
+// TestTheBillListsWhatTheBinaryIsMadeOf reads the test's own binary.
+func TestTheBillListsWhatTheBinaryIsMadeOf(t *testing.T) {
+	g := NewWithT(t)
+	binary, err := os.Executable()
+	g.Expect(err).NotTo(HaveOccurred())
+	link := filepath.Join(t.TempDir(), "operator")
+	g.Expect(os.Symlink(binary, link)).To(Succeed())
+	g.Expect(writeBill(link, "v9.9.9")).To(Succeed())
+	content, err := os.ReadFile(link + ".cdx.json")
+	g.Expect(err).NotTo(HaveOccurred())
+	var b bill
+	g.Expect(json.Unmarshal(content, &b)).To(Succeed())
+
+	g.Expect(b.Format + b.SpecVersion).To(Equal("CycloneDX1.6"))
+	g.Expect(b.SerialNumber).To(MatchRegexp(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`))
+	g.Expect(b.Metadata.Component.Version).To(Equal("v9.9.9"))
+	g.Expect(b.Metadata.Component.Hashes).To(HaveLen(1))
+	listed := map[string]string{}
+	for _, c := range b.Components {
+		g.Expect(c.Ref).To(Equal(c.PURL))
+		listed[c.Name] = c.Version
+	}
+	g.Expect(listed).To(HaveLen(len(b.Components)), "each once")
+	g.Expect(listed).To(HaveKey("stdlib"))
+	info, ok := debug.ReadBuildInfo()
+	g.Expect(ok).To(BeTrue())
+	g.Expect(info.Deps).NotTo(BeEmpty())
+	for _, dependency := range info.Deps {
+		g.Expect(listed).To(HaveKeyWithValue(dependency.Path, dependency.Version))
+	}
+}
+
+func TestABillNamesTheReplacementAndEscapesVersions(t *testing.T) {
+	g := NewWithT(t)
+	info := &debug.BuildInfo{GoVersion: "go1.26.8", Deps: []*debug.Module{
+		{Path: "example.com/old", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/new", Version: "v2.0.0+incompatible", Sum: "h1:x"}},
+	}}
+	sum := sha256.Sum256([]byte("binary"))
+	b := newBill(info, "operator", "v9.9.9", sum[:])
+	g.Expect(b.Components[0].PURL).To(Equal("pkg:golang/stdlib@1.26.8"))
+	g.Expect(b.Components[1].PURL).To(Equal("pkg:golang/example.com/new@v2.0.0%2Bincompatible"))
+	g.Expect(newBill(info, "operator", "v9.9.9", sum[:])).To(Equal(b), "the same binary has the same bill")
+	other := sha256.Sum256([]byte("another"))
+	g.Expect(newBill(info, "operator", "v9.9.9", other[:]).SerialNumber).NotTo(Equal(b.SerialNumber))
+}
