@@ -70,11 +70,12 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 			generationAnnotation: "1", accountUIDAnnotation: string(account.UID), causeAnnotation: causeUnpublished.name,
 			issuedAtAnnotation:           timestamp(anchor.CreationTimestamp.Time),
 			corev1.ServiceAccountNameKey: account.Name, corev1.ServiceAccountUIDKey: string(account.UID),
+			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
 		}), "nothing of the spec's is on it")
 		labels := maps.Clone(anchor.Labels)
 		delete(labels, "kubernetes.io/legacy-token-last-used")
 		g.Expect(labels).To(Equal(map[string]string{
-			managedByLabel: fieldManager, edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: roleValue(role)}))
+			managedByLabel: fieldManager, edgeLabel: edge.Name, uidLabel: string(edge.UID), kindLabel: kindAnchor, roleLabel: roleValue(role)}))
 		for _, absent := range []string{expiresAtAnnotation, credentialIDAnnotation} {
 			g.Expect(secret.Annotations).NotTo(HaveKey(absent))
 		}
