@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/util/workqueue"
@@ -98,7 +99,7 @@ func (r *EdgeRegistryReconciler) spread(ctx context.Context, s *scope, p *public
 		if targets.Has(e.namespace) {
 			e.err = r.deliver(ctx, e, template, want, listed.Has(e.namespace))
 		} else {
-			e.err = r.withdraw(ctx, e, p.secret)
+			e.err = r.withdraw(ctx, e, p.secret, ownedBy)
 		}
 		e.why = r.explainCopy(ctx, e.namespace, e.err)
 	})
@@ -146,9 +147,9 @@ func (r *EdgeRegistryReconciler) deliver(ctx context.Context, e *errand, templat
 }
 
 // withdraw deletes a copy, but nothing that is not this EdgeRegistry's.
-func (r *EdgeRegistryReconciler) withdraw(ctx context.Context, e *errand, name string) error {
+func (r *EdgeRegistryReconciler) withdraw(ctx context.Context, e *errand, name string, ours func(client.Object, types.UID) bool) error {
 	live, err := r.readCopy(ctx, e.namespace, name)
-	if err != nil || live == nil || !ownedBy(live, e.scope.edge.UID) {
+	if err != nil || live == nil || !ours(live, e.scope.edge.UID) {
 		return err
 	}
 	if live.DeletionTimestamp.IsZero() {
@@ -181,7 +182,7 @@ func (r *EdgeRegistryReconciler) removeCopies(ctx context.Context, s *scope) err
 			}
 		}
 		errands := runErrands(ctx, s, sets.List(namespaces), func(ctx context.Context, e *errand) {
-			e.err = r.withdraw(ctx, e, l.secret)
+			e.err = r.withdraw(ctx, e, l.secret, madeFor)
 		})
 		for _, e := range errands {
 			s.notes = append(s.notes, e.scope.notes...)
@@ -252,7 +253,7 @@ func isCopy(object client.Object) bool {
 
 // copiedTo are the namespaces that may hold a copy, as the published Secret records them.
 func (r *EdgeRegistryReconciler) copiedTo(s *scope, published *corev1.Secret) []string {
-	if published == nil || !ownedBy(published, s.edge.UID) {
+	if published == nil || !madeFor(published, s.edge.UID) {
 		return nil
 	}
 	namespaces := strings.Split(published.Annotations[copiedToAnnotation], ",")

@@ -181,7 +181,8 @@ func TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken(t *testing.T) {
 func TestDeletionRevokesTheTokensItself(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t, muchLater)
-	edge := awaitReady(t, apply(t, newEdge()))
+	target := makeTarget(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target))))
 	g.Expect(edge.Finalizers).To(Equal([]string{cleanupFinalizer}))
 	writes := o.wire.writes()
 	g.Expect(writes[0]).To(Equal("PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/"+edge.Name), "it is held before anything is done for it")
@@ -192,6 +193,7 @@ func TestDeletionRevokesTheTokensItself(t *testing.T) {
 		expectDead(t, token)
 	}
 	expectEvent(t, edge, edgev1.ReasonTokensRevoked, "edge-publisher and edge-puller", edge.Name)
+	g.Expect(noCopyIn(t, target, pullSecretName(edge))).To(BeTrue(), "a copy is a token too")
 	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: edge.Name, Name: "edge-puller"}, &corev1.ServiceAccount{})).
 		To(Succeed(), "what carries no token stays, as --cascade=orphan asks")
 }
