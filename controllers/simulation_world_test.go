@@ -267,6 +267,14 @@ func (w *world) useToken(t *testing.T, p promise) {
 	access, err := registry.New(p.host, transport).Probe(t.Context(), p.project, p.user, p.token)
 	g.Expect(err).NotTo(HaveOccurred(), "%s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
 	g.Expect(access.Pull).To(BeTrue())
+	// The API server remembers a good token for ten seconds of its own, which are days here: what the
+	// token is bound to has to be there.
+	claims, err := credential.ReadClaims(p.token)
+	g.Expect(err).NotTo(HaveOccurred())
+	anchor := &corev1.Secret{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: p.project, Name: claims.AnchorName}, anchor)).To(Succeed(),
+		"the anchor of a token of %s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
+	g.Expect(anchor.UID).To(Equal(claims.AnchorUID))
 	w.checkedTokens++
 }
 
