@@ -123,6 +123,7 @@ func (r *EdgeRegistryReconciler) writeFinalizers(ctx context.Context, before, af
 // conclude writes the status of an EdgeRegistry that no pass is made over, and tells of a new
 // reason of Ready.
 func (r *EdgeRegistryReconciler) conclude(ctx context.Context, before, after *edgev1.EdgeRegistry, kind string) (ctrl.Result, error) {
+	observe(after)
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return ctrl.Result{}, nil
 	}

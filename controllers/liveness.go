@@ -27,7 +27,12 @@ func (r *EdgeRegistryReconciler) weighRefusal(ctx context.Context, s *scope, l *
 	if !errors.As(trial, &b) || b.reason != edgev1.ReasonCredentialRefused {
 		return trial
 	}
-	if dead, err := r.isDead(ctx, l.token.Token); err != nil || !dead {
+	dead, err := r.isDead(ctx, l.token.Token)
+	if err != nil {
+		return trial
+	}
+	if !dead {
+		b.message += fmt.Sprintf("; but the API server accepts %s's token: look at the registry's pods", l.account)
 		return trial
 	}
 	r.remember(s, l, func(m *memory) { m.refused = l.token.claims.AnchorUID })
