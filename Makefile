@@ -80,7 +80,7 @@ endif
 
 .PHONY: test
 test: controlplane ## Run all tests. TEST_ARGS adds flags, as in TEST_ARGS='-run Token -v'.
-	go test -timeout 30m $(TEST_ARGS) ./...
+	hack/test.sh $(TEST_ARGS)
 
 .PHONY: test-long
 test-long: controlplane ## Run the simulations and the crashes whole, of which make test runs a part. TEST_ARGS=-v shows the figures.

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs all tests; arguments go to go test. The suite of controllers/ takes longest and mostly waits, for tokens to die or
+# clocks to be looked at, so its tests are dealt to PARTS processes, each with a control plane of its own. With -run in
+# the arguments there is nothing to deal.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+flags=(-timeout 30m "$@")
+case " $* " in *' -run'*) exec go test "${flags[@]}" ./... ;; esac
+
+parts=${PARTS:-3}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
+
+mapfile -t tests < <(grep -hoE '^func (Test|Fuzz)[A-Za-z0-9_]+' controllers/*_test.go | sed 's/^func //' | grep -vx TestMain)
+mapfile -t packages < <(go list ./... | grep -v '/controllers$')
+# Compiled once, before three need it at the same time.
+go test -c -o /dev/null ./controllers
+
+running=()
+for ((part = 0; part < parts; part++)); do
+  pattern=''
+  for ((i = part; i < ${#tests[@]}; i += parts)); do pattern+="|${tests[i]}"; done
+  go test "${flags[@]}" -run "^(${pattern#|})\$" ./controllers >"$scratch/controllers-$part" 2>&1 &
+  running+=("$!:controllers-$part")
+done
+
+status=0
+go test "${flags[@]}" "${packages[@]}" || status=1
+for one in "${running[@]}"; do
+  wait "${one%%:*}" || status=1
+  cat "$scratch/${one#*:}"
+done
+exit "$status"
