@@ -1,0 +1,6 @@
+-- Each new value is one request.
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["edge.open-horizon.io/rotate"] = os.date("!%Y-%m-%dT%H:%M:%SZ")
+return obj
