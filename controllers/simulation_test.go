@@ -61,17 +61,21 @@ func TestSimulatedTimeLosesNoConsumer(t *testing.T) {
 	}
 }
 
-// play lets the time pass. The router's CA changes in the middle: its successor is published an
-// overlap before the router shows it.
+// caPeriod is how often the router's CA changes at the latest: it lasts two years.
+const caPeriod = 600 * 24 * time.Hour
+
+// play lets the time pass. The router's CA changes in the middle, and in time before it ends: its
+// successor is published an overlap before the router shows it.
 func (run *simulation) play(t *testing.T, length time.Duration) {
 	g := NewWithT(t)
 	w := newWorld(t)
 	edge := apply(t, newEdge(run.spec))
 	begin := w.clock.Now()
-	end, announce := begin.Add(length), begin.Add(length/2)
-	change := announce.Add(run.overlap)
-	w.at(announce, w.announceCA)
-	w.at(change, w.changeCA)
+	end, period := begin.Add(length), min(length/2, caPeriod)
+	for announce := begin.Add(period); announce.Add(run.overlap).Before(end); announce = announce.Add(period) {
+		w.at(announce, w.announceCA)
+		w.at(announce.Add(run.overlap), w.changeCA)
+	}
 	var earlyHeap uint64
 	w.at(begin.Add(length/4), func(*testing.T) { earlyHeap = heap() })
 	passes, most := 0, 0

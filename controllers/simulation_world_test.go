@@ -128,6 +128,11 @@ func (w *world) move(response *http.Response) (*http.Response, error) {
 		role = edgev1.TokenPublisher
 	}
 	w.mu.Lock()
+	for token, known := range w.real {
+		if !w.clock.Now().Before(known.expiry) {
+			delete(w.real, token)
+		}
+	}
 	w.real[moved] = realToken{request.Status.Token, claims}
 	w.minted[role]++
 	w.mu.Unlock()
