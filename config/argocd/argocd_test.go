@@ -230,3 +230,10 @@ func TestTheSnippetsHoldTheSameLua(t *testing.T) {
 		}
 	}
 }
+
+func TestADeletionIsProgressWhateverWasWrongBefore(t *testing.T) {
+	obj := object(t, "testdata/stalled.yaml")
+	g := NewWithT(t)
+	g.Expect(unstructured.SetNestedField(obj, "2026-03-02T08:00:00Z", "metadata", "deletionTimestamp")).To(Succeed())
+	g.Expect(run(t, read(t, "health.lua"), obj)).To(HaveKeyWithValue("status", "Progressing"))
+}
