@@ -192,8 +192,9 @@ func (s *scope) anchors(l *login) []*corev1.Secret {
 	return anchors
 }
 
-func wasPublished(anchor *corev1.Secret) bool {
-	return anchor.Annotations[issuedAtAnnotation] != ""
+// wasPublished reports an anchor of either type that is marked as that of a published token.
+func wasPublished(anchor metav1.Object) bool {
+	return anchor.GetAnnotations()[issuedAtAnnotation] != ""
 }
 
 // generationOf is the generation of an anchor, by its name, which nobody can alter.

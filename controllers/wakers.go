@@ -191,7 +191,7 @@ func drain(events watch.Interface, resourceVersion string, changed func(metav1.O
 // isNewAnchor reports an anchor whose token is not published. It comes and goes within a pass: were
 // it news, a pass that fails after the mint would wake the next, without any pause between.
 func isNewAnchor(object metav1.Object) bool {
-	return object.GetLabels()[kindLabel] == kindAnchor && object.GetAnnotations()[credentialIDAnnotation] == ""
+	return object.GetLabels()[kindLabel] == kindAnchor && !wasPublished(object)
 }
 
 // accessor is a short name for the metadata of an object that may be of any kind.

@@ -30,8 +30,15 @@ func anchorMetadata(name, resourceVersion, credentialID string) *metav1.PartialO
 	anchor := metadataOf(name, resourceVersion)
 	anchor.Labels = map[string]string{kindLabel: kindAnchor}
 	if credentialID != "" {
-		anchor.Annotations = map[string]string{credentialIDAnnotation: credentialID}
+		anchor.Annotations = map[string]string{credentialIDAnnotation: credentialID, issuedAtAnnotation: "2026-11-22T03:39:14Z"}
 	}
+	return anchor
+}
+
+// lastingAnchor is the anchor of a published token that does not expire, and so has no id.
+func lastingAnchor(name, resourceVersion string) *metav1.PartialObjectMetadata {
+	anchor := anchorMetadata(name, resourceVersion, "id")
+	delete(anchor.Annotations, credentialIDAnnotation)
 	return anchor
 }
 
@@ -72,6 +79,11 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 				{Type: watch.Deleted, Object: anchorMetadata("revoked", "12", "id")},
 			},
 			[]string{"altered", "published", "revoked"}, "12", false,
+		},
+		{
+			"the anchor of a token that does not expire is news when it is deleted, which revokes the token",
+			[]watch.Event{{Type: watch.Deleted, Object: lastingAnchor("revoked", "8")}},
+			[]string{"revoked"}, "8", false,
 		},
 		{
 			"an error means that events may have been missed",
