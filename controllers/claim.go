@@ -36,13 +36,12 @@ func (s *scope) claims() []claim {
 	for _, l := range s.logins() {
 		role := roleValue(l.role)
 		binding := bindingName(s.edge, l.role)
-		kind := map[edgev1.TokenRole]string{edgev1.TokenPublisher: kindPublish, edgev1.TokenPuller: kindPull}[l.role]
 		claims = append(claims,
 			claim{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), l.account,
 				"spec.openshift." + role + ".serviceAccountName", s.live.accounts[l.account], false},
 			claim{rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), binding, "metadata.name", s.live.bindings[binding], true},
 			claim{corev1.SchemeGroupVersion.WithKind("Secret"), l.secret,
-				"spec.secrets." + kind + ".name", s.live.secrets[l.secret], false},
+				"spec.secrets." + l.secretKind() + ".name", s.live.secrets[l.secret], false},
 		)
 	}
 	return claims
@@ -62,7 +61,9 @@ func (r *EdgeRegistryReconciler) claimNames(ctx context.Context, s *scope) error
 			stranger.SetGroupVersionKind(c.kind)
 			err := r.Get(ctx, client.ObjectKey{Namespace: s.project, Name: c.name}, stranger)
 			if apierrors.IsNotFound(err) {
-				s.live.free.Insert(c.name)
+				if c.kind.Kind == "Secret" {
+					s.live.free.Insert(c.name)
+				}
 				continue
 			}
 			if err != nil {

@@ -275,13 +275,6 @@ func (r *EdgeRegistryReconciler) mayHoldCopy(s *scope, namespace string) bool {
 	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != s.project && !reservedProject(namespace, r.Namespace)
 }
 
-func (s *scope) secretSpec(l *login) edgev1.SecretSpec {
-	if l.role == edgev1.TokenPublisher {
-		return s.edge.Spec.Secrets.Publish
-	}
-	return s.edge.Spec.Secrets.Pull
-}
-
 // werePublished reports that both Secrets were up to date when the status was written, whatever
 // became of their copies.
 func werePublished(edge *edgev1.EdgeRegistry) bool {

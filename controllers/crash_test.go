@@ -4,9 +4,7 @@
 package controllers
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -18,7 +16,6 @@ import (
 
 	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -82,14 +79,8 @@ func (life *incarnation) send(r *http.Request, next http.RoundTripper) (*http.Re
 }
 
 func (life *incarnation) note(response *http.Response) {
-	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	response.Body = io.NopCloser(bytes.NewReader(body))
-	answer := &authenticationv1.TokenRequest{}
-	if err != nil || !decodeTokenRequest(body, answer) {
-		return
-	}
-	if claims, err := credential.ReadClaims(credential.NewToken(answer.Status.Token)); err == nil {
+	canary.issued(response)
+	if claims, err := credential.ReadClaims(tokenIn(response)); err == nil {
 		life.issued = append(life.issued, claims)
 	}
 }

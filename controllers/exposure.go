@@ -114,11 +114,9 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 				"registry Config %q has no storage, and gets no Route before it has: set spec.storage", config.Name)
 		}
 	}
-	for _, condition := range config.Status.Conditions {
-		if condition.Type == operatorv1.OperatorStatusTypeDegraded && condition.Status == operatorv1.ConditionTrue {
-			return waiting(edgev1.ReasonRouteNotFound,
-				"Route %q is not there yet; registry Config %q is Degraded: %s: %s", name, config.Name, condition.Reason, condition.Message)
-		}
+	if degraded := registryCondition(config, operatorv1.OperatorStatusTypeDegraded); degraded != nil && degraded.Status == operatorv1.ConditionTrue {
+		return waiting(edgev1.ReasonRouteNotFound,
+			"Route %q is not there yet; registry Config %q is Degraded: %s: %s", name, config.Name, degraded.Reason, degraded.Message)
 	}
 	return waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
 }

@@ -79,11 +79,11 @@ func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anc
 		}
 	})
 	s.notes = append(s.notes, note{edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which %s, because %s%s",
-		l.account, fresh.generation, s.lifeOf(fresh.claims), why.text, s.adviseOnSuperseded(l)), anchor})
+		l.account, fresh.generation, lifeOf(fresh.claims), why.text, s.adviseOnSuperseded(l)), anchor})
 }
 
 // lifeOf says how long a token works.
-func (s *scope) lifeOf(claims credential.Claims) string {
+func lifeOf(claims credential.Claims) string {
 	if claims.Expires() {
 		return "expires at " + claims.Expiry.Format(time.RFC3339)
 	}

@@ -81,16 +81,22 @@ func (o *operator) pass(t *testing.T, edge *edgev1.EdgeRegistry) {
 }
 
 // activePasses is how many passes are running.
-func activePasses() (active float64, err error) {
+func activePasses() (float64, error) { return sumOf("controller_runtime_active_workers") }
+
+// passes is how many passes have ended in this process.
+func passes() (float64, error) { return sumOf("controller_runtime_reconcile_total") }
+
+// sumOf adds up a gauge or a counter over its labels.
+func sumOf(name string) (sum float64, err error) {
 	families, err := metrics.Registry.Gather()
 	for _, family := range families {
-		if family.GetName() == "controller_runtime_active_workers" {
+		if family.GetName() == name {
 			for _, metric := range family.GetMetric() {
-				active += metric.GetGauge().GetValue()
+				sum += metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
 			}
 		}
 	}
-	return active, err
+	return sum, err
 }
 
 // heals asks for passes until the EdgeRegistry is Ready.

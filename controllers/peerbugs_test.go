@@ -19,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -98,21 +97,6 @@ func TestSecretsAreListedByLabelAndWatchedWithoutTheirContents(t *testing.T) {
 	g.Expect(wrong).To(BeEmpty(), "they read Secrets that are not the operator's, or hold them in memory")
 }
 
-// passesEnded is how many passes were made in this process.
-func passesEnded(t *testing.T) (ended float64) {
-	t.Helper()
-	families, err := metrics.Registry.Gather()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, family := range families {
-		if family.GetName() == "controller_runtime_reconcile_total" {
-			for _, metric := range family.GetMetric() {
-				ended += metric.GetCounter().GetValue()
-			}
-		}
-	}
-	return ended
-}
-
 func TestARegistryThatIsRemovedWithItsDockercfgSecretsCausesNoWrite(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -138,9 +122,10 @@ func TestARegistryThatIsRemovedWithItsDockercfgSecretsCausesNoWrite(t *testing.T
 	awaitReason(t, edge, edgev1.RegistryExposed, edgev1.ReasonRegistryRemoved)
 	written := len(o.wire.writes())
 	for range 3 {
-		ended := passesEnded(t)
+		ended, err := passes()
+		g.Expect(err).NotTo(HaveOccurred())
 		askForAPass(t, edge)
-		g.Eventually(func() float64 { return passesEnded(t) }).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", ended))
+		g.Eventually(passes).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", ended))
 	}
 	g.Expect(o.wire.writes()[written:]).To(BeEmpty(), "not even a status")
 	setManagement(operatorv1.Managed)(t)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
@@ -176,6 +177,11 @@ func expectNoProject(t *testing.T, edge *edgev1.EdgeRegistry) {
 
 // handshake connects to a host as a node would that trusts roots and nothing else.
 func handshake(ctx context.Context, host string, roots []byte) error {
+	return handshakeAt(ctx, time.Now, host, roots)
+}
+
+// handshakeAt is handshake by another clock.
+func handshakeAt(ctx context.Context, now func() time.Time, host string, roots []byte) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(roots)
 	raw, err := openShift.DialContext(ctx, "tcp", host+":443")
@@ -183,7 +189,7 @@ func handshake(ctx context.Context, host string, roots []byte) error {
 		return err
 	}
 	defer raw.Close()
-	return tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: host, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+	return tls.Client(raw, &tls.Config{RootCAs: pool, ServerName: host, MinVersion: tls.VersionTLS12, Time: now}).HandshakeContext(ctx)
 }
 
 // caOf returns the CA that both Secrets carry.

@@ -14,7 +14,6 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
-	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
 // renew mints a successor for a token that works, and takes it once the registry has accepted it. A
@@ -123,18 +122,6 @@ func (r *EdgeRegistryReconciler) prove(ctx context.Context, s *scope, l *login, 
 		return &refusal{err: err, host: s.host}
 	}
 	return err
-}
-
-func (r *EdgeRegistryReconciler) atRegistry(ctx context.Context, s *scope, ask func(context.Context, *registry.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.probeTimeout())
-	defer cancel()
-	roots, err := trust.Pool(s.ca)
-	if err != nil {
-		return err
-	}
-	transport := r.transport(roots, s.reached)
-	defer transport.CloseIdleConnections()
-	return ask(ctx, registry.New(s.host, transport))
 }
 
 func refused(err error) bool {

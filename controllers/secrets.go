@@ -72,17 +72,18 @@ func desiredSecrets(s *scope) (publish, pull *publication, err error) {
 		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.puller.secret, err)
 	}
 	pull = &publication{login: &s.puller, secretRole: edgev1.SecretPull,
-		desired: desiredSecret(s, &s.puller, kindPull, s.edge.Spec.Secrets.Pull, data)}
+		desired: desiredSecret(s, &s.puller, data)}
 	data, err = handoff.PublishData(input)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.publisher.secret, err)
 	}
 	publish = &publication{login: &s.publisher, secretRole: edgev1.SecretPublish,
-		desired: desiredSecret(s, &s.publisher, kindPublish, s.edge.Spec.Secrets.Publish, data)}
+		desired: desiredSecret(s, &s.publisher, data)}
 	return publish, pull, nil
 }
 
-func desiredSecret(s *scope, l *login, kind string, spec edgev1.SecretSpec, data map[string][]byte) *corev1.Secret {
+func desiredSecret(s *scope, l *login, data map[string][]byte) *corev1.Secret {
+	spec := s.secretSpec(l)
 	desired := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   s.project,
@@ -93,7 +94,7 @@ func desiredSecret(s *scope, l *login, kind string, spec edgev1.SecretSpec, data
 		Type: corev1.SecretTypeDockerConfigJson,
 		Data: data,
 	}
-	metav1.SetMetaDataLabel(&desired.ObjectMeta, kindLabel, kind)
+	metav1.SetMetaDataLabel(&desired.ObjectMeta, kindLabel, l.secretKind())
 	for key, value := range map[string]string{
 		tektonAnnotation:       "https://" + s.host,
 		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
@@ -112,6 +113,21 @@ func desiredSecret(s *scope, l *login, kind string, spec edgev1.SecretSpec, data
 		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, rotationAnnotation, handled)
 	}
 	return desired
+}
+
+// secretKind is what the Secret of a login is: in its label, and in the spec.
+func (l *login) secretKind() string {
+	if l.role == edgev1.TokenPublisher {
+		return kindPublish
+	}
+	return kindPull
+}
+
+func (s *scope) secretSpec(l *login) edgev1.SecretSpec {
+	if l.role == edgev1.TokenPublisher {
+		return s.edge.Spec.Secrets.Publish
+	}
+	return s.edge.Spec.Secrets.Pull
 }
 
 // publish writes a Secret in the project, and with it the list of the namespaces that may hold a copy.

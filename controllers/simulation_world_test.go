@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -287,7 +286,7 @@ func (w *world) useToken(t *testing.T, p promise) {
 func (w *world) useCAs(t *testing.T) {
 	t.Helper()
 	for _, p := range w.cas {
-		if err := verifies(t.Context(), w.clock.Now(), p.host, p.ca); err != nil {
+		if err := handshakeAt(t.Context(), w.clock.Now, p.host, p.ca); err != nil {
 			t.Fatalf("at %s a consumer that could last read its ca.crt at %s cannot verify the route: %v", w.clock.Now(), p.lastRead, err)
 		}
 	}
@@ -302,21 +301,6 @@ func (w *world) settle(t *testing.T) {
 		w.clock.SetTime(p.lastRead.Add(p.lasts - time.Second))
 		w.useToken(t, p)
 	}
-}
-
-func verifies(ctx context.Context, now time.Time, host string, ca []byte) error {
-	roots, err := trust.Pool(ca)
-	if err != nil {
-		return err
-	}
-	raw, err := openShift.DialContext(ctx, "tcp", host+":443")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = raw.Close() }()
-	return tls.Client(raw, &tls.Config{
-		RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12, Time: func() time.Time { return now },
-	}).HandshakeContext(ctx)
 }
 
 // announceCA publishes the chain of the router's next CA while the router shows the last one.

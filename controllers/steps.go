@@ -84,7 +84,7 @@ type projectObjects struct {
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
 	secrets  map[string]*corev1.Secret
-	// free are names that this pass found no object under.
+	// free are names that this pass found no Secret under, beyond those that it read.
 	free sets.Set[string]
 }
 

@@ -11,23 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
-
-// passes is how many passes have ended.
-func passes() (ended float64, err error) {
-	families, err := metrics.Registry.Gather()
-	for _, family := range families {
-		if family.GetName() == "controller_runtime_reconcile_total" {
-			for _, metric := range family.GetMetric() {
-				ended += metric.GetCounter().GetValue()
-			}
-		}
-	}
-	return ended, err
-}
 
 // suspendedPass returns once the operator has looked at an EdgeRegistry that it does nothing for.
 func suspendedPass(t *testing.T, edge *edgev1.EdgeRegistry) {

@@ -4,8 +4,6 @@
 package controllers
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -68,15 +65,6 @@ func (b *breakage) happened() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.broken
-}
-
-func tokenIn(response *http.Response) credential.Token {
-	body, _ := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	response.Body = io.NopCloser(bytes.NewReader(body))
-	answer := &authenticationv1.TokenRequest{}
-	decodeTokenRequest(body, answer)
-	return credential.NewToken(answer.Status.Token)
 }
 
 func TestTokenThatIsLostOnTheWay(t *testing.T) {

@@ -46,19 +46,21 @@ func (v *vault) Write(p []byte) (int, error) {
 
 // issued notes the token in the answer to a TokenRequest.
 func (v *vault) issued(response *http.Response) {
-	body, err := io.ReadAll(response.Body)
+	if token := tokenIn(response); !token.IsZero() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.tokens = append(v.tokens, token.Reveal())
+	}
+}
+
+// tokenIn is the token in the answer to a TokenRequest, or none. The answer can be read again.
+func tokenIn(response *http.Response) credential.Token {
+	body, _ := io.ReadAll(response.Body)
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	if err != nil {
-		return
-	}
 	answer := &authenticationv1.TokenRequest{}
-	if !decodeTokenRequest(body, answer) {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.tokens = append(v.tokens, answer.Status.Token)
+	decodeTokenRequest(body, answer)
+	return credential.NewToken(answer.Status.Token)
 }
 
 // know notes a token that the operator has from elsewhere.

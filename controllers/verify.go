@@ -90,6 +90,18 @@ func (s *scope) verifiedNow(now time.Time) time.Time {
 }
 
 func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
+	return r.atRegistry(ctx, s, func(ctx context.Context, client *registry.Client) error {
+		for _, l := range s.logins() {
+			if err := r.try(ctx, s, l, client); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// atRegistry has the registry asked, as a consumer would: with the published CA alone.
+func (r *EdgeRegistryReconciler) atRegistry(ctx context.Context, s *scope, ask func(context.Context, *registry.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.probeTimeout())
 	defer cancel()
 	roots, err := trust.Pool(s.ca)
@@ -98,13 +110,7 @@ func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
 	}
 	transport := r.transport(roots, s.reached)
 	defer transport.CloseIdleConnections()
-	client := registry.New(s.host, transport)
-	for _, l := range s.logins() {
-		if err := r.try(ctx, s, l, client); err != nil {
-			return err
-		}
-	}
-	return nil
+	return ask(ctx, registry.New(s.host, transport))
 }
 
 // try finds what one token may do. Rights that this pass changed take a moment to count at the API

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/edge-registry/edge-registry-operator/test/shells"
 )
 
 const (
@@ -73,18 +75,7 @@ type outcome struct {
 // forEachShell runs a test in every shell that this machine has.
 func forEachShell(t *testing.T, test func(t *testing.T, p *pipeline)) {
 	t.Helper()
-	for name, shell := range map[string][]string{
-		"dash": {"dash"}, "bash": {"bash", "--posix"}, "busybox": {"busybox", "sh"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path, err := exec.LookPath(shell[0])
-			if err != nil {
-				t.Skipf("%s is not installed", shell[0])
-			}
-			t.Parallel()
-			test(t, newPipeline(t, append([]string{path}, shell[1:]...)))
-		})
-	}
+	shells.Each(t, func(t *testing.T, shell []string) { test(t, newPipeline(t, shell)) })
 }
 
 func newPipeline(t *testing.T, shell []string) *pipeline {

@@ -6,7 +6,6 @@ package consumers_test
 import (
 	"bufio"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/test/shells"
 )
 
 const (
@@ -283,24 +284,14 @@ func TestPublishCutShortDoesNothing(t *testing.T) {
 	forEachShell(t, func(t *testing.T, p *pipeline) {
 		g := NewWithT(t)
 		whole := p.script
-		cuts := []int{len(whole) / 4, len(whole) / 2, len(whole) * 3 / 4}
-		for cut := len(whole) - 16; cut < len(whole)-1; cut++ {
-			cuts = append(cuts, cut)
-		}
-		for _, cut := range cuts {
-			p.script = whole[:cut]
+		for _, cut := range shells.Cuts(whole) {
+			p.script = cut
 			p.run()
-			g.Expect(p.recorded("calls")).To(BeEmpty(), "cut at %d of %d", cut, len(whole))
+			g.Expect(p.recorded("calls")).To(BeEmpty(), "cut at %d of %d", len(cut), len(whole))
 		}
 	})
 }
 
 func TestScriptsAreFreeOfShellcheckFindings(t *testing.T) {
-	shellcheck, err := exec.LookPath("shellcheck")
-	if err != nil {
-		t.Skip("shellcheck is not installed")
-	}
-	if findings, err := exec.CommandContext(t.Context(), shellcheck, "--shell=sh", "--severity=style", "publish.sh").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, findings)
-	}
+	shells.Check(t, must(os.ReadFile("publish.sh")))
 }

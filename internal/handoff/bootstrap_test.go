@@ -6,7 +6,6 @@ package handoff_test
 import (
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/test/shells"
 )
 
 const (
@@ -301,27 +301,15 @@ func TestScriptCutShortDoesNothing(t *testing.T) {
 		// Every run ends at the name of the system, so that a cut that does run shows there.
 		m.shim("uname", "echo Plan9")
 		whole := m.script
-		cuts := []int{len(whole) / 4, len(whole) / 2, len(whole) * 3 / 4}
-		for cut := len(whole) - 16; cut < len(whole)-1; cut++ {
-			cuts = append(cuts, cut)
-		}
-		for _, cut := range cuts {
-			m.script = whole[:cut]
+		for _, cut := range shells.Cuts(whole) {
+			m.script = cut
 			g.Expect(m.run("--root", m.root).stdout).To(BeEmpty())
-			g.Expect(m.run().stderr).NotTo(ContainSubstring("Plan9"), "cut at %d of %d", cut, len(whole))
+			g.Expect(m.run().stderr).NotTo(ContainSubstring("Plan9"), "cut at %d of %d", len(cut), len(whole))
 		}
 		g.Expect(os.ReadDir(m.root)).To(BeEmpty())
 	})
 }
 
 func TestScriptIsFreeOfShellcheckFindings(t *testing.T) {
-	shellcheck, err := exec.LookPath("shellcheck")
-	if err != nil {
-		t.Skip("shellcheck is not installed")
-	}
-	command := exec.Command(shellcheck, "--shell=sh", "--severity=style", "-")
-	command.Stdin = strings.NewReader(string(bootstrapScript()))
-	if findings, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, findings)
-	}
+	shells.Check(t, bootstrapScript())
 }

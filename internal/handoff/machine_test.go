@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/test/shells"
 )
 
 // scriptTools are all commands that node-bootstrap.sh needs: the tests give it no
@@ -51,18 +52,7 @@ func bootstrapScript() []byte {
 // forEachShell runs a test in every shell that this machine has.
 func forEachShell(t *testing.T, test func(t *testing.T, m *machine)) {
 	t.Helper()
-	for name, shell := range map[string][]string{
-		"dash": {"dash"}, "bash": {"bash", "--posix"}, "busybox": {"busybox", "sh"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path, err := exec.LookPath(shell[0])
-			if err != nil {
-				t.Skipf("%s is not installed", shell[0])
-			}
-			t.Parallel()
-			test(t, newMachine(t, append([]string{path}, shell[1:]...)))
-		})
-	}
+	shells.Each(t, func(t *testing.T, shell []string) { test(t, newMachine(t, shell)) })
 }
 
 func newMachine(t *testing.T, shell []string) *machine {
