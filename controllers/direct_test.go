@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // newDirect returns a reconciler whose passes the test makes itself: no queue, no watch, no cache,
@@ -20,19 +19,11 @@ func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper
 	t.Helper()
 	g := NewWithT(t)
 	config := rest.CopyConfig(operatorConfig)
-	config.QPS = -1
 	config.Wrap(wrap)
-	http, err := rest.HTTPClientFor(config)
-	g.Expect(err).NotTo(HaveOccurred())
-	mapper, err := restMapper(config, http)
-	g.Expect(err).NotTo(HaveOccurred())
 	r := &EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: now, Recorder: quiet{}, DialContext: openShift.DialContext,
 	}
-	r.WithWatch, err = client.NewWithWatch(config, client.Options{HTTPClient: http, Scheme: newScheme(), Mapper: mapper})
-	g.Expect(err).NotTo(HaveOccurred())
-	r.anonymous, r.Edges = withoutCredentials(config), r.WithWatch
-	g.Expect(r.prepare()).To(Succeed())
+	g.Expect(r.Connect(config)).To(Succeed())
 	return r
 }
 

@@ -24,9 +24,7 @@ import (
 // NewManager returns a manager whose cache holds EdgeRegistries and nothing else, and sets the
 // reconciler up in it. The caller's options say how the process runs: metrics, health, election.
 func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconciler) (ctrl.Manager, error) {
-	config = rest.CopyConfig(config)
-	// The API server decides how much is too much, by its priority and fairness.
-	config.QPS = -1
+	config = unthrottled(config)
 	options.Scheme = newScheme()
 	options.MapperProvider = restMapper
 	options.Cache = cache.Options{
@@ -40,19 +38,52 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	r.WithWatch, err = client.NewWithWatch(config, client.Options{
+	if err := r.connect(config, client.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up the client: %w", err)
+	}); err != nil {
+		return nil, err
 	}
-	r.anonymous = withoutCredentials(config)
 	r.Edges = mgr.GetCache()
 	r.Recorder = mgr.GetEventRecorder(fieldManager)
 	if err := r.SetupWithManager(mgr); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}
 	return mgr, nil
+}
+
+// Connect readies the reconciler for passes that the caller makes itself, without a manager: nothing wakes it, and
+// EdgeRegistries are read live. It needs a Recorder.
+func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
+	config = unthrottled(config)
+	http, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return fmt.Errorf("set up the client: %w", err)
+	}
+	mapper, err := restMapper(config, http)
+	if err != nil {
+		return fmt.Errorf("set up the client: %w", err)
+	}
+	if err := r.connect(config, client.Options{HTTPClient: http, Scheme: newScheme(), Mapper: mapper}); err != nil {
+		return err
+	}
+	r.Edges = r.WithWatch
+	return r.prepare()
+}
+
+func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Options) error {
+	var err error
+	if r.WithWatch, err = client.NewWithWatch(config, options); err != nil {
+		return fmt.Errorf("set up the client: %w", err)
+	}
+	r.anonymous = withoutCredentials(config)
+	return nil
+}
+
+// unthrottled leaves it to the API server to say how much is too much, by its priority and fairness.
+func unthrottled(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	return config
 }
 
 func newScheme() *runtime.Scheme {
