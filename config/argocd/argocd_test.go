@@ -30,8 +30,7 @@ var states = []struct {
 	kstatus status.Status
 	waits   bool
 }{
-	// Kstatus takes an object without any status for one that has none to give.
-	{"pending", "Progressing", status.CurrentStatus, true},
+	{"pending", "Progressing", status.InProgressStatus, true},
 	{"reconciling", "Progressing", status.InProgressStatus, true},
 	{"api-unavailable", "Progressing", status.InProgressStatus, true},
 	{"stalled", "Degraded", status.FailedStatus, true},
@@ -76,16 +75,11 @@ func TestArgoKstatusAndKubectlWaitAgreeInEveryState(t *testing.T) {
 			g.Expect(isReady).To(Equal(!state.waits), "kubectl wait")
 
 			g.Expect(isReady).To(Equal(state.argo == "Healthy"), "Argo CD agrees with Ready")
-			if state.name != "pending" {
-				g.Expect(isReady).To(Equal(state.kstatus == status.CurrentStatus), "kstatus agrees with Ready")
-			}
+			g.Expect(isReady).To(Equal(state.kstatus == status.CurrentStatus), "kstatus agrees with Ready")
 			g.Expect(state.argo == "Degraded").To(Equal(state.kstatus == status.FailedStatus))
 
-			said, waits := "none", map[bool]string{true: "waits", false: "returns"}[state.waits]
-			if ready != nil {
-				said = string(ready.Status)
-			}
-			row := fmt.Sprintf("| `%s` | %s | %s | %s | %s |", state.name, said, state.argo, state.kstatus, waits)
+			waits := map[bool]string{true: "waits", false: "returns"}[state.waits]
+			row := fmt.Sprintf("| `%s` | %s | %s | %s | %s |", state.name, ready.Status, state.argo, state.kstatus, waits)
 			g.Expect(strings.Contains(string(page), row)).To(BeTrue(), "docs/gitops.md has no row %s", row)
 		})
 	}
@@ -105,7 +99,7 @@ func TestTheStatesAreAsTheOperatorWritesThem(t *testing.T) {
 			ready := meta.FindStatusCondition(conditions, edgev1.Ready)
 			stalled := meta.FindStatusCondition(conditions, edgev1.Stalled)
 			reconciling := meta.FindStatusCondition(conditions, edgev1.Reconciling)
-			if ready == nil || ready.Status == metav1.ConditionTrue || ready.Reason == edgev1.ReasonSuspended {
+			if ready.Status == metav1.ConditionTrue || ready.Reason == edgev1.ReasonPending || ready.Reason == edgev1.ReasonSuspended {
 				g.Expect(stalled).To(BeNil())
 				g.Expect(reconciling).To(BeNil())
 				return
