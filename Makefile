@@ -47,8 +47,9 @@ generate: ## Write the DeepCopy methods of api/.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CustomResourceDefinition and the operator's roles from the markers in the code.
+manifests: ## Write the CustomResourceDefinition, the table of its fields and the operator's roles from the code.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	CGO_ENABLED=0 go run -trimpath ./hack/fields > docs/spec/fields.md
 	$(CONTROLLER_GEN) rbac:roleName=edge-registry-manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: bundle
