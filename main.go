@@ -108,6 +108,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("find the cluster: %w; set --kubeconfig or KUBECONFIG, or run in a pod", err)
 	}
 	config.UserAgent = "edge-registry-operator/" + version
+	controllers.ShowBuild(version)
 	mgr, err := controllers.NewManager(config, managerOptions(o), &controllers.EdgeRegistryReconciler{
 		Namespace:               o.namespace,
 		Proxy:                   http.ProxyFromEnvironment,
