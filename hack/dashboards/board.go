@@ -130,7 +130,7 @@ var board = []row{
 	}},
 	{"What is broken, and since when", []panel{
 		{
-			kind: table, title: "Not Ready", width: 6, decimals: 1, labels: stateColumns,
+			kind: table, title: "Not Ready, and why", width: 6, decimals: 1, labels: stateColumns,
 			description: "The reason is that of the first step that is not done.",
 			queries:     []query{{expr: withState(sinceReady, `, status!="True"`), name: "For (hours)"}},
 		},
@@ -145,7 +145,7 @@ var board = []row{
 	}},
 	{"What expires when", []panel{
 		{
-			kind: table, title: "EdgeRegistries", width: 12, decimals: 1, labels: stateColumns,
+			kind: table, title: "Tokens and CAs", width: 12, decimals: 1, labels: stateColumns,
 			description: "A token that does not expire has no time.",
 			queries: []query{
 				{expr: withState(sinceReady, ""), name: "Since (hours)"},
