@@ -123,7 +123,7 @@ var board = []row{
 			queries:     []query{{expr: `(min(edge_registry_ca_not_after_timestamp_seconds) - time()) / 86400`}},
 		},
 		{
-			kind: stat, title: "Operators running", width: 3, steps: noneBad,
+			kind: stat, title: "Replicas running", width: 3, steps: noneBad,
 			description: "Pods that are scraped. One of them works at a time.",
 			queries:     []query{{expr: `count(edge_registry_build_info) or vector(0)`}},
 		},

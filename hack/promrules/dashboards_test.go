@@ -214,7 +214,7 @@ func TestEveryPanelShowsWhatTheOperatorTells(t *testing.T) {
 func TestTheGlanceTellsHealthFromSilence(t *testing.T) {
 	healthy := scraped(t, func(series labels.Labels) bool { return series.Get("edgeregistry") != "line-two" })
 	absent := scraped(t, func(labels.Labels) bool { return false })
-	want := map[string]float64{"EdgeRegistries": 1, "Not Ready": 0, "Stalled": 0, "Copies not current": 0, "Renewals overdue": 0, "Operators running": 1}
+	want := map[string]float64{"EdgeRegistries": 1, "Not Ready": 0, "Stalled": 0, "Copies not current": 0, "Renewals overdue": 0, "Replicas running": 1}
 	for _, panel := range panels(t) {
 		value, listed := want[panel.Title]
 		if panel.Type != "singlestat" || !listed {
@@ -223,7 +223,7 @@ func TestTheGlanceTellsHealthFromSilence(t *testing.T) {
 		t.Run(panel.Title, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(healthy.ask(t, panel.Targets[0].Expr)).To(ConsistOf(HaveField("F", value)))
-			if panel.Title == "Operators running" {
+			if panel.Title == "Replicas running" {
 				g.Expect(absent.ask(t, panel.Targets[0].Expr)).To(ConsistOf(HaveField("F", 0.0)))
 				return
 			}
