@@ -56,6 +56,10 @@ manifests: ## Write the CustomResourceDefinition, the table of its fields and th
 bundle: manifests ## Write bundle/ for the Operator Lifecycle Manager and the samples of the console, from config/.
 	CGO_ENABLED=0 go run -trimpath ./hack/bundle -version '$(RELEASE)' -image '$(RELEASE_IMG)'
 
+.PHONY: dashboards
+dashboards: ## Write the dashboards for Grafana and for the OpenShift console into config/dashboards.
+	CGO_ENABLED=0 go run -trimpath ./hack/dashboards
+
 .PHONY: fmt
 fmt: ## Format the Go code.
 	$(GOLANGCI_LINT) fmt
