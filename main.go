@@ -21,7 +21,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/edge-registry/edge-registry-operator/controllers"
@@ -145,7 +144,7 @@ func metricsOptions(o *options) metricsserver.Options {
 	if !o.metricsSecure {
 		return metrics
 	}
-	metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	metrics.FilterProvider = controllers.FilterScrapes
 	metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
 		// HTTP/1.1 alone: metrics need no more, and HTTP/2 has had its stream-reset attacks.
 		c.NextProtos = []string{"http/1.1"}

@@ -14,11 +14,13 @@ import (
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
 	"github.com/edge-registry/edge-registry-operator/test/fixtures"
 )
 
@@ -186,4 +188,63 @@ func TestADeletionIsProgressWhateverWasWrongBefore(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(unstructured.SetNestedField(obj, "2026-03-02T08:00:00Z", "metadata", "deletionTimestamp")).To(Succeed())
 	g.Expect(run(t, read(t, "health.lua"), obj)).To(HaveKeyWithValue("status", "Progressing"))
+}
+
+// application is what the example uses of Argo CD's Application (v1alpha1 of argoproj.io), whose CRD is not here.
+type application struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Project string `json:"project"`
+		Source  struct {
+			RepoURL        string `json:"repoURL"`
+			TargetRevision string `json:"targetRevision"`
+			Path           string `json:"path"`
+		} `json:"source"`
+		Destination struct {
+			Server string `json:"server"`
+		} `json:"destination"`
+		SyncPolicy struct {
+			Automated struct {
+				Prune    bool `json:"prune"`
+				SelfHeal bool `json:"selfHeal"`
+			} `json:"automated"`
+			SyncOptions []string `json:"syncOptions"`
+			Retry       *struct {
+				Limit   int64 `json:"limit"`
+				Backoff struct {
+					Duration    string `json:"duration"`
+					Factor      int64  `json:"factor"`
+					MaxDuration string `json:"maxDuration"`
+				} `json:"backoff"`
+			} `json:"retry"`
+		} `json:"syncPolicy"`
+	} `json:"spec"`
+}
+
+func TestTheExampleApplicationsFitTheRepository(t *testing.T) {
+	g := NewWithT(t)
+	content, err := os.ReadFile("example/applications.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	pruned := map[string]bool{}
+	for _, document := range strings.Split(string(content), "\n---\n") {
+		var app application
+		g.Expect(yaml.UnmarshalStrict([]byte(document), &app)).To(Succeed())
+		g.Expect(app.APIVersion + " " + app.Kind).To(Equal("argoproj.io/v1alpha1 Application"))
+		g.Expect(app.Spec.Destination.Server).NotTo(BeEmpty())
+		pruned[app.Spec.Source.Path] = app.Spec.SyncPolicy.Automated.Prune
+	}
+	g.Expect(pruned).To(Equal(map[string]bool{"operator": true, "registries": false}), "nothing revokes tokens by itself")
+
+	objects, err := manifests.Render("example/registries")
+	g.Expect(err).NotTo(HaveOccurred())
+	waves := map[string]string{"RoleBinding": "0", "EdgeRegistry": "1"}
+	for _, object := range objects {
+		g.Expect(object.GetAnnotations()).To(HaveKeyWithValue("argocd.argoproj.io/sync-wave", waves[object.GetKind()]), object.GetName())
+	}
+	files, err := filepath.Glob("example/registries/*/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	more, err := filepath.Glob("example/registries/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(objects).To(HaveLen(len(files)+len(more)-1), "the kustomization names every file")
 }
