@@ -47,13 +47,18 @@ generate: ## Write the DeepCopy methods of api/.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CustomResourceDefinition and the operator's roles from the markers in the code.
+manifests: ## Write the CustomResourceDefinition, the table of its fields and the operator's roles from the code.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	CGO_ENABLED=0 go run -trimpath ./hack/fields > docs/spec/fields.md
 	$(CONTROLLER_GEN) rbac:roleName=edge-registry-manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: bundle
 bundle: manifests ## Write bundle/ for the Operator Lifecycle Manager and the samples of the console, from config/.
 	CGO_ENABLED=0 go run -trimpath ./hack/bundle -version '$(RELEASE)' -image '$(RELEASE_IMG)'
+
+.PHONY: dashboards
+dashboards: ## Write the dashboards for Grafana and for the OpenShift console into config/dashboards.
+	CGO_ENABLED=0 go run -trimpath ./hack/dashboards
 
 .PHONY: fmt
 fmt: ## Format the Go code.
@@ -83,8 +88,17 @@ test: controlplane ## Run all tests. TEST_ARGS adds flags, as in TEST_ARGS='-run
 	hack/test.sh $(TEST_ARGS)
 
 .PHONY: test-long
-test-long: controlplane ## Run the simulations and the crashes whole, of which make test runs a part. TEST_ARGS=-v shows the figures.
-	LONG=1 go test -timeout 60m -run 'TestSimulatedTime|TestACrashAtAnyCall' $(TEST_ARGS) ./controllers
+test-long: controlplane ## Run the simulations whole, of which make test runs a part. TEST_ARGS=-v shows the figures.
+	LONG=1 go test -timeout 60m -run 'TestSimulatedTime' $(TEST_ARGS) ./controllers
+
+# In its own folder, so that go test shows what the suites count as they end.
+.PHONY: faults
+faults: controlplane ## Disturb the operator in every way that docs/reliability.md lists, and count. Takes up to 90 minutes.
+	cd test/faults && FAULTS=all go test -count=1 -timeout 90m $(TEST_ARGS)
+
+.PHONY: faults-quick
+faults-quick: controlplane ## Run a sample of the faults, the same each time, within ten minutes.
+	cd test/faults && go test -count=1 -timeout 20m $(TEST_ARGS)
 
 .PHONY: test-race
 test-race: controlplane ## Run all tests with the race detector, which needs a C compiler.

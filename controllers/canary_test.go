@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/test/leaks"
 )
 
 // harvest hands the canary all that a reader without rights over Secrets can see of an EdgeRegistry:
@@ -66,7 +67,7 @@ func TestTheCanaryKnowsATokenInEachForm(t *testing.T) {
 		"in base64 of its part": encode([]byte(payload)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(shows(text, token)).To(BeTrue())
+			NewWithT(t).Expect(leaks.Shows(text, token)).To(BeTrue())
 		})
 	}
 	for name, text := range map[string]string{
@@ -76,7 +77,7 @@ func TestTheCanaryKnowsATokenInEachForm(t *testing.T) {
 		"another token":              header + "." + part(`{"sub":"another"}`) + "." + part("another signature"),
 	} {
 		t.Run("not "+name, func(t *testing.T) {
-			NewWithT(t).Expect(shows(text, token)).To(BeFalse())
+			NewWithT(t).Expect(leaks.Shows(text, token)).To(BeFalse())
 		})
 	}
 }

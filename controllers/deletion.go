@@ -162,9 +162,10 @@ func (r *EdgeRegistryReconciler) revokeTokens(ctx context.Context, s *scope) err
 		switch {
 		case err == nil:
 			revoked++
-		case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
-			// It went by itself, or another has taken its name.
+		case apierrors.IsNotFound(err):
+			// It went by itself.
 		default:
+			// A conflict too: whether another has taken its name shows when the next pass reads them again.
 			return place.excuse(fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.project, err))
 		}
 	}

@@ -120,9 +120,11 @@ func (r *EdgeRegistryReconciler) deleteProject(ctx context.Context, s *scope, le
 	case apierrors.IsNotFound(err) && apiAbsent(err):
 		s.retained("this cluster does not serve projects any more")
 		return false, nil
-	case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
-		// It is gone, or another of its name has taken its place.
+	case apierrors.IsNotFound(err):
 		return true, nil
+	case apierrors.IsConflict(err):
+		// Whether another of its name has taken its place shows when the next pass reads it again.
+		return false, fmt.Errorf("delete project %q: %w", s.project, err)
 	}
 	if waits := left.excuse(err); waits != nil {
 		return false, fmt.Errorf("delete project %q: %w", s.project, waits)

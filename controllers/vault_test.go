@@ -6,12 +6,10 @@ package controllers
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	"go.uber.org/zap/zapcore"
@@ -21,6 +19,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/test/leaks"
 )
 
 // vault collects every token that the API server issues to the operator, and all text that the
@@ -105,32 +104,14 @@ func (v *vault) search(ctx context.Context) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	places["logs, errors and metrics"] = v.text.String()
-	var leaks []string
+	var showing []string
 	for name, text := range places {
 		for _, token := range slices.Concat(v.tokens, v.kept) {
-			if shows(text, token) {
-				leaks = append(leaks, name)
+			if leaks.Shows(text, token) {
+				showing = append(showing, name)
 				break
 			}
 		}
 	}
-	return leaks
-}
-
-// shows looks for the parts of a token by which it could be used or known: the payload, the
-// signature, and both inside another layer of base64, at each alignment.
-func shows(text, token string) bool {
-	parts := strings.Split(token, ".")
-	for _, part := range parts[1:] {
-		if strings.Contains(text, part) {
-			return true
-		}
-		for offset := range 3 {
-			encoded := base64.StdEncoding.EncodeToString([]byte(part[offset:]))
-			if strings.Contains(text, strings.TrimRight(encoded, "=")[:len(encoded)-8]) {
-				return true
-			}
-		}
-	}
-	return false
+	return showing
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs all tests; arguments go to go test. The suite of controllers/ takes longest and mostly waits, for tokens to die or
-# clocks to be looked at, so its tests are dealt to PARTS processes, each with a control plane of its own. With -run in
-# the arguments there is nothing to deal.
+# Runs all tests but those of test/faults, which `make faults` runs; arguments go to go test. The suite of controllers/
+# takes longest and mostly waits, for tokens to die or clocks to be looked at, so its tests are dealt to PARTS processes,
+# each with a control plane of its own. With -run in the arguments there is nothing to deal.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 flags=(-timeout 30m "$@")
-case " $* " in *' -run'*) exec go test "${flags[@]}" ./... ;; esac
+mapfile -t packages < <(go list ./... | grep -v '/test/faults$')
+case " $* " in *' -run'*) exec go test "${flags[@]}" "${packages[@]}" ;; esac
 
 parts=${PARTS:-3}
 scratch=$(mktemp -d)
@@ -14,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
 mapfile -t tests < <(grep -hoE '^func (Test|Fuzz)[A-Za-z0-9_]+' controllers/*_test.go | sed 's/^func //' | grep -vx TestMain)
-mapfile -t packages < <(go list ./... | grep -v '/controllers$')
+mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v '/controllers$')
 # Compiled once, before three need it at the same time.
 go test -c -o /dev/null ./controllers
 
@@ -32,4 +33,6 @@ for one in "${running[@]}"; do
   wait "${one%%:*}" || status=1
   cat "$scratch/${one#*:}"
 done
+# A module of its own, for what it requires.
+(cd hack/promrules && go test "${flags[@]}" ./...) || status=1
 exit "$status"

@@ -1,0 +1,90 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// floors are the least numbers of cases of each suite: how many there were when they were last counted. A suite that
+// has fewer lost some without anybody saying so.
+var floors = map[string]struct{ quick, all int64 }{
+	"A1": {quick: 1, all: 1},
+	"B1": {quick: 1, all: 1},
+}
+
+// Suite counts the cases of a table.
+type Suite struct {
+	t     *testing.T
+	id    string
+	one   uint32
+	began time.Time
+
+	cases, failures atomic.Int64
+}
+
+// NewSuite begins a suite. Of its cases one in so many is run by default, chosen by name, and all with FAULTS=all.
+func NewSuite(t *testing.T, id string, oneIn uint32) *Suite {
+	t.Helper()
+	s := &Suite{t: t, id: id, one: oneIn, began: time.Now()}
+	if everything() {
+		s.one = 1
+	}
+	t.Cleanup(s.end)
+	return s
+}
+
+func everything() bool { return os.Getenv("FAULTS") == "all" }
+
+// Run adds a case, beside those that run already.
+func (s *Suite) Run(name string, run func(t *testing.T)) {
+	s.t.Helper()
+	if !s.chosen(name) {
+		return
+	}
+	s.t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		s.Count(t)
+		run(t)
+	})
+}
+
+// Count counts a case that is not added by Run.
+func (s *Suite) Count(t *testing.T) {
+	s.cases.Add(1)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.failures.Add(1)
+		}
+	})
+}
+
+func (s *Suite) chosen(name string) bool {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(s.id + name))
+	return hash.Sum32()%s.one == 0
+}
+
+func (s *Suite) end() {
+	took := time.Since(s.began).Round(time.Second)
+	_, _ = fmt.Fprintf(os.Stdout, "suite %s: cases %d, failures %d, time %s\n", s.id, s.cases.Load(), s.failures.Load(), took)
+	floor := floors[s.id].quick
+	if everything() {
+		floor = floors[s.id].all
+	}
+	// Whoever asks for single cases knows.
+	single := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
+	if floor == 0 {
+		s.t.Errorf("suite %s has no floor", s.id)
+	} else if s.cases.Load() < floor && !single && !s.t.Failed() {
+		s.t.Errorf("suite %s had %d cases, fewer than its floor %d", s.id, s.cases.Load(), floor)
+	}
+}
