@@ -35,6 +35,6 @@ for one in "${running[@]}"; do
   wait "${one%%:*}" || status=1
   cat "$scratch/${one#*:}"
 done
-# A module of its own, for what it requires.
-(cd hack/promrules && go test "${flags[@]}" ./...) || status=1
+# Prometheus has a module of its own, for what it requires.
+(cd hack/promtool && go test "${flags[@]}" ./...) || status=1
 exit "$status"

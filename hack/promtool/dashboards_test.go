@@ -1,9 +1,9 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package promrules_test has Prometheus' own engine evaluate what this
+// Package promtool_test has Prometheus' own engine evaluate what this
 // repository ships for it.
-package promrules_test
+package promtool_test
 
 import (
 	"encoding/json"
