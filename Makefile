@@ -19,6 +19,8 @@ TEST_ARGS ?=
 CONTROLLER_GEN := go tool -modfile=$(CURDIR)/hack/tools/go.mod controller-gen
 KUSTOMIZE := go tool -modfile=$(CURDIR)/hack/tools/go.mod kustomize
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
+# Prometheus' own tool, without the service discoveries of all clouds.
+PROMTOOL := CGO_ENABLED=0 go run -modfile=$(CURDIR)/hack/promtool/go.mod -tags=remove_all_sd github.com/prometheus/prometheus/cmd/promtool
 GOLANGCI_LINT := go tool -modfile=$(CURDIR)/hack/lint/go.mod golangci-lint
 
 # The version comes from git describe. The go command's own stamp fails in a checkout that belongs to another user.
@@ -81,6 +83,14 @@ endif
 .PHONY: test
 test: controlplane ## Run all tests. TEST_ARGS adds flags, as in TEST_ARGS='-run Token -v'.
 	hack/test.sh $(TEST_ARGS)
+
+.PHONY: alerts
+alerts: ## Try the alerts of config/prometheus with Prometheus' own tool, which takes minutes to compile once.
+	mkdir -p bin/alerts
+	sed -n '/^  groups:/,$$s/^  //p' config/prometheus/rules.yaml >bin/alerts/rules.yaml
+	cp config/prometheus/rules_test.yaml bin/alerts/
+	$(PROMTOOL) check rules --lint=all --lint-fatal bin/alerts/rules.yaml
+	$(PROMTOOL) test rules bin/alerts/rules_test.yaml
 
 .PHONY: test-long
 test-long: controlplane ## Run the simulations and the crashes whole, of which make test runs a part. TEST_ARGS=-v shows the figures.

@@ -17,8 +17,6 @@ mapfile -t tests < <(grep -hoE '^func (Test|Fuzz)[A-Za-z0-9_]+' controllers/*_te
 mapfile -t packages < <(go list ./... | grep -v '/controllers$')
 # Compiled once, before three need it at the same time.
 go test -c -o /dev/null ./controllers
-# Compiles promtool, minutes that would slow the other tests down. How it ends is told with theirs.
-go test ./config/prometheus >/dev/null || true
 
 running=()
 for ((part = 0; part < parts; part++)); do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks what no test and no linter sees: that generated files and formatting are current, go.mod files tidy, headers in
-# place, manifests renderable and scripts clean. It changes nothing in the tree. `make verify` runs it.
+# place, manifests renderable, scripts clean and alerts right. It changes nothing in the tree. `make verify` runs it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -98,8 +98,13 @@ scripts() {
 	files '*.sh' .ci/run | xargs shellcheck
 }
 
+# alerts: Prometheus accepts the rules, and each alert fires when it should and not before.
+alerts() {
+	"$MAKE" --no-print-directory alerts
+}
+
 failed=
-for check in headers scripts manifests modules vet generated; do
+for check in headers scripts manifests modules vet generated alerts; do
 	started=$(date +%s)
 	# A subshell outside of any condition, or its set -e would not count; a failure must not hide the next check.
 	set +e
