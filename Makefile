@@ -47,13 +47,18 @@ generate: ## Write the DeepCopy methods of api/.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CustomResourceDefinition and the operator's roles from the markers in the code.
+manifests: ## Write the CustomResourceDefinition, the table of its fields and the operator's roles from the code.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	CGO_ENABLED=0 go run -trimpath ./hack/fields > docs/spec/fields.md
 	$(CONTROLLER_GEN) rbac:roleName=edge-registry-manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: bundle
 bundle: manifests ## Write bundle/ for the Operator Lifecycle Manager and the samples of the console, from config/.
 	CGO_ENABLED=0 go run -trimpath ./hack/bundle -version '$(RELEASE)' -image '$(RELEASE_IMG)'
+
+.PHONY: dashboards
+dashboards: ## Write the dashboards for Grafana and for the OpenShift console into config/dashboards.
+	CGO_ENABLED=0 go run -trimpath ./hack/dashboards
 
 .PHONY: fmt
 fmt: ## Format the Go code.

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,7 +21,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/edge-registry/edge-registry-operator/controllers"
@@ -45,7 +45,7 @@ type options struct {
 func (o *options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "The address that metrics are served on; 0 turns them off.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics over TLS, to callers that the API server authenticates and authorises for get on /metrics.")
-	flags.StringVar(&o.metricsCertPath, "metrics-cert-path", "", "The folder with tls.crt and tls.key for metrics. Without them a self-signed certificate is used.")
+	flags.StringVar(&o.metricsCertPath, "metrics-cert-path", "", "The folder with tls.crt and tls.key for metrics. Until they are there a self-signed certificate is used.")
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "The address that /healthz and /readyz are served on; 0 turns them off.")
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "The operator's own namespace, for its lease and for spec.trust.caBundleRef. Defaults to the environment variable POD_NAMESPACE.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease, so that several replicas do not work at once.")
@@ -108,6 +108,7 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("find the cluster: %w; set --kubeconfig or KUBECONFIG, or run in a pod", err)
 	}
 	config.UserAgent = "edge-registry-operator/" + version
+	controllers.ShowBuild(version)
 	mgr, err := controllers.NewManager(config, managerOptions(o), &controllers.EdgeRegistryReconciler{
 		Namespace:               o.namespace,
 		Proxy:                   http.ProxyFromEnvironment,
@@ -143,15 +144,32 @@ func metricsOptions(o *options) metricsserver.Options {
 	if !o.metricsSecure {
 		return metrics
 	}
-	metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-	// HTTP/1.1 alone: metrics need no more, and HTTP/2 has had its stream-reset attacks.
+	metrics.FilterProvider = controllers.FilterScrapes
 	metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
+		// HTTP/1.1 alone: metrics need no more, and HTTP/2 has had its stream-reset attacks.
 		c.NextProtos = []string{"http/1.1"}
 		c.MinVersion = tls.VersionTLS12
+		if o.metricsCertPath != "" {
+			c.GetConfigForClient = servingCertificate(c, o.metricsCertPath)
+		}
 	}}
-	// On OpenShift the service CA writes the certificate; elsewhere there is none.
-	if _, err := os.Stat(filepath.Join(o.metricsCertPath, "tls.crt")); o.metricsCertPath != "" && err == nil {
-		metrics.CertDir = o.metricsCertPath
-	}
 	return metrics
+}
+
+// servingCertificate serves each connection with the certificate that is in a folder at that time. OpenShift's service
+// CA may write it only after the pod has started, and renews it later; elsewhere there is none, and the certificate that
+// the server signed for itself has to do.
+func servingCertificate(base *tls.Config, folder string) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	return func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil //nolint:nilnil // The server's own configuration.
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate for metrics: %w", err)
+		}
+		config := base.Clone()
+		config.Certificates, config.GetConfigForClient = []tls.Certificate{pair}, nil
+		return config, nil
+	}
 }

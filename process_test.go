@@ -4,13 +4,20 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
 func TestTheManagerServesWorksAndEnds(t *testing.T) {
@@ -29,8 +36,11 @@ func TestTheManagerServesWorksAndEnds(t *testing.T) {
 	g.Eventually(status(t, metrics, reader.BearerToken)).WithTimeout(soon).Should(Equal(http.StatusOK))
 	_, body := fetch(t, metrics, reader.BearerToken)
 	g.Expect(body).To(ContainSubstring(`controller_runtime_reconcile_total{controller="edgeregistry"`))
+	// What config/prometheus takes for the sign that the operator works.
+	g.Expect(body).To(ContainSubstring(`leader_election_master_status{name="edge-registry-operator"} 1`))
+	g.Expect(body).To(MatchRegexp(`edge_registry_build_info\{go_version="go[^"]+",version="dev"\} 1`))
 	g.Expect(status(t, metrics, "")()).To(Equal(http.StatusUnauthorized))
-	g.Expect(status(t, metrics, "no-token")()).To(BeNumerically(">=", 400))
+	g.Expect(status(t, metrics, "no-token")()).To(Equal(http.StatusUnauthorized))
 	g.Expect(status(t, metrics, stranger.BearerToken)()).To(Equal(http.StatusForbidden))
 	plain, _ := fetch(t, strings.Replace(metrics, "https", "http", 1), reader.BearerToken)
 	g.Expect(plain).NotTo(Equal(http.StatusOK))
@@ -39,6 +49,11 @@ func TestTheManagerServesWorksAndEnds(t *testing.T) {
 	second := launch(t, "--leader-elect", "--leader-elect-retry-period=1s")
 	g.Eventually(status(t, "http://"+second.health+"/readyz", "")).WithTimeout(soon).Should(Equal(http.StatusOK))
 	g.Expect(holder(t)).To(Equal(leader))
+	g.Eventually(func() string {
+		_, body := fetch(t, "https://"+second.metrics+"/metrics", reader.BearerToken)
+		return body
+	}).WithTimeout(soon).Should(And(ContainSubstring("edge_registry_build_info"), Not(ContainSubstring("edge_registry_ready"))),
+		"only the leader speaks of EdgeRegistries")
 	before, published := auditEnd(t), tokens(t, edge)
 	g.Expect(first.stop(t)).To(BeZero())
 	g.Eventually(func() string { return holder(t) }).WithTimeout(soon).ShouldNot(Or(Equal(leader), BeEmpty()))
@@ -60,6 +75,57 @@ func TestTheManagerServesWorksAndEnds(t *testing.T) {
 				g.Expect(strings.Contains(text, part)).To(BeFalse(), "a token shows in the output")
 			}
 		}
+	}
+}
+
+// TestMetricsTakeACertificateThatComesLate replaces the certificate as the kubelet does in a volume: by one rename.
+func TestMetricsTakeACertificateThatComesLate(t *testing.T) {
+	g := NewWithT(t)
+	const name = "edge-registry-controller-manager-metrics.edge-registry-system.svc"
+	folder := t.TempDir()
+	m := launch(t, "--leader-elect=false", "--metrics-cert-path="+folder)
+	servedBy := func(roots *x509.CertPool) error {
+		config := &tls.Config{RootCAs: roots, ServerName: name, InsecureSkipVerify: roots == nil, MinVersion: tls.VersionTLS12}
+		connection, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", m.metrics)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
+	}
+	first, second := platform.NewCA("first"), platform.NewCA("second")
+	g.Eventually(func() error { return servedBy(nil) }).WithTimeout(soon).Should(Succeed(), "with its own at first")
+	g.Expect(servedBy(pool(first))).NotTo(Succeed())
+	for i, ca := range []*platform.CA{first, second} {
+		version := filepath.Join(folder, strconv.Itoa(i))
+		g.Expect(os.Mkdir(version, 0o700)).To(Succeed())
+		writePair(t, version, ca.Leaf(name))
+		g.Expect(os.Symlink(version, version+".new")).To(Succeed())
+		g.Expect(os.Rename(version+".new", filepath.Join(folder, "..data"))).To(Succeed())
+		for _, file := range []string{"tls.crt", "tls.key"} {
+			_ = os.Symlink(filepath.Join("..data", file), filepath.Join(folder, file))
+		}
+		g.Expect(servedBy(pool(ca))).To(Succeed())
+	}
+	g.Expect(servedBy(pool(first))).NotTo(Succeed())
+	g.Expect(m.stop(t)).To(BeZero())
+}
+
+func pool(ca *platform.CA) *x509.CertPool {
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Certificate())
+	return roots
+}
+
+// writePair writes a certificate and its key as the service CA does.
+func writePair(t *testing.T, folder string, leaf tls.Certificate) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for file, block := range map[string]*pem.Block{
+		"tls.crt": {Type: "CERTIFICATE", Bytes: leaf.Certificate[0]},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		NewWithT(t).Expect(os.WriteFile(filepath.Join(folder, file), pem.EncodeToMemory(block), 0o600)).To(Succeed())
 	}
 }
 

@@ -4,6 +4,10 @@
 package controllers
 
 import (
+	"runtime"
+	"slices"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,75 +16,189 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
+// The names of the metrics, which rules and dashboards build on. docs/monitoring.md describes each.
 const (
-	edgeMetricLabel  = "edgeregistry"
-	roleMetricLabel  = "role"
-	causeMetricLabel = "cause"
+	metricReady           = "edge_registry_ready"
+	metricCondition       = "edge_registry_status_condition"
+	metricTransition      = "edge_registry_status_condition_last_transition_timestamp_seconds"
+	metricTokenExpiration = "edge_registry_token_expiration_timestamp_seconds"
+	metricTokenRenewal    = "edge_registry_token_renewal_timestamp_seconds"
+	metricCANotAfter      = "edge_registry_ca_not_after_timestamp_seconds"
+	metricCopies          = "edge_registry_copies"
+	metricMints           = "edge_registry_mints_total"
+	metricRotations       = "edge_registry_rotations_total"
+	metricProbes          = "edge_registry_probes_total"
+	metricBuild           = "edge_registry_build_info"
 )
 
-func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "edge_registry", Name: name, Help: help}, labels)
+func ofEdge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, append([]string{"edgeregistry"}, labels...), nil)
 }
 
 var (
-	readyMetric = gauge("ready", "1 while the EdgeRegistry is Ready, else 0.", edgeMetricLabel)
-	tokenExpiry = gauge("token_expiration_timestamp_seconds",
-		"When the token in use expires, as Unix time. Absent for a token that does not expire.", edgeMetricLabel, roleMetricLabel)
-	tokenRenewal = gauge("token_renewal_timestamp_seconds",
-		"When the token in use is due for renewal, as Unix time. Absent for a token that does not expire.", edgeMetricLabel, roleMetricLabel)
-	caNotAfter = gauge("ca_not_after_timestamp_seconds",
-		"When the first of the certificates that verify the route ends, as Unix time.", edgeMetricLabel)
-	mints = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "edge_registry", Name: "mints_total", Help: "Tokens that were issued, by the role and the cause.",
-	}, []string{roleMetricLabel, causeMetricLabel})
-
-	ofEdges = []*prometheus.GaugeVec{readyMetric, tokenExpiry, tokenRenewal, caNotAfter}
+	readyDesc      = ofEdge(metricReady, "1 while the EdgeRegistry is Ready, else 0.")
+	conditionDesc  = ofEdge(metricCondition, "1 for the status and the reason that a condition has.", "type", "status", "reason")
+	transitionDesc = ofEdge(metricTransition, "When the status of a condition last changed, as Unix time.", "type")
+	expirationDesc = ofEdge(metricTokenExpiration, "When the token in use expires, as Unix time. Absent for a token that does not expire.", "role")
+	renewalDesc    = ofEdge(metricTokenRenewal, "When the token in use is due for renewal, as Unix time. Absent for a token that does not expire.", "role")
+	notAfterDesc   = ofEdge(metricCANotAfter, "When the first of the certificates that verify the route ends, as Unix time.")
+	copiesDesc     = ofEdge(metricCopies, "The copies of both Secrets by their state. Absent where there is nothing to copy.", "state")
 )
 
-func init() {
-	metrics.Registry.MustRegister(readyMetric, tokenExpiry, tokenRenewal, caNotAfter, mints)
+// edgeMetrics are the gauges of all EdgeRegistries. Those of each are made anew from its status when it was looked at,
+// and kept for its name, so that no series outlives what it tells of.
+type edgeMetrics struct{ sync.Map }
+
+var ofEdges = &edgeMetrics{}
+
+// Describe implements prometheus.Collector.
+func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc} {
+		out <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
+	m.Range(func(_, gauges any) bool {
+		for _, gauge := range gauges.([]prometheus.Metric) {
+			out <- gauge
+		}
+		return true
+	})
 }
 
 // observe makes the metrics of an EdgeRegistry say what its status says.
-func observe(edge *edgev1.EdgeRegistry) {
+func observe(edge *edgev1.EdgeRegistry) { ofEdges.Store(edge.Name, gauges(edge)) }
+
+// unobserve takes the metrics of an EdgeRegistry that is gone away.
+func unobserve(name string) { ofEdges.Delete(name) }
+
+func gauges(edge *edgev1.EdgeRegistry) (all []prometheus.Metric) {
+	set := func(desc *prometheus.Desc, value float64, labels ...string) {
+		all = append(all, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{edge.Name}, labels...)...))
+	}
+	setTime := func(desc *prometheus.Desc, t *metav1.Time, labels ...string) {
+		if t != nil {
+			set(desc, float64(t.Unix()), labels...)
+		}
+	}
 	ready := 0.0
 	if meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Ready) {
 		ready = 1
 	}
-	readyMetric.WithLabelValues(edge.Name).Set(ready)
-	var notAfter *metav1.Time
-	if edge.Status.CA != nil {
-		notAfter = &edge.Status.CA.NotAfter
+	set(readyDesc, ready)
+	for _, c := range edge.Status.Conditions {
+		set(conditionDesc, 1, c.Type, string(c.Status), c.Reason)
+		setTime(transitionDesc, &c.LastTransitionTime, c.Type)
 	}
-	setTime(caNotAfter, notAfter, edge.Name)
-	for _, role := range []edgev1.TokenRole{edgev1.TokenPublisher, edgev1.TokenPuller} {
-		var current edgev1.TokenStatus
-		for _, token := range edge.Status.Tokens {
-			if token.Role == role && token.Current {
-				current = token
+	for _, role := range roles {
+		inUse := func(token edgev1.TokenStatus) bool { return token.Role == role && token.Current }
+		if i := slices.IndexFunc(edge.Status.Tokens, inUse); i >= 0 {
+			setTime(expirationDesc, edge.Status.Tokens[i].ExpiresAt, roleValue(role))
+			setTime(renewalDesc, edge.Status.Tokens[i].RenewAt, roleValue(role))
+		}
+	}
+	if edge.Status.CA != nil {
+		setTime(notAfterDesc, &edge.Status.CA.NotAfter)
+	}
+	for state, copies := range copyStates(edge.Status.Secrets) {
+		set(copiesDesc, float64(copies), state)
+	}
+	return all
+}
+
+// mending are the reasons of copies that come right without a person who sees to them.
+var mending = []string{edgev1.ReasonNamespaceAbsent, edgev1.ReasonNamespaceTerminating, edgev1.ReasonRequestFailed}
+
+// copyStates counts the copies in each state: current, pending while the operator waits, and failed when a person has
+// to act. The status says this of so many only; the others that are not current are behind.
+func copyStates(secrets []edgev1.SecretStatus) map[string]int32 {
+	var states map[string]int32
+	for _, secret := range secrets {
+		copies := secret.Copies
+		if copies == nil {
+			continue
+		}
+		if states == nil {
+			states = map[string]int32{"current": 0, "pending": 0, "failed": 0, "behind": 0}
+		}
+		states["current"] += copies.Synced
+		unexplained := copies.Total - copies.Synced
+		for _, failure := range copies.Failed {
+			unexplained--
+			if slices.Contains(mending, failure.Reason) {
+				states["pending"]++
+			} else {
+				states["failed"]++
 			}
 		}
-		setTime(tokenExpiry, current.ExpiresAt, edge.Name, roleValue(role))
-		setTime(tokenRenewal, current.RenewAt, edge.Name, roleValue(role))
+		states["behind"] += max(0, unexplained)
+	}
+	return states
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+var (
+	roles = []edgev1.TokenRole{edgev1.TokenPublisher, edgev1.TokenPuller}
+
+	mintsTotal     = counter(metricMints, "Tokens that were issued, by the role and the cause.", "role", "cause")
+	rotationsTotal = counter(metricRotations, "Published tokens that another took the place of, by the role.", "role")
+	probesTotal    = counter(metricProbes, "Trials of both tokens against the registry, by their result.", "result")
+	buildInfo      = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricBuild, Help: "1 for the version that runs, and what it was built with."},
+		[]string{"version", "go_version"})
+
+	// probeResults are the results of a trial, for the reason of RegistryVerified that each leads to. One that failed
+	// for another reason, such as an API of the cluster, is an error.
+	probeResults = map[string]string{
+		edgev1.ReasonVerified:             "accepted",
+		edgev1.ReasonCredentialRefused:    "refused",
+		edgev1.ReasonPullDenied:           "denied",
+		edgev1.ReasonPushDenied:           "denied",
+		edgev1.ReasonPullerCanPush:        "excessive",
+		edgev1.ReasonRegistryUnresolvable: "unreachable",
+		edgev1.ReasonRegistryUnreachable:  "unreachable",
+		edgev1.ReasonRegistryUntrusted:    "untrusted",
+		edgev1.ReasonRegistryUnavailable:  "unavailable",
+		edgev1.ReasonRegistryUnexpected:   "unexpected",
+		edgev1.ReasonRequestFailed:        "error",
+	}
+)
+
+// init starts each counter at zero: to Prometheus a series that appears has not grown.
+func init() {
+	metrics.Registry.MustRegister(ofEdges, mintsTotal, rotationsTotal, probesTotal, buildInfo)
+	for _, role := range roles {
+		rotationsTotal.WithLabelValues(roleValue(role))
+		for _, why := range allCauses {
+			mintsTotal.WithLabelValues(roleValue(role), why.name)
+		}
+	}
+	for _, result := range probeResults {
+		probesTotal.WithLabelValues(result)
 	}
 }
 
-// setTime sets a gauge to a time, or takes it away where there is none.
-func setTime(metric *prometheus.GaugeVec, t *metav1.Time, labels ...string) {
-	if t == nil {
-		metric.DeleteLabelValues(labels...)
-		return
-	}
-	metric.WithLabelValues(labels...).Set(float64(t.Unix()))
-}
-
-// unobserve takes the metrics of an EdgeRegistry that is gone away.
-func unobserve(name string) {
-	for _, metric := range ofEdges {
-		metric.DeletePartialMatch(prometheus.Labels{edgeMetricLabel: name})
-	}
-}
+// ShowBuild shows in the metrics which version of the operator runs.
+func ShowBuild(version string) { buildInfo.WithLabelValues(version, runtime.Version()).Set(1) }
 
 func countMint(role edgev1.TokenRole, why cause) {
-	mints.WithLabelValues(roleValue(role), why.name).Inc()
+	mintsTotal.WithLabelValues(roleValue(role), why.name).Inc()
+}
+
+func countRotation(role edgev1.TokenRole) { rotationsTotal.WithLabelValues(roleValue(role)).Inc() }
+
+func countProbe(err error) {
+	reason := edgev1.ReasonVerified
+	if err != nil {
+		_, reason, _ = verdict(err)
+	}
+	result, known := probeResults[reason]
+	if !known {
+		result = probeResults[edgev1.ReasonRequestFailed]
+	}
+	probesTotal.WithLabelValues(result).Inc()
 }

@@ -4,6 +4,13 @@
 package controllers
 
 import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -12,8 +19,9 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// metered returns the values of a metric whose labels include these, for each role or cause, or "".
-func metered(t *testing.T, name string, labels map[string]string) map[string]float64 {
+// series returns the values of a metric by those of its labels that are not given, in the order of their names, joined
+// by commas. Where labels are given, it leaves series with other values out.
+func series(t *testing.T, name string, given map[string]string) map[string]float64 {
 	t.Helper()
 	families, err := metrics.Registry.Gather()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -23,53 +31,233 @@ func metered(t *testing.T, name string, labels map[string]string) map[string]flo
 			continue
 		}
 		for _, metric := range family.GetMetric() {
-			rest, matched := "", 0
+			var rest []string
+			matched := 0
 			for _, pair := range metric.GetLabel() {
-				if want, asked := labels[pair.GetName()]; !asked {
-					rest = pair.GetValue()
+				if want, asked := given[pair.GetName()]; !asked {
+					rest = append(rest, pair.GetValue())
 				} else if want == pair.GetValue() {
 					matched++
 				}
 			}
-			if matched == len(labels) {
-				found[rest] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
+			if matched == len(given) {
+				found[strings.Join(rest, ",")] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
 			}
 		}
 	}
 	return found
 }
 
+// edgeMetricNames are the metrics that speak of one EdgeRegistry.
+var edgeMetricNames = []string{
+	metricReady, metricCondition, metricTransition, metricTokenExpiration, metricTokenRenewal, metricCANotAfter, metricCopies,
+}
+
 func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
-	first := metered(t, "edge_registry_mints_total", map[string]string{"role": "puller"})[causeUnpublished.name]
-	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
+	puller := map[string]string{"role": "puller"}
+	minted, rotated := series(t, metricMints, puller)[causeUnpublished.name], series(t, metricRotations, nil)
+	target := makeTarget(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
 	o.pass(t, edge)
 	of := map[string]string{"edgeregistry": edge.Name}
 	token := statusOfTokens(reload(t, edge), edgev1.TokenPublisher)[0]
-	g.Expect(metered(t, "edge_registry_ready", of)).To(Equal(map[string]float64{"": 1}))
-	g.Expect(metered(t, "edge_registry_token_expiration_timestamp_seconds", of)).To(Equal(map[string]float64{"publisher": float64(token.ExpiresAt.Unix())}))
-	g.Expect(metered(t, "edge_registry_token_renewal_timestamp_seconds", of)).To(Equal(map[string]float64{"publisher": float64(token.RenewAt.Unix())}))
-	g.Expect(metered(t, "edge_registry_ca_not_after_timestamp_seconds", of)).To(Equal(map[string]float64{"": float64(edge.Status.CA.NotAfter.Unix())}))
-	g.Expect(metered(t, "edge_registry_mints_total", map[string]string{"role": "puller"})[causeUnpublished.name]).To(Equal(first + 1))
+	g.Expect(series(t, metricReady, of)).To(Equal(map[string]float64{"": 1}))
+	g.Expect(series(t, metricTokenExpiration, of)).To(Equal(map[string]float64{"publisher": float64(token.ExpiresAt.Unix())}))
+	g.Expect(series(t, metricTokenRenewal, of)).To(Equal(map[string]float64{"publisher": float64(token.RenewAt.Unix())}))
+	g.Expect(series(t, metricCANotAfter, of)).To(Equal(map[string]float64{"": float64(edge.Status.CA.NotAfter.Unix())}))
+	g.Expect(series(t, metricCopies, of)).To(Equal(map[string]float64{"current": 1, "pending": 0, "failed": 0, "behind": 0}))
+	g.Expect(series(t, metricMints, puller)[causeUnpublished.name]).To(Equal(minted + 1))
+	g.Expect(series(t, metricRotations, nil)).To(Equal(rotated), "a first token takes no other's place")
+	g.Expect(series(t, metricCondition, of)).To(And(HaveLen(len(stepConditions)+1),
+		HaveKeyWithValue("Verified,True,RegistryVerified", 1.0), HaveKeyWithValue("Ready,True,Ready", 1.0)))
+	expectTransitions(t, edge)
 
-	editEdge(t, edge, func(e *edgev1.EdgeRegistry) {
+	edit(t, edge, func(e *edgev1.EdgeRegistry) {
 		e.Spec.Tokens.Puller.Type, e.Spec.Tokens.Publisher.Type = edgev1.TokenBound, edgev1.TokenLongLived
 	})
 	awaitReady(t, edge)
 	o.pass(t, edge)
 	knowKept(t, edge)
-	g.Expect(metered(t, "edge_registry_token_expiration_timestamp_seconds", of)).To(And(HaveLen(1), HaveKey("puller")), "one that does not expire has no time")
-	g.Expect(metered(t, "edge_registry_token_renewal_timestamp_seconds", of)).To(And(HaveLen(1), HaveKey("puller")))
+	g.Expect(series(t, metricTokenExpiration, of)).To(And(HaveLen(1), HaveKey("puller")), "one that does not expire has no time")
+	g.Expect(series(t, metricTokenRenewal, of)).To(And(HaveLen(1), HaveKey("puller")))
+	g.Expect(series(t, metricRotations, nil)).To(Equal(map[string]float64{"publisher": rotated["publisher"] + 1, "puller": rotated["puller"] + 1}))
+
 	keepPlatform(t)
 	openShift.Router.Unavailable(true)
+	unavailable := func() float64 { return series(t, metricProbes, nil)["unavailable"] }
+	before := unavailable()
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
-	g.Eventually(func() map[string]float64 { return metered(t, "edge_registry_ready", of) }).WithTimeout(soon).Should(Equal(map[string]float64{"": 0}))
+	g.Eventually(func() map[string]float64 { return series(t, metricReady, of) }).WithTimeout(soon).Should(Equal(map[string]float64{"": 0}))
+	g.Expect(series(t, metricCondition, of)).To(And(HaveLen(len(stepConditions)+2), HaveKeyWithValue("ProofFailed,True,Reconciling", 1.0),
+		HaveKeyWithValue("ProofFailed,False,Ready", 1.0)), "what held before has no series any more")
+	expectTransitions(t, edge)
+	o.clock.SetTime(o.clock.Now().Add(2 * edge.Spec.Verification.Interval.Duration))
+	o.pass(t, edge)
+	g.Eventually(unavailable).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
 
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
-	for _, name := range []string{"ready", "token_expiration_timestamp_seconds", "token_renewal_timestamp_seconds", "ca_not_after_timestamp_seconds"} {
-		g.Eventually(func() map[string]float64 { return metered(t, "edge_registry_"+name, of) }).WithTimeout(soon).WithPolling(often).Should(BeEmpty(), name)
+	for _, name := range edgeMetricNames {
+		g.Eventually(func() map[string]float64 { return series(t, name, of) }).WithTimeout(soon).WithPolling(often).Should(BeEmpty(), name)
+	}
+}
+
+// expectTransitions compares the times in the metrics to those in the status.
+func expectTransitions(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	want := map[string]float64{}
+	for _, c := range reload(t, edge).Status.Conditions {
+		want[c.Type] = float64(c.LastTransitionTime.Unix())
+	}
+	NewWithT(t).Expect(series(t, metricTransition, map[string]string{"edgeregistry": edge.Name})).To(Equal(want))
+}
+
+func TestMetricsComeBackWithTheFirstPassAfterARestart(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	suspended := awaitReady(t, apply(t, newEdge()))
+	setSuspend(t, suspended, true)
+	awaitReason(t, suspended, edgev1.Ready, edgev1.ReasonSuspended)
+	o.pass(t, edge)
+	shown := func() (all []map[string]float64) {
+		for _, of := range []string{edge.Name, suspended.Name} {
+			for _, name := range edgeMetricNames {
+				all = append(all, series(t, name, map[string]string{"edgeregistry": of}))
+			}
+		}
+		return all
+	}
+	before := shown()
+	o.stop(t)
+	ofEdges.Clear()
+	g.Expect(shown()).To(HaveEach(BeEmpty()))
+	again := startOperator(t)
+	g.Eventually(shown).WithTimeout(soon).WithPolling(often).Should(Equal(before))
+	g.Expect(again.wire.writes()).To(BeEmpty())
+}
+
+func TestEveryOutcomeOfAVerificationHasItsResult(t *testing.T) {
+	for _, test := range []struct {
+		err    error
+		result string
+	}{
+		{nil, "accepted"},
+		{waiting(edgev1.ReasonCredentialRefused, ""), "refused"},
+		{waiting(edgev1.ReasonPullDenied, ""), "denied"},
+		{waiting(edgev1.ReasonPushDenied, ""), "denied"},
+		{stalled(edgev1.ReasonPullerCanPush, ""), "excessive"},
+		{waiting(edgev1.ReasonRegistryUnresolvable, ""), "unreachable"},
+		{waiting(edgev1.ReasonRegistryUnreachable, ""), "unreachable"},
+		{waiting(edgev1.ReasonRegistryUntrusted, ""), "untrusted"},
+		{waiting(edgev1.ReasonRegistryUnavailable, ""), "unavailable"},
+		{waiting(edgev1.ReasonRegistryUnexpected, ""), "unexpected"},
+		{errors.New("another"), "error"},
+		{context.DeadlineExceeded, "error"},
+	} {
+		before := series(t, metricProbes, nil)
+		countProbe(test.err)
+		before[test.result]++
+		NewWithT(t).Expect(series(t, metricProbes, nil)).To(Equal(before), "%v", test.err)
+	}
+}
+
+func TestCopiesAreCountedByTheirState(t *testing.T) {
+	failures := func(reasons ...string) (failed []edgev1.CopyFailure) {
+		for _, reason := range reasons {
+			failed = append(failed, edgev1.CopyFailure{Reason: reason})
+		}
+		return failed
+	}
+	for name, test := range map[string]struct {
+		copies []*edgev1.CopiesStatus
+		states map[string]int32
+	}{
+		"none": {[]*edgev1.CopiesStatus{nil, nil}, nil},
+		"of both Secrets": {
+			[]*edgev1.CopiesStatus{{Total: 2, Synced: 2}, {Total: 1, Synced: 1}},
+			map[string]int32{"current": 3, "pending": 0, "failed": 0, "behind": 0},
+		},
+		"each reason": {
+			[]*edgev1.CopiesStatus{nil, {Total: 9, Synced: 1, Failed: failures(
+				edgev1.ReasonNamespaceAbsent, edgev1.ReasonNamespaceTerminating, edgev1.ReasonRequestFailed,
+				edgev1.ReasonNotInvited, edgev1.ReasonConflict, edgev1.ReasonReserved, edgev1.ReasonQuotaExceeded, edgev1.ReasonRightsMissing)}},
+			map[string]int32{"current": 1, "pending": 3, "failed": 5, "behind": 0},
+		},
+		"more than the status lists": {
+			[]*edgev1.CopiesStatus{{Total: 30, Synced: 5, Failed: failures(slices.Repeat([]string{edgev1.ReasonNotInvited}, maxFailedCopies)...)}, nil},
+			map[string]int32{"current": 5, "pending": 0, "failed": 20, "behind": 5},
+		},
+		"one that is left where it was taken off": {
+			[]*edgev1.CopiesStatus{{Total: 1, Synced: 1, Failed: failures(edgev1.ReasonNotInvited)}, nil},
+			map[string]int32{"current": 1, "pending": 0, "failed": 1, "behind": 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var secrets []edgev1.SecretStatus
+			for _, copies := range test.copies {
+				secrets = append(secrets, edgev1.SecretStatus{Copies: copies})
+			}
+			NewWithT(t).Expect(copyStates(secrets)).To(Equal(test.states))
+		})
+	}
+}
+
+var (
+	ruleSelector = regexp.MustCompile(`(edge_registry_\w+)(?:\{([^}]*)\})?`)
+	ruleMatcher  = regexp.MustCompile(`(\w+)(?:=|!=|=~)"([^"]*)"`)
+)
+
+// TestAlertsNameWhatIsServed holds the rules to the metrics of an operator at work and to the values that labels have.
+func TestAlertsNameWhatIsServed(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
+	o.pass(t, edge)
+	served := map[string][]string{}
+	families, err := metrics.Registry.Gather()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		for _, pair := range family.GetMetric()[0].GetLabel() {
+			served[family.GetName()] = append(served[family.GetName()], pair.GetName())
+		}
+	}
+	conditions, err := os.ReadFile("../api/v1alpha1/conditions.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	rules, err := os.ReadFile("../config/prometheus/rules.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	selectors := ruleSelector.FindAllStringSubmatch(string(rules), -1)
+	g.Expect(len(selectors)).To(BeNumerically(">", 10))
+	for _, selector := range selectors {
+		g.Expect(served).To(HaveKey(selector[1]))
+		for _, matcher := range ruleMatcher.FindAllStringSubmatch(selector[2], -1) {
+			g.Expect(served[selector[1]]).To(ContainElement(matcher[1]), selector[0])
+			for value := range strings.SplitSeq(matcher[2], "|") {
+				known := strings.Contains(string(conditions), ` = "`+value+`"`) || series(t, selector[1], nil)[edge.Name+","+value] > 0
+				g.Expect(known).To(BeTrue(), "%s: there is a value %q", selector[0], value)
+			}
+		}
+	}
+}
+
+func TestEveryValueOfALabelIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/monitoring.md")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var values []string
+	for _, why := range allCauses {
+		values = append(values, why.name)
+	}
+	values = slices.AppendSeq(values, maps.Values(probeResults))
+	values = slices.AppendSeq(values, maps.Keys(probeResults))
+	values = slices.AppendSeq(values, maps.Keys(copyStates([]edgev1.SecretStatus{{Copies: &edgev1.CopiesStatus{}}})))
+	for _, role := range roles {
+		values = append(values, roleValue(role))
+	}
+	for _, value := range values {
+		told := value == edgev1.ReasonRequestFailed || strings.Contains(string(page), "`"+value+"`")
+		NewWithT(t).Expect(told).To(BeTrue(), "docs/monitoring.md tells of %s", value)
 	}
 }

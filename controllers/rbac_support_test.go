@@ -322,7 +322,7 @@ func metricsReader(t *testing.T) string {
 }
 
 func secureMetrics(address string) metricsserver.Options {
-	return metricsserver.Options{BindAddress: address, SecureServing: true, FilterProvider: filtersForTests}
+	return metricsserver.Options{BindAddress: address, SecureServing: true, FilterProvider: FilterScrapes}
 }
 
 // stir makes the operator look at an EdgeRegistry, by a new value of the annotation for that.

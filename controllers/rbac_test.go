@@ -21,12 +21,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
-
-var filtersForTests = filters.WithAuthenticationAndAuthorization
 
 // insecureClient talks to a metrics server that signed its own certificate.
 func insecureClient() *http.Client {

@@ -135,9 +135,13 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publi
 	live := s.live.secrets[p.secret]
 	s.changing = s.changing || (live != nil && !slices.Equal(p.copies.holders, r.copiedTo(s, live)))
 	setCopiedTo(p.desired, p.copies.holders)
+	succeeds := p.token.fresh && live != nil && live.Annotations[anchorUIDAnnotation] != p.desired.Annotations[anchorUIDAnnotation]
 	written, err := r.ensure(ctx, s, p.desired, live)
 	if err != nil {
 		return err
+	}
+	if succeeds {
+		countRotation(p.role)
 	}
 	s.live.secrets[p.secret] = written.(*corev1.Secret)
 	return nil

@@ -49,6 +49,11 @@ var (
 	causeType          = cause{name: "TypeChanged", text: "its type in the spec changed"}
 	causeLifetime      = cause{name: "LifetimeChanged", text: "its lifetime in the spec changed"}
 	causeDue           = cause{name: "Due", text: "renewal was due"}
+
+	allCauses = []cause{
+		causeUnpublished, causeEmptied, causeAltered, causeAnchorDeleted, causeAccountAnew, causeInvalidated,
+		causeRefused, causeHost, causeRotation, causeType, causeLifetime, causeDue,
+	}
 )
 
 // issueTokens mints what is due. The API server keeps no list of the tokens that it issues, so each

@@ -28,8 +28,6 @@ import (
 
 func same(a, b credential.Token) bool { return a.Reveal() == b.Reveal() }
 
-var roles = []edgev1.TokenRole{edgev1.TokenPublisher, edgev1.TokenPuller}
-
 // published is the Secret that carries the token of a role, and what that token says of itself.
 func published(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (*corev1.Secret, credential.Claims) {
 	t.Helper()

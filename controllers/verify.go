@@ -37,6 +37,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	if err == nil {
 		err = r.probe(ctx, s)
 	}
+	countProbe(err)
 	if err == nil {
 		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
 		s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))

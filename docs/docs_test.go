@@ -89,7 +89,7 @@ func documents(t *testing.T) []string {
 	return files
 }
 
-var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+var fence = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
 
 // blocks are the fenced blocks of a language.
 func blocks(text, language string) []string {

@@ -24,12 +24,12 @@ generated() {
 	mkdir "$scratch/before"
 	files . | tar -cf - -T - | tar -xf - -C "$scratch/before"
 	cp -R "$scratch/before" "$scratch/after"
-	"$MAKE" --no-print-directory -C "$scratch/after" generate manifests bundle fmt >"$scratch/log" 2>&1 || {
+	"$MAKE" --no-print-directory -C "$scratch/after" generate manifests bundle dashboards fmt >"$scratch/log" 2>&1 || {
 		cat "$scratch/log"
 		return 1
 	}
 	(cd "$scratch" && diff -ruN before after) || {
-		echo "run: make generate manifests bundle fmt"
+		echo "run: make generate manifests bundle dashboards fmt"
 		return 1
 	}
 }

@@ -78,6 +78,7 @@ func TestReadyIsUnknownBeforeAnyOperatorLooks(t *testing.T) {
 	edge := create(t, "unseen", `{openshift: {}}`)
 	typed := &edgev1.EdgeRegistry{}
 	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), typed)).To(Succeed())
+	g.Expect(typed.Status.ObservedGeneration).To(Equal(int64(-1)), "by which kstatus knows that nobody has looked")
 	g.Expect(typed.Status.Conditions).To(HaveLen(1))
 	ready := meta.FindStatusCondition(typed.Status.Conditions, edgev1.Ready)
 	g.Expect(ready).NotTo(BeNil())

@@ -9,7 +9,7 @@ import (
 
 // EdgeRegistryStatus is what the operator found and did. It never holds a token, nor a part or a hash of one.
 type EdgeRegistryStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; -1 before the operator has seen the EdgeRegistry.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

@@ -40,7 +40,7 @@ type EdgeRegistry struct {
 
 	// status is what the operator found and did. It never holds a token.
 	// +optional
-	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "waiting for the edge registry operator", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	// +kubebuilder:default={observedGeneration:-1, conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "waiting for the edge registry operator", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	Status EdgeRegistryStatus `json:"status,omitzero"`
 }
 

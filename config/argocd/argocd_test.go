@@ -20,120 +20,66 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
+	"github.com/edge-registry/edge-registry-operator/test/fixtures"
 )
 
-// states is what each tool says of each object in testdata, in the order of the documented table.
-// kubectl wait wants the condition to be of the generation of the object.
-var states = []struct {
-	name    string
-	argo    string
-	kstatus status.Status
-	waits   bool
-}{
-	// Kstatus takes an object without any status for one that has none to give.
-	{"pending", "Progressing", status.CurrentStatus, true},
-	{"reconciling", "Progressing", status.InProgressStatus, true},
-	{"api-unavailable", "Progressing", status.InProgressStatus, true},
-	{"stalled", "Degraded", status.FailedStatus, true},
-	{"ready", "Healthy", status.CurrentStatus, false},
-	{"verified-with-warnings", "Healthy", status.CurrentStatus, false},
-	{"best-effort-refused", "Healthy", status.CurrentStatus, false},
-	{"verification-refused", "Progressing", status.InProgressStatus, true},
-	{"proof-failed", "Progressing", status.InProgressStatus, true},
-	{"copies-failed", "Degraded", status.FailedStatus, true},
-	{"suspended", "Suspended", status.InProgressStatus, true},
-	{"stale", "Progressing", status.InProgressStatus, true},
-	{"deleting", "Progressing", status.TerminatingStatus, true},
-}
-
-func typed(t *testing.T, path string) edgev1.EdgeRegistry {
+func typed(t *testing.T, content []byte) edgev1.EdgeRegistry {
 	t.Helper()
 	var edge edgev1.EdgeRegistry
-	NewWithT(t).Expect(yaml.UnmarshalStrict([]byte(read(t, path)), &edge)).To(Succeed(), path)
+	NewWithT(t).Expect(yaml.UnmarshalStrict(content, &edge)).To(Succeed())
 	return edge
 }
 
 func TestArgoKstatusAndKubectlWaitAgreeInEveryState(t *testing.T) {
 	page, err := os.ReadFile("../../docs/gitops.md")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var table []string
+	for _, line := range strings.Split(string(page), "\n") {
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| `") && len(cells) == 6 {
+			table = append(table, strings.Join(cells[:5], " | "))
+		}
+	}
 	files, err := filepath.Glob(filepath.Join(folder, "testdata", "*.yaml"))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(files).To(HaveLen(len(states)), "each object of testdata has its row")
-	for _, state := range states {
-		t.Run(state.name, func(t *testing.T) {
+	NewWithT(t).Expect(files).To(HaveLen(len(fixtures.States)), "each object of testdata has its row")
+	var rows []string
+	for _, state := range fixtures.States {
+		t.Run(state.Name, func(t *testing.T) {
 			g := NewWithT(t)
-			file := "testdata/" + state.name + ".yaml"
+			file := "testdata/" + state.Name + ".yaml"
 			obj := object(t, file)
-			g.Expect(run(t, read(t, "health.lua"), obj)).To(HaveKeyWithValue("status", state.argo))
+			g.Expect(run(t, read(t, "health.lua"), obj)).To(HaveKeyWithValue("status", state.Argo))
 
 			result, err := status.Compute(&unstructured.Unstructured{Object: obj})
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(result.Status).To(Equal(state.kstatus), result.Message)
+			g.Expect(result.Status).To(Equal(state.KStatus), result.Message)
 
-			edge := typed(t, file)
-			ready := meta.FindStatusCondition(edge.Status.Conditions, edgev1.Ready)
-			isReady := ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == edge.Generation
-			g.Expect(isReady).To(Equal(!state.waits), "kubectl wait")
+			g.Expect(state.Ready).To(Equal(state.Argo == "Healthy"), "Argo CD agrees with Ready")
+			g.Expect(state.Ready).To(Equal(state.KStatus == status.CurrentStatus), "kstatus agrees with Ready")
+			g.Expect(state.Argo == "Degraded").To(Equal(state.KStatus == status.FailedStatus), "they agree on what needs a person")
 
-			g.Expect(isReady).To(Equal(state.argo == "Healthy"), "Argo CD agrees with Ready")
-			if state.name != "pending" {
-				g.Expect(isReady).To(Equal(state.kstatus == status.CurrentStatus), "kstatus agrees with Ready")
-			}
-			g.Expect(state.argo == "Degraded").To(Equal(state.kstatus == status.FailedStatus))
-
-			said, waits := "none", map[bool]string{true: "waits", false: "returns"}[state.waits]
-			if ready != nil {
-				said = string(ready.Status)
-			}
-			row := fmt.Sprintf("| `%s` | %s | %s | %s | %s |", state.name, said, state.argo, state.kstatus, waits)
-			g.Expect(strings.Contains(string(page), row)).To(BeTrue(), "docs/gitops.md has no row %s", row)
+			ready := meta.FindStatusCondition(typed(t, []byte(read(t, file))).Status.Conditions, edgev1.Ready)
+			waits := map[bool]string{false: "waits", true: "returns"}[state.Ready]
+			rows = append(rows, fmt.Sprintf("| `%s` | %s `%s` | %s | %s | %s", state.Name, ready.Status, ready.Reason, state.Argo, state.KStatus, waits))
 		})
 	}
+	NewWithT(t).Expect(table).To(Equal(rows), "docs/gitops.md")
 }
 
-// TestTheStatesAreAsTheOperatorWritesThem holds testdata to what the operator promises of Ready.
-func TestTheStatesAreAsTheOperatorWritesThem(t *testing.T) {
-	reasons, err := os.ReadFile("../../api/v1alpha1/conditions.go")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, state := range states {
-		t.Run(state.name, func(t *testing.T) {
-			g := NewWithT(t)
-			conditions := typed(t, "testdata/"+state.name+".yaml").Status.Conditions
-			for _, c := range conditions {
-				g.Expect(string(reasons)).To(ContainSubstring(`= "`+c.Reason+`"`), c.Type)
-			}
-			ready := meta.FindStatusCondition(conditions, edgev1.Ready)
-			stalled := meta.FindStatusCondition(conditions, edgev1.Stalled)
-			reconciling := meta.FindStatusCondition(conditions, edgev1.Reconciling)
-			if ready == nil || ready.Status == metav1.ConditionTrue || ready.Reason == edgev1.ReasonSuspended {
-				g.Expect(stalled).To(BeNil())
-				g.Expect(reconciling).To(BeNil())
-				return
-			}
-			g.Expect(stalled == nil).NotTo(Equal(reconciling == nil), "one of Stalled and Reconciling")
-			why := stalled
-			if why == nil {
-				why = reconciling
-			}
-			g.Expect(why.Reason).To(Equal(ready.Reason))
-			g.Expect(why.Message).To(Equal(ready.Message))
-		})
-	}
-}
-
+// Argo CD's own tests read health_test.yaml.
 func TestHealthTestYAMLHolds(t *testing.T) {
-	var file struct {
-		Tests []struct {
-			InputPath    string         `json:"inputPath"`
-			HealthStatus map[string]any `json:"healthStatus"`
-		} `json:"tests"`
+	type test struct {
+		InputPath    string         `json:"inputPath"`
+		HealthStatus map[string]any `json:"healthStatus"`
 	}
-	g := NewWithT(t)
-	g.Expect(yaml.UnmarshalStrict([]byte(read(t, "health_test.yaml")), &file)).To(Succeed())
-	g.Expect(file.Tests).To(HaveLen(len(states)))
-	for _, test := range file.Tests {
-		g.Expect(run(t, read(t, "health.lua"), object(t, test.InputPath))).To(Equal(test.HealthStatus), test.InputPath)
+	var tests []test
+	for _, state := range fixtures.States {
+		file := "testdata/" + state.Name + ".yaml"
+		tests = append(tests, test{file, run(t, read(t, "health.lua"), object(t, file))})
 	}
+	found := inYAML(t, map[string]any{"tests": tests})
+	NewWithT(t).Expect(string(found)).To(Equal(fixtures.Want(t, filepath.Join(folder, "health_test.yaml"), found)))
 }
 
 func TestActionTestYAMLHolds(t *testing.T) {
@@ -170,13 +116,19 @@ func TestActionTestYAMLHolds(t *testing.T) {
 		_, err = time.Parse(time.RFC3339, value)
 		g.Expect(err).NotTo(HaveOccurred(), "each request has the time for its value")
 		g.Expect(unstructured.SetNestedField(got, "0001-01-01T00:00:00Z", "metadata", "annotations", annotations[test.Action])).To(Succeed())
+		expected := object(t, "actions/"+test.InputPath)
+		g.Expect(unstructured.SetNestedField(expected, "0001-01-01T00:00:00Z", "metadata", "annotations", annotations[test.Action])).To(Succeed())
+		want := fixtures.Want(t, filepath.Join(folder, "actions", test.ExpectedOutputPath), inYAML(t, expected))
 		// An empty object and an empty list are one in Lua, so the types decide.
-		var have edgev1.EdgeRegistry
-		content, err := yaml.Marshal(got)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(yaml.UnmarshalStrict(content, &have)).To(Succeed())
-		g.Expect(have).To(Equal(typed(t, "actions/"+test.ExpectedOutputPath)), test.Action)
+		g.Expect(typed(t, inYAML(t, got))).To(Equal(typed(t, []byte(want))), test.Action)
 	}
+}
+
+func inYAML(t *testing.T, value any) []byte {
+	t.Helper()
+	content, err := yaml.Marshal(value)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return content
 }
 
 func TestAnActionKeepsTheOtherAnnotations(t *testing.T) {
@@ -232,8 +184,67 @@ func TestTheSnippetsHoldTheSameLua(t *testing.T) {
 }
 
 func TestADeletionIsProgressWhateverWasWrongBefore(t *testing.T) {
-	obj := object(t, "testdata/stalled.yaml")
+	obj := object(t, "testdata/registry-removed.yaml")
 	g := NewWithT(t)
 	g.Expect(unstructured.SetNestedField(obj, "2026-03-02T08:00:00Z", "metadata", "deletionTimestamp")).To(Succeed())
 	g.Expect(run(t, read(t, "health.lua"), obj)).To(HaveKeyWithValue("status", "Progressing"))
+}
+
+// application is what the example uses of Argo CD's Application (v1alpha1 of argoproj.io), whose CRD is not here.
+type application struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Project string `json:"project"`
+		Source  struct {
+			RepoURL        string `json:"repoURL"`
+			TargetRevision string `json:"targetRevision"`
+			Path           string `json:"path"`
+		} `json:"source"`
+		Destination struct {
+			Server string `json:"server"`
+		} `json:"destination"`
+		SyncPolicy struct {
+			Automated struct {
+				Prune    bool `json:"prune"`
+				SelfHeal bool `json:"selfHeal"`
+			} `json:"automated"`
+			SyncOptions []string `json:"syncOptions"`
+			Retry       *struct {
+				Limit   int64 `json:"limit"`
+				Backoff struct {
+					Duration    string `json:"duration"`
+					Factor      int64  `json:"factor"`
+					MaxDuration string `json:"maxDuration"`
+				} `json:"backoff"`
+			} `json:"retry"`
+		} `json:"syncPolicy"`
+	} `json:"spec"`
+}
+
+func TestTheExampleApplicationsFitTheRepository(t *testing.T) {
+	g := NewWithT(t)
+	content, err := os.ReadFile("example/applications.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	pruned := map[string]bool{}
+	for _, document := range strings.Split(string(content), "\n---\n") {
+		var app application
+		g.Expect(yaml.UnmarshalStrict([]byte(document), &app)).To(Succeed())
+		g.Expect(app.APIVersion + " " + app.Kind).To(Equal("argoproj.io/v1alpha1 Application"))
+		g.Expect(app.Spec.Destination.Server).NotTo(BeEmpty())
+		pruned[app.Spec.Source.Path] = app.Spec.SyncPolicy.Automated.Prune
+	}
+	g.Expect(pruned).To(Equal(map[string]bool{"operator": true, "registries": false}), "nothing revokes tokens by itself")
+
+	objects, err := manifests.Render("example/registries")
+	g.Expect(err).NotTo(HaveOccurred())
+	waves := map[string]string{"RoleBinding": "0", "EdgeRegistry": "1"}
+	for _, object := range objects {
+		g.Expect(object.GetAnnotations()).To(HaveKeyWithValue("argocd.argoproj.io/sync-wave", waves[object.GetKind()]), object.GetName())
+	}
+	files, err := filepath.Glob("example/registries/*/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	more, err := filepath.Glob("example/registries/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(objects).To(HaveLen(len(files)+len(more)-1), "the kustomization names every file")
 }

@@ -89,4 +89,7 @@ func (e *Env) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
+// Assets is the folder of the control plane's programs, kubectl among them.
+func (e *Env) Assets() string { return e.assets }
+
 func (e *Env) adminKubeconfig() string { return filepath.Join(e.state, "admin.kubeconfig") }
