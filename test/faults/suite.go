@@ -17,8 +17,15 @@ import (
 // floors are the least numbers of cases of each suite: how many there were when they were last counted. A suite that
 // has fewer lost some without anybody saying so.
 var floors = map[string]struct{ quick, all int64 }{
-	"A1": {quick: 1, all: 1},
-	"B1": {quick: 1, all: 1},
+	"A1":      {quick: 1, all: 1},
+	"A2":      {quick: 1, all: 1},
+	"A3":      {quick: 1, all: 1},
+	"A4":      {quick: 1, all: 1},
+	"A5":      {quick: 1, all: 1},
+	"manager": {quick: 1, all: 1},
+	"B1":      {quick: 1, all: 1},
+	"B2":      {quick: 1, all: 1},
+	"B3":      {quick: 1, all: 1},
 }
 
 // Suite counts the cases of a table.
