@@ -29,6 +29,7 @@ func TestTheManagerServesWorksAndEnds(t *testing.T) {
 	g.Eventually(status(t, metrics, reader.BearerToken)).WithTimeout(soon).Should(Equal(http.StatusOK))
 	_, body := fetch(t, metrics, reader.BearerToken)
 	g.Expect(body).To(ContainSubstring(`controller_runtime_reconcile_total{controller="edgeregistry"`))
+	g.Expect(body).To(ContainSubstring("\ngo_gc_gogc_percent 40\n"))
 	g.Expect(status(t, metrics, "")()).To(Equal(http.StatusUnauthorized))
 	g.Expect(status(t, metrics, "no-token")()).To(Equal(http.StatusUnauthorized))
 	g.Expect(status(t, metrics, stranger.BearerToken)()).To(Equal(http.StatusForbidden))
