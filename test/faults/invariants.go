@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -279,6 +280,11 @@ func readyIsTrue(h *history, ch change) string {
 	for what, want := range told(edge) {
 		if found[what] != want {
 			return fmt.Sprintf("%s: spec and status say %q, there is %q", what, want, found[what])
+		}
+	}
+	for what := range found {
+		if _, wanted := told(edge)[what]; !wanted && strings.HasSuffix(what, "-copy") {
+			return fmt.Sprintf("%s: the spec says none", what)
 		}
 	}
 	return ""
