@@ -74,7 +74,7 @@ var ofTokens = []mutant{
 				`if apierrors.IsUnauthorized(err) {`,
 				`if err != nil {`},
 		},
-		guards: []guard{controllers("TestTokensOfAPurgedSigningKeyAreReplacedOnce|TestARefusedCredentialIsReplacedAtMostOnceInAnInterval|TestATokenThatTheAPIServerAcceptsAgainIsKept")},
+		guards: []guard{controllers("TestATokenIsKeptWhileTheAPIServerDoesNotSayThatItIsDead")},
 	},
 	{
 		name:    "token-in-event",
