@@ -101,6 +101,10 @@ faults: controlplane ## Disturb the operator in every way that docs/reliability.
 faults-quick: controlplane ## Run a sample of the faults, the same each time, within ten minutes.
 	cd test/faults && go test -count=1 -timeout 20m $(TEST_ARGS)
 
+.PHONY: mutants
+mutants: controlplane ## Put known bugs into the operator, one at a time, and see that a test notices. MUTANTS='a b' names some.
+	go run ./test/mutants $(MUTANTS)
+
 .PHONY: test-race
 test-race: controlplane ## Run all tests with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 go test -race -timeout 40m $(TEST_ARGS) ./...

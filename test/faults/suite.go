@@ -59,6 +59,9 @@ func (s *Suite) Run(name string, run func(t *testing.T)) {
 	}
 	s.t.Run(name, func(t *testing.T) {
 		t.Parallel()
+		if failFast := flag.Lookup("test.failfast").Value.String(); failFast == "true" && s.t.Failed() {
+			t.Skip("another case failed")
+		}
 		s.Count(t)
 		run(t)
 	})
