@@ -34,3 +34,26 @@ func TestAClockThatIsAheadCausesNoStormOfTokens(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(canary.count()).To(Equal(minted + 4))
 }
+
+// Nor does a trial that such a clock has noted keep the tokens from being tried once the clock is right.
+func TestATrialThatIsNotedFarAheadIsNotWaitedFor(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct {
+		name  string
+		ahead time.Duration
+		due   bool
+	}{
+		{"an interval ago", -30 * time.Minute, true},
+		{"a moment ago", -time.Minute, false},
+		{"by a clock that is a little ahead", 5 * time.Minute, false},
+		{"by a clock that is a day ahead", 24 * time.Hour, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			edge := newEdge()
+			edge.Spec.Verification.Interval.Duration = 30 * time.Minute
+			edge.Status.VerifiedAt = &metav1.Time{Time: now.Add(tt.ahead)}
+			due := newScope(edge, now).verificationDue(&metav1.Condition{Status: metav1.ConditionTrue})
+			NewWithT(t).Expect(due.After(now)).To(Equal(!tt.due))
+		})
+	}
+}

@@ -40,7 +40,11 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	countProbe(err)
 	if err == nil {
 		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
-		s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))
+		if s.verifiedFarAhead() {
+			s.due(s.now.Add(policy.Interval.Duration))
+		} else {
+			s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))
+		}
 		return verified(s), nil
 	}
 	var b *blocked
@@ -67,7 +71,7 @@ func verified(s *scope) done {
 // spares a probe: whatever it says, what is published is re-derived from live objects.
 func (s *scope) verificationDue(last *metav1.Condition) time.Time {
 	verifiedAt := s.edge.Status.VerifiedAt
-	if s.wrote || verifiedAt == nil || last == nil ||
+	if s.wrote || verifiedAt == nil || s.verifiedFarAhead() || last == nil ||
 		last.Status != metav1.ConditionTrue || last.ObservedGeneration != s.edge.Generation {
 		return s.now
 	}
@@ -77,6 +81,12 @@ func (s *scope) verificationDue(last *metav1.Condition) time.Time {
 		}
 	}
 	return verifiedAt.Add(s.edge.Spec.Verification.Interval.Duration)
+}
+
+// verifiedFarAhead reports a last trial whose time is not to be waited for: one of the clocks was wrong then, or is now, and a
+// token that died since would go unnoticed for as long.
+func (s *scope) verifiedFarAhead() bool {
+	return s.edge.Status.VerifiedAt.After(s.now.Add(s.edge.Spec.Verification.Interval.Duration))
 }
 
 // verifiedNow is the time of a trial, never before the tokens were issued, though the API server's

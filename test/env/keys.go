@@ -4,14 +4,23 @@
 package env
 
 import (
+	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/util/keyutil"
 )
 
 // signingKeys are the files with which service account tokens are signed and checked, by the names that envtest gives them.
@@ -34,6 +43,43 @@ func (e *Env) ReplaceSigningKey(ctx context.Context) (restore func(context.Conte
 	}
 	restore = func(ctx context.Context) error { return e.signWith(ctx, before) }
 	return restore, e.signWith(ctx, after)
+}
+
+// Reissue returns a service account token with other claims, signed as the API server signs: one of another age, say,
+// than a test has time for.
+func (e *Env) Reissue(token string, change func(claims map[string]any)) (string, error) {
+	key, err := keyutil.PrivateKeyFromFile(e.signingKey("sa-signer.key"))
+	if err != nil {
+		return "", fmt.Errorf("read the signing key: %w", err)
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	content, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return "", errors.New("the payload of the token is not base64")
+	}
+	claims := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	if err := decoder.Decode(&claims); err != nil {
+		return "", errors.New("the payload of the token is not JSON")
+	}
+	change(claims)
+	if content, err = json.Marshal(claims); err != nil {
+		return "", fmt.Errorf("encode the claims: %w", err)
+	}
+	signed := header + "." + base64.RawURLEncoding.EncodeToString(content)
+	digest := sha256.Sum256([]byte(signed))
+	signer, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return "", fmt.Errorf("the signing key is a %T, where envtest makes one for ES256", key)
+	}
+	x, y, err := ecdsa.Sign(rand.Reader, signer, digest[:])
+	if err != nil {
+		return "", fmt.Errorf("sign the token: %w", err)
+	}
+	signature := append(x.FillBytes(make([]byte, sha256.Size)), y.FillBytes(make([]byte, sha256.Size))...)
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
 func (e *Env) signingKey(name string) string {

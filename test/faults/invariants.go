@@ -30,6 +30,8 @@ const (
 	anchorUIDAnnotation    = "edge.open-horizon.io/token-anchor-uid"
 	accountUIDAnnotation   = "edge.open-horizon.io/token-serviceaccount-uid"
 	credentialIDAnnotation = "edge.open-horizon.io/token-credential-id"
+	issuedAtAnnotation     = "edge.open-horizon.io/token-issued-at"
+	expiresAtAnnotation    = "edge.open-horizon.io/token-expires-at"
 )
 
 // invariant holds of every change, whatever was disturbed and however far the operator came.

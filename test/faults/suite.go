@@ -25,6 +25,13 @@ var floors = map[string]struct{ quick, all int64 }{
 	"B1":      {quick: 75, all: 1702},
 	"B2":      {quick: 15, all: 209},
 	"B3":      {quick: 20, all: 220},
+	"G1":      {quick: 12, all: 60},
+	"G2":      {quick: 4, all: 7},
+	"G3":      {quick: 5, all: 10},
+	"H1":      {quick: 27, all: 342},
+	"H3":      {quick: 9, all: 41},
+	"H4":      {quick: 28, all: 54},
+	"I":       {quick: 19, all: 228},
 	"manager": {quick: 11, all: 11},
 }
 
