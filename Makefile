@@ -12,6 +12,7 @@ PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 # Versions are pinned in the two modules below and the go command builds what they name, once, into its cache.
 # golangci-lint has a module of its own: in one graph with the others `go mod tidy` finds packages in two modules, and
@@ -124,6 +125,10 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 .PHONY: demo
 demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
 	CGO_ENABLED=0 go run -trimpath ./hack/demo
+
+.PHONY: bench
+bench: build controlplane ## Measure how fast and how small the operator is, and write docs/benchmarks.md. BENCH_ARGS=-quick tries it out.
+	CGO_ENABLED=0 go run -trimpath ./test/bench $(BENCH_ARGS)
 
 ##@ Build
 

@@ -17,8 +17,15 @@ import (
 // floors are the least numbers of cases of each suite: how many there were when they were last counted. A suite that
 // has fewer lost some without anybody saying so.
 var floors = map[string]struct{ quick, all int64 }{
-	"A1": {quick: 1, all: 1},
-	"B1": {quick: 1, all: 1},
+	"A1":      {quick: 45, all: 452},
+	"A2":      {quick: 1, all: 200},
+	"A3":      {quick: 8, all: 99},
+	"A4":      {quick: 2, all: 62},
+	"A5":      {quick: 1, all: 116},
+	"B1":      {quick: 75, all: 1702},
+	"B2":      {quick: 15, all: 209},
+	"B3":      {quick: 20, all: 220},
+	"manager": {quick: 11, all: 11},
 }
 
 // Suite counts the cases of a table.
