@@ -12,6 +12,7 @@ PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 # Versions are pinned in the two modules below and the go command builds what they name, once, into its cache.
 # golangci-lint has a module of its own: in one graph with the others `go mod tidy` finds packages in two modules, and
@@ -100,6 +101,10 @@ faults: controlplane ## Disturb the operator in every way that docs/reliability.
 faults-quick: controlplane ## Run a sample of the faults, the same each time, within ten minutes.
 	cd test/faults && go test -count=1 -timeout 20m $(TEST_ARGS)
 
+.PHONY: mutants
+mutants: controlplane ## Put known bugs into the operator, one at a time, and see that a test notices. MUTANTS='a b' names some.
+	go run ./test/mutants $(MUTANTS)
+
 .PHONY: test-race
 test-race: controlplane ## Run all tests with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 go test -race -timeout 40m $(TEST_ARGS) ./...
@@ -120,6 +125,10 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 .PHONY: demo
 demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
 	CGO_ENABLED=0 go run -trimpath ./hack/demo
+
+.PHONY: bench
+bench: build controlplane ## Measure how fast and how small the operator is, and write docs/benchmarks.md. BENCH_ARGS=-quick tries it out.
+	CGO_ENABLED=0 go run -trimpath ./test/bench $(BENCH_ARGS)
 
 ##@ Build
 

@@ -39,6 +39,7 @@ func TestTheManagerServesWorksAndEnds(t *testing.T) {
 	// What config/prometheus takes for the sign that the operator works.
 	g.Expect(body).To(ContainSubstring(`leader_election_master_status{name="edge-registry-operator"} 1`))
 	g.Expect(body).To(MatchRegexp(`edge_registry_build_info\{go_version="go[^"]+",version="dev"\} 1`))
+	g.Expect(body).To(ContainSubstring("\ngo_gc_gogc_percent 40\n"))
 	g.Expect(status(t, metrics, "")()).To(Equal(http.StatusUnauthorized))
 	g.Expect(status(t, metrics, "no-token")()).To(Equal(http.StatusUnauthorized))
 	g.Expect(status(t, metrics, stranger.BearerToken)()).To(Equal(http.StatusForbidden))

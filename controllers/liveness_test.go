@@ -80,13 +80,16 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 }
 
 // disowned has the API server answer to each token but the operator's own that it does not know it.
-func (o *operator) disowned() (asked *atomic.Int64) {
+func (o *operator) disowned() (asked *atomic.Int64) { return o.answering(http.StatusUnauthorized) }
+
+// answering has the API server answer with a status to each token but the operator's own.
+func (o *operator) answering(status int) (asked *atomic.Int64) {
 	asked = &atomic.Int64{}
 	own := "Bearer " + operatorConfig.BearerToken
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		if strings.HasSuffix(a.URL.Path, "/selfsubjectreviews") && a.Header.Get("Authorization") != own {
 			asked.Add(1)
-			return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody, Header: http.Header{}, Request: a.Request}, nil
+			return &http.Response{StatusCode: status, Body: http.NoBody, Header: http.Header{}, Request: a.Request}, nil
 		}
 		return on()
 	})
@@ -152,6 +155,27 @@ func TestATokenThatTheAPIServerAcceptsAgainIsKept(t *testing.T) {
 	o.pass(t, edge)
 	o.pass(t, edge)
 	g.Eventually(refusals.Load).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", 1))
+	way.set(nil)
+	heals(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(2))
+	expectKept(t, edge, old)
+}
+
+func TestATokenIsKeptWhileTheAPIServerDoesNotSayThatItIsDead(t *testing.T) {
+	g := NewWithT(t)
+	way := &detour{}
+	o := startOperator(t, onDetour(way))
+	edge := awaitReady(t, apply(t, newEdge()))
+	old := tokensOf(t, edge)
+	way.set(refusingRegistry(t))
+	o.advance(31 * time.Minute)
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		asked := o.answering(status)
+		o.pass(t, edge)
+		o.pass(t, edge)
+		g.Expect(asked.Load()).To(BeNumerically(">", 0), "asked, and answered %d", status)
+		g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonCredentialRefused))
+	}
 	way.set(nil)
 	heals(t, edge)
 	g.Expect(o.mints(edge)).To(Equal(2))

@@ -6,6 +6,9 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -200,5 +203,61 @@ func TestCopiesAreCountedByTheirState(t *testing.T) {
 			}
 			NewWithT(t).Expect(copyStates(secrets)).To(Equal(test.states))
 		})
+	}
+}
+
+var (
+	ruleSelector = regexp.MustCompile(`(edge_registry_\w+)(?:\{([^}]*)\})?`)
+	ruleMatcher  = regexp.MustCompile(`(\w+)(?:=|!=|=~)"([^"]*)"`)
+)
+
+// TestAlertsNameWhatIsServed holds the rules to the metrics of an operator at work and to the values that labels have.
+func TestAlertsNameWhatIsServed(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
+	o.pass(t, edge)
+	served := map[string][]string{}
+	families, err := metrics.Registry.Gather()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		for _, pair := range family.GetMetric()[0].GetLabel() {
+			served[family.GetName()] = append(served[family.GetName()], pair.GetName())
+		}
+	}
+	conditions, err := os.ReadFile("../api/v1alpha1/conditions.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	rules, err := os.ReadFile("../config/prometheus/rules.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	selectors := ruleSelector.FindAllStringSubmatch(string(rules), -1)
+	g.Expect(len(selectors)).To(BeNumerically(">", 10))
+	for _, selector := range selectors {
+		g.Expect(served).To(HaveKey(selector[1]))
+		for _, matcher := range ruleMatcher.FindAllStringSubmatch(selector[2], -1) {
+			g.Expect(served[selector[1]]).To(ContainElement(matcher[1]), selector[0])
+			for value := range strings.SplitSeq(matcher[2], "|") {
+				known := strings.Contains(string(conditions), ` = "`+value+`"`) || series(t, selector[1], nil)[edge.Name+","+value] > 0
+				g.Expect(known).To(BeTrue(), "%s: there is a value %q", selector[0], value)
+			}
+		}
+	}
+}
+
+func TestEveryValueOfALabelIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/monitoring.md")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var values []string
+	for _, why := range allCauses {
+		values = append(values, why.name)
+	}
+	values = slices.AppendSeq(values, maps.Values(probeResults))
+	values = slices.AppendSeq(values, maps.Keys(probeResults))
+	values = slices.AppendSeq(values, maps.Keys(copyStates([]edgev1.SecretStatus{{Copies: &edgev1.CopiesStatus{}}})))
+	for _, role := range roles {
+		values = append(values, roleValue(role))
+	}
+	for _, value := range values {
+		told := value == edgev1.ReasonRequestFailed || strings.Contains(string(page), "`"+value+"`")
+		NewWithT(t).Expect(told).To(BeTrue(), "docs/monitoring.md tells of %s", value)
 	}
 }

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -229,4 +230,41 @@ func counted(t *testing.T, quota *corev1.ResourceQuota, hard, used corev1.Resour
 		}
 		return ""
 	}).WithTimeout(soon).WithPolling(often).Should(answer)
+}
+
+// To a write into a project that is on its way out the API server answers as to one without the right.
+func TestProjectThatIsDeletedDuringAPassIsWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "held", Finalizers: []string{"edge.test/hold"}}}
+	var mu sync.Mutex
+	var deleted bool
+	var failed error
+	var told []string
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case !deleted && a.is(http.MethodPost, "/serviceaccounts"):
+			deleted = true
+			held.Namespace = a.object.GetNamespace()
+			project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: held.Namespace}}
+			failed = errors.Join(admin.Create(context.Background(), held), admin.Delete(context.Background(), project))
+		case deleted && a.is(http.MethodPatch, "/status"):
+			told = append(told, string(requestBody(a.Request)))
+		}
+		return on()
+	})
+	edge := apply(t, newEdge())
+	awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectTerminating)
+	mu.Lock()
+	g.Expect(failed).NotTo(HaveOccurred())
+	for _, status := range told {
+		g.Expect(status).To(ContainSubstring(edgev1.ReasonProjectTerminating))
+		g.Expect(status).NotTo(ContainSubstring(edgev1.Stalled))
+	}
+	mu.Unlock()
+	edit(t, held, func(c *corev1.ConfigMap) { c.Finalizers = nil })
+	awaitReady(t, edge)
+	g.Expect(o.projectRequests()).To(Equal(2))
 }

@@ -66,6 +66,15 @@ func unverifiable() []struct {
 			[]string{"Example Company Root", "openshift-config-managed/default-ingress-cert", "trust.caBundleRef"},
 		},
 		{
+			"a stranger brings a root of its own", func() {
+				published, stranger := openShift.Router.CA().PEM(), platform.NewCA("stranger")
+				openShift.Router.SetServing(platform.WithRoot(stranger.Leaf(wildcard), stranger))
+				openShift.Router.SetPublished(published)
+			},
+			edgev1.ReasonChainUntrusted,
+			[]string{"openshift-config-managed/default-ingress-cert", "trust.caBundleRef"},
+		},
+		{
 			"the router publishes its leaf alone", func() {
 				chain := issuing.Leaf(wildcard)
 				openShift.Router.SetServing(chain)

@@ -180,3 +180,17 @@ func benchmark(b *testing.B, data func(handoff.Input) (map[string][]byte, error)
 		}
 	}
 }
+
+// BenchmarkToken is what a pass does with each published Secret.
+func BenchmarkToken(b *testing.B) {
+	data, err := handoff.PullData(validInput())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, intact := handoff.Token(data); !intact {
+			b.Fatal("the token is not found")
+		}
+	}
+}

@@ -218,6 +218,13 @@ func (t *Text) Println(line ...any) {
 	_, _ = fmt.Fprintln(&t.text, line...)
 }
 
+// Write implements io.Writer.
+func (t *Text) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
 // String is all that was written.
 func (t *Text) String() string {
 	t.mu.Lock()

@@ -51,11 +51,11 @@ var anHour = &Workload{Name: "tokens of an hour", Prepare: func(c *Case) {
 	privateRoute(c)
 	c.ca = platform.NewCAAt("an old CA", func() time.Time { return time.Now().Add(-48 * time.Hour) })
 	c.must(c.World.SetRoute(c.ctx, c.route, hostOf(c.route, "a"), c.ca), "set the Route")
-	tokensFor(hourly)(c)
+	withLifetime(hourly)(c)
 }, Steps: []func(*Case){func(*Case) {}}}
 
-// tokensFor asks for tokens of a lifetime that are renewed in the last fifth of it.
-func tokensFor(lifetime time.Duration) func(*Case) {
+// withLifetime asks for tokens of a lifetime that are renewed in the last fifth of it.
+func withLifetime(lifetime time.Duration) func(*Case) {
 	return func(c *Case) {
 		spec := edgev1.TokenSpec{
 			Lifetime: metav1.Duration{Duration: lifetime}, RenewBefore: &metav1.Duration{Duration: lifetime / 5},
@@ -202,7 +202,7 @@ func TestRenewalFollowsTheGrant(t *testing.T) {
 	for _, seconds := range []int{600, 601, 3599, 3607, 86400, 7776000, 31536000} {
 		lifetime := time.Duration(seconds) * time.Second
 		suite.Run(lifetime.String(), func(t *testing.T) {
-			workload := &Workload{Name: lifetime.String(), Prepare: tokensFor(lifetime), Steps: []func(*Case){func(*Case) {}}}
+			workload := &Workload{Name: lifetime.String(), Prepare: withLifetime(lifetime), Steps: []func(*Case){func(*Case) {}}}
 			c := NewCase(t, world, workload)
 			life := c.Live(nil)
 			var due []time.Time

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -48,7 +49,7 @@ var invariants = []invariant{
 	{"S7", "what is somebody else's stays as it is", othersStay},
 	{"S9", "copies go where the spec says", copiesAsAsked},
 	{"S10", "no Secret asks the cluster for a token that does not expire", noTokenSecret},
-	{"S11", "ca.crt holds certificates at all times", caHoldsCertificates},
+	{"S11", "ca.crt holds certificates at all times, and each for the overlap", caHoldsCertificates},
 	{"S12", "the only owner of an object is its EdgeRegistry", ownerIsEdge},
 	{"S13", "a binding gives one of the roles of the spec to the account of the role", bindingAsAsked},
 	{"S14", "nothing is made for an EdgeRegistry that is gone", nothingForTheGone},
@@ -216,12 +217,23 @@ func noTokenSecret(_ *history, ch change) string {
 	return ""
 }
 
-func caHoldsCertificates(_ *history, ch change) string {
+func caHoldsCertificates(h *history, ch change) string {
 	if ch.after == nil || (!isPublished(ch.after) && !isCopy(ch.after)) {
 		return ""
 	}
-	if found, err := trust.ParsePEM(ch.after.(*corev1.Secret).Data[handoff.KeyCA]); err != nil || len(found) == 0 {
+	found, err := trust.ParsePEM(ch.after.(*corev1.Secret).Data[handoff.KeyCA])
+	if err != nil || len(found) == 0 {
 		return fmt.Sprintf("%d certificates, error %v", len(found), err)
+	}
+	if ch.before == nil || h.edge == nil || h.edge.Status.CA == nil {
+		return ""
+	}
+	// No case lasts as long as the overlap of the default.
+	before, _ := trust.ParsePEM(ch.before.(*corev1.Secret).Data[handoff.KeyCA])
+	for _, cert := range before {
+		if slices.Contains(h.edge.Status.CA.Certificates, trust.Fingerprint(cert)) && !slices.ContainsFunc(found, cert.Equal) {
+			return fmt.Sprintf("%q left it before the overlap was over", cert.Subject)
+		}
 	}
 	return ""
 }
@@ -281,6 +293,11 @@ func readyIsTrue(h *history, ch change) string {
 	for what, want := range told(edge) {
 		if found[what] != want {
 			return fmt.Sprintf("%s: spec and status say %q, there is %q", what, want, found[what])
+		}
+	}
+	for what := range found {
+		if _, wanted := told(edge)[what]; !wanted && strings.HasSuffix(what, "-copy") {
+			return fmt.Sprintf("%s: the spec says none", what)
 		}
 	}
 	return ""

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// maxPasses is how many passes an incarnation may need until it is at rest, for each step.
-	maxPasses = 12
+	// patience is how many passes an incarnation may need until it is at rest, for each step, where one fault is met.
+	patience = 12
 	// restful is the least wait of an operator that is at rest: it wants to look again for what is due, not to try again.
 	restful = time.Minute
 )
@@ -32,14 +32,14 @@ type Life struct {
 	*controllers.EdgeRegistryReconciler
 	*Wire
 	c *Case
-	// Passes is how many it made.
-	Passes int
+	// Patience is how many passes it may need until it is at rest, for each step.
+	Patience int
 }
 
 // NewLife makes an incarnation that knows nothing of those before.
 func (c *Case) NewLife(plan Plan) *Life {
 	c.T.Helper()
-	life := &Life{c: c, Wire: &Wire{Name: c.Edge.Name, Plan: plan}}
+	life := &Life{c: c, Patience: patience, Wire: &Wire{Name: c.Edge.Name, Plan: plan}}
 	life.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, Recorder: recorder{c.Told}, DialContext: c.World.OpenShift.DialContext,
 	}
@@ -71,11 +71,11 @@ func (l *Life) Run() {
 			tries = 0
 			continue
 		}
-		if tries >= maxPasses {
+		if tries >= l.Patience {
 			l.c.T.Fatalf("not at rest after %d passes: the last one ended with error %v and wants another after %s; %s", tries, err, wait, l.c.standing())
 		}
 		// What the operator waits for may need a moment of real time; for the rest a stepped clock will do.
-		l.c.pause(time.Duration(tries) * 2 * often)
+		l.c.pause(time.Duration(min(tries, patience)) * 2 * often)
 		l.c.Clock.SetTime(l.c.Clock.Now().Add(wait))
 	}
 }
@@ -91,7 +91,6 @@ func (l *Life) Pass() (wait time.Duration, err error) {
 	if now := time.Now(); now.After(l.c.Clock.Now()) {
 		l.c.Clock.SetTime(now)
 	}
-	l.Passes++
 	ctx := logf.IntoContext(l.c.ctx, l.c.Told.logger())
 	result, err := l.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(l.c.Edge)})
 	if err != nil {

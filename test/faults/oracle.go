@@ -24,6 +24,11 @@ import (
 type Allowance struct {
 	// Lost is how many tokens of each role may be minted in vain, each with its anchor made and deleted.
 	Lost int
+	// Again are effects that may come once more, since they change nothing the second time.
+	Again []string
+	// LeftBehind: what the operator was refused a right to, it leaves to garbage collection and to the project's owner.
+	// So end state and effects are not compared.
+	LeftBehind bool
 	// Excused are invariants that the perturbation itself breaks, by their id.
 	Excused []string
 }
@@ -38,7 +43,10 @@ func (c *Case) Judge(allowed *Allowance) {
 	if c.T.Failed() {
 		return
 	}
-	compare(c.T, "the end state differs from that of an undisturbed run (- undisturbed, + now)", c.end(), reference.State)
+	state := c.end()
+	if allowed == nil || !allowed.LeftBehind {
+		compare(c.T, "the end state differs from that of an undisturbed run (- undisturbed, + now)", state, reference.State)
+	}
 	c.judge(reference, allowed)
 }
 
@@ -54,7 +62,9 @@ func (c *Case) judge(reference *Reference, allowed *Allowance) {
 	if allowed == nil {
 		allowed = &Allowance{}
 	}
-	c.judgeEffects(reference, allowed.Lost)
+	if !allowed.LeftBehind {
+		c.judgeEffects(reference, allowed)
+	}
 	c.judgeQuiet()
 	c.judgeHistory(allowed.Excused)
 	c.judgeLedger()
@@ -68,7 +78,7 @@ func (c *Case) disturbed() []*Wire { return c.lives[c.begun:] }
 
 // judgeEffects compares how often each object was made and deleted and each token minted: the end state does not tell
 // of what was done twice or undone.
-func (c *Case) judgeEffects(reference *Reference, lost int) {
+func (c *Case) judgeEffects(reference *Reference, allowed *Allowance) {
 	c.T.Helper()
 	effects := map[string]int{}
 	for _, wire := range c.disturbed() {
@@ -82,7 +92,10 @@ func (c *Case) judgeEffects(reference *Reference, lost int) {
 		}
 		more := 0
 		if strings.HasPrefix(signature, "create serviceaccounts/token ") || strings.HasSuffix(signature, "-N") {
-			more = lost
+			more = allowed.Lost
+		}
+		if slices.Contains(allowed.Again, signature) {
+			more = 1
 		}
 		if got, want := effects[signature], reference.Effects[signature]; got < want || got > want+more {
 			c.T.Errorf("%q was done %d times, by an undisturbed run %d times, and %d more are allowed", signature, got, want, more)
@@ -197,7 +210,7 @@ func (c *Case) judgeRequests() {
 	for _, wire := range c.lives {
 		for _, call := range wire.Calls() {
 			options := &metav1.DeleteOptions{}
-			if call.Verb == "delete" && (json.Unmarshal(call.Body, options) != nil || options.Preconditions == nil || options.Preconditions.UID == nil) {
+			if call.Verb == "delete" && (decode(call.Body, options) != nil || options.Preconditions == nil || options.Preconditions.UID == nil) {
 				c.T.Errorf("S7: %s says no UID", call.Signature)
 			}
 			if call.Writes() && call.Resource == "configs" && !routeOnly(call.Body) {

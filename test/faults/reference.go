@@ -61,6 +61,16 @@ func (w *Workload) undisturbed(t *testing.T, world *World) *Reference {
 	return reference
 }
 
+// InDeletion reports whether a call belongs to the deletion of the EdgeRegistry, which ends when that is let go.
+func (r *Reference) InDeletion(call *Call) bool {
+	for _, later := range r.Calls[call.Number-1:] {
+		if later.letsGo() {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *Reference) signatures() []string {
 	var signatures []string
 	for _, call := range r.Calls {
@@ -99,4 +109,9 @@ func difference(got, want []string) string {
 		return "the same lines in another order: " + strings.Join(got, ", ")
 	}
 	return text.String()
+}
+
+// letsGo reports whether a call takes the finalizer off.
+func (c *Call) letsGo() bool {
+	return c.Verb == "patch" && c.Resource == "edgeregistries" && c.Subresource == "" && strings.Contains(string(c.Body), `"finalizers":null`)
 }

@@ -17,9 +17,13 @@ import (
 	"sync"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/endpoints/request"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -34,7 +38,7 @@ type Call struct {
 	Signature string
 	// Info is what is asked for, by the API server's own reading of the request.
 	*request.RequestInfo
-	// Body is what the request carries, in JSON.
+	// Body is what the request carries; Read decodes it.
 	Body []byte
 
 	query string
@@ -59,6 +63,8 @@ type Wire struct {
 	Name string
 	// Plan decides on each call; nil lets all pass.
 	Plan Plan
+	// OnDeath is called once, before anything else can happen; nil for nothing.
+	OnDeath func()
 
 	mu    sync.Mutex
 	calls []*Call
@@ -76,10 +82,9 @@ type Issued struct {
 	credential.Claims
 }
 
-// Wrap puts the wire under a client. Requests are in JSON, so that they can be read here.
+// Wrap puts the wire under a client.
 func (w *Wire) Wrap(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
 	})
@@ -127,9 +132,7 @@ func (w *Wire) admit(r *http.Request) (*Call, error) {
 		return nil, fmt.Errorf("read request %s %s: %w", r.Method, r.URL.Path, err)
 	}
 	if info.Name == "" && info.Verb == "create" {
-		object := &metav1.PartialObjectMetadata{}
-		_ = json.Unmarshal(body, object)
-		info.Name = object.Name
+		info.Name = nameIn(body)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,7 +188,9 @@ func (w *Wire) note(c *Call, response *http.Response) error {
 			return err
 		}
 		answer := &authenticationv1.TokenRequest{}
-		_ = json.Unmarshal(body, answer)
+		if err := decode(body, answer); err != nil {
+			return err
+		}
 		token := credential.NewToken(answer.Status.Token)
 		claims, err := credential.ReadClaims(token)
 		if err != nil {
@@ -236,6 +241,9 @@ func (w *Wire) Fired() int {
 func (w *Wire) Kill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.dead && w.OnDeath != nil {
+		w.OnDeath()
+	}
 	w.dead = true
 }
 
@@ -270,4 +278,27 @@ func drain(body *io.ReadCloser) ([]byte, error) {
 	_ = (*body).Close()
 	*body = io.NopCloser(bytes.NewReader(content))
 	return content, err
+}
+
+var protobufs = protobuf.NewSerializer(clientgoscheme.Scheme, clientgoscheme.Scheme)
+
+// decode reads what is sent in JSON, or in the protobuf that clients prefer for the kinds of Kubernetes itself.
+func decode(body []byte, into runtime.Object) error {
+	if ok, _, _ := protobufs.RecognizesData(body); !ok {
+		return json.Unmarshal(body, into)
+	}
+	_, _, err := protobufs.Decode(body, nil, into)
+	return err
+}
+
+// nameIn is the name of the object that a body holds, or empty.
+func nameIn(body []byte) string {
+	if object, _, err := protobufs.Decode(body, nil, nil); err == nil {
+		if accessor, err := meta.Accessor(object); err == nil {
+			return accessor.GetName()
+		}
+	}
+	partial := &metav1.PartialObjectMetadata{}
+	_ = json.Unmarshal(body, partial)
+	return partial.Name
 }

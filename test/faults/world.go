@@ -47,6 +47,7 @@ type World struct {
 	ledger  *ledger
 	routes  chan string
 	cases   atomic.Int64
+	binary  binary
 	cancel  context.CancelFunc
 }
 

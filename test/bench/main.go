@@ -1,0 +1,80 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures how fast the operator is and how little it needs, against a bare client
+// that sends the same requests in the same run, on control planes of its own. It writes
+// docs/benchmarks.md and docs/benchmarks.svg.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+func main() {
+	binary := flag.String("manager", filepath.Join("bin", "manager"), "The manager's binary, as `make build` writes it.")
+	out := flag.String("out", "docs", "The folder to write benchmarks.md and benchmarks.svg to.")
+	small := flag.Bool("quick", false, "Measure a few objects only, to see that everything works.")
+	steady := flag.Duration("steady", whole.Steady, "How long the operator is watched at rest.")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	p := whole
+	p.Steady = *steady
+	if *small {
+		p = quick
+	}
+	err := run(ctx, p, *binary, *out, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+		os.Exit(1)
+	}
+}
+
+// run measures what the plan says and writes the results to the folder out.
+func run(ctx context.Context, p plan, binary, out string, progress io.Writer) error {
+	ctrllog.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(binary); err != nil {
+		return fmt.Errorf("the manager is missing: run `make build`: %w", err)
+	}
+	began := time.Now()
+	b := &bench{plan: p, binary: binary, say: func(format string, args ...any) {
+		_, _ = fmt.Fprintf(progress, "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}}
+	if err := b.run(ctx); err != nil {
+		return err
+	}
+	b.report.describe(binary)
+	b.report.conclude()
+	for name, write := range map[string]func(io.Writer) error{
+		"benchmarks.md":  b.report.write,
+		"benchmarks.svg": func(w io.Writer) error { return plot(w, b.report.Points) },
+	} {
+		var content strings.Builder
+		if err := write(&content); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(out, name), []byte(content.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	b.say("wrote %s", filepath.Join(out, "benchmarks.md"))
+	return nil
+}

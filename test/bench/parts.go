@@ -1,0 +1,222 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// plan is how much is measured.
+type plan struct {
+	// Singles is how many times one object is made, Rounds how many times what takes longer is done at most.
+	Singles, Rounds int
+	// Sizes are numbers of objects that are applied at once, Fanouts numbers of copies of one Secret.
+	Sizes, Fanouts []int
+	// Steady is how long the operator is watched at rest, with Foreign Secrets that are none of its business.
+	Steady  time.Duration
+	Foreign int
+}
+
+var (
+	whole = plan{
+		Singles: 15, Rounds: 5, Sizes: []int{10, 100, 500, 1000}, Fanouts: []int{100, 1000},
+		Steady: 10 * time.Minute, Foreign: 60000,
+	}
+	quick = plan{Singles: 2, Rounds: 1, Sizes: []int{3}, Fanouts: []int{2}, Steady: 2 * time.Second, Foreign: 50}
+)
+
+// pairs is how many times a burst of n objects is made by each side.
+func (p plan) pairs(n int) int { return min(p.Rounds, max(1, 1000/n)) }
+
+// bench is one run.
+type bench struct {
+	plan   plan
+	binary string
+	say    func(format string, args ...any)
+	report report
+}
+
+func (b *bench) run(ctx context.Context) error {
+	began := time.Now()
+	if err := b.inWorld(ctx, "one object", b.oneObject); err != nil {
+		return err
+	}
+	for i, n := range b.plan.Sizes {
+		last := i == len(b.plan.Sizes)-1
+		if err := b.inWorld(ctx, fmt.Sprintf("%d objects", n), func(ctx context.Context, w *world) error {
+			return b.burst(ctx, w, n, last)
+		}); err != nil {
+			return err
+		}
+	}
+	b.report.Took = time.Since(began)
+	return nil
+}
+
+// inWorld plays a part in a control plane of its own, with the operator running in it.
+func (b *bench) inWorld(ctx context.Context, what string, part func(context.Context, *world) error) (err error) {
+	b.say("%s: start a control plane and the operator", what)
+	w, err := newWorld(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.end()) }()
+	if err := w.run(ctx, b.binary); err != nil {
+		return err
+	}
+	// The first object has the registry exposed; whatever is measured finds it so.
+	first := w.names("first", 1)
+	if _, err := w.byOperator(ctx, first); err != nil {
+		return err
+	}
+	if err := w.rest(ctx, first[0]); err != nil {
+		return err
+	}
+	w.events = b.report.Install["create events"]
+	if err := part(ctx, w); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// oneObject compares what is done for one object, by turns, and counts its requests.
+func (b *bench) oneObject(ctx context.Context, w *world) error {
+	var operator, direct, documented []time.Duration
+	for i := range b.plan.Singles {
+		at, err := w.audit.end()
+		if err != nil {
+			return err
+		}
+		name := w.names("edge", 1)
+		took, err := w.byOperator(ctx, name)
+		if err != nil {
+			return err
+		}
+		operator = append(operator, took)
+		if err := w.rest(ctx, name[0]); err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := b.countOne(ctx, w, name, at); err != nil {
+				return err
+			}
+		}
+		if at, err = w.audit.end(); err != nil {
+			return err
+		}
+		if took, err = w.byBare(ctx, w.names("twin", 1)); err != nil {
+			return err
+		}
+		direct = append(direct, took)
+		if b.report.Bare, err = w.audit.since(at, bareAgent); err != nil {
+			return err
+		}
+		if took, err = w.documented(ctx, w.names("hand", 1)[0]); err != nil {
+			return err
+		}
+		documented = append(documented, took)
+	}
+	b.report.compare("one object, applied to Ready", operator, direct, 1.5)
+	b.report.compare("the same, against the documented commands", operator, documented, 0.25)
+	return errors.Join(b.heals(ctx, w), b.copies(ctx, w))
+}
+
+// countOne counts the requests about one object until it rests, and those of one rotation.
+func (b *bench) countOne(ctx context.Context, w *world, name []string, at int64) (err error) {
+	if b.report.Install, err = w.audit.since(at, operatorAgent); err != nil {
+		return err
+	}
+	w.events = b.report.Install["create events"]
+	if at, err = w.audit.end(); err != nil {
+		return err
+	}
+	if _, err := w.rotateByOperator(ctx, name); err != nil {
+		return err
+	}
+	if err := w.rest(ctx, name[0]); err != nil {
+		return err
+	}
+	b.report.Rotation, err = w.audit.since(at, operatorAgent)
+	return err
+}
+
+// heals measures how soon each kind of object is back.
+func (b *bench) heals(ctx context.Context, w *world) error {
+	edge, err := w.targets(ctx, 1)
+	if err != nil {
+		return err
+	}
+	name := w.names("edge", 1)
+	if _, err := w.byOperator(ctx, name); err != nil {
+		return err
+	}
+	if _, err := w.copyTo(ctx, name[0], edge); err != nil {
+		return err
+	}
+	if err := w.rest(ctx, name[0]); err != nil {
+		return err
+	}
+	for _, v := range victims(name[0], edge[0]) {
+		var took []time.Duration
+		for range b.plan.Rounds {
+			t, err := w.heal(ctx, name[0], v)
+			if err != nil {
+				return err
+			}
+			took = append(took, t)
+		}
+		b.report.tell("a deleted "+v.what+" is back", milliseconds(median(took)))
+	}
+	var took []time.Duration
+	for range b.plan.Rounds {
+		t, err := w.revoke(ctx, name[0])
+		if err != nil {
+			return err
+		}
+		took = append(took, t)
+	}
+	b.report.tell("a revoked token (its anchor deleted) is replaced", milliseconds(median(took)))
+	return nil
+}
+
+// copies measures one object that is copied to many namespaces.
+func (b *bench) copies(ctx context.Context, w *world) error {
+	for _, n := range b.plan.Fanouts {
+		b.say("copies to %d namespaces", n)
+		namespaces, err := w.targets(ctx, n)
+		if err != nil {
+			return err
+		}
+		name := w.names("edge", 1)
+		if _, err := w.byOperator(ctx, name); err != nil {
+			return err
+		}
+		made, err := w.copyTo(ctx, name[0], namespaces)
+		if err != nil {
+			return err
+		}
+		if err := w.rest(ctx, name[0]); err != nil {
+			return err
+		}
+		original := client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}
+		bareMade, bareChanged, err := w.copyByBare(ctx, original, namespaces)
+		if err != nil {
+			return err
+		}
+		changed, err := w.rotateByOperator(ctx, name)
+		if err != nil {
+			return err
+		}
+		b.report.compare(fmt.Sprintf("%d copies of a Secret made", n), one(made), one(bareMade), 0)
+		b.report.compare(fmt.Sprintf("%d copies of a Secret changed, after a rotation", n), one(changed), one(bareChanged), 0)
+	}
+	return nil
+}
+
+func one(d time.Duration) []time.Duration { return []time.Duration{d} }

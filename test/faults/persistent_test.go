@@ -1,0 +1,59 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// lasting are the faults that may last.
+var lasting = []string{"forbidden", "unavailable", "a timeout"}
+
+// B2: a kind of request fails for as long as five passes. Meanwhile the status does not say that all is well, the passes
+// make no more requests than an undisturbed one, and when the cause goes the same incarnation finishes.
+func TestAFaultThatLastsIsToldAndHealsByItself(t *testing.T) {
+	const passes = 5
+	suite := NewSuite(t, "B2", 10)
+	for _, workload := range []*Workload{Install, Rotate, Role, Delete} {
+		reference := workload.Reference(t, world)
+		var kinds []string
+		for _, signature := range reference.signatures() {
+			kind, _, _ := strings.Cut(signature, " #")
+			if slices.Contains(kinds, kind) {
+				continue
+			}
+			kinds = append(kinds, kind)
+			for _, f := range faultTable {
+				// A deletion does not wait for rights that the operator has not got: garbage collection needs none.
+				if !slices.Contains(lasting, f.name) || (workload == Delete && f.name == "forbidden") {
+					continue
+				}
+				suite.Run(workload.Name+"/"+f.name+" at each "+kind, func(t *testing.T) {
+					c := NewCase(t, world, workload)
+					lasts := true
+					life := c.NewLife(While(func(call *Call) bool {
+						return lasts && strings.HasPrefix(call.Signature, kind+" #")
+					}, f.fault))
+					for pass := range passes {
+						_, _ = life.Pass()
+						if life.Fired() <= pass && kind != "get edge.open-horizon.io/edgeregistries NAME" {
+							t.Errorf("pass %d did not come to this call", pass+1)
+						}
+						if c.atRest() {
+							t.Errorf("the operator says that it is done: %s", c.standing())
+						}
+					}
+					if made, most := len(life.Calls()), 2*passes*len(reference.Calls); made > most {
+						t.Errorf("%d passes made %d calls, an undisturbed run makes %d in all", passes, made, len(reference.Calls))
+					}
+					lasts = false
+					life.Run()
+					c.Judge(&Allowance{Lost: passes})
+				})
+			}
+		}
+	}
+}

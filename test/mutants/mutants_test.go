@@ -1,0 +1,45 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
+)
+
+// A mutant whose text was changed since would catch nothing and nobody would know.
+func TestEachMutantStillApplies(t *testing.T) {
+	g := NewWithT(t)
+	root, err := manifests.Root()
+	g.Expect(err).NotTo(HaveOccurred())
+	names := map[string]bool{}
+	for _, m := range catalog() {
+		t.Run(m.name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(names).NotTo(HaveKey(m.name))
+			names[m.name] = true
+			g.Expect(m.pattern).NotTo(BeEmpty())
+			g.Expect(m.guards).NotTo(BeEmpty())
+			changed, err := m.apply(root)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(changed).NotTo(BeEmpty())
+		})
+	}
+}
+
+func TestTheFirstFailureIsFoundInWhatGoTestPrints(t *testing.T) {
+	for output, want := range map[string]string{
+		"=== RUN   TestA\n    --- FAIL: TestA/one (0.1s)\n--- FAIL: TestA (0.2s)\nFAIL\n": "TestA/one",
+		"--- FAIL: TestA (0.2s)\n    --- FAIL: TestA/one (0.1s)\nFAIL\n":                  "TestA/one",
+		"--- FAIL: TestA (0.2s)\nFAIL\n":                                                  "TestA",
+		"panic: index out of range\n\ngoroutine 1\n":                                      "panic: index out of range",
+		"ok\na token shows in: [log]\nFAIL\n":                                             "a token shows in: ",
+		"./x.go:3: undefined: y\nFAIL\tcontrollers [build failed]\n":                      "",
+	} {
+		NewWithT(t).Expect(noticed([]byte(output))).To(Equal(want))
+	}
+}

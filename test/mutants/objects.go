@@ -1,0 +1,178 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofObjects are mistakes about the objects of a project, their owners and their end.
+var ofObjects = []mutant{
+	{
+		name:    "binding-behind-account",
+		pattern: "the existence of one object stands for that of another",
+		edits: []edit{
+			{"controllers/access.go",
+				`		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+`,
+				`		if known := s.live.accounts[l.account]; known != nil {
+			l.accountUID = known.UID
+			continue
+		}
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+`},
+		},
+		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
+	},
+	{
+		name:    "spread-once",
+		pattern: "a follow-up is lost when the operator dies before it",
+		edits: []edit{
+			{"controllers/secrets.go",
+				`		if err := r.spread(ctx, s, p); err != nil {`,
+				`		if !p.token.fresh && slices.Equal(p.copies.listed, p.copies.holders) {
+			continue
+		}
+		if err := r.spread(ctx, s, p); err != nil {`},
+		},
+		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$")},
+	},
+	{
+		name:    "copies-never-removed",
+		pattern: "what is taken out of the spec stays in the cluster",
+		edits: []edit{
+			{"controllers/copies.go",
+				`e.err = r.withdraw(ctx, e, p.secret, ownedBy)`,
+				`e.err = nil`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$"), controllers("TestCopiesOfATargetThatIsTakenOffAreRemoved")},
+	},
+	{
+		name:    "foreign-copy-deleted",
+		pattern: "what belongs to others is deleted by its name",
+		edits: []edit{
+			{"controllers/copies.go",
+				`if err != nil || live == nil || !ours(live, e.scope.edge.UID) {`,
+				`if err != nil || live == nil {`},
+		},
+		guards: []guard{controllers("TestRemoveCopiesTakesAllThatItMay|TestCopiesLeaveAForeignSecretOfTheirNameAlone|TestCopiesOfTwoEdgeRegistriesDoNotCollide")},
+	},
+	{
+		name:    "copies-owned-by-original",
+		pattern: "an owner in another namespace has the garbage collector take what is in use",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`	object.SetOwnerReferences([]metav1.OwnerReference{
+		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
+	})`,
+				`	owners := []metav1.OwnerReference{*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry"))}
+	if isCopy(object) {
+		owners = append(owners, object.GetOwnerReferences()...)
+	}
+	object.SetOwnerReferences(owners)`},
+			{"controllers/copies.go",
+				`	targets, listed := sets.New(p.copies.targets...), sets.New(p.copies.listed...)
+`,
+				`	targets, listed := sets.New(p.copies.targets...), sets.New(p.copies.listed...)
+	original := s.live.secrets[p.secret]
+	owner := original.OwnerReferences[0]
+	owner.APIVersion, owner.Kind, owner.Name, owner.UID, owner.Controller, owner.BlockOwnerDeletion = "v1", "Secret", original.Name, original.UID, nil, nil
+	template.OwnerReferences = append(template.OwnerReferences[:0:0], owner)
+`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$")},
+	},
+	{
+		name:    "owner-by-kind",
+		pattern: "identity goes by name or kind and not by UID",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`		if owner.UID == uid {`,
+				`		if owner.Kind == "EdgeRegistry" && uid != "" {`},
+		},
+		guards: []guard{controllers("TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne|TestCopiesOfTwoEdgeRegistriesDoNotCollide")},
+	},
+	{
+		name:    "always-different",
+		pattern: "a comparison never finds two things equal",
+		edits: []edit{
+			{"controllers/difference.go",
+				`		case key == "apiVersion" || key == "kind":
+			// A typed object that was read does not repeat its kind.
+`,
+				``},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^no-op$")},
+	},
+	{
+		name:    "labels-never-removed",
+		pattern: "a merge adds and never removes",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`surplus := ownsMore(live, want)`,
+				`surplus := false`},
+		},
+		guards: []guard{controllers("TestSecretsCarryLabelsAndAnnotationsOfTheSpec")},
+	},
+	{
+		name:    "role-changed-in-place",
+		pattern: "an immutable field is written again and again",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`return live.(*rbacv1.RoleBinding).RoleRef != want.RoleRef`,
+				`return live.(*rbacv1.RoleBinding).RoleRef.Kind != want.RoleRef.Kind`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_role$")},
+	},
+	{
+		name:    "delete-without-uid",
+		pattern: "a deletion meets what took the name since",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`r.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())})`,
+				`r.Delete(ctx, live)`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_role$")},
+	},
+	{
+		name:    "conflict-is-gone",
+		pattern: "a refusal is taken for success",
+		edits: []edit{
+			{"controllers/deletion.go",
+				`		case apierrors.IsNotFound(err):
+			// It went by itself.
+`,
+				`		case apierrors.IsNotFound(err) || apierrors.IsConflict(err):
+			// It went by itself.
+`},
+		},
+		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^(delete|delete_with_the_project|delete_and_recreate)$/^a_conflict")},
+	},
+	{
+		name:    "acts-for-the-gone",
+		pattern: "an old incarnation acts for an object that was deleted or made anew",
+		edits: []edit{
+			{"controllers/project.go",
+				`	if live.UID != s.edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, cleanupFinalizer) {`,
+				`	if !controllerutil.ContainsFinalizer(live, cleanupFinalizer) && live.UID == "" {`},
+		},
+		guards: []guard{controllers("TestDeletionIsNotUndoneByAnOperatorThatWasReplaced|TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone")},
+	},
+	{
+		name:    "gone-is-an-error",
+		pattern: "a deletion that is resumed fails at what is gone already",
+		edits: []edit{
+			{"controllers/deletion_project.go",
+				`	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err) && left.requested`,
+				`	case apierrors.IsForbidden(err) && left.requested`},
+			{"controllers/deletion_project.go",
+				`	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read project`,
+				`	if err != nil {
+		return nil, fmt.Errorf("read project`},
+		},
+		guards: []guard{controllers("TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken")},
+	},
+}

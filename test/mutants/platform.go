@@ -1,0 +1,138 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofPlatform are mistakes about the platform, what is read from it and when.
+var ofPlatform = []mutant{
+	{
+		name:    "stall-is-final",
+		pattern: "a state that is not stable keeps the repair from being read",
+		edits: []edit{
+			{"controllers/deletion.go",
+				`	before := edge.DeepCopy()
+	if !controllerutil.AddFinalizer(edge, cleanupFinalizer) {`,
+				`	if meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Stalled) {
+		return waiting(edgev1.ReasonPending, "it is stalled")
+	}
+	before := edge.DeepCopy()
+	if !controllerutil.AddFinalizer(edge, cleanupFinalizer) {`},
+		},
+		guards: []guard{controllers("TestAccessBeyondTheProjectIsNotHandedOn|TestDeletionOfWhatIsStalled|TestPullerThatMayPush|TestAPullerThatMayPushStopsForAPerson")},
+	},
+	{
+		name:    "first-router-only",
+		pattern: "valid input makes the operator panic",
+		edits: []edit{
+			{"controllers/exposure.go",
+				`range route.Status.Ingress {`,
+				`range route.Status.Ingress[:1] {`},
+		},
+		guards: []guard{controllers("TestTheHostIsTheOneThatARouterAdmitted")},
+	},
+	{
+		name:    "ca-forgotten-by-restart",
+		pattern: "a crash leaves less security behind than there was",
+		edits: []edit{
+			{"controllers/ca.go",
+				`	record := s.edge.Status.CA
+`,
+				`	var record *edgev1.CAStatus
+`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_CA$")},
+	},
+	{
+		name:    "ca-taken-from-the-peer",
+		pattern: "a fall-back is silent and insecure",
+		edits: []edit{
+			{"controllers/trust.go",
+				`		return s.checkRolling(presented, near, last, err)
+	}
+	return finding`,
+				`		own, strange := trust.Verify(s.host, presented, []trust.Candidate{{PEM: trust.EncodePEM(presented)}}, s.now)
+		if strange != nil {
+			return s.checkRolling(presented, near, last, err)
+		}
+		bundle = own
+	}
+	return finding`},
+		},
+		guards: []guard{controllers("TestWhileNothingVerifiesTheLastGoodCAStays")},
+	},
+	{
+		name:    "ca-found-once",
+		pattern: "a change of the source is not seen",
+		edits: []edit{
+			{"controllers/trust.go",
+				`	found, err := r.findCA(ctx, s, last)
+`,
+				`	if last.usable() {
+		r.publishCA(s, finding{Bundle: last.Bundle}, last)
+		return doneBecause(edgev1.ReasonTrusted, "%s was verified before", s.host), nil
+	}
+	found, err := r.findCA(ctx, s, last)
+`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_CA$")},
+	},
+	{
+		name:    "project-by-name",
+		pattern: "what the last object of the same name left is taken over",
+		edits: []edit{
+			{"controllers/names.go",
+				`return fmt.Sprintf("[EdgeRegistry %s %s]", name, uid)`,
+				`return fmt.Sprintf("[EdgeRegistry %s %.0s]", name, uid)`},
+		},
+		guards: []guard{controllers("TestAnOwnerMarkIsOfOneEdgeRegistry|TestDeletionPolicyDelete")},
+	},
+	{
+		name:    "route-of-others-switched-off",
+		pattern: "two objects set one thing of the cluster each its own way",
+		edits: []edit{
+			{"controllers/exposure_contest.go",
+				`	if err != nil || len(users) > 0 {
+`,
+				`	if err != nil || len(users) > 1 {
+`},
+		},
+		guards: []guard{controllers("TestDeletionRestoresTheDefaultRoute")},
+	},
+	{
+		name:    "stale-cache-believed",
+		pattern: "a stale read reverts a newer state",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`	if err == nil && order >= 0 {
+`,
+				`	if err == nil && order != 2 {
+`},
+		},
+		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
+	},
+	{
+		name:    "watch-error-swallowed",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/wakers.go",
+				`			resourceVersion = ""
+		}
+		if time`,
+				`		}
+		if time`},
+		},
+		guards: []guard{controllers("TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed")},
+	},
+	{
+		name:    "terminating-is-forbidden",
+		pattern: "a refusal that ends by itself is taken for a lack of rights",
+		edits: []edit{
+			{"controllers/project.go",
+				`		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+			return done{}, waiting(edgev1.ReasonProjectTerminating, "project %q is being deleted: it is requested again when it is gone", s.project)
+`,
+				``},
+		},
+		guards: []guard{controllers("TestProjectThatIsDeletedDuringAPassIsWaitedFor")},
+	},
+}

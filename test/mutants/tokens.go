@@ -1,0 +1,99 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofTokens are mistakes about tokens and their anchors.
+var ofTokens = []mutant{
+	{
+		name:    "rotation-by-status",
+		pattern: "the progress is recorded apart from the effect",
+		edits: []edit{
+			{"controllers/tokens.go",
+				`requested != "" && published.Annotations[rotationAnnotation] != requested`,
+				`requested != "" && s.edge.Status.LastHandledRotation != requested`},
+		},
+		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
+	},
+	{
+		name:    "marked-before-published",
+		pattern: "the progress is recorded before the effect",
+		edits: []edit{
+			{"controllers/secrets.go",
+				`	r.planCopies(ctx, s, both)
+`,
+				`	r.planCopies(ctx, s, both)
+	if err := r.settleAnchors(ctx, s); err != nil {
+		return done{}, err
+	}
+`},
+		},
+		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
+	},
+	{
+		name:    "anchor-reused",
+		pattern: "the reply of a call that cannot be repeated is lost",
+		edits: []edit{
+			{"controllers/mint.go",
+				`if l.tokenType() == edgev1.TokenLongLived && anchor.UID != l.token.claims.AnchorUID && isPending(anchor, l) {`,
+				`if anchor.UID != l.token.claims.AnchorUID && !wasPublished(anchor) {`},
+			{"controllers/anchors.go",
+				`if needed && l.tokenType() == edgev1.TokenLongLived && isPending(anchor, l) {`,
+				`if needed {`},
+		},
+		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^install$/^a_reset_after_the_effect_at_create_serviceaccounts"), faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
+	},
+	{
+		name:    "retired-too-soon",
+		pattern: "what consumers still use is taken away with its successor",
+		edits: []edit{
+			{"controllers/anchors.go",
+				`case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:`,
+				`case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID && !wasPublished(anchor):`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
+	},
+	{
+		name:    "account-by-name",
+		pattern: "a thing that was made anew is taken for the one before",
+		edits: []edit{
+			{"controllers/tokens.go",
+				`	if current.claims.ServiceAccountUID != l.accountUID {
+		return causeAccountAnew, nil
+	}
+`,
+				``},
+		},
+		guards: []guard{controllers("TestAnAccountMadeAnewWhileNobodyLookedGetsANewToken")},
+	},
+	{
+		name:    "any-error-is-a-refusal",
+		pattern: "an error is taken for the answer no",
+		edits: []edit{
+			{"controllers/liveness.go",
+				`if apierrors.IsUnauthorized(err) {`,
+				`if err != nil {`},
+		},
+		guards: []guard{controllers("TestATokenIsKeptWhileTheAPIServerDoesNotSayThatItIsDead")},
+	},
+	{
+		name:    "token-in-event",
+		pattern: "a secret is told where none belongs",
+		edits: []edit{
+			{"controllers/mint.go",
+				`fresh.generation, lifeOf(fresh.claims), why.text`,
+				`fresh.generation, lifeOf(fresh.claims), why.text+" "+fresh.Reveal()`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
+	},
+	{
+		name:    "unproven-successor",
+		pattern: "a thing that works is given up for one that may not",
+		edits: []edit{
+			{"controllers/proof.go",
+				`	if err == nil || (!required && !refused(err)) {`,
+				`	if err == nil || !required || refused(err) {`},
+		},
+		guards: []guard{controllers("TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks")},
+	},
+}
