@@ -107,7 +107,7 @@ func TestADeletionAtAnyMomentEnds(t *testing.T) {
 func (l *Life) untilFired() {
 	l.c.T.Helper()
 	for pass := 0; l.Fired() == 0; pass++ {
-		if pass == 10 {
+		if pass == l.Patience {
 			l.c.T.Fatal("the operator never came to this call")
 		}
 		_, _ = l.Pass()
