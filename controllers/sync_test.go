@@ -92,7 +92,7 @@ func TestASyncLoopCausesNoWriteAndNoDrift(t *testing.T) {
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			g := NewWithT(t)
-			manifests := inGit(t, way.name)
+			manifests := inGit(t, way.name+"-"+stamp())
 			file := filepath.Join(t.TempDir(), "manifests.yaml")
 			var documents []string
 			for _, manifest := range manifests {
