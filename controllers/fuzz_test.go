@@ -6,7 +6,6 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -39,19 +38,8 @@ func FuzzReconcile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		g := NewWithT(t)
-		writes := 0
-		r := newDirect(t, clock.RealClock{}, func(next http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(request *http.Request) (*http.Response, error) {
-				if request.Method != http.MethodGet && !housekeeping.MatchString(request.Method+" "+request.URL.Path) {
-					writes++
-				}
-				response, err := next.RoundTrip(request)
-				if err == nil && response.StatusCode == http.StatusCreated && strings.HasSuffix(request.URL.Path, "/token") {
-					canary.issued(response)
-				}
-				return response, err
-			})
-		})
+		sent := &wire{}
+		r := newDirect(t, clock.RealClock{}, sent.wrap)
 		edge := apply(t, newEdge())
 		g.Expect(settle(t, r, edge)).To(Succeed())
 		g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue))
@@ -73,9 +61,9 @@ func FuzzReconcile(f *testing.F) {
 		for _, name := range []string{edge.Name + "-publish", edge.Name + "-pull"} {
 			g.Expect(works(t, tokenOf(secretOf(t, edge, name)))).To(BeTrue(), "the token in %s works", name)
 		}
-		before := writes
+		before := sent.writes()
 		g.Expect(settle(t, r, edge)).To(Succeed())
-		g.Expect(writes).To(Equal(before), "nothing is left to do")
+		g.Expect(sent.writes()).To(Equal(before), "nothing is left to do")
 	})
 }
 

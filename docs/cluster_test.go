@@ -5,22 +5,17 @@ package docs_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"sync"
 	"testing"
 
 	"github.com/go-logr/logr"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/edge-registry/edge-registry-operator/controllers"
 	"github.com/edge-registry/edge-registry-operator/test/env"
+	"github.com/edge-registry/edge-registry-operator/test/operator"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
-
-const operatorNamespace = "edge-registry-system"
 
 // stops ends what cluster started, the latest first.
 var stops []func()
@@ -59,25 +54,10 @@ var startCluster = sync.OnceValues(func() (*env.Env, error) {
 		return nil, err
 	}
 	stops = append(stops, openShift.Stop)
-	config, err := control.InstallOperator(ctx)
+	stop, err := operator.Start(ctx, control, openShift)
 	if err != nil {
 		return nil, err
 	}
-	manager, err := controllers.NewManager(config, ctrl.Options{Metrics: metricsserver.Options{BindAddress: "0"}},
-		&controllers.EdgeRegistryReconciler{
-			Namespace: operatorNamespace, Clock: clock.RealClock{}, DialContext: openShift.DialContext, MaxConcurrentReconciles: 1,
-		})
-	if err != nil {
-		return nil, err
-	}
-	running, end := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := manager.Start(running); err != nil {
-			fmt.Fprintln(os.Stderr, "the operator ended:", err)
-		}
-	}()
-	stops = append(stops, func() { end(); <-done })
+	stops = append(stops, stop)
 	return control, nil
 })

@@ -22,22 +22,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers"
 	"github.com/edge-registry/edge-registry-operator/test/env"
+	"github.com/edge-registry/edge-registry-operator/test/operator"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
 const (
-	edgeName          = "factory"
-	operatorNamespace = "edge-registry-system"
-	patience          = 2 * time.Minute
-	often             = 100 * time.Millisecond
+	edgeName = "factory"
+	patience = 2 * time.Minute
+	often    = 100 * time.Millisecond
 )
 
 var (
@@ -65,7 +62,7 @@ func runSuite(m *testing.M) int {
 		return 1
 	}
 	defer openShift.Stop()
-	stop, err := startOperator(ctx, control)
+	stop, err := operator.Start(ctx, control, openShift)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -76,28 +73,6 @@ func runSuite(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
-}
-
-// startOperator runs the operator as its own service account, and returns what ends it.
-func startOperator(ctx context.Context, control *env.Env) (func(), error) {
-	config, err := control.InstallOperator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	manager, err := controllers.NewManager(config, ctrl.Options{Metrics: metricsserver.Options{BindAddress: "0"}},
-		&controllers.EdgeRegistryReconciler{
-			Namespace: operatorNamespace, Clock: clock.RealClock{}, DialContext: openShift.DialContext, MaxConcurrentReconciles: 1,
-		})
-	if err != nil {
-		return nil, err
-	}
-	running, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = manager.Start(running)
-	}()
-	return func() { cancel(); <-done }, nil
 }
 
 // makeSecrets applies an EdgeRegistry, waits until it is Ready, and reads its Secrets.
