@@ -217,11 +217,12 @@ func TestRenewalFollowsTheGrant(t *testing.T) {
 				due = append(due, token.RenewAt.Time)
 			}
 			slices.SortFunc(due, time.Time.Compare)
-			for i, at := range due {
+			for _, at := range slices.CompactFunc(slices.Clone(due), time.Time.Equal) {
+				earlier := slices.IndexFunc(due, at.Equal)
 				c.Clock.SetTime(at.Add(-time.Second))
 				wait, _ := life.Pass()
-				if minted := len(life.Issued()); minted != i || wait != time.Second {
-					t.Errorf("a second before renewal %d, %d tokens were minted, and the next pass is in %s", i+1, minted, wait)
+				if minted := len(life.Issued()); minted != earlier || wait != time.Second {
+					t.Errorf("a second before a renewal, %d tokens were minted, %d were due, and the next pass is in %s", minted, earlier, wait)
 				}
 				c.Clock.SetTime(at)
 				_, _ = life.Pass()
