@@ -55,7 +55,7 @@ func each[T any](ctx context.Context, atOnce int, items []T, do func(ctx context
 
 // byOperator applies EdgeRegistries and returns how long it takes until all are Ready.
 func (w *world) byOperator(ctx context.Context, names []string) (time.Duration, error) {
-	w.edges += len(names)
+	w.applied = append(w.applied, names...)
 	return w.untilAll(ctx, names, isReady, func(ctx context.Context, name string) error {
 		edge := &edgev1.EdgeRegistry{Spec: edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}}
 		edge.Name = name
@@ -128,11 +128,11 @@ func isReady(edge *edgev1.EdgeRegistry) bool {
 func (w *world) untilAll(ctx context.Context, names []string, done func(*edgev1.EdgeRegistry) bool, do func(ctx context.Context, name string) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	events, err := w.api.Watch(ctx, &edgev1.EdgeRegistryList{})
+	events, err := w.watch(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("watch EdgeRegistries: %w", err)
+		return 0, err
 	}
-	defer events.Stop()
+	defer func() { events.Stop() }()
 	missing := make(map[string]bool, len(names))
 	for _, name := range names {
 		missing[name] = true
@@ -146,8 +146,13 @@ func (w *world) untilAll(ctx context.Context, names []string, done func(*edgev1.
 			return 0, errors.Join(ctx.Err(), fmt.Errorf("%d of %d EdgeRegistries are missing", len(missing), len(names)))
 		case event := <-events.ResultChan():
 			edge, ok := event.Object.(*edgev1.EdgeRegistry)
-			if !ok || event.Type == watch.Deleted {
-				return 0, errors.New("the watch of EdgeRegistries ended early")
+			if !ok {
+				// The API server ends the watch of a client that is slow to read. Another begins with what is there.
+				events.Stop()
+				if events, err = w.watch(ctx); err != nil {
+					return 0, err
+				}
+				continue
 			}
 			if done(edge) {
 				delete(missing, edge.Name)
@@ -155,4 +160,12 @@ func (w *world) untilAll(ctx context.Context, names []string, done func(*edgev1.
 		}
 	}
 	return time.Since(began), <-applied
+}
+
+func (w *world) watch(ctx context.Context) (watch.Interface, error) {
+	events, err := w.api.Watch(ctx, &edgev1.EdgeRegistryList{})
+	if err != nil {
+		return nil, fmt.Errorf("watch EdgeRegistries: %w", err)
+	}
+	return events, nil
 }

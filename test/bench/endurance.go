@@ -90,6 +90,9 @@ func (b *bench) weigh(ctx context.Context, w *world, p *point) (err error) {
 	if p.Rest, err = w.manager.kilobytes("VmRSS"); err != nil {
 		return err
 	}
+	if p.Watches, err = w.bareWatches(ctx); err != nil {
+		return err
+	}
 	if families, err = w.manager.metrics(ctx); err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (w *world) lookedAtAll(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		return int(value(families, "controller_runtime_reconcile_total")) >= w.edges &&
+		return int(value(families, "controller_runtime_reconcile_total")) >= len(w.applied) &&
 			value(families, "workqueue_depth") == 0 && value(families, "controller_runtime_active_workers") == 0, nil
 	})
 }
@@ -130,7 +133,7 @@ func (b *bench) rotationStorm(ctx context.Context, w *world, names, twins []stri
 
 // failOver starts a second manager, ends the first, and waits until the second has looked at everything.
 func (b *bench) failOver(ctx context.Context, w *world) error {
-	b.say("fail-over with %d objects", w.edges)
+	b.say("fail-over with %d objects", len(w.applied))
 	if err := pause(ctx, settling); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (b *bench) failOver(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("fail-over with %d objects", w.edges)
+	what := fmt.Sprintf("fail-over with %d objects", len(w.applied))
 	b.report.tell(what+": the next replica has looked at all of them", seconds(took))
 	b.report.count(what+": writes", sent.writes())
 	b.report.count(what+": mints", sent.mints())
@@ -164,7 +167,7 @@ func (b *bench) failOver(ctx context.Context, w *world) error {
 
 // steady watches the manager at rest, while Secrets are made that are none of its business.
 func (b *bench) steady(ctx context.Context, w *world) error {
-	b.say("%s at rest with %d objects, beside %d Secrets of others", b.plan.Steady, w.edges, b.plan.Foreign)
+	b.say("%s at rest with %d objects, beside %d Secrets of others", b.plan.Steady, len(w.applied), b.plan.Foreign)
 	before, err := w.manager.kilobytes("VmRSS")
 	if err != nil {
 		return err
@@ -195,7 +198,7 @@ func (b *bench) steady(ctx context.Context, w *world) error {
 	if b.report.AtRest, err = w.audit.since(at, operatorAgent); err != nil {
 		return err
 	}
-	rest := fmt.Sprintf("%s at rest with %d objects: ", time.Since(began).Round(time.Second), w.edges)
+	rest := fmt.Sprintf("%s at rest with %d objects: ", time.Since(began).Round(time.Second), len(w.applied))
 	b.report.count(rest+"writes", b.report.AtRest.writes())
 	b.report.count(rest+"reads that are no watch", b.report.AtRest.reads())
 	b.report.tell(rest+"CPU of one core", fmt.Sprintf("%.2f %%", 100*float64(usedNow-used)/float64(time.Since(began))))

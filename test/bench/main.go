@@ -28,6 +28,7 @@ func main() {
 	out := flag.String("out", "docs", "The folder to write benchmarks.md and benchmarks.svg to.")
 	small := flag.Bool("quick", false, "Measure a few objects only, to see that everything works.")
 	steady := flag.Duration("steady", whole.Steady, "How long the operator is watched at rest.")
+	hold := flag.String("hold-watches", "", "A kubeconfig: only hold the watches of the projects that the input names, to be weighed.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	p := whole
@@ -35,7 +36,12 @@ func main() {
 	if *small {
 		p = quick
 	}
-	err := run(ctx, p, *binary, *out, os.Stdout)
+	var err error
+	if *hold != "" {
+		err = holdWatches(ctx, *hold, os.Stdin, os.Stdout)
+	} else {
+		err = run(ctx, p, *binary, *out, os.Stdout)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %s\n", strings.Join(strings.Fields(err.Error()), " "))

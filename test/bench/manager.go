@@ -119,16 +119,18 @@ func (m *manager) metrics(ctx context.Context) (map[string]*dto.MetricFamily, er
 	return families, nil
 }
 
-// kilobytes reads a line of /proc/PID/status, such as VmRSS or VmHWM.
-func (m *manager) kilobytes(name string) (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.pid))
+func (m *manager) kilobytes(name string) (int, error) { return kilobytesOf(m.pid, name) }
+
+// kilobytesOf reads a line of /proc/PID/status, such as VmRSS or VmHWM.
+func kilobytesOf(pid int, name string) (int, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, fmt.Errorf("read the manager's memory: %w", err)
+		return 0, fmt.Errorf("read the memory of a process: %w", err)
 	}
 	_, rest, _ := strings.Cut(string(status), name+":")
 	var kilobytes int
 	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
-		return 0, fmt.Errorf("read %s of the manager: %w", name, err)
+		return 0, fmt.Errorf("read %s of a process: %w", name, err)
 	}
 	return kilobytes, nil
 }

@@ -70,6 +70,14 @@ func (b *bench) inWorld(ctx context.Context, what string, part func(context.Cont
 	if err := w.run(ctx, b.binary); err != nil {
 		return err
 	}
+	if b.report.Empty == 0 {
+		if err := pause(ctx, settling); err != nil {
+			return err
+		}
+		if b.report.Empty, err = w.manager.kilobytes("VmRSS"); err != nil {
+			return err
+		}
+	}
 	// The first object has the registry exposed; whatever is measured finds it so.
 	first := w.names("first", 1)
 	if _, err := w.byOperator(ctx, first); err != nil {
@@ -124,6 +132,7 @@ func (b *bench) oneObject(ctx context.Context, w *world) error {
 	}
 	b.report.compare("one object, applied to Ready", operator, direct, 1.5)
 	b.report.compare("the same, against the documented commands", operator, documented, 0.25)
+	b.report.compare("the bare client in the operator's place, against the documented commands", direct, documented, 0)
 	return errors.Join(b.heals(ctx, w), b.copies(ctx, w))
 }
 

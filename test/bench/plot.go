@@ -33,6 +33,7 @@ func plot(w io.Writer, points []point) error {
 	panel(&b, 2*plotLeft+plotWidth+20, "megabytes resident", points, []series{
 		{"at most in the burst", "#8d8d8d", func(p point) float64 { return float64(p.Peak) / 1024 }},
 		{"restarted, at rest", "#0f62fe", func(p point) float64 { return float64(p.Rest) / 1024 }},
+		{"its watches alone, by client-go", "#198038", func(p point) float64 { return float64(p.Watches) / 1024 }},
 	})
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())

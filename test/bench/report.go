@@ -22,8 +22,10 @@ import (
 type report struct {
 	Date, Version, Machine, Versions string
 	Took                             time.Duration
-	Rows                             []row
-	Points                           []point
+	// Empty is how many kilobytes are resident without any object.
+	Empty  int
+	Rows   []row
+	Points []point
 	// Install, Rotation and AtRest are the operator's requests, Bare those of the bare client for the same as Install.
 	Install, Rotation, AtRest, Bare requests
 }
@@ -38,6 +40,7 @@ type point struct {
 	P50, P99       time.Duration // of a pass
 	Peak           int           // kilobytes resident, at most, while they became Ready
 	Rest, Heap     int           // kilobytes, of a manager that was started after that
+	Watches        int           // kilobytes resident, of a process that holds the same watches and does nothing
 	Start          time.Duration // from the end of one manager until the next has looked at all of them
 	// StartWrites and StartMints are requests of that manager.
 	StartWrites, StartMints requests
@@ -78,6 +81,12 @@ func (r *report) atMost(measure string, kilobytes, goal int) {
 	})
 }
 
+// beside adds to the last row what the same costs the bare client, in kilobytes.
+func (r *report) beside(operator, bare int) {
+	row := &r.Rows[len(r.Rows)-1]
+	row.Bare, row.Ratio = fmt.Sprintf("%d KB", bare), fmt.Sprintf("%.2fx", float64(operator)/float64(max(1, bare)))
+}
+
 func verdict(met bool) string {
 	if met {
 		return "met"
@@ -88,8 +97,12 @@ func verdict(met bool) string {
 // conclude adds what follows from the points.
 func (r *report) conclude() {
 	first, last := r.Points[0], r.Points[len(r.Points)-1]
+	r.tell("resident with no object", megabytes(r.Empty))
 	r.atMost(fmt.Sprintf("resident with %d objects", first.N), first.Rest, 50*1024)
-	r.atMost(fmt.Sprintf("resident for each further object, up to %d", last.N), (last.Rest-first.Rest)/max(1, last.N-first.N), 70)
+	more := max(1, last.N-first.N)
+	each := (last.Rest - first.Rest) / more
+	r.atMost(fmt.Sprintf("resident for each further object, up to %d", last.N), each, 70)
+	r.beside(each, (last.Watches-first.Watches)/more)
 	restart := fmt.Sprintf("restart with %d objects: ", last.N)
 	r.tell(restart+"all looked at", seconds(last.Start))
 	r.count(restart+"writes", last.StartWrites)

@@ -34,8 +34,9 @@ type world struct {
 	// manager is the operator that was started last, and stops end all of them.
 	manager *manager
 	stops   []func()
-	// named is how many names were given out, and edges how many EdgeRegistries were applied.
-	named, edges int
+	// applied are the names of all EdgeRegistries, and named is how many names were given out.
+	applied []string
+	named   int
 	// events is how many the operator sends about one object, and so the bare client.
 	events int
 }
