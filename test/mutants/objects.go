@@ -175,4 +175,29 @@ var ofObjects = []mutant{
 		},
 		guards: []guard{controllers("TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken")},
 	},
+	{
+		name:    "apply-without-version",
+		pattern: "a write of an operator that was replaced undoes what its successor did",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`	want.SetResourceVersion(live.GetResourceVersion())
+`, ``},
+		},
+		guards: []guard{faults("TestAWriteThatComesLateChangesNothing/^rotate")},
+	},
+	{
+		name:    "failure-untold",
+		pattern: "a failure is tried again in silence, and the status says that all is well",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`	summarize(edge, firstPending(edge), isStall(passErr))
+	if err := r.writeStatus`,
+				`	if passErr != nil && !isStall(passErr) {
+		return ctrl.Result{}, passErr
+	}
+	summarize(edge, firstPending(edge), isStall(passErr))
+	if err := r.writeStatus`},
+		},
+		guards: []guard{faults("TestAFaultThatLastsIsToldAndHealsByItself/^rotate$")},
+	},
 }
