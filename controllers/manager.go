@@ -24,7 +24,7 @@ import (
 // NewManager returns a manager whose cache holds EdgeRegistries and nothing else, and sets the
 // reconciler up in it. The caller's options say how the process runs: metrics, health, election.
 func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconciler) (ctrl.Manager, error) {
-	config = unthrottled(config)
+	config = tuned(config)
 	options.Scheme = newScheme()
 	options.MapperProvider = restMapper
 	options.Cache = cache.Options{
@@ -54,7 +54,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 // Connect readies the reconciler for passes that the caller makes itself, without a manager: nothing wakes it, and
 // EdgeRegistries are read live. It needs a Recorder.
 func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
-	config = unthrottled(config)
+	config = tuned(config)
 	http, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return fmt.Errorf("set up the client: %w", err)
@@ -79,10 +79,12 @@ func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Opt
 	return nil
 }
 
-// unthrottled leaves it to the API server to say how much is too much, by its priority and fairness.
-func unthrottled(config *rest.Config) *rest.Config {
+// tuned leaves it to the API server to say how much is too much, by its priority and fairness, and has no watch last
+// for ever.
+func tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
+	config.Wrap(boundWatches)
 	return config
 }
 

@@ -104,11 +104,6 @@ func (w *wire) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func (w *wire) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, r.Method+" "+r.URL.Path)

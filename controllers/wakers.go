@@ -157,7 +157,7 @@ func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, optio
 func (w *wakers) open(ctx context.Context, kind schema.GroupVersionKind, options []client.ListOption, resourceVersion string) (watch.Interface, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind)
-	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion}
+	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion, TimeoutSeconds: watchSeconds()}
 	return w.client.Watch(ctx, list, slices.Concat(options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
 }
 

@@ -212,6 +212,7 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 				g.Expect(changed).To(Equal(tt.changed))
 				for _, o := range server.options {
 					g.Expect(o.Raw.AllowWatchBookmarks).To(BeTrue())
+					g.Expect(o.Raw.TimeoutSeconds).To(HaveValue(And(BeNumerically(">=", 300), BeNumerically("<=", 600))))
 				}
 				cancel()
 				<-over

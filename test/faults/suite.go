@@ -25,6 +25,8 @@ var floors = map[string]struct{ quick, all int64 }{
 	"B1":      {quick: 75, all: 1702},
 	"B2":      {quick: 15, all: 209},
 	"B3":      {quick: 20, all: 220},
+	"E":       {quick: 6, all: 56},
+	"F1":      {quick: 4, all: 93},
 	"G1":      {quick: 12, all: 60},
 	"G2":      {quick: 4, all: 7},
 	"G3":      {quick: 5, all: 10},
@@ -61,11 +63,22 @@ func everything() bool { return os.Getenv("FAULTS") == "all" }
 // Run adds a case, beside those that run already.
 func (s *Suite) Run(name string, run func(t *testing.T)) {
 	s.t.Helper()
+	s.add(name, (*testing.T).Parallel, run)
+}
+
+// RunAlone runs a case that changes what all cases share, before any that Run added.
+func (s *Suite) RunAlone(name string, run func(t *testing.T)) {
+	s.t.Helper()
+	s.add(name, func(*testing.T) {}, run)
+}
+
+func (s *Suite) add(name string, begin func(*testing.T), run func(t *testing.T)) {
+	s.t.Helper()
 	if !s.chosen(name) {
 		return
 	}
 	s.t.Run(name, func(t *testing.T) {
-		t.Parallel()
+		begin(t)
 		if failFast := flag.Lookup("test.failfast").Value.String(); failFast == "true" && s.t.Failed() {
 			t.Skip("another case failed")
 		}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -40,9 +41,12 @@ type Call struct {
 	*request.RequestInfo
 	// Body is what the request carries; Read decodes it.
 	Body []byte
+	// Lasts is when the operator ends the request by itself, counted from its beginning; zero for never.
+	Lasts time.Duration
 
-	query string
-	wire  *Wire
+	request *http.Request
+	query   string
+	wire    *Wire
 }
 
 // Writes reports whether the call changes an object. Reviews, dry runs, events and leases do not count.
@@ -98,6 +102,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // send hands a request to the plan. Nothing of a dead incarnation reaches the API server, but for what was held.
 func (w *Wire) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	r = r.Clone(r.Context())
 	call, err := w.admit(r)
 	if err != nil {
 		return nil, err
@@ -139,7 +144,10 @@ func (w *Wire) admit(r *http.Request) (*Call, error) {
 	if w.dead {
 		return nil, errFenced
 	}
-	call := &Call{Number: len(w.calls) + 1, RequestInfo: info, Body: body, query: r.URL.RawQuery, wire: w}
+	call := &Call{Number: len(w.calls) + 1, RequestInfo: info, Body: body, request: r, query: r.URL.RawQuery, wire: w}
+	if end, bounded := r.Context().Deadline(); bounded {
+		call.Lasts = time.Until(end)
+	}
 	call.Signature = w.signature(call)
 	if w.alike == nil {
 		w.alike = map[string]int{}

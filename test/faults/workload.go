@@ -23,6 +23,8 @@ type Workload struct {
 	Steps []func(*Case)
 	// Installs: the first step makes the EdgeRegistry.
 	Installs bool
+	// Unsteady: how often the operator asks depends on how long others take.
+	Unsteady bool
 
 	known known
 }

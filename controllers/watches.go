@@ -1,0 +1,69 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+const (
+	// watchAtLeast and watchAtMost are between what the operator has a watch last, as the informers of client-go do: a
+	// watch that tells nothing looks the same whether nothing happens or something between has lost it.
+	watchAtLeast = 5 * time.Minute
+	watchAtMost  = 2 * watchAtLeast
+	// watchGrace is how much later than asked the operator ends a watch itself, since who loses events may lose its end.
+	watchGrace = 30 * time.Second
+)
+
+// watchSeconds is for how long to ask for a watch. No two are alike, so that they do not all end at once.
+func watchSeconds() *int64 {
+	seconds := int64(wait.Jitter(watchAtLeast, 1).Seconds())
+	return &seconds
+}
+
+// boundWatches ends each watch that has lasted longer than was asked for. Its reader takes that for the ordinary end of
+// a watch, and goes on from what it was last told.
+func boundWatches(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		query := r.URL.Query()
+		if watching, _ := strconv.ParseBool(query.Get("watch")); !watching {
+			return next.RoundTrip(r)
+		}
+		lasts := watchAtMost
+		if seconds, err := strconv.Atoi(query.Get("timeoutSeconds")); err == nil && seconds > 0 {
+			lasts = time.Duration(seconds) * time.Second
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), lasts+watchGrace)
+		response, err := next.RoundTrip(r.WithContext(ctx))
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		response.Body = bounded{response.Body, cancel}
+		return response, nil
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// bounded is the body of an answer that lasts as long as a context.
+type bounded struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b bounded) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}

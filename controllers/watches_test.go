@@ -1,0 +1,72 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// silence is the body of an answer that says nothing until its request ends.
+type silence struct{ context.Context }
+
+func (s silence) Read([]byte) (int, error) {
+	<-s.Done()
+	return 0, s.Err()
+}
+
+func (silence) Close() error { return nil }
+
+func TestAWatchThatSaysNothingEnds(t *testing.T) {
+	for query, lasts := range map[string]time.Duration{
+		"watch=true&timeoutSeconds=300": 5*time.Minute + watchGrace,
+		"watch=1&timeoutSeconds=600":    10*time.Minute + watchGrace,
+		"watch=true":                    10*time.Minute + watchGrace,
+		"watch=true&timeoutSeconds=0":   10*time.Minute + watchGrace,
+		"timeoutSeconds=300":            time.Hour,
+		"watch=false":                   time.Hour,
+	} {
+		t.Run(query, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				began := time.Now()
+				response := answered(ctx, t, query)
+				_, err := io.ReadAll(response.Body)
+				g.Expect(err).To(MatchError(context.DeadlineExceeded), "which a reader takes for the ordinary end of a watch")
+				g.Expect(time.Since(began)).To(Equal(lasts))
+				g.Expect(response.Body.Close()).To(Succeed())
+			})
+		})
+	}
+}
+
+// answered is the answer to a request that goes through boundWatches to a server that says nothing.
+func answered(ctx context.Context, t *testing.T, query string) *http.Response {
+	t.Helper()
+	g := NewWithT(t)
+	silent := roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: silence{r.Context()}}, nil
+	})
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://kubernetes.default.svc/api/v1/secrets?"+query, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	response, err := boundWatches(silent).RoundTrip(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	return response
+}
+
+func TestAWatchThatIsClosedLeavesNoTimerBehind(t *testing.T) {
+	g := NewWithT(t)
+	response := answered(t.Context(), t, "watch=true")
+	g.Expect(response.Body.Close()).To(Succeed())
+	_, err := response.Body.Read(nil)
+	g.Expect(err).To(MatchError(context.Canceled))
+}
