@@ -42,9 +42,9 @@ type Case struct {
 	// step is the next step of the workload.
 	step    int
 	deleted []types.UID
-	// route and ca are those of a private Route.
-	route string
-	ca    *platform.CA
+	// route and ca are those of a private Route, and wrong is a Route that no node could use.
+	route, wrong string
+	ca           *platform.CA
 }
 
 // NewCase makes an EdgeRegistry that is ready for the workload, by an undisturbed life, and asks for the first step.
@@ -95,10 +95,11 @@ func (c *Case) ask() bool {
 // Project is the namespace that the EdgeRegistry uses.
 func (c *Case) Project() string { return c.Edge.Name }
 
-// copies is a namespace for copies.
-func (c *Case) copies() string { return c.Edge.Name + "-copies" }
+// copies is a namespace for copies, and moreCopies another.
+func (c *Case) copies() string     { return c.Edge.Name + "-copies" }
+func (c *Case) moreCopies() string { return c.Edge.Name + "-copies-too" }
 
-func (c *Case) pages() []string { return []string{c.Project(), c.copies()} }
+func (c *Case) pages() []string { return []string{c.Project(), c.copies(), c.moreCopies()} }
 
 func (c *Case) must(err error, what string) {
 	c.T.Helper()

@@ -49,8 +49,8 @@ var races = []struct {
 	{"the EdgeRegistry is deleted after its objects", deleteInForeground, true, false, nil},
 	{"the EdgeRegistry is deleted and its finalizers are taken off", func(c *Case) { deleteEdge(c); c.unhold() }, true, false, []string{"S14"}},
 	{"the finalizers of the EdgeRegistry are taken off", (*Case).unhold, false, false, nil},
-	{"the project is deleted", deleteProject, false, true, []string{"S5", "S7"}},
-	{"the project and the EdgeRegistry are deleted", func(c *Case) { deleteProject(c); deleteEdge(c) }, true, true, []string{"S5", "S7"}},
+	{"the project is deleted", deleteProject, false, true, []string{"S3", "S5", "S7"}},
+	{"the project and the EdgeRegistry are deleted", func(c *Case) { deleteProject(c); deleteEdge(c) }, true, true, []string{"S3", "S5", "S7"}},
 }
 
 func deleteInForeground(c *Case) {

@@ -14,6 +14,7 @@
 //	case.go        one EdgeRegistry with one perturbation, and its incarnations
 //	life.go        the direct driver: serial passes, made at once, by a clock that is stepped
 //	manager.go     the manager driver: the same reconciler with its caches, queue and watches
+//	election.go    which of several incarnations leads, by the two drivers above and below
 //	process.go     the black box: the real binary, killed through a proxy that the same plans decide on
 //
 // What is asserted of every case:
@@ -22,7 +23,7 @@
 //	reference.go   the undisturbed run of a workload: its requests, its end state, its effects
 //	snapshot.go    the end state, without what differs from run to run: the masks
 //	journal.go     every version of every object, as an admin's watches saw it, in the order of the API server
-//	invariants.go  what holds of each version, and of each change
+//	invariants.go  what holds of each version, and of each change; of tokens in invariants_tokens.go
 //	ledger.go      every token that the API server issued, by its audit log
 //
 // A suite is a test in a file of its own, and a table; suite.go counts its cases against its floor.

@@ -116,6 +116,16 @@ func (h *Held) Fault(_ *Call, on func() (*http.Response, error)) (*http.Response
 	return on()
 }
 
+// HasReached reports whether the call is held, or was.
+func (h *Held) HasReached() bool {
+	select {
+	case <-h.Reached:
+		return true
+	default:
+		return false
+	}
+}
+
 // Release lets the call go on.
 func (h *Held) Release() { h.once.Do(func() { close(h.release) }) }
 

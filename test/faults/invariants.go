@@ -43,16 +43,19 @@ type invariant struct {
 
 var invariants = []invariant{
 	{"S1", "of each role at most one anchor holds a token that is not published", lostAnchors},
+	{"S2", "a token that is published gives way for a cause that can be seen, and once for each", oncePerCause},
+	{"S3", "no Secret of consumers holds a token whose anchor is taken away", tokenOutlivesItsUse},
 	{"S4", "a published token gives way to a newer one alone", publishedTokenStays},
 	{"S5", "what a published token depends on stays as long as the EdgeRegistry and the account do", anchorStays},
 	{"S6", "no object but the Secrets for consumers and their copies holds a token", noTokenElsewhere},
 	{"S7", "what is somebody else's stays as it is", othersStay},
 	{"S9", "copies go where the spec says", copiesAsAsked},
-	{"S10", "no Secret asks the cluster for a token that does not expire", noTokenSecret},
+	{"S10", "no Secret asks the cluster for a token that does not expire, unless the spec does", noTokenSecret},
 	{"S11", "ca.crt holds certificates at all times, and each for the overlap", caHoldsCertificates},
 	{"S12", "the only owner of an object is its EdgeRegistry", ownerIsEdge},
 	{"S13", "a binding gives one of the roles of the spec to the account of the role", bindingAsAsked},
 	{"S14", "nothing is made for an EdgeRegistry that is gone", nothingForTheGone},
+	{"S15", "what says that it is another EdgeRegistry's has no field that the operator wrote", anothersUnwritten},
 	{"S16", "an EdgeRegistry that says Ready is what its spec asks for", readyIsTrue},
 }
 
@@ -76,11 +79,16 @@ type history struct {
 	// published are the UIDs of anchors whose token a Secret carries or carried.
 	published map[types.UID]bool
 	gone      map[types.UID]bool
+	// known are the UIDs that the EdgeRegistry has, or had before it was made anew.
+	known map[string]bool
+	// asked is what the spec said so far of the roles and types of tokens: an operator may act on what it read a while ago.
+	asked map[string]bool
 }
 
 // replay goes through what happened, and returns how it breaks invariants.
 func (c *Case) replay(versions []version) []string {
-	h := &history{c: c, alive: map[types.UID]client.Object{}, published: map[types.UID]bool{}, gone: map[types.UID]bool{}}
+	h := &history{c: c, alive: map[types.UID]client.Object{}, published: map[types.UID]bool{}, gone: map[types.UID]bool{},
+		known: map[string]bool{}, asked: map[string]bool{}}
 	var broken []string
 	for _, v := range versions {
 		ch := change{before: h.alive[v.GetUID()], after: v.Object}
@@ -100,7 +108,9 @@ func (c *Case) replay(versions []version) []string {
 func (h *history) apply(ch change) {
 	object := ch.object()
 	if edge, ok := object.(*edgev1.EdgeRegistry); ok {
-		h.edge = edge
+		h.edge, h.known[string(edge.UID)] = edge, true
+		h.asked["publisher "+edge.Spec.OpenShift.Publisher.ClusterRole], h.asked["publisher "+string(edge.Spec.Tokens.Publisher.Type)] = true, true
+		h.asked["puller "+edge.Spec.OpenShift.Puller.ClusterRole], h.asked["puller "+string(edge.Spec.Tokens.Puller.Type)] = true, true
 		if ch.after == nil {
 			h.edge, h.gone[edge.UID] = nil, true
 		}
@@ -179,7 +189,7 @@ func anchorStays(h *history, ch change) string {
 
 func noTokenElsewhere(_ *history, ch change) string {
 	secret, ok := ch.after.(*corev1.Secret)
-	if ok && isAnchor(secret) && len(secret.Data) > 0 {
+	if ok && isAnchor(secret) && secret.Type != corev1.SecretTypeServiceAccountToken && len(secret.Data) > 0 {
 		return "an anchor holds data"
 	}
 	return ""
@@ -210,8 +220,9 @@ func copiesAsAsked(h *history, ch change) string {
 	return ""
 }
 
-func noTokenSecret(_ *history, ch change) string {
-	if secret, ok := ch.after.(*corev1.Secret); ok && secret.Type == corev1.SecretTypeServiceAccountToken {
+func noTokenSecret(h *history, ch change) string {
+	secret, ok := ch.after.(*corev1.Secret)
+	if ok && secret.Type == corev1.SecretTypeServiceAccountToken && !h.asked[secret.Labels[roleLabel]+" "+string(edgev1.TokenLongLived)] {
 		return "it is of that type"
 	}
 	return ""
@@ -225,10 +236,10 @@ func caHoldsCertificates(h *history, ch change) string {
 	if err != nil || len(found) == 0 {
 		return fmt.Sprintf("%d certificates, error %v", len(found), err)
 	}
-	if ch.before == nil || h.edge == nil || h.edge.Status.CA == nil {
+	if ch.before == nil || h.edge == nil || h.edge.Status.CA == nil || h.edge.Spec.Trust.Overlap.Duration == 0 {
 		return ""
 	}
-	// No case lasts as long as the overlap of the default.
+	// No case lasts as long as any other overlap.
 	before, _ := trust.ParsePEM(ch.before.(*corev1.Secret).Data[handoff.KeyCA])
 	for _, cert := range before {
 		if slices.Contains(h.edge.Status.CA.Certificates, trust.Fingerprint(cert)) && !slices.ContainsFunc(found, cert.Equal) {
@@ -254,12 +265,9 @@ func bindingAsAsked(h *history, ch change) string {
 	if !ok || binding.Labels[uidLabel] == "" {
 		return ""
 	}
-	account, roles := "edge-publisher", []string{"edit", "system:image-builder"}
-	if binding.Labels[roleLabel] == "puller" {
-		account, roles = "edge-puller", []string{"system:image-puller"}
-	}
-	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: h.c.Project(), Name: account}
-	if !slices.Equal(binding.Subjects, []rbacv1.Subject{subject}) || !slices.Contains(roles, binding.RoleRef.Name) {
+	role := binding.Labels[roleLabel]
+	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: h.c.Project(), Name: "edge-" + role}
+	if !slices.Equal(binding.Subjects, []rbacv1.Subject{subject}) || !h.asked[role+" "+binding.RoleRef.Name] {
 		return fmt.Sprintf("%v to %v", binding.RoleRef, binding.Subjects)
 	}
 	return ""
@@ -268,6 +276,18 @@ func bindingAsAsked(h *history, ch change) string {
 func nothingForTheGone(h *history, ch change) string {
 	if ch.before == nil && h.gone[types.UID(ch.after.GetLabels()[uidLabel])] {
 		return "it was made for one that was gone"
+	}
+	return ""
+}
+
+func anothersUnwritten(h *history, ch change) string {
+	if ch.after == nil || ch.after.GetLabels()[uidLabel] == "" || h.known[ch.after.GetLabels()[uidLabel]] {
+		return ""
+	}
+	for _, entry := range ch.after.GetManagedFields() {
+		if entry.Manager == "edge-registry-operator" {
+			return fmt.Sprintf("%s wrote %s", entry.Manager, entry.FieldsV1)
+		}
 	}
 	return ""
 }

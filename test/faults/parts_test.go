@@ -159,7 +159,7 @@ func counted(effects []string) map[string]int {
 
 // deed are the invariants that whoever alters the operator's objects breaks himself. What the operator did is judged by
 // its requests.
-var deed = []string{"S4", "S5", "S11", "S12", "S13"}
+var deed = []string{"S2", "S3", "S4", "S5", "S11", "S12", "S13", "S15"}
 
 // expectTold fails unless Ready says what is in the operator's way.
 func (c *Case) expectTold(reason string, parts ...string) {

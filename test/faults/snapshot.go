@@ -71,7 +71,7 @@ func mask(text string) string {
 	return text
 }
 
-// objects are all that is in the project and in the namespace for copies, but what the cluster puts everywhere.
+// objects are all that is in the project and in the namespaces for copies, but what the cluster puts everywhere.
 func (c *Case) objects() []client.Object {
 	c.T.Helper()
 	var objects []client.Object

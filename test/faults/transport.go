@@ -5,6 +5,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,6 +125,8 @@ func (w *Wire) send(r *http.Request, next http.RoundTripper) (*http.Response, er
 	w.mu.Lock()
 	w.fired++
 	w.mu.Unlock()
+	// What a fault lets go arrives, whatever became of the sender meanwhile.
+	r = r.WithContext(context.WithoutCancel(r.Context()))
 	return fault(call, on)
 }
 

@@ -68,8 +68,11 @@ func anotherRole(c *Case) {
 }
 
 // inviteCopies makes a namespace whose owner invites the operator.
-func inviteCopies(c *Case) {
-	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.copies()}}
+func inviteCopies(c *Case) { c.inviteCopiesTo(c.copies()) }
+
+func (c *Case) inviteCopiesTo(namespace string) {
+	c.T.Helper()
+	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	c.must(c.World.Admin.Create(c.ctx, target), "make the namespace for copies")
 	c.must(c.World.Invite(c.ctx, target.Name, "edge-registry-copy-target"), "invite")
 	c.bystander(target.Name)

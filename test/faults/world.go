@@ -14,6 +14,7 @@ import (
 
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	routev1 "github.com/openshift/api/route/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -133,7 +135,11 @@ func hostOf(route, variant string) string { return route + "-" + variant + ".app
 
 // SetRoute changes host and certificate of a private Route, and returns when the router serves both.
 func (w *World) SetRoute(ctx context.Context, name, host string, ca *platform.CA) error {
-	chain := ca.Leaf(host)
+	return w.Serve(ctx, name, host, ca.Leaf(host), ca.PEM())
+}
+
+// Serve is SetRoute with any certificate, and with any CA, or none, in the Route beside it.
+func (w *World) Serve(ctx context.Context, name, host string, chain tls.Certificate, ca []byte) error {
 	key, err := x509.MarshalPKCS8PrivateKey(chain.PrivateKey)
 	if err != nil {
 		return fmt.Errorf("encode a key: %w", err)
@@ -146,7 +152,7 @@ func (w *World) SetRoute(ctx context.Context, name, host string, ca *platform.CA
 	route.Spec.Host = host
 	route.Spec.TLS.Certificate = string(platform.ChainPEM(chain))
 	route.Spec.TLS.Key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
-	route.Spec.TLS.CACertificate = string(ca.PEM())
+	route.Spec.TLS.CACertificate = string(ca)
 	if err := w.Admin.Patch(ctx, route, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("write Route %s: %w", name, err)
 	}
@@ -192,6 +198,12 @@ func (w *World) handshake(ctx context.Context, host string, ca []byte) error {
 	}
 	defer func() { _ = raw.Close() }()
 	return tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+}
+
+// accepts asks the API server whether a token is good.
+func (w *World) accepts(ctx context.Context, token credential.Token) bool {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token.Reveal()}}
+	return w.Admin.Create(ctx, review) == nil && review.Status.Authenticated
 }
 
 // Invite has the owner of a namespace bind one of the shipped roles to the operator, and returns when that counts.

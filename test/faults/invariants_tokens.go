@@ -1,0 +1,80 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+const (
+	causeAnnotation           = "edge.open-horizon.io/token-cause"
+	lifetimeAnnotation        = "edge.open-horizon.io/token-lifetime"
+	handledRotationAnnotation = "edge.open-horizon.io/handled-rotation"
+)
+
+// oncePerCause holds the cause that an anchor tells to what can be seen of it. A renewal that was due goes by the clock, and
+// a token that was altered or is refused by more than the journal has: clock_test.go and drift_test.go count those.
+func oncePerCause(h *history, ch change) string {
+	if ch.before == nil || ch.after == nil || !isPublished(ch.after) {
+		return ""
+	}
+	before, after := ch.before.(*corev1.Secret), ch.after.(*corev1.Secret)
+	same := func(key string) bool { return before.Annotations[key] == after.Annotations[key] }
+	anchor := h.anchor(after)
+	if anchor == nil || before.Annotations[anchorUIDAnnotation] == "" || same(anchorUIDAnnotation) {
+		return ""
+	}
+	old := h.anchor(before)
+	cause := anchor.Annotations[causeAnnotation]
+	unseen := map[string]bool{
+		"Unpublished":        true,
+		"Rotation":           same(handledRotationAnnotation),
+		"HostChanged":        string(before.Data[handoff.KeyHost]) == string(after.Data[handoff.KeyHost]),
+		"ServiceAccountAnew": same(accountUIDAnnotation),
+		"AnchorDeleted":      old != nil && old.DeletionTimestamp.IsZero(),
+		"TypeChanged":        old != nil && old.Type == anchor.Type,
+		"LifetimeChanged":    old != nil && old.Annotations[lifetimeAnnotation] == anchor.Annotations[lifetimeAnnotation],
+	}
+	if unseen[cause] {
+		return fmt.Sprintf("token %d gave way to token %d for the cause %s", generation(before), generation(after), cause)
+	}
+	return ""
+}
+
+// anchor is that of the token of a Secret; nil if it is gone.
+func (h *history) anchor(secret *corev1.Secret) *corev1.Secret {
+	for uid, object := range h.alive {
+		if anchor, ok := object.(*corev1.Secret); ok && string(uid) == secret.Annotations[anchorUIDAnnotation] {
+			return anchor
+		}
+	}
+	return nil
+}
+
+// tokenOutlivesItsUse is about tokens that would still work: those of an account that is gone are dead already.
+func tokenOutlivesItsUse(h *history, ch change) string {
+	if ch.after != nil || !isAnchor(ch.before) || !h.wanted() {
+		return ""
+	}
+	anchor := ch.before
+	for _, object := range h.alive {
+		secret, ok := object.(*corev1.Secret)
+		if !ok || (!isPublished(secret) && !isCopy(secret)) {
+			continue
+		}
+		token, _ := handoff.Token(secret.Data)
+		claims, err := credential.ReadClaims(token)
+		bound := err == nil && claims.Namespace == anchor.GetNamespace() && claims.AnchorName == anchor.GetName() &&
+			(claims.AnchorUID == "" || claims.AnchorUID == anchor.GetUID())
+		if bound && h.alive[claims.ServiceAccountUID] != nil {
+			return fmt.Sprintf("Secret %s/%s holds its token", secret.Namespace, secret.Name)
+		}
+	}
+	return ""
+}
