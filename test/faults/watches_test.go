@@ -76,25 +76,25 @@ func TestABrokenWatchHidesNothing(t *testing.T) {
 				// What happens in a run of the reference may be seen by all.
 				w.workload.Reference(t, world)
 				c := NewCase(t, world, w.workload)
-				stream := &Stream{Break: b.does, Refused: b.refused, Is: func(call *Call) bool {
+				fragile := &Fragile{Break: b.does, Refused: b.refused, Is: func(call *Call) bool {
 					return call.Resource == w.resource && call.Namespace == w.namespace(c)
 				}}
 				if w.tells != nil {
-					stream.Tells = func(event []byte) bool { return w.tells(c, event) }
+					fragile.Tells = func(event []byte) bool { return w.tells(c, event) }
 				}
-				m := c.NewManager(stream.Plan)
-				c.await("watch", stream.IsOpen)
+				m := c.NewManager(fragile.Plan)
+				c.await("watch", fragile.IsOpen)
 				c.awaitSilence(m.Wire)
-				stream.Arm()
+				fragile.Arm()
 				c.ask()
-				c.await("end of the watch", stream.IsBroken)
+				c.await("end of the watch", fragile.IsBroken)
 				if b.lives {
 					c.awaitSilence(m.Wire)
-					stream.End()
+					fragile.End()
 				}
 				m.Work()
 				c.awaitSilence(m.Wire)
-				c.judgeWatches(m.Wire, stream)
+				c.judgeWatches(m.Wire, fragile)
 				m.Stop()
 				c.Judge(nil)
 			})
@@ -124,7 +124,7 @@ func (c *Case) awaitSilence(life *Wire) {
 }
 
 // judgeWatches holds the watches to their bounds: each ends some time, and none is asked for again and again.
-func (c *Case) judgeWatches(life *Wire, stream *Stream) {
+func (c *Case) judgeWatches(life *Wire, fragile *Fragile) {
 	c.T.Helper()
 	const (
 		longest = 10 * time.Minute
@@ -144,7 +144,7 @@ func (c *Case) judgeWatches(life *Wire, stream *Stream) {
 			c.T.Errorf("%s is asked for %s and ended after %s", call.Signature, lasts, call.Lasts)
 		}
 	}
-	if asked, since := stream.Asked(); asked > atOnce+int(since/pace) {
+	if asked, since := fragile.Asked(); asked > atOnce+int(since/pace) {
 		c.T.Errorf("%d lists and watches within %s", asked, since)
 	}
 }

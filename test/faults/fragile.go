@@ -11,17 +11,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Stream is one of the watches of an incarnation. It goes well until it is armed and would tell of what it is waiting
-// for: then it breaks instead. What follows it goes well again.
-type Stream struct {
+// Fragile is one of the watches of an incarnation. It goes well until it is armed and would tell of what it waits for:
+// then it breaks instead. The watch that follows it goes well again.
+type Fragile struct {
 	// Is chooses the watch, and what is listed for it.
 	Is func(*Call) bool
 	// Tells chooses the event; nil for the next one.
@@ -41,13 +39,13 @@ type Stream struct {
 }
 
 // Break writes what is told instead of an event, and returns how the stream ends; nil is its ordinary end.
-type Break func(s *Stream, to io.Writer, event, before frame) error
+type Break func(s *Fragile, to io.Writer, event, before frame) error
 
 // refusing is how long a watch that broke is refused.
 const refusing = 2 * time.Second
 
-// Plan is how the stream comes into being.
-func (s *Stream) Plan(c *Call) Fault {
+// Plan is how the watch comes into being.
+func (s *Fragile) Plan(c *Call) Fault {
 	if !s.Is(c) || (c.Verb != "watch" && c.Verb != "list") {
 		return nil
 	}
@@ -65,58 +63,35 @@ func (s *Stream) Plan(c *Call) Fault {
 	return nil
 }
 
-func (s *Stream) open(c *Call, on func() (*http.Response, error)) (*http.Response, error) {
-	// In JSON an event is a line.
-	accepted := slices.DeleteFunc(strings.Split(c.request.Header.Get("Accept"), ","), func(what string) bool {
-		return strings.Contains(what, "protobuf")
-	})
-	c.request.Header.Set("Accept", strings.Join(accepted, ","))
-	response, err := on()
-	if err != nil || response.StatusCode != http.StatusOK {
-		return response, err
+func (s *Fragile) open(c *Call, on func() (*http.Response, error)) (*http.Response, error) {
+	before := frame(fmt.Sprintf(`{"object":{"metadata":{"resourceVersion":%q}}}`, c.request.URL.Query().Get("resourceVersion")))
+	response, err := relay(c, on, func(from io.Reader, to io.Writer) error { return s.pass(from, to, before) })
+	if err == nil && response.StatusCode == http.StatusOK {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.opened++
 	}
-	reader, writer := io.Pipe()
-	go s.relay(response.Body, writer, frame(fmt.Sprintf(`{"object":{"metadata":{"resourceVersion":%q}}}`, c.request.URL.Query().Get("resourceVersion"))))
-	response.Body = relayed{reader, response.Body}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.opened++
-	return response, nil
+	return response, err
 }
 
-// relayed is the near end of a stream, whose end is that of the far one too.
-type relayed struct {
-	*io.PipeReader
-	far io.Closer
-}
-
-// Close implements io.Closer.
-func (r relayed) Close() error {
-	_ = r.PipeReader.Close()
-	return r.far.Close()
-}
-
-// relay passes events on until the stream breaks.
-func (s *Stream) relay(from io.Reader, to *io.PipeWriter, before frame) {
-	events := bufio.NewReader(from)
-	for {
+// pass lets events through until the watch breaks.
+func (s *Fragile) pass(from io.Reader, to io.Writer, before frame) error {
+	for events := bufio.NewReader(from); ; {
 		event, err := events.ReadBytes('\n')
 		if err != nil {
-			_ = to.CloseWithError(err)
-			return
+			return err
 		}
 		if s.breaksAt(event) {
-			_ = to.CloseWithError(s.Break(s, to, event, before))
-			return
+			return s.Break(s, to, event, before)
 		}
 		if _, err := to.Write(event); err != nil {
-			return
+			return err
 		}
 		before = event
 	}
 }
 
-func (s *Stream) breaksAt(event frame) bool {
+func (s *Fragile) breaksAt(event frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.armed || !s.broken.IsZero() || event.is("BOOKMARK") || (s.Tells != nil && !s.Tells(event)) {
@@ -127,31 +102,31 @@ func (s *Stream) breaksAt(event frame) bool {
 }
 
 // Arm has the stream break at the next event.
-func (s *Stream) Arm() {
+func (s *Fragile) Arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.armed, s.over = true, make(chan struct{})
 }
 
-// End ends a stream that broke and is open still, as the operator does when it has lasted long enough.
-func (s *Stream) End() { close(s.over) }
+// End ends a watch that broke and is open still, as the operator does when it has lasted long enough.
+func (s *Fragile) End() { close(s.over) }
 
 // IsOpen reports that the watch was made.
-func (s *Stream) IsOpen() bool {
+func (s *Fragile) IsOpen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.opened > 0
 }
 
-// IsBroken reports that the stream broke.
-func (s *Stream) IsBroken() bool {
+// IsBroken reports that the watch broke.
+func (s *Fragile) IsBroken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.broken.IsZero()
 }
 
-// Asked is how many lists and watches there were since the stream broke, and for how long.
-func (s *Stream) Asked() (int, time.Duration) {
+// Asked is how many lists and watches there were since the watch broke, and for how long.
+func (s *Fragile) Asked() (int, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked, time.Since(s.broken)
@@ -163,16 +138,16 @@ type frame []byte
 func (f frame) is(kind string) bool { return bytes.HasPrefix(f, []byte(`{"type":"`+kind+`"`)) }
 
 // Closed ends the stream in place of an event.
-func Closed(*Stream, io.Writer, frame, frame) error { return nil }
+func Closed(*Fragile, io.Writer, frame, frame) error { return nil }
 
 // Torn loses the connection in the middle of an event.
-func Torn(_ *Stream, to io.Writer, event, _ frame) error {
+func Torn(_ *Fragile, to io.Writer, event, _ frame) error {
 	_, _ = to.Write(event[:len(event)/2])
 	return io.ErrUnexpectedEOF
 }
 
 // Expired says that the past is forgotten, which ends the stream.
-func Expired(_ *Stream, to io.Writer, _, _ frame) error {
+func Expired(_ *Fragile, to io.Writer, _, _ frame) error {
 	return tell(to, "ERROR", &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
 		Code: http.StatusGone, Reason: metav1.StatusReasonExpired, Message: "too old resource version",
@@ -180,13 +155,13 @@ func Expired(_ *Stream, to io.Writer, _, _ frame) error {
 }
 
 // Silent says nothing any more.
-func Silent(s *Stream, _ io.Writer, _, _ frame) error {
+func Silent(s *Fragile, _ io.Writer, _, _ frame) error {
 	<-s.over
 	return context.DeadlineExceeded
 }
 
 // OnlyBookmarks says that nothing happens, as of where it was before the event.
-func OnlyBookmarks(s *Stream, to io.Writer, event, before frame) error {
+func OnlyBookmarks(s *Fragile, to io.Writer, event, before frame) error {
 	told, last := struct{ Object metav1.PartialObjectMetadata }{}, struct{ Object metav1.PartialObjectMetadata }{}
 	if err := json.Unmarshal(event, &told); err != nil {
 		return err
