@@ -33,9 +33,10 @@ var floors = map[string]struct{ quick, all int64 }{
 	"H4":      {quick: 28, all: 54},
 	"I":       {quick: 19, all: 290},
 	"J":       {quick: 8, all: 110},
-	"K1":      {quick: 60, all: 411},
+	"K1":      {quick: 72, all: 411},
 	"K3":      {quick: 28, all: 168},
-	"K4":      {quick: 6, all: 48},
+	"S14":     {quick: 6, all: 6},
+	"K4":      {quick: 4, all: 48},
 	"manager": {quick: 11, all: 11},
 }
 
