@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/csaupgrade"
@@ -38,9 +39,10 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		if !apierrors.IsAlreadyExists(err) {
 			return created, err
 		}
-		if _, listed := desired.(*rbacv1.RoleBinding); listed {
-			// The pass has listed them all: this one was made since, and the next pass sees whose it is.
-			return nil, apierrors.NewConflict(rbacv1.Resource("rolebindings"), desired.GetName(), err)
+		if wasLookedFor(desired) {
+			// It was made since, and the next pass sees whose it is. To write over a Secret of consumers would be to
+			// have minted twice for one cause: another operator, whose lease was lost meanwhile, had the same.
+			return nil, apierrors.NewConflict(schema.GroupResource{Resource: "objects"}, desired.GetName(), err)
 		}
 		live = desired.DeepCopyObject().(client.Object)
 		if err := r.Get(ctx, client.ObjectKeyFromObject(desired), live); err != nil {
@@ -64,6 +66,19 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		return r.create(ctx, s, desired)
 	}
 	return r.repair(ctx, s, desired, live)
+}
+
+// wasLookedFor reports a kind of which a pass knows what is there: it lists the role bindings, and asks for the Secrets in
+// the project by name.
+func wasLookedFor(object client.Object) bool {
+	switch object.(type) {
+	case *rbacv1.RoleBinding:
+		return true
+	case *corev1.Secret:
+		return !isCopy(object)
+	default:
+		return false
+	}
 }
 
 func (r *EdgeRegistryReconciler) create(ctx context.Context, s *scope, desired client.Object) (client.Object, error) {

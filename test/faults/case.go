@@ -192,7 +192,7 @@ func (c *Case) await(what string, done func() bool) {
 	c.T.Helper()
 	for deadline := time.Now().Add(soon); !done(); {
 		if time.Now().After(deadline) {
-			c.T.Fatalf("no %s within %s", what, soon)
+			c.T.Fatalf("no %s within %s; %s", what, soon, c.standing())
 		}
 		c.pause(often)
 	}

@@ -28,8 +28,8 @@ type Manager struct {
 	done   chan struct{}
 }
 
-// NewManager starts an incarnation, which ends with the test or by Stop.
-func (c *Case) NewManager(plan Plan) *Manager {
+// NewManager starts an incarnation, which ends with the test or by Stop. It works at once, unless there is an election.
+func (c *Case) NewManager(plan Plan, election ...Election) *Manager {
 	c.T.Helper()
 	m := &Manager{c: c, Wire: &Wire{Name: c.Edge.Name, Plan: plan}, done: make(chan struct{})}
 	m.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
@@ -37,12 +37,16 @@ func (c *Case) NewManager(plan Plan) *Manager {
 	}
 	cfg := m.Wrap(c.World.Operator)
 	cfg.Wrap(c.alone)
-	mgr, err := controllers.NewManager(cfg, ctrl.Options{
+	options := ctrl.Options{
 		Logger:                  c.Told.logger(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		GracefulShutdownTimeout: ptr.To(time.Second),
-	}, m.EdgeRegistryReconciler)
+	}
+	for _, e := range election {
+		e.stand(&options, c.Edge.Name)
+	}
+	mgr, err := controllers.NewManager(cfg, options, m.EdgeRegistryReconciler)
 	c.must(err, "set up the manager")
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.ctx))
 	m.cancel = cancel
@@ -76,6 +80,15 @@ func (m *Manager) Stop() {
 	m.cancel()
 	<-m.done
 }
+
+// End has the incarnation end as SIGTERM does.
+func (m *Manager) End() {
+	m.cancel()
+	<-m.done
+}
+
+// Ended is closed when the incarnation has ended, by itself or not.
+func (m *Manager) Ended() <-chan struct{} { return m.done }
 
 // Work waits until the incarnation has done each step and left what an undisturbed one leaves, or until it is dead.
 func (m *Manager) Work() {

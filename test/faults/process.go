@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"k8s.io/client-go/rest"
 
@@ -27,8 +28,9 @@ import (
 // proxy on loopback that decides on its requests as a Wire does. Like a Manager it sees the EdgeRegistry of its case alone.
 type Process struct {
 	*Wire
-	c      *Case
-	exited chan struct{}
+	c       *Case
+	process *os.Process
+	exited  chan struct{}
 }
 
 // NewProcess starts an incarnation, which ends with the test or by Kill. flags come after those that it needs.
@@ -47,6 +49,7 @@ func (c *Case) NewProcess(plan Plan, flags ...string) *Process {
 	process.Env = append(os.Environ(), "HTTPS_PROXY="+c.World.OpenShift.ProxyURL().String(), "NO_PROXY=127.0.0.1,localhost")
 	process.Stdout, process.Stderr = c.Told, c.Told
 	c.must(process.Start(), "start the manager")
+	p.process = process.Process
 	p.OnDeath = cancel
 	go func() {
 		defer close(p.exited)
@@ -62,6 +65,15 @@ func (p *Process) Stop() {
 	p.Kill()
 	<-p.exited
 }
+
+// End has the process end by SIGTERM.
+func (p *Process) End() {
+	_ = p.process.Signal(syscall.SIGTERM)
+	<-p.exited
+}
+
+// Ended is closed when the process has ended, by itself or not.
+func (p *Process) Ended() <-chan struct{} { return p.exited }
 
 // Work waits until the incarnation has done each step and left what an undisturbed one leaves, or until it is dead.
 func (p *Process) Work() {

@@ -96,4 +96,26 @@ var ofTokens = []mutant{
 		},
 		guards: []guard{controllers("TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks")},
 	},
+	{
+		name:    "rival-written-over",
+		pattern: "each of two leaders does what is to be done once",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`return !isCopy(object)`,
+				`return false`},
+		},
+		guards: []guard{faults("TestTwoIncarnationsEndWhereOneDoes/^install$/^another_comes_at_create_secrets")},
+	},
+	{
+		name:    "lifetime-of-before",
+		pattern: "a field of the spec counts at the first time alone",
+		edits: []edit{
+			{"controllers/tokens.go",
+				`	case expires && askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
+		return causeLifetime
+`,
+				``},
+		},
+		guards: []guard{sampled("TestTheStateFollowsTheSpecAndNotItsPast")},
+	},
 }

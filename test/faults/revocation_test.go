@@ -1,0 +1,54 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// longLived has tokens that do not expire.
+var longLived = &Workload{Name: "tokens that do not expire", Prepare: func(c *Case) {
+	c.Edge.Spec.Tokens.Publisher.Type, c.Edge.Spec.Tokens.Puller.Type = "LongLived", "LongLived"
+}, Steps: []func(*Case){func(*Case) {}}}
+
+// revocations are how a token dies before its time.
+var revocations = []struct {
+	what     string
+	workload *Workload
+	do       func(*Case)
+}{
+	{"the EdgeRegistry is deleted", NoOp, deleteEdge},
+	{"the EdgeRegistry is deleted with its project", &Workload{Name: "to go", Prepare: dropProject, Steps: NoOp.Steps}, deleteEdge},
+	{"the EdgeRegistry with tokens that do not expire is deleted", longLived, deleteEdge},
+	{"the anchor is deleted", NoOp, deleteAnchor},
+	{"the anchor of a token that does not expire is deleted", longLived, deleteAnchor},
+	{"the service account is deleted", NoOp, deleteAccount},
+}
+
+func deleteAnchor(c *Case) {
+	parts[slices.IndexFunc(parts, func(p part) bool { return p.what == "the puller's anchor" })].remove(c)
+}
+
+// What the operator or an admin revokes the API server refuses, once it has forgotten that it took it: it remembers that for
+// ten seconds. Everywhere else a token counts as dead when its anchor is gone.
+func TestWhatIsRevokedIsRefused(t *testing.T) {
+	suite := NewSuite(t, "S14", 1)
+	for _, r := range revocations {
+		suite.Run(r.what, func(t *testing.T) {
+			c := NewCase(t, world, r.workload)
+			c.Live(nil)
+			token, _ := handoff.Token(c.secret("pull").Data)
+			if !world.accepts(t.Context(), token) {
+				t.Fatal("the API server does not take the token that is published")
+			}
+			r.do(c)
+			c.Live(nil)
+			c.await("refusal of the token", func() bool { return !world.accepts(t.Context(), token) })
+			c.judgeUse()
+		})
+	}
+}
