@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -44,7 +45,9 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		response, err := next.RoundTrip(r.WithContext(ctx))
 		if err != nil {
 			cancel()
-			return nil, err
+			// An informer that knows why it cannot watch tries again from where it was. Whoever was away may come back
+			// with an older etcd, which counts anew, and what comes then would be taken for old. So it lists again.
+			return nil, errors.New(err.Error())
 		}
 		response.Body = bounded{response.Body, cancel}
 		return response, nil

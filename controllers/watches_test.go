@@ -7,11 +7,13 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // silence is the body of an answer that says nothing until its request ends.
@@ -61,6 +63,18 @@ func answered(ctx context.Context, t *testing.T, query string) *http.Response {
 	response, err := boundWatches(silent).RoundTrip(request)
 	g.Expect(err).NotTo(HaveOccurred())
 	return response
+}
+
+func TestAWatchThatCannotBeMadeIsNoReasonToGoOnWhereItWas(t *testing.T) {
+	g := NewWithT(t)
+	away := roundTripper(func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED })
+	for query, retried := range map[string]bool{"watch=true": false, "watch=false": true} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kubernetes.default.svc/api/v1/secrets?"+query, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		_, err = boundWatches(away).RoundTrip(request)
+		g.Expect(err).To(MatchError(ContainSubstring("connection refused")))
+		g.Expect(utilnet.IsConnectionRefused(err)).To(Equal(retried), "by which an informer knows")
+	}
 }
 
 func TestAWatchThatIsClosedLeavesNoTimerBehind(t *testing.T) {

@@ -128,17 +128,19 @@ func (e *Env) StartAPIServer(ctx context.Context) error {
 	if err := e.plane.ControlPlane.APIServer.Start(); err != nil {
 		return fmt.Errorf("start kube-apiserver: %w", err)
 	}
-	ready := func(ctx context.Context) (bool, error) {
-		dc, err := discovery.NewDiscoveryClientForConfig(e.Admin)
-		if err != nil {
-			return false, fmt.Errorf("create a discovery client: %w", err)
-		}
-		return dc.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil, nil
-	}
-	if err := poll(ctx, "kube-apiserver is not ready", ready); err != nil {
+	if err := poll(ctx, "kube-apiserver is not ready", e.apiServerReady); err != nil {
 		return err
 	}
 	return e.restartControllers(ctx)
+}
+
+// apiServerReady reports whether the API server says that it is.
+func (e *Env) apiServerReady(ctx context.Context) (bool, error) {
+	dc, err := discovery.NewDiscoveryClientForConfig(e.Admin)
+	if err != nil {
+		return false, fmt.Errorf("create a discovery client: %w", err)
+	}
+	return dc.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error() == nil, nil
 }
 
 // RestartAPIServer stops the API server and starts it again.

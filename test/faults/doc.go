@@ -10,6 +10,7 @@
 //	fault.go       what can become of a request, and plans of when
 //	stream.go      what can become of a watch
 //	world.go       the control plane, the platform and the admin's eyes, shared by all cases
+//	outages.go     what happens to a control plane as a whole
 //	workload.go    what the operator is asked to do
 //	case.go        one EdgeRegistry with one perturbation, and its incarnations
 //	life.go        the direct driver: serial passes, made at once, by a clock that is stepped

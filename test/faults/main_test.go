@@ -14,6 +14,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
 // world is shared by all cases.
@@ -34,7 +36,7 @@ func runSuites(m *testing.M) int {
 	defer cancel()
 	err := flag.Set("test.parallel", parallel)
 	if err == nil {
-		world, err = NewWorld(ctx)
+		world, err = NewWorld(ctx, env.Options{})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

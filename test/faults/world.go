@@ -54,9 +54,9 @@ type World struct {
 }
 
 // NewWorld starts everything. ctx bounds the start only.
-func NewWorld(ctx context.Context) (*World, error) {
+func NewWorld(ctx context.Context, o env.Options) (*World, error) {
 	w := &World{routes: make(chan string, privateRoutes)}
-	err := w.start(ctx)
+	err := w.start(ctx, o)
 	if err != nil {
 		w.Stop()
 		return nil, err
@@ -64,9 +64,9 @@ func NewWorld(ctx context.Context) (*World, error) {
 	return w, nil
 }
 
-func (w *World) start(ctx context.Context) error {
+func (w *World) start(ctx context.Context, o env.Options) error {
 	var err error
-	if w.Env, err = env.Start(ctx, env.Options{}); err != nil {
+	if w.Env, err = env.Start(ctx, o); err != nil {
 		return err
 	}
 	if w.OpenShift, err = platform.Start(ctx, platform.Options{Env: w.Env}); err != nil {
