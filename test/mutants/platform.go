@@ -103,10 +103,8 @@ var ofPlatform = []mutant{
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`	if err == nil && order >= 0 {
-`,
-				`	if err == nil && order != 2 {
-`},
+				`return seen != "" && !newer(seen.(string), edge.ResourceVersion)`,
+				`return seen != ""`},
 		},
 		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
 	},
