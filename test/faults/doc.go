@@ -8,6 +8,7 @@
 //
 //	transport.go   numbers and names each request of an incarnation, lets a plan decide on it, and fences the dead
 //	fault.go       what can become of a request, and plans of when
+//	stream.go      what can become of the events of a watch, and where a cache may begin
 //	world.go       the control plane, the platform and the admin's eyes, shared by all cases
 //	workload.go    what the operator is asked to do
 //	case.go        one EdgeRegistry with one perturbation, and its incarnations

@@ -43,6 +43,8 @@ type Call struct {
 
 	query string
 	wire  *Wire
+	// request is what is sent, which a fault may change.
+	request *http.Request
 }
 
 // Writes reports whether the call changes an object. Reviews, dry runs, events and leases do not count.
@@ -98,6 +100,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // send hands a request to the plan. Nothing of a dead incarnation reaches the API server, but for what was held.
 func (w *Wire) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	r = r.Clone(r.Context())
 	call, err := w.admit(r)
 	if err != nil {
 		return nil, err
@@ -139,7 +142,7 @@ func (w *Wire) admit(r *http.Request) (*Call, error) {
 	if w.dead {
 		return nil, errFenced
 	}
-	call := &Call{Number: len(w.calls) + 1, RequestInfo: info, Body: body, query: r.URL.RawQuery, wire: w}
+	call := &Call{Number: len(w.calls) + 1, RequestInfo: info, Body: body, query: r.URL.RawQuery, wire: w, request: r}
 	call.Signature = w.signature(call)
 	if w.alike == nil {
 		w.alike = map[string]int{}

@@ -109,6 +109,26 @@ var ofPlatform = []mutant{
 		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
 	},
 	{
+		name:    "restart-believes-its-cache",
+		pattern: "a stale read reverts a newer state",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`return !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`,
+				`return edge.UID != "" || !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`},
+		},
+		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_role$")},
+	},
+	{
+		name:    "old-route-believed",
+		pattern: "a stale read reverts a newer state",
+		edits: []edit{
+			{"controllers/exposure.go",
+				`err == nil && host == s.edge.Status.Host {`,
+				`err == nil && host != "" {`},
+		},
+		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_host$")},
+	},
+	{
 		name:    "watch-error-swallowed",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
