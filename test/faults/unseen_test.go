@@ -206,3 +206,50 @@ func (c *Case) untold(do func(*Case), end *Workload) {
 	m.WorkBySchedule(interval, m.Look, func() bool { return slices.Equal(back(c.Snapshot()), want) })
 	m.Stop()
 }
+
+// D2: one event of a watch is lost. At the latest when the operator next looks by itself, all is as it should be. Of an
+// EdgeRegistry that it was never told of nobody can expect that: it waits for another event about it.
+func TestALostEventIsMadeUpForByTheNextLook(t *testing.T) {
+	suite := NewSuite(t, "D2", 8)
+	tell(t, Workloads)
+	for _, workload := range Workloads {
+		for _, signature := range workload.events(t, "") {
+			if strings.HasPrefix(signature, "added edge.open-horizon.io/edgeregistries ") {
+				continue
+			}
+			suite.Run(workload.Name+"/"+signature+" is lost", func(t *testing.T) {
+				c := NewCase(t, world, workload.later(t, world, nothing))
+				lost := NewGate()
+				lost.Open()
+				stream := c.NewStream(func(e Event) bool {
+					if e.Signature == signature {
+						lost.Wait()
+						return false
+					}
+					return true
+				})
+				m := c.NewManager(stream.Plan)
+				m.Watching()
+				stream.Arm()
+				reference := workload.Reference(t, world)
+				look := func() {
+					m.Look()
+					select {
+					case <-lost.Reached:
+						stream.End("routes")
+					default:
+						// A watch that begins anew brings the event as part of a list.
+					}
+				}
+				m.WorkBySchedule(interval, look, func() bool { return slices.Equal(c.Snapshot(), reference.State) })
+				select {
+				case <-lost.Reached:
+				default:
+					t.Fatal("the operator was never told of this")
+				}
+				m.Stop()
+				c.Judge(nil)
+			})
+		}
+	}
+}

@@ -129,6 +129,28 @@ var ofPlatform = []mutant{
 		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_host$")},
 	},
 	{
+		name:    "conflict-meets-the-same-copy",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`		r.seen.Store(edge.Name, "")
+`,
+				`		r.seen.Load(edge.Name)
+`},
+		},
+		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_role$")},
+	},
+	{
+		name:    "copy-never-listed-again",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/mirror.go",
+				`>= relistAfter {`,
+				`>= 1000*relistAfter {`},
+		},
+		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_host$")},
+	},
+	{
 		name:    "watch-error-swallowed",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
