@@ -112,11 +112,11 @@ func isStall(err error) bool {
 // writeFinalizers patches the finalizers, unless the EdgeRegistry was changed meanwhile.
 func (r *EdgeRegistryReconciler) writeFinalizers(ctx context.Context, before, after *edgev1.EdgeRegistry) error {
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Patch(ctx, after, patch, client.FieldOwner(fieldManager)); err != nil {
+	err := r.Patch(ctx, after, patch, client.FieldOwner(fieldManager))
+	r.noteWrite(after, err)
+	if err != nil {
 		return fmt.Errorf("write the finalizers of EdgeRegistry %q: %w", before.Name, err)
 	}
-	// A copy from before is not to be believed: it would show an EdgeRegistry that is gone as one that is wanted.
-	r.written.Store(after.Name, after.ResourceVersion)
 	return nil
 }
 

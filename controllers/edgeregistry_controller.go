@@ -21,7 +21,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -30,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -76,9 +76,9 @@ type EdgeRegistryReconciler struct {
 	memories sync.Map
 	// published holds the publishedCA of each name.
 	published sync.Map
-	// written holds the resource version of the last status written for each name, by which a pass
-	// knows that the cache is behind.
-	written sync.Map
+	// seen holds the latest resource version of each name that the API server itself told of, by which
+	// a pass knows that the cache is behind. It is empty where the cache was found to be wrong.
+	seen sync.Map
 }
 
 // Reconcile makes one pass over an EdgeRegistry.
@@ -135,7 +135,7 @@ func (r *EdgeRegistryReconciler) steps() []step {
 // forget drops what is kept in memory about an EdgeRegistry that is gone.
 func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
-	r.written.Delete(name)
+	r.seen.Delete(name)
 	r.published.Delete(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))
@@ -143,23 +143,43 @@ func (r *EdgeRegistryReconciler) forget(name string) {
 	unobserve(name)
 }
 
-// read returns the EdgeRegistry from the cache, or live when the cache is behind the operator's own
-// last write: a pass over an older status would write it again.
+// read returns the EdgeRegistry from the cache if that can be believed, or else live.
 func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedName) (*edgev1.EdgeRegistry, error) {
 	edge := &edgev1.EdgeRegistry{}
 	if err := r.Edges.Get(ctx, key, edge); err != nil {
 		return nil, err
 	}
-	last, known := r.written.Load(key.Name)
-	if !known {
-		return edge, nil
-	}
-	order, err := resourceversion.CompareResourceVersion(edge.ResourceVersion, last.(string))
-	if err == nil && order >= 0 {
+	if r.Edges == client.Reader(r.WithWatch) || r.isCurrent(edge) {
 		return edge, nil
 	}
 	live := &edgev1.EdgeRegistry{}
-	return live, r.Get(ctx, key, live)
+	if err := r.Get(ctx, key, live); err != nil {
+		return nil, err
+	}
+	r.seen.Store(key.Name, live.ResourceVersion)
+	return live, nil
+}
+
+// isCurrent reports whether a copy is as new as anything that the operator knows of. An older one would
+// have it do again what is done, or undo it. At first it knows nothing, and its cache may be filled by an
+// API server that lags behind; but what no operator holds yet is proven by the write that holds it.
+func (r *EdgeRegistryReconciler) isCurrent(edge *edgev1.EdgeRegistry) bool {
+	seen, known := r.seen.Load(edge.Name)
+	if !known {
+		return !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)
+	}
+	return seen != "" && !newer(seen.(string), edge.ResourceVersion)
+}
+
+// noteWrite learns from the answer to a write to the EdgeRegistry. A conflict means that the copy was old,
+// and the cache may stay so if the event that would mend it was lost.
+func (r *EdgeRegistryReconciler) noteWrite(edge *edgev1.EdgeRegistry, err error) {
+	switch {
+	case err == nil:
+		r.seen.Store(edge.Name, edge.ResourceVersion)
+	case apierrors.IsConflict(err):
+		r.seen.Store(edge.Name, "")
+	}
 }
 
 // writeStatus patches the status once, and only if it changed.
@@ -170,14 +190,15 @@ func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after 
 	// The patch replaces whole lists, so it must not meet a status other than the one that it was made from.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	status := after.Status
-	if err := r.Status().Patch(ctx, after, patch, client.FieldOwner(fieldManager)); err != nil {
+	err := r.Status().Patch(ctx, after, patch, client.FieldOwner(fieldManager))
+	r.noteWrite(after, err)
+	if err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil
 		}
 		return fmt.Errorf("write the status of EdgeRegistry %q: %w", after.Name, err)
 	}
 	after.Status = status
-	r.written.Store(after.Name, after.ResourceVersion)
 	return nil
 }
 
@@ -206,11 +227,11 @@ func (r *EdgeRegistryReconciler) prepare() error {
 		}
 		r.SystemRoots = roots
 	}
-	r.configs = newMirror(r.WithWatch, func() *imageregistryv1.Config { return &imageregistryv1.Config{} },
+	r.configs = newMirror(r.WithWatch, r.Clock, func() *imageregistryv1.Config { return &imageregistryv1.Config{} },
 		&imageregistryv1.ConfigList{}, "", imageRegistryConfig)
-	r.routes = newMirror(r.WithWatch, func() *routev1.Route { return &routev1.Route{} },
+	r.routes = newMirror(r.WithWatch, r.Clock, func() *routev1.Route { return &routev1.Route{} },
 		&routev1.RouteList{}, imageRegistryNamespace, "")
-	r.ingressCert = newMirror(r.WithWatch, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
+	r.ingressCert = newMirror(r.WithWatch, r.Clock, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
 		&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert)
 	r.wakers = newWakers(r.WithWatch)
 	return nil

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -43,7 +44,7 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 		return done{}, err
 	}
 	name := s.edge.Spec.OpenShift.Route
-	route, err := r.routes.get(ctx, imageRegistryNamespace, name)
+	route, err := r.readRoute(ctx, s, name)
 	if apierrors.IsNotFound(err) {
 		if apiAbsent(err) {
 			return done{}, waiting(edgev1.ReasonRouteNotFound,
@@ -64,6 +65,21 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 	s.edge.Status.Project = s.project
 	s.edge.Status.ImagePrefix = host + "/" + s.project
 	return doneBecause(edgev1.ReasonExposed, "Route %s is admitted at %s", name, host), nil
+}
+
+// readRoute returns the Route of a name. A copy that has another host than was found before may be the older
+// of the two, in an operator that was just started: what follows from a new host cannot be undone, so the API
+// server has to confirm it.
+func (r *EdgeRegistryReconciler) readRoute(ctx context.Context, s *scope, name string) (*routev1.Route, error) {
+	route, err := r.routes.get(ctx, imageRegistryNamespace, name)
+	if err != nil || s.edge.Status.Host == "" {
+		return route, err
+	}
+	if host, _, err := admittedHost(route); err == nil && host == s.edge.Status.Host {
+		return route, nil
+	}
+	live := &routev1.Route{}
+	return live, r.Get(ctx, client.ObjectKeyFromObject(route), live)
 }
 
 func managed(config *imageregistryv1.Config) error {

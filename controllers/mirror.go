@@ -6,19 +6,24 @@ package controllers
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // mirror is an informer over a few platform objects of one namespace, or over one object. It never
 // holds up the start of the operator, for the API may be absent, and it serves reads only while
-// its watch is up: otherwise a read goes to the API server, which says what is wrong.
+// its watch is up: otherwise a read goes to the API server, which says what is wrong. It lists again
+// after a while, so that an event that was lost is not lost for good.
 type mirror[T client.Object] struct {
 	client   client.WithWatch
 	informer cache.SharedIndexInformer
@@ -27,10 +32,16 @@ type mirror[T client.Object] struct {
 	answered atomic.Bool
 	// open: a watch is open. Between two watches, which may be a minute, the copy grows old.
 	open atomic.Bool
-	wake func()
+	// listed is when the whole was last asked for.
+	listed atomic.Pointer[time.Time]
+	wake   func()
 }
 
-func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.ObjectList, namespace, name string) *mirror[T] {
+// relistAfter is how old the copy of a platform object may grow by events alone. It is looked at when a watch
+// is made again, which an informer does within ten minutes.
+const relistAfter = 30 * time.Minute
+
+func newMirror[T client.Object](c client.WithWatch, passive clock.PassiveClock, fresh func() T, list client.ObjectList, namespace, name string) *mirror[T] {
 	m := &mirror[T]{client: c, fresh: fresh}
 	options := func(o metav1.ListOptions) *client.ListOptions {
 		limited := &client.ListOptions{Namespace: namespace, Raw: &o}
@@ -41,12 +52,18 @@ func newMirror[T client.Object](c client.WithWatch, fresh func() T, list client.
 	}
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			m.listed.Store(ptr.To(passive.Now()))
 			l := list.DeepCopyObject().(client.ObjectList)
 			err := c.List(ctx, l, options(o))
 			m.observe(err)
 			return l, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			if now := passive.Now(); ptr.Deref(o.SendInitialEvents, false) {
+				m.listed.Store(&now)
+			} else if now.Sub(*m.listed.Load()) >= relistAfter {
+				return nil, apierrors.NewResourceExpired("the copy is old")
+			}
 			w, err := c.Watch(ctx, list.DeepCopyObject().(client.ObjectList), options(o))
 			m.observe(err)
 			if err != nil {

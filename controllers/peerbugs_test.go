@@ -15,10 +15,12 @@ import (
 	operatorv1 "github.com/openshift/api/operator/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -190,7 +192,7 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 	edit(t, edge, withPolicy(edgev1.VerificationDisabled))
 	live, err := client.NewWithWatch(control.Admin, client.Options{Scheme: control.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	r := &EdgeRegistryReconciler{WithWatch: live, Edges: staleEdges{edge: old}}
+	r := &EdgeRegistryReconciler{WithWatch: live, Edges: staleEdges{edge: old}, wakers: newWakers(live)}
 	key := client.ObjectKeyFromObject(edge)
 	read := func() string {
 		found, err := r.read(t.Context(), key)
@@ -198,10 +200,17 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 		return found.ResourceVersion
 	}
 	g.Expect(read()).To(Equal(old.ResourceVersion), "nothing was written: a watch brings what is new")
-	r.written.Store(edge.Name, edge.ResourceVersion)
+	r.seen.Store(edge.Name, edge.ResourceVersion)
 	g.Expect(read()).To(Equal(edge.ResourceVersion))
-	r.written.Store(edge.Name, old.ResourceVersion)
+	r.seen.Store(edge.Name, old.ResourceVersion)
 	g.Expect(read()).To(Equal(old.ResourceVersion))
+	r.noteWrite(edge, apierrors.NewConflict(edgev1.GroupVersion.WithResource("edgeregistries").GroupResource(), edge.Name, nil))
+	g.Expect(read()).To(Equal(edge.ResourceVersion), "a write over the copy was refused")
+	g.Expect(read()).To(Equal(edge.ResourceVersion), "the cache is behind what was read since")
+
+	r.forget(edge.Name)
+	controllerutil.AddFinalizer(old, cleanupFinalizer)
+	g.Expect(read()).To(Equal(edge.ResourceVersion), "another incarnation may have done more than this cache shows")
 }
 
 func TestAnAccountMadeAnewWhileNobodyLookedGetsANewToken(t *testing.T) {

@@ -8,7 +8,9 @@
 //
 //	transport.go   numbers and names each request of an incarnation, lets a plan decide on it, and fences the dead
 //	fault.go       what can become of a request, and plans of when
-//	stream.go      what can become of a watch
+//	relay.go       what stands between the API server and a watch
+//	stream.go      what can become of the events of a watch, and where a cache may begin
+//	fragile.go     a watch that breaks when it would tell of something
 //	world.go       the control plane, the platform and the admin's eyes, shared by all cases
 //	outages.go     what happens to a control plane as a whole
 //	workload.go    what the operator is asked to do

@@ -65,7 +65,7 @@ func (s *Fragile) Plan(c *Call) Fault {
 
 func (s *Fragile) open(c *Call, on func() (*http.Response, error)) (*http.Response, error) {
 	before := frame(fmt.Sprintf(`{"object":{"metadata":{"resourceVersion":%q}}}`, c.request.URL.Query().Get("resourceVersion")))
-	response, err := relay(c, on, func(from io.Reader, to io.Writer) error { return s.pass(from, to, before) })
+	response, err := relay(c, on, func(from io.Reader, to io.WriteCloser) error { return s.pass(from, to, before) })
 	if err == nil && response.StatusCode == http.StatusOK {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func Torn(_ *Fragile, to io.Writer, event, _ frame) error {
 
 // Expired says that the past is forgotten, which ends the stream.
 func Expired(_ *Fragile, to io.Writer, _, _ frame) error {
-	return tell(to, "ERROR", &metav1.Status{
+	return send(to, "ERROR", &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
 		Code: http.StatusGone, Reason: metav1.StatusReasonExpired, Message: "too old resource version",
 	})
@@ -172,13 +172,13 @@ func OnlyBookmarks(s *Fragile, to io.Writer, event, before frame) error {
 	bookmark := &metav1.PartialObjectMetadata{TypeMeta: told.Object.TypeMeta}
 	bookmark.ResourceVersion = last.Object.ResourceVersion
 	for range 3 {
-		if err := tell(to, "BOOKMARK", bookmark); err != nil {
+		if err := send(to, "BOOKMARK", bookmark); err != nil {
 			return err
 		}
 	}
 	return Silent(s, to, event, before)
 }
 
-func tell(to io.Writer, kind string, object any) error {
+func send(to io.Writer, kind string, object any) error {
 	return json.NewEncoder(to).Encode(map[string]any{"type": kind, "object": object})
 }

@@ -5,13 +5,21 @@ package faults
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -26,12 +34,14 @@ type Manager struct {
 	c      *Case
 	cancel context.CancelFunc
 	done   chan struct{}
+	// before is how much the case was told before.
+	before int
 }
 
 // NewManager starts an incarnation, which ends with the test or by Stop. It works at once, unless there is an election.
 func (c *Case) NewManager(plan Plan, election ...Election) *Manager {
 	c.T.Helper()
-	m := &Manager{c: c, Wire: &Wire{Name: c.Edge.Name, Plan: plan}, done: make(chan struct{})}
+	m := &Manager{c: c, Wire: &Wire{Name: c.Edge.Name, Plan: plan}, done: make(chan struct{}), before: len(c.Told.String())}
 	m.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, DialContext: c.World.OpenShift.DialContext, MaxConcurrentReconciles: 2,
 	}
@@ -89,6 +99,102 @@ func (m *Manager) End() {
 
 // Ended is closed when the incarnation has ended, by itself or not.
 func (m *Manager) Ended() <-chan struct{} { return m.done }
+
+// Watching waits until the incarnation is told of everything, where there is an EdgeRegistry to be told of.
+func (m *Manager) Watching() {
+	m.c.T.Helper()
+	exists := m.c.Reload()
+	m.c.await("operator that watches", func() bool {
+		if !exists {
+			return strings.Contains(m.told(), "Starting workers")
+		}
+		return slices.ContainsFunc(m.Calls(), func(call *Call) bool { return strings.HasPrefix(call.Signature, "watch secrets NAME/ ") })
+	})
+}
+
+func (m *Manager) told() string { return m.c.Told.String()[m.before:] }
+
+// passes is how many passes of the incarnation have ended.
+func (m *Manager) passes() int {
+	told, ended := m.told(), 0
+	for _, words := range []string{"Reconcile successful", "Reconcile done, requeueing", "Reconciler error"} {
+		ended += strings.Count(told, words)
+	}
+	return ended
+}
+
+// Nudge has the incarnation look at all EdgeRegistries of its cache, as it does for the cluster's trusted CAs, and
+// returns when it has.
+func (m *Manager) Nudge() {
+	m.c.T.Helper()
+	ended := m.passes()
+	trusted := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "edge-registry-trusted-ca"}}
+	m.c.must(m.c.World.Admin.Patch(m.c.ctx, trusted, touch()), "touch the trusted CAs")
+	m.c.await("pass", func() bool { return m.passes() > ended })
+}
+
+// asked is what the last pass says of the next one.
+var asked = regexp.MustCompile(`Reconcile (?:successful|done, requeueing after ([^"]*))"`)
+
+// Wait is when the incarnation wants to look again, by its last pass; zero for never.
+func (m *Manager) Wait() time.Duration {
+	m.c.T.Helper()
+	passes := asked.FindAllStringSubmatch(m.told(), -1)
+	if len(passes) == 0 || passes[len(passes)-1][1] == "" {
+		return 0
+	}
+	wait, err := time.ParseDuration(passes[len(passes)-1][1])
+	m.c.must(err, "read when the next pass is")
+	return wait
+}
+
+// Look lets the time come at which the incarnation wants to look again. Its queue goes by the real time, so its project,
+// where there is one, has an event in the place of the timer.
+func (m *Manager) Look() {
+	m.c.T.Helper()
+	m.c.Clock.SetTime(m.c.Clock.Now().Add(m.Wait()))
+	project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: m.c.Project()}}
+	m.c.must(client.IgnoreNotFound(m.c.World.Admin.Patch(m.c.ctx, project, touch())), "touch the project")
+}
+
+// touch changes an object in a way that nobody minds.
+func touch() client.Patch {
+	return client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{"edge.test/touched":%q}}}`, uuid.NewUUID()))
+}
+
+// WorkBySchedule is Work of an incarnation that is not told of all that it has to do: whenever it makes no request any
+// more, it looks by itself, until all is done and it wants to look again within a bound.
+func (m *Manager) WorkBySchedule(bound time.Duration, look func(), done func() bool) {
+	m.c.T.Helper()
+	requests, passes := 0, math.MaxInt
+	m.c.await("end by its schedule", func() bool {
+		m.c.pause(20 * often)
+		if before := requests; before != len(m.Calls()) {
+			requests = len(m.Calls())
+			return false
+		}
+		there := m.c.Reload()
+		if (!there || (m.passes() > passes && !m.c.overdue())) && m.c.atRest() {
+			if m.c.ask() {
+				passes = math.MaxInt
+				return false
+			}
+			wait := m.Wait()
+			if done() && (!there || (wait > 0 && wait <= bound)) {
+				return true
+			}
+		}
+		passes = m.passes()
+		look()
+		return false
+	})
+}
+
+// overdue reports that a verification is due by the case's clock.
+func (c *Case) overdue() bool {
+	at := c.Edge.Status.VerifiedAt
+	return at != nil && !c.Clock.Now().Before(at.Add(c.Edge.Spec.Verification.Interval.Duration))
+}
 
 // Work waits until the incarnation has done each step and left what an undisturbed one leaves, or until it is dead.
 func (m *Manager) Work() {

@@ -6,6 +6,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ const undisturbedRuns = 3
 type known struct {
 	mu        sync.Mutex
 	reference *Reference
+	told      []string
 }
 
 // Reference runs the workload undisturbed, and again to see that each run makes the same requests in the same order and
@@ -61,6 +63,59 @@ func (w *Workload) undisturbed(t *testing.T, world *World) *Reference {
 	reference := &Reference{Calls: life.Calls(), State: c.end(), Effects: life.Effects()}
 	c.judge(reference, nil)
 	return reference
+}
+
+// later is a workload before which the operator comes to rest, so that it has to be told. It ends where the workload does.
+func (w *Workload) later(t *testing.T, world *World, rest func(*Case)) *Workload {
+	t.Helper()
+	later := &Workload{Name: w.Name, Prepare: w.Prepare, Installs: w.Installs, Steps: append([]func(*Case){rest}, w.Steps...)}
+	later.known.reference = w.Reference(t, world)
+	return later
+}
+
+func nothing(*Case) {}
+
+// told are the signatures of the events that an undisturbed incarnation gets, which is at rest before the workload.
+func (w *Workload) told(t *testing.T, world *World) []string {
+	t.Helper()
+	later := w.later(t, world, nothing)
+	w.known.mu.Lock()
+	defer w.known.mu.Unlock()
+	if w.known.told == nil {
+		c := NewCase(t, world, later)
+		var mu sync.Mutex
+		var told []string
+		stream := c.NewStream(func(e Event) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if e.Signature != "" {
+				told = append(told, e.Signature)
+			}
+			return true
+		})
+		m := c.NewManager(stream.Plan)
+		m.Watching()
+		stream.Arm()
+		m.Work()
+		m.Stop()
+		w.known.told = slices.DeleteFunc(slices.Sorted(slices.Values(told)), func(signature string) bool {
+			return c.route != "" && w.known.reference.isBetween(signature)
+		})
+	}
+	return w.known.told
+}
+
+// isBetween reports an event about a pass that some runs have between a change of a Route and that of its router.
+func (r *Reference) isBetween(signature string) bool {
+	writes := 0
+	for _, call := range r.Calls {
+		if call.Writes() && call.Resource == "edgeregistries" {
+			writes++
+		}
+	}
+	number, found := strings.CutPrefix(signature, "modified edge.open-horizon.io/edgeregistries NAME #")
+	n, _ := strconv.Atoi(number)
+	return found && n > writes
 }
 
 // InDeletion reports whether a call belongs to the deletion of the EdgeRegistry, which ends when that is let go.

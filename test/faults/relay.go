@@ -13,7 +13,7 @@ import (
 
 // relay has a function pass on what the API server answers to a watch; its error is how the answer ends. It asks for JSON,
 // where an event is a line.
-func relay(c *Call, on func() (*http.Response, error), pass func(from io.Reader, to io.Writer) error) (*http.Response, error) {
+func relay(c *Call, on func() (*http.Response, error), pass func(from io.Reader, to io.WriteCloser) error) (*http.Response, error) {
 	accepted := slices.DeleteFunc(strings.Split(c.request.Header.Get("Accept"), ","), func(what string) bool {
 		return strings.Contains(what, "protobuf")
 	})

@@ -103,12 +103,52 @@ var ofPlatform = []mutant{
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`	if err == nil && order >= 0 {
-`,
-				`	if err == nil && order != 2 {
-`},
+				`return seen != "" && !newer(seen.(string), edge.ResourceVersion)`,
+				`return seen != ""`},
 		},
 		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
+	},
+	{
+		name:    "restart-believes-its-cache",
+		pattern: "a stale read reverts a newer state",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`return !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`,
+				`return edge.UID != "" || !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`},
+		},
+		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_role$")},
+	},
+	{
+		name:    "old-route-believed",
+		pattern: "a stale read reverts a newer state",
+		edits: []edit{
+			{"controllers/exposure.go",
+				`err == nil && host == s.edge.Status.Host {`,
+				`err == nil && host != "" {`},
+		},
+		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_host$")},
+	},
+	{
+		name:    "conflict-meets-the-same-copy",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`		r.seen.Store(edge.Name, "")
+`,
+				`		r.seen.Load(edge.Name)
+`},
+		},
+		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_role$")},
+	},
+	{
+		name:    "copy-never-listed-again",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/mirror.go",
+				`>= relistAfter {`,
+				`>= 1000*relistAfter {`},
+		},
+		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_host$")},
 	},
 	{
 		name:    "watch-error-swallowed",
