@@ -71,7 +71,7 @@ func TestAWatchThatCannotBeMadeIsNoReasonToGoOnWhereItWas(t *testing.T) {
 	for query, retried := range map[string]bool{"watch=true": false, "watch=false": true} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kubernetes.default.svc/api/v1/secrets?"+query, nil)
 		g.Expect(err).NotTo(HaveOccurred())
-		_, err = boundWatches(away).RoundTrip(request)
+		_, err = boundWatches(away).RoundTrip(request) //nolint:bodyclose // There is no response.
 		g.Expect(err).To(MatchError(ContainSubstring("connection refused")))
 		g.Expect(utilnet.IsConnectionRefused(err)).To(Equal(retried), "by which an informer knows")
 	}
