@@ -83,7 +83,12 @@ func (r *EdgeRegistryReconciler) leaveProject(ctx context.Context, s *scope) err
 	if err != nil || left == nil || !left.namespace.DeletionTimestamp.IsZero() {
 		return err
 	}
-	others, err := r.others(ctx, s.edge, func(other *edgev1.EdgeRegistry) bool { return projectName(other) == s.project })
+	edges := r.Edges
+	if s.edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
+		// Images that are deleted do not come back: a cache may not know of whoever uses them since a moment ago.
+		edges = r.WithWatch
+	}
+	others, err := others(ctx, edges, s.edge, func(other *edgev1.EdgeRegistry) bool { return projectName(other) == s.project })
 	if err != nil {
 		return err
 	}
@@ -178,9 +183,9 @@ func (r *EdgeRegistryReconciler) takeOff(ctx context.Context, binding *rbacv1.Ro
 }
 
 // others names the other EdgeRegistries that share something, but for those that are being deleted too.
-func (r *EdgeRegistryReconciler) others(ctx context.Context, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]string, error) {
+func others(ctx context.Context, edges client.Reader, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]string, error) {
 	list := &edgev1.EdgeRegistryList{}
-	if err := r.Edges.List(ctx, list); err != nil {
+	if err := edges.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("list the EdgeRegistries: %w", err)
 	}
 	var names []string

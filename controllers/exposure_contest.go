@@ -124,7 +124,7 @@ func (r *EdgeRegistryReconciler) restoreDefaultRoute(ctx context.Context, s *sco
 	if openshift == nil || openshift.Exposure != edgev1.ExposureRestore || openshift.Route != defaultRoute {
 		return nil
 	}
-	users, err := r.others(ctx, s.edge, func(other *edgev1.EdgeRegistry) bool { return other.Spec.OpenShift.Route == defaultRoute })
+	users, err := others(ctx, r.Edges, s.edge, func(other *edgev1.EdgeRegistry) bool { return other.Spec.OpenShift.Route == defaultRoute })
 	if err != nil || len(users) > 0 {
 		return err
 	}

@@ -185,6 +185,24 @@ func (s staleEdges) Get(_ context.Context, _ types.NamespacedName, object client
 	return nil
 }
 
+func (s staleEdges) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	list.(*edgev1.EdgeRegistryList).Items = []edgev1.EdgeRegistry{*s.edge}
+	return nil
+}
+
+func TestACacheThatMissesAGuestDeletesNoProject(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t, muchLater)
+	edge := awaitReady(t, apply(t, newEdge(deletionPolicy(edgev1.DeletionDelete))))
+	apply(t, newEdge(inProject(edge.Name), distinctNames("guest")))
+	r := &EdgeRegistryReconciler{WithWatch: o.WithWatch, Namespace: operatorNamespace, Clock: o.clock, Edges: staleEdges{edge: edge}}
+	s := newScope(edge, o.clock.Now())
+	g.Expect(r.leaveProject(t.Context(), s)).To(Succeed())
+	g.Expect(namespaceOf(t, edge).DeletionTimestamp).To(BeNil())
+	g.Expect(s.notes).To(HaveLen(1))
+	g.Expect(s.notes[0].message).To(ContainSubstring("uses it too"))
+}
+
 func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 	g := NewWithT(t)
 	edge := apply(t, newEdge())
