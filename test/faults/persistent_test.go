@@ -7,6 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
 // lasting are the faults that may last.
@@ -42,8 +46,8 @@ func TestAFaultThatLastsIsToldAndHealsByItself(t *testing.T) {
 						if life.Fired() <= pass && kind != "get edge.open-horizon.io/edgeregistries NAME" {
 							t.Errorf("pass %d did not come to this call", pass+1)
 						}
-						if c.atRest() {
-							t.Errorf("the operator says that it is done: %s", c.standing())
+						if c.atRest() || (c.Edge.DeletionTimestamp.IsZero() && !untold(kind) && meta.IsStatusConditionTrue(c.Edge.Status.Conditions, edgev1.Ready)) {
+							t.Errorf("the operator says that all is well: %s", c.standing())
 						}
 					}
 					if made, most := len(life.Calls()), 2*passes*len(reference.Calls); made > most {
@@ -57,3 +61,6 @@ func TestAFaultThatLastsIsToldAndHealsByItself(t *testing.T) {
 		}
 	}
 }
+
+// untold reports a request without which nothing can be told: to read the EdgeRegistry, and to write its status.
+func untold(kind string) bool { return strings.Contains(kind, " edge.open-horizon.io/edgeregistries") }
