@@ -81,8 +81,13 @@ func newMirror[T client.Object](c client.WithWatch, passive clock.PassiveClock, 
 func (m *mirror[T]) start(ctx context.Context, wake func()) error {
 	m.wake = wake
 	_, err := m.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { wake() },
-		UpdateFunc: func(_, _ any) { wake() },
+		AddFunc: func(any) { wake() },
+		UpdateFunc: func(before, after any) {
+			// To list again brings what is known already, too.
+			if before.(T).GetResourceVersion() != after.(T).GetResourceVersion() {
+				wake()
+			}
+		},
 		DeleteFunc: func(any) { wake() },
 	})
 	if err != nil {

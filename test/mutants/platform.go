@@ -148,7 +148,7 @@ var ofPlatform = []mutant{
 				`>= relistAfter {`,
 				`>= 1000*relistAfter {`},
 		},
-		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_host$")},
+		guards: []guard{controllers("TestAnEventAboutAPlatformObjectThatWasLostIsMadeUpFor")},
 	},
 	{
 		name:    "watch-error-swallowed",
