@@ -118,8 +118,7 @@ func TestARollThatIsPublishedBeforeTheRouterTakesItBreaksNoConsumer(t *testing.T
 	expectEvent(t, edge, edgev1.ReasonCAChanged, `"CN=ingress-operator@next"`, "stays in ca.crt until "+timestamp(until))
 
 	// One pod of the router comes late: that is no new beginning for the CA on its way out.
-	openShift.Router.SetServing(chainOf(a))
-	openShift.Router.SetPublished(platform.ChainPEM(chainOf(b)))
+	openShift.Router.SetBoth(chainOf(a), platform.ChainPEM(chainOf(b)))
 	o.pass(t, edge)
 	expectCAs(t, edge, edgev1.ReasonCARolling, b, a)
 	nodes.expectTrust(t, 0)
@@ -245,8 +244,7 @@ func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 
 	// The one who smuggled it in answers for the host, too.
 	published := platform.ChainPEM(chainOf(b))
-	openShift.Router.SetServing(chainOf(evil))
-	openShift.Router.SetPublished(published)
+	openShift.Router.SetBoth(chainOf(evil), published)
 	askForAPass(t, edge)
 	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "ingress-operator@evil", "the Secrets keep the CA that they have")
 	states(edgev1.ReasonChainUntrusted)
@@ -276,8 +274,7 @@ func TestWithoutARecordOfTheCATheSecretsAreNotBelieved(t *testing.T) {
 	edit.Status.CA = nil
 	g.Expect(admin.Status().Update(t.Context(), edit)).To(Succeed())
 	published := platform.ChainPEM(chainOf(root))
-	openShift.Router.SetServing(chainOf(platform.NewCA("stranger")))
-	openShift.Router.SetPublished(published)
+	openShift.Router.SetBoth(chainOf(platform.NewCA("stranger")), published)
 	before := projectState(t, edge)
 	startOperator(t)
 	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "stranger")

@@ -66,8 +66,7 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 	"route-untrusted": func(t *testing.T) *edgev1.EdgeRegistry {
 		keepCertificate(t)
 		published := openShift.Router.CA().PEM()
-		openShift.Router.SetServing(platform.NewCA("Example Company Root").Leaf(appsHost("*")))
-		openShift.Router.SetPublished(published)
+		openShift.Router.SetBoth(platform.NewCA("Example Company Root").Leaf(appsHost("*")), published)
 		return stuck(t, newEdge(), edgev1.RouteTrusted, edgev1.ReasonChainUntrusted)
 	},
 	"ready": func(t *testing.T) *edgev1.EdgeRegistry {

@@ -166,8 +166,7 @@ func vouchingPlaces() []vouching {
 				chain := issuing.Leaf(wildcard)
 				published := slices.Concat(platform.ChainPEM(chain), company.PEM())
 				chain.Certificate = chain.Certificate[:1]
-				openShift.Router.SetServing(chain)
-				openShift.Router.SetPublished(published)
+				openShift.Router.SetBoth(chain, published)
 				return company, slices.Concat(company.PEM(), issuing.PEM())
 			},
 		},

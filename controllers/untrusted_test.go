@@ -59,8 +59,7 @@ func unverifiable() []struct {
 		{
 			"the chain leads to no root that anybody vouches for", func() {
 				published := openShift.Router.CA().PEM()
-				openShift.Router.SetServing(issuing.Leaf(wildcard))
-				openShift.Router.SetPublished(published)
+				openShift.Router.SetBoth(issuing.Leaf(wildcard), published)
 			},
 			edgev1.ReasonChainUntrusted,
 			[]string{"Example Company Root", "openshift-config-managed/default-ingress-cert", "trust.caBundleRef"},
@@ -68,8 +67,7 @@ func unverifiable() []struct {
 		{
 			"a stranger brings a root of its own", func() {
 				published, stranger := openShift.Router.CA().PEM(), platform.NewCA("stranger")
-				openShift.Router.SetServing(platform.WithRoot(stranger.Leaf(wildcard), stranger))
-				openShift.Router.SetPublished(published)
+				openShift.Router.SetBoth(platform.WithRoot(stranger.Leaf(wildcard), stranger), published)
 			},
 			edgev1.ReasonChainUntrusted,
 			[]string{"openshift-config-managed/default-ingress-cert", "trust.caBundleRef"},
@@ -86,8 +84,7 @@ func unverifiable() []struct {
 		},
 		{
 			"the router publishes an intermediate alone", func() {
-				openShift.Router.SetServing(issuing.Leaf(wildcard))
-				openShift.Router.SetPublished(issuing.PEM())
+				openShift.Router.SetBoth(issuing.Leaf(wildcard), issuing.PEM())
 			},
 			edgev1.ReasonRootMissing, []string{"holds a part of the chain", "not its root", "Example Company Root"},
 		},
@@ -132,8 +129,7 @@ func TestTokensAreRenewedWhileNothingVerifiesIfNoProofIsRequired(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationBestEffort))))
 	ca, token := caOf(t, edge), tokenOf(secretOf(t, edge, pullSecretName(edge)))
 	root := openShift.Router.CA().PEM()
-	openShift.Router.SetServing(platform.NewCA("stranger").Leaf(appsHost("*")))
-	openShift.Router.SetPublished(root)
+	openShift.Router.SetBoth(platform.NewCA("stranger").Leaf(appsHost("*")), root)
 	askForAPass(t, edge)
 	awaitReason(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted)
 	minted := canary.count()

@@ -73,8 +73,7 @@ func (c upgradeCase) begin(t *testing.T) *replica {
 // showCA has the router publish and show the current CA.
 func (r *replica) showCA() {
 	if r.cas[0] != openShift.Router.CA() {
-		openShift.Router.SetServing(chainOf(r.cas[0]))
-		openShift.Router.SetPublished(platform.ChainPEM(chainOf(r.cas[0])))
+		openShift.Router.SetBoth(chainOf(r.cas[0]), platform.ChainPEM(chainOf(r.cas[0])))
 	}
 }
 

@@ -149,6 +149,11 @@ func (r *Router) SetPublished(pem []byte) {
 	r.set(func() { r.published, r.overridden = pem, true })
 }
 
+// SetBoth serves one chain and publishes another at the same moment, so that nobody sees the first one published.
+func (r *Router) SetBoth(serving tls.Certificate, published []byte) {
+	r.set(func() { r.serving, r.published, r.overridden = serving, published, true })
+}
+
 // Reject refuses every Route with the reason, for instance HostAlreadyClaimed.
 func (r *Router) Reject(reason, message string) {
 	r.set(func() { r.admission = admission{reason: reason, message: message} })
