@@ -97,6 +97,9 @@ func (w *wakers) attend(ctx context.Context, edge string, target *copyTarget, ev
 		began := time.Now()
 		var err error
 		version, err = drain(events, version, func(object metav1.Object) { w.copyChanged(edge, target, object) })
+		if err != nil {
+			w.doubt(target)
+		}
 		pause(ctx, began)
 		if err == nil && version != "" {
 			events, err = open(version)
@@ -106,6 +109,13 @@ func (w *wakers) attend(ctx context.Context, edge string, target *copyTarget, ev
 			return
 		}
 	}
+}
+
+// doubt forgets the copies in a target at once, so that a pass that comes before the next watch reads them.
+func (w *wakers) doubt(target *copyTarget) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	target.copies = nil
 }
 
 // lose forgets the copies in a target and has the next pass begin anew, unless that is nobody's target any more.

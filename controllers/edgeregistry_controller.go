@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -207,12 +208,18 @@ func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := r.prepare(); err != nil {
 		return err
 	}
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.Funcs{UpdateFunc: wentBack})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
 		WatchesRawSource(source.Func(r.startWatches)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
 		Complete(r)
+}
+
+// wentBack reports that an older state took the place of a newer one, as after a restore of etcd: whatever was written
+// since is to be looked at again, a status too.
+func wentBack(e event.UpdateEvent) bool {
+	return newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())
 }
 
 // prepare sets what was left out, and makes what a pass looks through.

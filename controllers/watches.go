@@ -29,8 +29,11 @@ func watchSeconds() *int64 {
 	return &seconds
 }
 
+// errEndedEarly is what a reader gets that has to begin anew.
+var errEndedEarly = errors.New("the watch ended before its time")
+
 // boundWatches ends each watch that has lasted longer than was asked for. Its reader takes that for the ordinary end of
-// a watch, and goes on from what it was last told.
+// a watch, and goes on from what it was last told. What ends earlier was ended by a fault, and is told as one.
 func boundWatches(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		query := r.URL.Query()
@@ -41,6 +44,7 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		if seconds, err := strconv.Atoi(query.Get("timeoutSeconds")); err == nil && seconds > 0 {
 			lasts = time.Duration(seconds) * time.Second
 		}
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(r.Context(), lasts+watchGrace)
 		response, err := next.RoundTrip(r.WithContext(ctx))
 		if err != nil {
@@ -49,7 +53,11 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 			// with an older etcd, which counts anew, and what comes then would be taken for old. So it lists again.
 			return nil, errors.New(err.Error())
 		}
-		response.Body = bounded{response.Body, cancel}
+		body := bounded{ReadCloser: response.Body, cancel: cancel}
+		if response.StatusCode == http.StatusOK {
+			body.due = began.Add(lasts)
+		}
+		response.Body = body
 		return response, nil
 	})
 }
@@ -63,6 +71,19 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 type bounded struct {
 	io.ReadCloser
 	cancel context.CancelFunc
+	// due is when a watch may end; zero for an answer that is no watch.
+	due time.Time
+}
+
+// Read implements io.Reader. An API server that went away before a watch was due may come back with an older etcd, which
+// gives out the same versions a second time: who goes on from where it was would take what is new for old. The cause is
+// left out, since by some of them readers know the end of a connection, and go on.
+func (b bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, context.Canceled) && time.Now().Before(b.due) {
+		err = errEndedEarly
+	}
+	return n, err
 }
 
 // Close implements io.Closer.

@@ -54,13 +54,19 @@ func TestAWatchThatSaysNothingEnds(t *testing.T) {
 // answered is the answer to a request that goes through boundWatches to a server that says nothing.
 func answered(ctx context.Context, t *testing.T, query string) *http.Response {
 	t.Helper()
-	g := NewWithT(t)
-	silent := roundTripper(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Body: silence{r.Context()}}, nil
+	return through(ctx, t, query, func(r *http.Request) *http.Response {
+		return &http.Response{StatusCode: http.StatusOK, Body: silence{r.Context()}}
 	})
+}
+
+// through is the answer of a server to a request that goes through boundWatches.
+func through(ctx context.Context, t *testing.T, query string, answers func(*http.Request) *http.Response) *http.Response {
+	t.Helper()
+	g := NewWithT(t)
+	server := roundTripper(func(r *http.Request) (*http.Response, error) { return answers(r), nil })
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://kubernetes.default.svc/api/v1/secrets?"+query, nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	response, err := boundWatches(silent).RoundTrip(request)
+	response, err := boundWatches(server).RoundTrip(request)
 	g.Expect(err).NotTo(HaveOccurred())
 	return response
 }
@@ -74,6 +80,49 @@ func TestAWatchThatCannotBeMadeIsNoReasonToGoOnWhereItWas(t *testing.T) {
 		_, err = boundWatches(away).RoundTrip(request) //nolint:bodyclose // There is no response.
 		g.Expect(err).To(MatchError(ContainSubstring("connection refused")))
 		g.Expect(utilnet.IsConnectionRefused(err)).To(Equal(retried), "by which an informer knows")
+	}
+}
+
+// ending is the body of an answer that ends after a while, in some way.
+type ending struct {
+	after time.Duration
+	how   error
+}
+
+func (e ending) Read([]byte) (int, error) {
+	time.Sleep(e.after)
+	return 0, e.how
+}
+
+func (ending) Close() error { return nil }
+
+func TestAWatchThatEndsBeforeItsTimeIsNoReasonToGoOnWhereItWas(t *testing.T) {
+	for what, test := range map[string]struct {
+		query  string
+		status int
+		ends   ending
+		want   error
+	}{
+		"at its time":            {"watch=true&timeoutSeconds=300", http.StatusOK, ending{5 * time.Minute, io.EOF}, io.EOF},
+		"before":                 {"watch=true&timeoutSeconds=300", http.StatusOK, ending{5*time.Minute - time.Second, io.EOF}, errEndedEarly},
+		"before, cut":            {"watch=true&timeoutSeconds=300", http.StatusOK, ending{0, io.ErrUnexpectedEOF}, errEndedEarly},
+		"before, reset":          {"watch=true&timeoutSeconds=300", http.StatusOK, ending{0, syscall.ECONNRESET}, errEndedEarly},
+		"before, by its reader":  {"watch=true&timeoutSeconds=300", http.StatusOK, ending{0, context.Canceled}, context.Canceled},
+		"before it was one":      {"watch=true&timeoutSeconds=300", http.StatusForbidden, ending{0, io.EOF}, io.EOF},
+		"an answer that is none": {"timeoutSeconds=300", http.StatusOK, ending{0, io.EOF}, io.EOF},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				response := through(t.Context(), t, test.query, func(*http.Request) *http.Response {
+					return &http.Response{StatusCode: test.status, Body: test.ends}
+				})
+				_, err := response.Body.Read(nil)
+				g.Expect(err).To(Equal(test.want))
+				g.Expect(utilnet.IsProbableEOF(err)).To(Equal(test.want != errEndedEarly && test.want != context.Canceled), "by which a reader goes on")
+				g.Expect(response.Body.Close()).To(Succeed())
+			})
+		})
 	}
 }
 

@@ -190,9 +190,14 @@ func (c *Case) awaitCollected() {
 // await polls for something that others do.
 func (c *Case) await(what string, done func() bool) {
 	c.T.Helper()
-	for deadline := time.Now().Add(soon); !done(); {
+	c.awaitWithin(soon, what, done)
+}
+
+func (c *Case) awaitWithin(bound time.Duration, what string, done func() bool) {
+	c.T.Helper()
+	for deadline := time.Now().Add(bound); !done(); {
 		if time.Now().After(deadline) {
-			c.T.Fatalf("no %s within %s; %s", what, soon, c.standing())
+			c.T.Fatalf("no %s within %s; %s", what, bound, c.standing())
 		}
 		c.pause(often)
 	}

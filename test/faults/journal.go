@@ -13,7 +13,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -28,12 +30,17 @@ type version struct {
 	client.Object
 	at      uint64
 	deleted bool
+	// listed: it was there when the journal began.
+	listed bool
 }
 
 // journal keeps every version of every object of the cases, as an admin's watches saw it: independent of what the
 // operator or the wire says.
 type journal struct {
-	mu sync.Mutex
+	admin client.WithWatch
+
+	mu  sync.Mutex
+	end context.CancelFunc
 	// pages are by namespace, and for EdgeRegistries by name, which is that of their project.
 	pages map[string][]version
 }
@@ -46,39 +53,64 @@ func watchedLists() []client.ObjectList {
 }
 
 func startJournal(ctx context.Context, admin client.WithWatch) (*journal, error) {
-	j := &journal{pages: map[string][]version{}}
+	j := &journal{admin: admin, pages: map[string][]version{}}
+	return j, j.begin(ctx)
+}
+
+// begin keeps what is there, and what happens to it until ctx ends or the journal begins anew. After a restore of etcd
+// it has to, for there the same versions come a second time.
+func (j *journal) begin(ctx context.Context) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.end != nil {
+		j.end()
+	}
+	for name := range j.pages {
+		j.pages[name] = []version{}
+	}
+	ctx, j.end = context.WithCancel(ctx)
 	for _, list := range watchedLists() {
-		if err := admin.List(ctx, list); err != nil {
-			return nil, fmt.Errorf("begin the journal: %w", err)
+		if err := j.admin.List(ctx, list); err != nil {
+			return fmt.Errorf("begin the journal: %w", err)
 		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			j.enter(version{Object: item.(client.Object), listed: true})
+			return nil
+		})
 		lw := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return admin.Watch(ctx, list.DeepCopyObject().(client.ObjectList), &client.ListOptions{Raw: &o})
+			return j.admin.Watch(ctx, list.DeepCopyObject().(client.ObjectList), &client.ListOptions{Raw: &o})
 		}}
 		watcher, err := watchtools.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), lw)
 		if err != nil {
-			return nil, fmt.Errorf("begin the journal: %w", err)
+			return fmt.Errorf("begin the journal: %w", err)
 		}
-		go j.keep(watcher)
+		go j.keep(ctx, watcher)
 	}
-	return j, nil
+	return nil
 }
 
-func (j *journal) keep(watcher watch.Interface) {
+func (j *journal) keep(ctx context.Context, watcher watch.Interface) {
 	for event := range watcher.ResultChan() {
 		object, ok := event.Object.(client.Object)
 		if !ok || event.Type == watch.Bookmark {
 			continue
 		}
-		at, err := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
-		if err != nil {
-			continue
-		}
 		j.mu.Lock()
-		key := pageOf(object)
-		if page, followed := j.pages[key]; followed {
-			j.pages[key] = append(page, version{object, at, event.Type == watch.Deleted})
+		if ctx.Err() == nil {
+			j.enter(version{Object: object, deleted: event.Type == watch.Deleted})
 		}
 		j.mu.Unlock()
+	}
+}
+
+// enter notes a version on its page, if that is followed.
+func (j *journal) enter(v version) {
+	var err error
+	if v.at, err = strconv.ParseUint(v.GetResourceVersion(), 10, 64); err != nil {
+		return
+	}
+	if page, followed := j.pages[pageOf(v)]; followed {
+		j.pages[pageOf(v)] = append(page, v)
 	}
 }
 

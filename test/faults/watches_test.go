@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -192,11 +193,17 @@ func alterSecret(c *Case) {
 }
 
 func deleteBinding(c *Case) {
-	for _, object := range c.objects() {
-		if _, ok := object.(*rbacv1.RoleBinding); ok && object.GetLabels()[roleLabel] == "puller" {
-			c.must(c.World.Admin.Delete(c.ctx, object), "delete the role binding")
-		}
+	for _, binding := range c.bindingsOf("puller") {
+		c.must(c.World.Admin.Delete(c.ctx, binding), "delete the role binding")
 	}
+}
+
+func (c *Case) bindingsOf(role string) []client.Object {
+	c.T.Helper()
+	return slices.DeleteFunc(c.objects(), func(object client.Object) bool {
+		_, ok := object.(*rbacv1.RoleBinding)
+		return !ok || object.GetLabels()[roleLabel] != role
+	})
 }
 
 func deleteCopy(c *Case) {

@@ -50,6 +50,7 @@ type World struct {
 	routes  chan string
 	cases   atomic.Int64
 	binary  binary
+	running context.Context
 	cancel  context.CancelFunc
 }
 
@@ -81,12 +82,11 @@ func (w *World) start(ctx context.Context, o env.Options) error {
 	if err := w.declareRoutes(ctx); err != nil {
 		return err
 	}
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w.cancel = cancel
-	if w.journal, err = startJournal(running, w.Admin); err != nil {
+	w.running, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if w.journal, err = startJournal(w.running, w.Admin); err != nil {
 		return err
 	}
-	w.ledger = startLedger(running, w.Env.AuditLog)
+	w.ledger = startLedger(w.running, w.Env.AuditLog)
 	return nil
 }
 
