@@ -25,6 +25,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"B1":      {quick: 75, all: 1702},
 	"B2":      {quick: 15, all: 209},
 	"B3":      {quick: 20, all: 220},
+	"B4":      {quick: 1, all: 1},
 	"C1":      {quick: 6, all: 26},
 	"C2":      {quick: 7, all: 31},
 	"D1":      {quick: 7, all: 22},

@@ -167,13 +167,16 @@ var ofPlatform = []mutant{
 		name:    "watch-made-again-in-silence",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
-			{"controllers/wakers.go",
-				`			if resourceVersion == "" {
-				changed("")
+			{"controllers/copies_watch.go",
+				`		if err != nil || version == "" {
+`,
+				`		if err != nil || version == "" {
+			if events, err = open(""); err == nil {
+				continue
 			}
-`, ``},
+`},
 		},
-		guards: []guard{faults("TestABrokenWatchHidesNothing/^secrets_of_NAME$/^says_410_Gone$")},
+		guards: []guard{faults("TestABrokenWatchHidesNothing/^secrets_of_NAME-copies$/^says_410_Gone$")},
 	},
 	{
 		name:    "watch-without-end",
@@ -201,6 +204,16 @@ var ofPlatform = []mutant{
 	case !edge`},
 		},
 		guards: []guard{faults("TestAnOutageAtAnyWriteIsSurvived/^rotate$/^the_API_server_is_killed_before_create_secrets")},
+	},
+	{
+		name:    "own-writes-wake-it",
+		pattern: "an operator wakes itself by what it writes",
+		edits: []edit{
+			{"controllers/wakers.go",
+				`return object.GetLabels()[kindLabel] == kindAnchor && !wasPublished(object)`,
+				`return false && !wasPublished(object)`},
+		},
+		guards: []guard{faults("TestTheTroubleOfOneEdgeRegistryIsNotAnothers/^install$/^an_internal_error_at_each_create_serviceaccounts/^token_NAME/^edge-publisher$")},
 	},
 	{
 		name:    "terminating-is-forbidden",
