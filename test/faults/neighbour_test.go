@@ -25,7 +25,7 @@ var troubles = []string{"forbidden", "unavailable", "an internal error"}
 // same for another. Meanwhile it does not press the API server, and the status does not say that all is well. When the
 // cause goes it heals by itself.
 func TestTheTroubleOfOneEdgeRegistryIsNotAnothers(t *testing.T) {
-	suite := NewSuite(t, "B4", 12)
+	suite := NewSuite(t, "B4", 8)
 	for _, workload := range []*Workload{Install, Rotate, Delete} {
 		for _, kind := range workload.Reference(t, world).kinds((*Call).Writes) {
 			for _, f := range faultTable {
