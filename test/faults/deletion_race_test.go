@@ -101,6 +101,7 @@ func TestADeletionAtAnyMomentEnds(t *testing.T) {
 		}
 	}
 	suite.mintRaces(t)
+	suite.racesOfDeletion(t)
 }
 
 // untilFired makes passes until the plan has met its call.
@@ -195,12 +196,7 @@ func (c *Case) outliveEdge(life *Life) {
 // judgeGone holds a case to the end of its EdgeRegistry.
 func (c *Case) judgeGone(excused ...string) {
 	c.T.Helper()
-	c.awaitCollected()
-	for _, object := range c.objects() {
-		if object.GetLabels()[uidLabel] == string(c.Edge.UID) {
-			c.T.Errorf("%T %s is left", object, object.GetName())
-		}
-	}
+	c.expectNothingOf(c.Edge)
 	c.judgeRun(excused...)
 }
 

@@ -55,7 +55,7 @@ var invariants = []invariant{
 	{"S12", "the only owner of an object is its EdgeRegistry", ownerIsEdge},
 	{"S13", "a binding gives one of the roles of the spec to the account of the role", bindingAsAsked},
 	{"S14", "nothing is made for an EdgeRegistry that is gone", nothingForTheGone},
-	{"S15", "what says that it is another EdgeRegistry's has no field that the operator wrote", anothersUnwritten},
+	{"S15", "what says that it is another EdgeRegistry's, or said so before, has no field that the operator wrote", anothersUnwritten},
 	{"S16", "an EdgeRegistry that says Ready is what its spec asks for", readyIsTrue},
 }
 
@@ -283,8 +283,9 @@ func nothingForTheGone(h *history, ch change) string {
 	return ""
 }
 
+// anothersUnwritten looks at the version before, too: whoever writes over what is another's puts his own mark on it.
 func anothersUnwritten(h *history, ch change) string {
-	if ch.after == nil || ch.after.GetLabels()[uidLabel] == "" || h.known[ch.after.GetLabels()[uidLabel]] {
+	if ch.after == nil || !h.isAnothers(ch.before) && !h.isAnothers(ch.after) {
 		return ""
 	}
 	for _, entry := range ch.after.GetManagedFields() {
@@ -293,6 +294,10 @@ func anothersUnwritten(h *history, ch change) string {
 		}
 	}
 	return ""
+}
+
+func (h *history) isAnothers(object client.Object) bool {
+	return object != nil && object.GetLabels()[uidLabel] != "" && !h.known[object.GetLabels()[uidLabel]]
 }
 
 // readyIsTrue looks at each status that the operator wrote.

@@ -5,6 +5,7 @@ package faults
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -68,13 +69,21 @@ func tokenOutlivesItsUse(h *history, ch change) string {
 		if !ok || (!isPublished(secret) && !isCopy(secret)) {
 			continue
 		}
-		token, _ := handoff.Token(secret.Data)
-		claims, err := credential.ReadClaims(token)
-		bound := err == nil && claims.Namespace == anchor.GetNamespace() && claims.AnchorName == anchor.GetName() &&
-			(claims.AnchorUID == "" || claims.AnchorUID == anchor.GetUID())
-		if bound && h.alive[claims.ServiceAccountUID] != nil {
-			return fmt.Sprintf("Secret %s/%s holds its token", secret.Namespace, secret.Name)
+		for _, token := range held(secret) {
+			claims, err := credential.ReadClaims(token)
+			bound := err == nil && claims.Namespace == anchor.GetNamespace() && claims.AnchorName == anchor.GetName() &&
+				(claims.AnchorUID == "" || claims.AnchorUID == anchor.GetUID())
+			if bound && h.alive[claims.ServiceAccountUID] != nil {
+				return fmt.Sprintf("Secret %s/%s holds its token", secret.Namespace, secret.Name)
+			}
 		}
 	}
 	return ""
+}
+
+// held are the tokens that a Secret of consumers holds: its own, and the puller's for the Exchange.
+func held(secret *corev1.Secret) []credential.Token {
+	own, _ := handoff.Token(secret.Data)
+	forNodes := string(secret.Data[handoff.KeyRegistryAuth])
+	return []credential.Token{own, credential.NewToken(forNodes[strings.LastIndex(forNodes, ":")+1:])}
 }

@@ -23,11 +23,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers"
 )
 
 // Manager is one incarnation of the operator with its caches, queue and watches, in this process, by the manager driver.
-// Of the EdgeRegistries it sees that of its case alone, so that cases can run beside each other.
+// Of the EdgeRegistries it sees that of its case alone, or with it one other, so that cases can run beside each other.
 type Manager struct {
 	*controllers.EdgeRegistryReconciler
 	*Wire
@@ -41,12 +42,33 @@ type Manager struct {
 // NewManager starts an incarnation, which ends with the test or by Stop. It works at once, unless there is an election.
 func (c *Case) NewManager(plan Plan, election ...Election) *Manager {
 	c.T.Helper()
-	m := &Manager{c: c, Wire: &Wire{Name: c.Edge.Name, Plan: plan}, done: make(chan struct{}), before: len(c.Told.String())}
+	return c.newManager(&Wire{Name: c.Edge.Name, Plan: plan}, c.alone, election...)
+}
+
+// besideLabel is on the EdgeRegistries that one incarnation serves, with the name of the first.
+const besideLabel = "edge.test/beside"
+
+// NewManagerBeside starts an incarnation that serves the EdgeRegistry of another case too. The plan is about the first
+// alone, and what is asked for the other one counts as the other's.
+func (c *Case) NewManagerBeside(other *Case, plan Plan) *Manager {
+	c.T.Helper()
+	for _, served := range []*Case{c, other} {
+		served.Edit(func(e *edgev1.EdgeRegistry) { metav1.SetMetaDataLabel(&e.ObjectMeta, besideLabel, c.Edge.Name) })
+	}
+	other.Clock, other.Told = c.Clock, c.Told
+	beside := &Wire{Name: other.Edge.Name}
+	other.lives = append(other.lives, beside)
+	return c.newManager(&Wire{Name: c.Edge.Name, Plan: plan, Beside: beside}, narrowed("labelSelector", besideLabel+"="+c.Edge.Name))
+}
+
+func (c *Case) newManager(wire *Wire, sees func(http.RoundTripper) http.RoundTripper, election ...Election) *Manager {
+	c.T.Helper()
+	m := &Manager{c: c, Wire: wire, done: make(chan struct{}), before: len(c.Told.String())}
 	m.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, DialContext: c.World.OpenShift.DialContext, MaxConcurrentReconciles: 2,
 	}
 	cfg := m.Wrap(c.World.Operator)
-	cfg.Wrap(c.alone)
+	cfg.Wrap(sees)
 	options := ctrl.Options{
 		Logger:                  c.Told.logger(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -73,15 +95,22 @@ func (c *Case) NewManager(plan Plan, election ...Election) *Manager {
 
 // alone narrows each list and watch of EdgeRegistries to that of the case.
 func (c *Case) alone(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/edgeregistries") {
-			r = r.Clone(r.Context())
-			query := r.URL.Query()
-			query.Set("fieldSelector", "metadata.name="+c.Edge.Name)
-			r.URL.RawQuery = query.Encode()
-		}
-		return next.RoundTrip(r)
-	})
+	return narrowed("fieldSelector", "metadata.name="+c.Edge.Name)(next)
+}
+
+// narrowed has a selector in each list and watch of EdgeRegistries.
+func narrowed(kind, selector string) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/edgeregistries") {
+				r = r.Clone(r.Context())
+				query := r.URL.Query()
+				query.Set(kind, selector)
+				r.URL.RawQuery = query.Encode()
+			}
+			return next.RoundTrip(r)
+		})
+	}
 }
 
 // Stop kills the incarnation, as SIGKILL would: nothing of it gets through any more.

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
@@ -23,7 +26,9 @@ var revocations = []struct {
 }{
 	{"the EdgeRegistry is deleted", NoOp, deleteEdge},
 	{"the EdgeRegistry is deleted with its project", &Workload{Name: "to go", Prepare: dropProject, Steps: NoOp.Steps}, deleteEdge},
+	{"the EdgeRegistry is deleted and its objects are to stay", NoOp, deleteAlone},
 	{"the EdgeRegistry with tokens that do not expire is deleted", longLived, deleteEdge},
+	{"the EdgeRegistry with tokens that do not expire is deleted and its objects are to stay", longLived, deleteAlone},
 	{"the anchor is deleted", NoOp, deleteAnchor},
 	{"the anchor of a token that does not expire is deleted", longLived, deleteAnchor},
 	{"the service account is deleted", NoOp, deleteAccount},
@@ -31,6 +36,12 @@ var revocations = []struct {
 
 func deleteAnchor(c *Case) {
 	parts[slices.IndexFunc(parts, func(p part) bool { return p.what == "the puller's anchor" })].remove(c)
+}
+
+// deleteAlone deletes the EdgeRegistry with --cascade=orphan: nobody but the operator takes the tokens away.
+func deleteAlone(c *Case) {
+	c.must(c.World.Admin.Delete(c.ctx, c.Edge, client.PropagationPolicy(metav1.DeletePropagationOrphan)), "delete the EdgeRegistry")
+	c.deleted = append(c.deleted, c.Edge.UID)
 }
 
 // What the operator or an admin revokes the API server refuses, once it has forgotten that it took it: it remembers that for

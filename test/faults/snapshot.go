@@ -123,6 +123,7 @@ func (c *Case) line(object client.Object) string {
 	}
 	if edge, ok := kept.(*edgev1.EdgeRegistry); ok {
 		edge.Annotations = nil
+		delete(edge.Labels, besideLabel)
 	}
 	content, err := json.Marshal(kept)
 	c.must(err, "encode an object")

@@ -25,6 +25,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"B1":      {quick: 75, all: 1702},
 	"B2":      {quick: 15, all: 209},
 	"B3":      {quick: 20, all: 220},
+	"B4":      {quick: 18, all: 86},
 	"C1":      {quick: 6, all: 26},
 	"C2":      {quick: 7, all: 31},
 	"D1":      {quick: 7, all: 22},
@@ -38,12 +39,13 @@ var floors = map[string]struct{ quick, all int64 }{
 	"H1":      {quick: 27, all: 342},
 	"H3":      {quick: 9, all: 41},
 	"H4":      {quick: 28, all: 54},
-	"I":       {quick: 19, all: 290},
+	"I":       {quick: 34, all: 479},
+	"I2":      {quick: 6, all: 6},
 	"J":       {quick: 8, all: 110},
 	"K1":      {quick: 72, all: 411},
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 4, all: 48},
-	"S14":     {quick: 6, all: 6},
+	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},
 }
 

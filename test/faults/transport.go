@@ -70,6 +70,8 @@ type Wire struct {
 	Plan Plan
 	// OnDeath is called once, before anything else can happen; nil for nothing.
 	OnDeath func()
+	// Beside has what the incarnation asks for another EdgeRegistry that it serves, and dies with it; nil for none.
+	Beside *Wire
 
 	mu    sync.Mutex
 	calls []*Call
@@ -91,9 +93,27 @@ type Issued struct {
 func (w *Wire) Wrap(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
+		return roundTripper(func(r *http.Request) (*http.Response, error) { return w.of(r).send(r, next) })
 	})
 	return config
+}
+
+// of is the wire that a request belongs to. What is made for the cluster has its name in the body, and that is seldom read.
+func (w *Wire) of(r *http.Request) *Wire {
+	if w.Beside == nil {
+		return w
+	}
+	about := r.URL.Path + r.URL.RawQuery
+	if r.GetBody != nil && strings.HasSuffix(r.URL.Path, "/projectrequests") {
+		if body, err := r.GetBody(); err == nil {
+			content, _ := io.ReadAll(body)
+			about += nameIn(content)
+		}
+	}
+	if strings.Contains(about, w.Beside.Name) {
+		return w.Beside
+	}
+	return w
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -256,6 +276,9 @@ func (w *Wire) Kill() {
 		w.OnDeath()
 	}
 	w.dead = true
+	if w.Beside != nil {
+		w.Beside.Kill()
+	}
 }
 
 // Dead reports a fenced incarnation.

@@ -156,6 +156,51 @@ var ofObjects = []mutant{
 		guards: []guard{controllers("TestDeletionIsNotUndoneByAnOperatorThatWasReplaced|TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone")},
 	},
 	{
+		name:    "acts-by-name",
+		pattern: "an old incarnation acts for an object that was deleted or made anew",
+		edits: []edit{
+			{"controllers/project.go",
+				`	if live.UID != s.edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, cleanupFinalizer) {`,
+				`	if !live.DeletionTimestamp.IsZero() {`},
+			{"controllers/project.go",
+				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+`, ``},
+		},
+		guards: []guard{faults("TestWhatWasUndoneUnseenIsMendedAllTheSame/^untold_the_EdgeRegistry_is_deleted_and_made_anew$")},
+	},
+	{
+		name:    "adopted-by-name",
+		pattern: "what belongs to others is taken over by its name",
+		edits: []edit{
+			{"controllers/ensure.go",
+				`	if !ownedBy(live, s.edge.UID) {
+		return nil, notOurs(r.describe(desired))
+	}
+`,
+				`	if !ownedBy(live, s.edge.UID) {
+		ours := live.DeepCopyObject().(client.Object)
+		ours.SetLabels(desired.GetLabels())
+		ours.SetOwnerReferences(desired.GetOwnerReferences())
+		if err := r.Patch(ctx, ours, client.MergeFrom(live), client.FieldOwner(fieldManager)); err != nil {
+			return nil, err
+		}
+		live = ours
+	}
+`},
+		},
+		guards: []guard{faults("TestWhatWasThereBeforeIsNotAdopted/^the_copy_meets_another_EdgeRegistry's$")},
+	},
+	{
+		name:    "revocation-left-to-the-collector",
+		pattern: "garbage collection is trusted with what it may be told to leave",
+		edits: []edit{
+			{"controllers/deletion.go",
+				`		{"revoke the tokens", r.revokeTokens},
+`, ``},
+		},
+		guards: []guard{sampled("TestWhatIsRevokedIsRefused/^the_EdgeRegistry_is_deleted_and_its_objects_are_to_stay$")},
+	},
+	{
 		name:    "gone-is-an-error",
 		pattern: "a deletion that is resumed fails at what is gone already",
 		edits: []edit{

@@ -164,6 +164,58 @@ var ofPlatform = []mutant{
 		guards: []guard{controllers("TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed")},
 	},
 	{
+		name:    "watch-made-again-in-silence",
+		pattern: "a change is missed, and nothing looks again",
+		edits: []edit{
+			{"controllers/copies_watch.go",
+				`		if err != nil || version == "" {
+`,
+				`		if err != nil || version == "" {
+			if events, err = open(""); err == nil {
+				continue
+			}
+`},
+		},
+		guards: []guard{faults("TestABrokenWatchHidesNothing/^secrets_of_NAME-copies$/^says_410_Gone$")},
+	},
+	{
+		name:    "watch-without-end",
+		pattern: "what says nothing is waited for without end",
+		edits: []edit{
+			{"controllers/manager.go",
+				`	config.Wrap(boundWatches)
+`, ``},
+		},
+		guards: []guard{faults("TestABrokenWatchHidesNothing/^secrets_of_NAME$/^is_closed$")},
+	},
+	{
+		name:    "outage-is-final",
+		pattern: "a failure that passes is taken for one that lasts",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`	case err != nil:
+		return ctrl.Result{}, err
+	case !edge`,
+				`	case err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		// Without a status it is nothing that the API server said.
+		return ctrl.Result{}, reconcile.TerminalError(err)
+	case err != nil:
+		return ctrl.Result{}, err
+	case !edge`},
+		},
+		guards: []guard{faults("TestAnOutageAtAnyWriteIsSurvived/^rotate$/^the_API_server_is_killed_before_create_secrets")},
+	},
+	{
+		name:    "own-writes-wake-it",
+		pattern: "an operator wakes itself by what it writes",
+		edits: []edit{
+			{"controllers/wakers.go",
+				`return object.GetLabels()[kindLabel] == kindAnchor && !wasPublished(object)`,
+				`return false && !wasPublished(object)`},
+		},
+		guards: []guard{faults("TestTheTroubleOfOneEdgeRegistryIsNotAnothers/^install$/^an_internal_error_at_each_create_serviceaccounts/^token_NAME/^edge-publisher$")},
+	},
+	{
 		name:    "terminating-is-forbidden",
 		pattern: "a refusal that ends by itself is taken for a lack of rights",
 		edits: []edit{

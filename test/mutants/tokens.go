@@ -107,6 +107,40 @@ var ofTokens = []mutant{
 		guards: []guard{faults("TestTwoIncarnationsEndWhereOneDoes/^install$/^another_comes_at_create_secrets")},
 	},
 	{
+		name:    "revoked-before-it-is-spread",
+		pattern: "a follow-up comes before what it follows",
+		edits: []edit{
+			{"controllers/secrets.go",
+				`		countRotation(p.role)
+`,
+				`		countRotation(p.role)
+		for _, anchor := range s.anchors(p.login) {
+			if anchor.UID == p.token.claims.AnchorUID {
+				continue
+			}
+			if err := r.remove(ctx, s, anchor); err != nil {
+				return err
+			}
+			delete(s.live.secrets, anchor.Name)
+		}
+`},
+		},
+		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
+	},
+	{
+		name:    "progress-in-a-stale-status",
+		pattern: "a stale read has done again what is done",
+		edits: []edit{
+			{"controllers/tokens.go",
+				`requested != "" && published.Annotations[rotationAnnotation] != requested`,
+				`requested != "" && s.edge.Status.LastHandledRotation != requested`},
+			{"controllers/edgeregistry_controller.go",
+				`return seen != "" && !newer(seen.(string), edge.ResourceVersion)`,
+				`return seen != ""`},
+		},
+		guards: []guard{faults("TestACacheThatStandsStillMisleadsNobody/^rotate$/^from_modified_edge")},
+	},
+	{
 		name:    "lifetime-of-before",
 		pattern: "a field of the spec counts at the first time alone",
 		edits: []edit{
