@@ -179,6 +179,38 @@ var ofPlatform = []mutant{
 		guards: []guard{faults("TestABrokenWatchHidesNothing/^secrets_of_NAME-copies$/^says_410_Gone$")},
 	},
 	{
+		name:    "cut-taken-for-an-end",
+		pattern: "what was restored is told apart from what was by its version alone",
+		edits: []edit{
+			{"controllers/watches.go",
+				`time.Now().Before(b.due) {`,
+				`b.due.IsZero() {`},
+		},
+		guards: []guard{controllers("TestAWatchThatEndsBeforeItsTimeIsNoReasonToGoOnWhereItWas")},
+	},
+	{
+		name:    "copies-believed-unwatched",
+		pattern: "what was restored is told apart from what was by its version alone",
+		edits: []edit{
+			{"controllers/copies_watch.go",
+				`			w.doubt(target)
+`,
+				`			w.wake(edge)
+`},
+		},
+		guards: []guard{faults("TestARestoreOfEtcdIsLivedThrough/^copies_made$")},
+	},
+	{
+		name:    "went-back-unseen",
+		pattern: "what was restored is told apart from what was by its version alone",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`return newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())`,
+				`return e.ObjectOld == nil`},
+		},
+		guards: []guard{faults("TestARestoreOfEtcdIsLivedThrough/^copies_made$")},
+	},
+	{
 		name:    "watch-without-end",
 		pattern: "what says nothing is waited for without end",
 		edits: []edit{
