@@ -27,6 +27,7 @@ var interferences = []struct {
 	excused []string
 }{
 	{"the project is deleted", loseProject, true, false, []*Workload{Delete, Gone}, []string{"S3", "S5", "S7"}},
+	{"the project is deleted and gone", func(c *Case) { loseProject(c); c.awaitNoProject() }, true, false, []*Workload{Delete, Gone}, []string{"S3", "S5", "S7"}},
 	{"the finalizers are taken off", (*Case).unhold, false, false, []*Workload{Delete, Gone}, nil},
 	{"an anchor is deleted", losing("the puller's anchor"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a Secret of consumers is deleted", losing("the publish Secret"), false, false, []*Workload{Delete, Gone}, nil},

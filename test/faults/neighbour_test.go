@@ -57,8 +57,8 @@ func TestTheTroubleOfOneEdgeRegistryIsNotAnothers(t *testing.T) {
 	}
 }
 
-// heal waits until the operator is at rest. Where it waits for a person it looks again after minutes, and an event comes in
-// the place of that timer.
+// heal waits until the operator is at rest. Where it waits for a person it looks again after minutes, and an event comes
+// in the place of that timer.
 func (c *Case) heal(m *Manager) {
 	c.T.Helper()
 	c.await("operator that heals", func() bool {
@@ -107,8 +107,8 @@ func (f *trouble) end() {
 	f.over = true
 }
 
-// judgePressure bounds how often the request was made by how long it has failed: as a queue does that waits twice as long
-// after each failure, and as often at once as there may be news of other objects meanwhile.
+// judgePressure bounds how often the request was made by how long it has failed: a queue waits twice as long after each
+// failure. Besides, there may be news of so many other objects.
 func (f *trouble) judgePressure(t *testing.T) {
 	t.Helper()
 	const (

@@ -39,7 +39,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"H1":      {quick: 27, all: 342},
 	"H3":      {quick: 9, all: 41},
 	"H4":      {quick: 28, all: 54},
-	"I":       {quick: 34, all: 479},
+	"I":       {quick: 40, all: 510},
 	"I2":      {quick: 6, all: 6},
 	"J":       {quick: 8, all: 110},
 	"K1":      {quick: 72, all: 411},

@@ -86,12 +86,16 @@ func replaceEdge(c *Case) {
 }
 
 func replaceProject(c *Case) {
-	project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Project()}}
-	c.must(c.World.Admin.Delete(c.ctx, project), "delete the project")
-	c.await("project that is gone", func() bool {
-		return apierrors.IsNotFound(c.World.Admin.Get(c.ctx, client.ObjectKeyFromObject(project), project))
-	})
+	deleteProject(c)
+	c.awaitNoProject()
 	inviteProject(c)
+}
+
+func (c *Case) awaitNoProject() {
+	c.T.Helper()
+	c.await("project that is gone", func() bool {
+		return apierrors.IsNotFound(c.World.Admin.Get(c.ctx, client.ObjectKey{Name: c.Project()}, &corev1.Namespace{}))
+	})
 }
 
 // declare has the registry's operator make the private Route, or delete it, and returns when that is done.

@@ -218,7 +218,7 @@ var ofObjects = []mutant{
 				`	if err != nil {
 		return nil, fmt.Errorf("read project`},
 		},
-		guards: []guard{controllers("TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken")},
+		guards: []guard{faults("TestADeletionAtAnyMomentEnds/^delete$/^the_project_is_deleted_and_gone_before_list_secrets_NAME$")},
 	},
 	{
 		name:    "apply-without-version",
