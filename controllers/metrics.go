@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -49,13 +50,24 @@ var (
 // and kept for its name, so that no series outlives what it tells of.
 type edgeMetrics struct{ sync.Map }
 
-// gauge is what a metric of an EdgeRegistry says. A prometheus.Metric that says it takes six times the memory, so these
-// are made when somebody asks for them.
+// gauge is a metric of an EdgeRegistry. Prometheus' own holds the labels as they are sent, which takes six times the
+// memory; this one makes them when somebody asks.
 type gauge struct {
 	desc  *prometheus.Desc
 	value float64
+	edge  string
 	// labels are those after the name of the EdgeRegistry.
 	labels []string
+}
+
+// Desc implements prometheus.Metric.
+func (g *gauge) Desc() *prometheus.Desc { return g.desc }
+
+// Write implements prometheus.Metric.
+func (g *gauge) Write(out *dto.Metric) error {
+	out.Label = prometheus.MakeLabelPairs(g.desc, append([]string{g.edge}, g.labels...))
+	out.Gauge = &dto.Gauge{Value: &g.value}
+	return nil
 }
 
 var ofEdges = &edgeMetrics{}
@@ -69,10 +81,9 @@ func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
-	m.Range(func(edge, gauges any) bool {
-		for _, g := range gauges.([]gauge) {
-			labels := append([]string{edge.(string)}, g.labels...)
-			out <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value, labels...)
+	m.Range(func(_, gauges any) bool {
+		for i := range gauges.([]gauge) {
+			out <- &gauges.([]gauge)[i]
 		}
 		return true
 	})
@@ -86,7 +97,7 @@ func unobserve(name string) { ofEdges.Delete(name) }
 
 func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	set := func(desc *prometheus.Desc, value float64, labels ...string) {
-		all = append(all, gauge{desc, value, labels})
+		all = append(all, gauge{desc, value, edge.Name, labels})
 	}
 	setTime := func(desc *prometheus.Desc, t *metav1.Time, labels ...string) {
 		if t != nil {

@@ -49,8 +49,11 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 			// with an older etcd, which counts anew, and what comes then would be taken for old. So it lists again.
 			return nil, errors.New(err.Error())
 		}
-		response.Body = bounded{response.Body, cancel}
-		return response, nil
+		// The stream keeps its response for as long as it lasts, and needs nothing of these any more.
+		answer := *response
+		response.Request, response.Header = nil, nil
+		answer.Body = bounded{answer.Body, cancel}
+		return &answer, nil
 	})
 }
 
