@@ -32,8 +32,11 @@ const (
 	metricBuild           = "edge_registry_build_info"
 )
 
+// metricEdge is the label that says which EdgeRegistry a metric is about.
+const metricEdge = "edgeregistry"
+
 func ofEdge(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, append([]string{"edgeregistry"}, labels...), nil)
+	return prometheus.NewDesc(name, help, append([]string{metricEdge}, labels...), nil)
 }
 
 var (
@@ -50,14 +53,24 @@ var (
 // and kept for its name, so that no series outlives what it tells of.
 type edgeMetrics struct{ sync.Map }
 
-// gauge is a metric of an EdgeRegistry. Prometheus' own holds the labels as they are sent, which takes six times the
-// memory; this one makes them when somebody asks.
+// gauge is a metric of an EdgeRegistry. Those of Prometheus each hold their labels for themselves, which is most of what
+// they take. Here all that say the same share a label.
 type gauge struct {
-	desc  *prometheus.Desc
-	value float64
-	edge  string
-	// labels are those after the name of the EdgeRegistry.
-	labels []string
+	desc   *prometheus.Desc
+	value  float64
+	labels []*dto.LabelPair
+}
+
+// sharedLabels holds every label in use, for its name and value.
+var sharedLabels sync.Map
+
+func newGauge(desc *prometheus.Desc, value float64, of []string) gauge {
+	g := gauge{desc, value, prometheus.MakeLabelPairs(desc, of)}
+	for i, label := range g.labels {
+		shared, _ := sharedLabels.LoadOrStore([2]string{label.GetName(), label.GetValue()}, label)
+		g.labels[i] = shared.(*dto.LabelPair)
+	}
+	return g
 }
 
 // Desc implements prometheus.Metric.
@@ -65,8 +78,7 @@ func (g *gauge) Desc() *prometheus.Desc { return g.desc }
 
 // Write implements prometheus.Metric.
 func (g *gauge) Write(out *dto.Metric) error {
-	out.Label = prometheus.MakeLabelPairs(g.desc, append([]string{g.edge}, g.labels...))
-	out.Gauge = &dto.Gauge{Value: &g.value}
+	out.Label, out.Gauge = g.labels, &dto.Gauge{Value: &g.value}
 	return nil
 }
 
@@ -93,11 +105,14 @@ func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 func observe(edge *edgev1.EdgeRegistry) { ofEdges.Store(edge.Name, gauges(edge)) }
 
 // unobserve takes the metrics of an EdgeRegistry that is gone away.
-func unobserve(name string) { ofEdges.Delete(name) }
+func unobserve(name string) {
+	ofEdges.Delete(name)
+	sharedLabels.Delete([2]string{metricEdge, name})
+}
 
 func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	set := func(desc *prometheus.Desc, value float64, labels ...string) {
-		all = append(all, gauge{desc, value, edge.Name, labels})
+		all = append(all, newGauge(desc, value, append([]string{edge.Name}, labels...)))
 	}
 	setTime := func(desc *prometheus.Desc, t *metav1.Time, labels ...string) {
 		if t != nil {
