@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,14 +87,18 @@ func drain(events io.ReadCloser, resourceVersion string, changed func(metav1.Obj
 		if err == nil {
 			apart(func() { resourceVersion, err = read(events, resourceVersion, changed) })
 		}
-		switch {
-		case err == nil:
-		case errors.Is(err, io.ErrUnexpectedEOF), utilnet.IsProbableEOF(err), utilnet.IsTimeout(err):
+		if isEnd(err) {
 			return resourceVersion, nil
-		default:
+		}
+		if err != nil {
 			return "", err
 		}
 	}
+}
+
+// isEnd reports what client-go, too, takes for the ordinary end of a watch, after which the next one goes on.
+func isEnd(err error) bool {
+	return utilnet.IsProbableEOF(err) || utilnet.IsTimeout(err)
 }
 
 // read tells of the next event and returns its resource version. In protobuf each event comes after its length, of
