@@ -110,9 +110,10 @@ func (b *bench) weigh(ctx context.Context, w *world, p *point) (err error) {
 	return nil
 }
 
-// lookedAtAll waits until the manager has made a pass over each EdgeRegistry and has none to make.
+// lookedAtAll waits until the manager has made a pass over each EdgeRegistry and has none to make. It asks seldom:
+// the page of the metrics is long, and what the manager needs to write it would be weighed with the rest.
 func (w *world) lookedAtAll(ctx context.Context) error {
-	return poll(ctx, "the manager does not look at every EdgeRegistry", func(ctx context.Context) (bool, error) {
+	return pollEvery(ctx, time.Second, "the manager does not look at every EdgeRegistry", func(ctx context.Context) (bool, error) {
 		families, err := w.manager.metrics(ctx)
 		if err != nil {
 			return false, err
