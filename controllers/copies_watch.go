@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -74,7 +74,7 @@ func (w *wakers) reach(edge, namespace string) error {
 	}
 	ctx, stop := context.WithCancel(parent)
 	options := []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{edgeLabel: edge}}
-	open := func(version string) (watch.Interface, error) {
+	open := func(version string) (io.ReadCloser, error) {
 		return w.open(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), options, version)
 	}
 	events, err := open("")
@@ -91,7 +91,7 @@ func (w *wakers) reach(edge, namespace string) error {
 
 // attend reads the watch of a target, and opens it again as long as no event is lost by that. After
 // that nothing is known of the copies, and the next pass begins anew.
-func (w *wakers) attend(ctx context.Context, edge string, target *copyTarget, events watch.Interface, open func(version string) (watch.Interface, error)) {
+func (w *wakers) attend(ctx context.Context, edge string, target *copyTarget, events io.ReadCloser, open func(version string) (io.ReadCloser, error)) {
 	version := ""
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -102,7 +102,7 @@ func (w *wakers) attend(ctx context.Context, edge string, target *copyTarget, ev
 		}
 		pause(ctx, began)
 		if err == nil && version != "" {
-			events, err = open(version)
+			apart(func() { events, err = open(version) })
 		}
 		if err != nil || version == "" {
 			w.lose(ctx, edge, target)

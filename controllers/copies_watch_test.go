@@ -17,7 +17,7 @@ import (
 // reaching are wakers that watch the copies of "edge" in "ci", and how often they woke it.
 func reaching(t *testing.T, server *watchServer) (*wakers, *int) {
 	t.Helper()
-	w, wakes := newWakers(server.client()), 0
+	w, wakes := newWakers(server.watch), 0
 	w.ctx, w.wake = t.Context(), func(string) { wakes++ }
 	w.retainTargets("edge", sets.New("ci"))
 	NewWithT(t).Expect(w.reach("edge", "ci")).To(Succeed())

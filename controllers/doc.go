@@ -23,7 +23,7 @@
 //
 // Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
-// live from the API server; watches only wake it (wakers.go), but for a few platform objects
-// (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
+// live from the API server; watches only wake it (wakers.go, streams.go), but for a few platform
+// objects (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
 // alone. What ca.crt holds over time is in ca.go, and how the registry's host is reached in reach.go.
 package controllers

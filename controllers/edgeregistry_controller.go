@@ -68,6 +68,7 @@ type EdgeRegistryReconciler struct {
 	configs     *mirror[*imageregistryv1.Config]
 	routes      *mirror[*routev1.Route]
 	ingressCert *mirror[*corev1.ConfigMap]
+	watcher     watcher
 	wakers      *wakers
 	identity    identity
 	contest     contest
@@ -240,7 +241,7 @@ func (r *EdgeRegistryReconciler) prepare() error {
 		&routev1.RouteList{}, imageRegistryNamespace, "")
 	r.ingressCert = newMirror(r.WithWatch, r.Clock, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
 		&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert)
-	r.wakers = newWakers(r.WithWatch)
+	r.wakers = newWakers(r.watcher)
 	return nil
 }
 

@@ -75,6 +75,9 @@ func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Opt
 	if r.WithWatch, err = client.NewWithWatch(config, options); err != nil {
 		return fmt.Errorf("set up the client: %w", err)
 	}
+	if r.watcher, err = newWatcher(config, options.HTTPClient, options.Mapper); err != nil {
+		return fmt.Errorf("set up the watches: %w", err)
+	}
 	r.anonymous = withoutCredentials(config)
 	return nil
 }

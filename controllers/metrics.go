@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -31,8 +32,11 @@ const (
 	metricBuild           = "edge_registry_build_info"
 )
 
+// metricEdge is the label that says which EdgeRegistry a metric is about.
+const metricEdge = "edgeregistry"
+
 func ofEdge(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, append([]string{"edgeregistry"}, labels...), nil)
+	return prometheus.NewDesc(name, help, append([]string{metricEdge}, labels...), nil)
 }
 
 var (
@@ -49,6 +53,35 @@ var (
 // and kept for its name, so that no series outlives what it tells of.
 type edgeMetrics struct{ sync.Map }
 
+// gauge is a metric of an EdgeRegistry. Those of Prometheus each hold their labels for themselves, which is most of what
+// they take. Here all that say the same share a label.
+type gauge struct {
+	desc   *prometheus.Desc
+	value  float64
+	labels []*dto.LabelPair
+}
+
+// sharedLabels holds every label in use, for its name and value.
+var sharedLabels sync.Map
+
+func newGauge(desc *prometheus.Desc, value float64, of []string) gauge {
+	g := gauge{desc, value, prometheus.MakeLabelPairs(desc, of)}
+	for i, label := range g.labels {
+		shared, _ := sharedLabels.LoadOrStore([2]string{label.GetName(), label.GetValue()}, label)
+		g.labels[i] = shared.(*dto.LabelPair)
+	}
+	return g
+}
+
+// Desc implements prometheus.Metric.
+func (g *gauge) Desc() *prometheus.Desc { return g.desc }
+
+// Write implements prometheus.Metric.
+func (g *gauge) Write(out *dto.Metric) error {
+	out.Label, out.Gauge = g.labels, &dto.Gauge{Value: &g.value}
+	return nil
+}
+
 var ofEdges = &edgeMetrics{}
 
 // Describe implements prometheus.Collector.
@@ -61,8 +94,8 @@ func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 	m.Range(func(_, gauges any) bool {
-		for _, gauge := range gauges.([]prometheus.Metric) {
-			out <- gauge
+		for i := range gauges.([]gauge) {
+			out <- &gauges.([]gauge)[i]
 		}
 		return true
 	})
@@ -72,11 +105,14 @@ func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 func observe(edge *edgev1.EdgeRegistry) { ofEdges.Store(edge.Name, gauges(edge)) }
 
 // unobserve takes the metrics of an EdgeRegistry that is gone away.
-func unobserve(name string) { ofEdges.Delete(name) }
+func unobserve(name string) {
+	ofEdges.Delete(name)
+	sharedLabels.Delete([2]string{metricEdge, name})
+}
 
-func gauges(edge *edgev1.EdgeRegistry) (all []prometheus.Metric) {
+func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	set := func(desc *prometheus.Desc, value float64, labels ...string) {
-		all = append(all, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{edge.Name}, labels...)...))
+		all = append(all, newGauge(desc, value, append([]string{edge.Name}, labels...)))
 	}
 	setTime := func(desc *prometheus.Desc, t *metav1.Time, labels ...string) {
 		if t != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -138,6 +139,18 @@ func TestMetricsComeBackWithTheFirstPassAfterARestart(t *testing.T) {
 	again := startOperator(t)
 	g.Eventually(shown).WithTimeout(soon).WithPolling(often).Should(Equal(before))
 	g.Expect(again.wire.writes()).To(BeEmpty())
+}
+
+func TestAnEdgeRegistryThatIsGoneLeavesNothingInTheMetrics(t *testing.T) {
+	g := NewWithT(t)
+	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
+	of := map[string]string{metricEdge: edge.Name}
+	observe(edge)
+	g.Expect(series(t, metricReady, of)).To(HaveLen(1))
+	unobserve(edge.Name)
+	g.Expect(series(t, metricReady, of)).To(BeEmpty())
+	_, kept := sharedLabels.Load([2]string{metricEdge, edge.Name})
+	g.Expect(kept).To(BeFalse())
 }
 
 func TestEveryOutcomeOfAVerificationHasItsResult(t *testing.T) {

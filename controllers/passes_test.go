@@ -245,6 +245,15 @@ func bodyMetadata(r *http.Request) metav1.Object {
 	return partial
 }
 
+// accessor is a short name for the metadata of an object that may be of any kind.
+func accessor(object runtime.Object) metav1.Object {
+	m, err := meta.Accessor(object)
+	if err != nil {
+		return &metav1.ObjectMeta{}
+	}
+	return m
+}
+
 var bodyDecoder = protobuf.NewSerializer(clientgoscheme.Scheme, clientgoscheme.Scheme)
 
 func requestBody(r *http.Request) []byte {

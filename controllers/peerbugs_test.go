@@ -210,7 +210,7 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 	edit(t, edge, withPolicy(edgev1.VerificationDisabled))
 	live, err := client.NewWithWatch(control.Admin, client.Options{Scheme: control.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	r := &EdgeRegistryReconciler{WithWatch: live, Edges: staleEdges{edge: old}, wakers: newWakers(live)}
+	r := &EdgeRegistryReconciler{WithWatch: live, Edges: staleEdges{edge: old}, wakers: newWakers(nil)}
 	key := client.ObjectKeyFromObject(edge)
 	read := func() string {
 		found, err := r.read(t.Context(), key)

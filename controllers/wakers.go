@@ -5,20 +5,17 @@ package controllers
 
 import (
 	"context"
+	"io"
 	"slices"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -27,7 +24,7 @@ import (
 // "look at this EdgeRegistry", and the pass reads live. So they need no right to list, cost no
 // memory for what they see, and cannot mislead with a stale copy.
 type wakers struct {
-	client client.WithWatch
+	watch watcher
 	// wake asks for a pass over the EdgeRegistry of a name.
 	wake func(edge string)
 
@@ -52,8 +49,8 @@ var watchedKinds = []schema.GroupVersionKind{
 	corev1.SchemeGroupVersion.WithKind("SecretList"),
 }
 
-func newWakers(c client.WithWatch) *wakers {
-	return &wakers{client: c, projects: map[string]projectWatch{}, targets: map[string]map[string]*copyTarget{}}
+func newWakers(watch watcher) *wakers {
+	return &wakers{watch: watch, projects: map[string]projectWatch{}, targets: map[string]map[string]*copyTarget{}}
 }
 
 // start watches all namespaces, and the ConfigMaps of the operator's own.
@@ -131,15 +128,18 @@ func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, optio
 	resourceVersion := ""
 	for ctx.Err() == nil {
 		began := time.Now()
-		events, err := w.open(ctx, kind, options, resourceVersion)
-		if err == nil {
-			if resourceVersion == "" {
+		var events io.ReadCloser
+		var err error
+		apart(func() {
+			if events, err = w.open(ctx, kind, options, resourceVersion); err == nil && resourceVersion == "" {
 				changed("")
 			}
+		})
+		if err == nil {
 			resourceVersion, err = drain(events, resourceVersion, func(object metav1.Object) { changed(object.GetName()) })
 		}
 		if err != nil {
-			logf.FromContext(ctx).V(1).Info("Watch failed", "kind", kind.Kind, "cause", err.Error())
+			apart(func() { logf.FromContext(ctx).V(1).Info("Watch failed", "kind", kind.Kind, "cause", err.Error()) })
 			resourceVersion = ""
 		}
 		if time.Since(began) > watchBackoffCap {
@@ -154,11 +154,9 @@ func (w *wakers) follow(ctx context.Context, kind schema.GroupVersionKind, optio
 }
 
 // open watches the metadata of objects, from a resource version on, or from now on without one.
-func (w *wakers) open(ctx context.Context, kind schema.GroupVersionKind, options []client.ListOption, resourceVersion string) (watch.Interface, error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(kind)
+func (w *wakers) open(ctx context.Context, kind schema.GroupVersionKind, options []client.ListOption, resourceVersion string) (io.ReadCloser, error) {
 	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: resourceVersion, TimeoutSeconds: watchSeconds()}
-	return w.client.Watch(ctx, list, slices.Concat(options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
+	return w.watch(ctx, kind, slices.Concat(options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
 }
 
 const watchBackoffCap = time.Minute
@@ -167,38 +165,8 @@ func newWatchBackoff() wait.Backoff {
 	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 10, Cap: watchBackoffCap}
 }
 
-// drain reads a watch to its end and returns where the next one may go on. An error means that
-// events may have been missed.
-func drain(events watch.Interface, resourceVersion string, changed func(metav1.Object)) (string, error) {
-	defer events.Stop()
-	for event := range events.ResultChan() {
-		switch event.Type {
-		case watch.Error:
-			return "", apierrors.FromObject(event.Object)
-		case watch.Bookmark:
-			resourceVersion = accessor(event.Object).GetResourceVersion()
-		case watch.Added, watch.Modified, watch.Deleted:
-			object := accessor(event.Object)
-			resourceVersion = object.GetResourceVersion()
-			if event.Type == watch.Modified || !isNewAnchor(object) {
-				changed(object)
-			}
-		}
-	}
-	return resourceVersion, nil
-}
-
 // isNewAnchor reports an anchor whose token is not published. It comes and goes within a pass: were
 // it news, a pass that fails after the mint would wake the next, without any pause between.
 func isNewAnchor(object metav1.Object) bool {
 	return object.GetLabels()[kindLabel] == kindAnchor && !wasPublished(object)
-}
-
-// accessor is a short name for the metadata of an object that may be of any kind.
-func accessor(object runtime.Object) metav1.Object {
-	m, err := meta.Accessor(object)
-	if err != nil {
-		return &metav1.ObjectMeta{}
-	}
-	return m
 }

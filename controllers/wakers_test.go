@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
@@ -15,11 +16,13 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/streaming"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 func metadataOf(name, resourceVersion string) *metav1.PartialObjectMetadata {
@@ -91,27 +94,62 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 			[]string{"a"}, "", true,
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			g := NewWithT(t)
-			events := watch.NewFakeWithChanSize(len(tt.events), false)
-			for _, event := range tt.events {
-				events.Action(event.Type, event.Object)
+		for _, mediaType := range []string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON} {
+			t.Run(tt.name+", in "+mediaType, func(t *testing.T) {
+				g := NewWithT(t)
+				events := watch.NewFakeWithChanSize(len(tt.events), false)
+				for _, event := range tt.events {
+					events.Action(event.Type, event.Object)
+				}
+				if !tt.fails {
+					events.Stop()
+				}
+				var names []string
+				version, err := drain(bodyOf(mediaType, events), "7", func(object metav1.Object) { names = append(names, object.GetName()) })
+				g.Expect(names).To(Equal(tt.names))
+				g.Expect(version).To(Equal(tt.version))
+				if tt.fails {
+					g.Expect(apierrors.IsResourceExpired(err)).To(BeTrue(), "%v", err)
+					g.Expect(events.IsStopped()).To(BeTrue())
+					return
+				}
+				g.Expect(err).NotTo(HaveOccurred())
+			})
+		}
+	}
+}
+
+// bodyOf is what the API server writes of a watch, in protobuf or in JSON.
+func bodyOf(mediaType string, events *watch.FakeWatcher) io.ReadCloser {
+	info, _ := runtime.SerializerInfoForMediaType(metainternalversionscheme.Codecs.SupportedMediaTypes(), mediaType)
+	encoder := metainternalversionscheme.Codecs.EncoderForVersion(info.Serializer, metav1.SchemeGroupVersion)
+	reader, writer := io.Pipe()
+	frames := streaming.NewEncoder(info.StreamSerializer.NewFrameWriter(writer), info.StreamSerializer.Serializer)
+	go func() {
+		defer func() { _ = writer.Close() }()
+		for event := range events.ResultChan() {
+			object, err := runtime.Encode(encoder, event.Object)
+			if err == nil {
+				err = frames.Encode(&metav1.WatchEvent{Type: string(event.Type), Object: runtime.RawExtension{Raw: object}})
 			}
-			if !tt.fails {
-				events.Stop()
-			}
-			var names []string
-			version, err := drain(events, "7", func(object metav1.Object) { names = append(names, object.GetName()) })
-			g.Expect(names).To(Equal(tt.names))
-			g.Expect(version).To(Equal(tt.version))
-			if tt.fails {
-				g.Expect(apierrors.IsResourceExpired(err)).To(BeTrue(), "%v", err)
-				g.Expect(events.IsStopped()).To(BeTrue())
+			if err != nil {
+				_ = writer.CloseWithError(err)
 				return
 			}
-			g.Expect(err).NotTo(HaveOccurred())
-		})
-	}
+		}
+	}()
+	return body{reader, events.Stop}
+}
+
+// body is read to its end, or closed.
+type body struct {
+	*io.PipeReader
+	stop func()
+}
+
+func (b body) Close() error {
+	b.stop()
+	return b.PipeReader.Close()
 }
 
 // watchServer answers watches in order, and keeps how it was asked.
@@ -123,29 +161,25 @@ type watchServer struct {
 	options []client.ListOptions
 }
 
-func (s *watchServer) client() client.WithWatch {
-	return fake.NewClientBuilder().WithScheme(newScheme()).WithInterceptorFuncs(interceptor.Funcs{Watch: s.watch}).Build()
-}
-
-func (s *watchServer) watch(ctx context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) (watch.Interface, error) {
+func (s *watchServer) watch(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) (io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := client.ListOptions{}
 	o.ApplyOptions(options)
-	s.asked = append(s.asked, list.GetObjectKind().GroupVersionKind().Kind+"@"+o.Raw.ResourceVersion)
+	s.asked = append(s.asked, kind.Kind+"@"+o.Raw.ResourceVersion)
 	s.at = append(s.at, time.Now())
 	s.options = append(s.options, o)
 	if len(s.answers) == 0 {
 		open := watch.NewFake()
 		context.AfterFunc(ctx, open.Stop)
-		return open, nil
+		return bodyOf(runtime.ContentTypeProtobuf, open), nil
 	}
 	answer := s.answers[0]
 	s.answers = s.answers[1:]
 	if err, failed := answer.(error); failed {
 		return nil, err
 	}
-	return answer.(*watch.FakeWatcher), nil
+	return bodyOf(runtime.ContentTypeProtobuf, answer.(*watch.FakeWatcher)), nil
 }
 
 // finished is a watch that tells its events and ends.
@@ -202,7 +236,7 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 				over := make(chan struct{})
 				go func() {
 					defer close(over)
-					newWakers(server.client()).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(name string) {
+					newWakers(server.watch).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(name string) {
 						changed = append(changed, name)
 					})
 				}()
@@ -230,7 +264,7 @@ func TestFollowDoesNotPressAServerThatEndsEveryWatch(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		newWakers(server.client()).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(string) {})
+		newWakers(server.watch).follow(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), nil, func(string) {})
 		g.Expect(len(server.asked)).To(And(BeNumerically(">=", 45), BeNumerically("<=", 80)))
 		g.Expect(server.at[1].Sub(server.at[0])).To(And(BeNumerically(">=", time.Second), BeNumerically("<=", 1200*time.Millisecond)))
 		last := len(server.at) - 1

@@ -57,8 +57,11 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		if response.StatusCode == http.StatusOK {
 			body.due = began.Add(lasts)
 		}
-		response.Body = body
-		return response, nil
+		// The stream keeps its response for as long as it lasts, and needs nothing of these any more.
+		answer := *response
+		response.Request, response.Header = nil, nil
+		answer.Body = body
+		return &answer, nil
 	})
 }
 

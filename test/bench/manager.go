@@ -157,7 +157,11 @@ func (m *manager) cpu() (time.Duration, error) {
 
 // poll waits until done; the error says what is not so.
 func poll(ctx context.Context, what string, done wait.ConditionWithContextFunc) error {
-	if err := wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, done); err != nil {
+	return pollEvery(ctx, pollInterval, what, done)
+}
+
+func pollEvery(ctx context.Context, interval time.Duration, what string, done wait.ConditionWithContextFunc) error {
+	if err := wait.PollUntilContextTimeout(ctx, interval, patience, true, done); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

@@ -18,17 +18,20 @@ type plan struct {
 	Singles, Rounds int
 	// Sizes are numbers of objects that are applied at once, Fanouts numbers of copies of one Secret.
 	Sizes, Fanouts []int
-	// Steady is how long the operator is watched at rest, with Foreign Secrets that are none of its business.
-	Steady  time.Duration
+	// Steady is how long the operator is watched at rest.
+	Steady time.Duration
+	// Foreign is how many Secrets are made that are none of the operator's business, and Calm how long it rests before
+	// that: at rest Go returns memory for some minutes, since it collects garbage every two.
 	Foreign int
+	Calm    time.Duration
 }
 
 var (
 	whole = plan{
 		Singles: 15, Rounds: 5, Sizes: []int{10, 100, 500, 1000}, Fanouts: []int{100, 1000},
-		Steady: 10 * time.Minute, Foreign: 60000,
+		Steady: 10 * time.Minute, Foreign: 60000, Calm: 5 * time.Minute,
 	}
-	quick = plan{Singles: 2, Rounds: 1, Sizes: []int{3}, Fanouts: []int{2}, Steady: 2 * time.Second, Foreign: 50}
+	quick = plan{Singles: 2, Rounds: 1, Sizes: []int{3}, Fanouts: []int{2}, Steady: 2 * time.Second, Foreign: 50, Calm: time.Second}
 )
 
 // pairs is how many times a burst of n objects is made by each side.

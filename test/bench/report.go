@@ -23,7 +23,10 @@ type report struct {
 	Date, Version, Machine, Versions string
 	Took                             time.Duration
 	// Empty is how many kilobytes are resident without any object.
-	Empty  int
+	Empty int
+	// Strangers is how many kilobytes more are resident beside Foreign Secrets of others.
+	Strangers, Foreign int
+
 	Rows   []row
 	Points []point
 	// Install, Rotation and AtRest are the operator's requests, Bare those of the bare client for the same as Install.
@@ -103,6 +106,7 @@ func (r *report) conclude() {
 	each := (last.Rest - first.Rest) / more
 	r.atMost(fmt.Sprintf("resident for each further object, up to %d", last.N), each, 70)
 	r.beside(each, (last.Watches-first.Watches)/more)
+	r.atMost(fmt.Sprintf("resident memory more with %d Secrets of others", r.Foreign), r.Strangers, 1024)
 	restart := fmt.Sprintf("restart with %d objects: ", last.N)
 	r.tell(restart+"all looked at", seconds(last.Start))
 	r.count(restart+"writes", last.StartWrites)
