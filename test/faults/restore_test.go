@@ -18,7 +18,7 @@ var copied = &Workload{Name: "copies made", Prepare: inviteCopies, Steps: []func
 // What the copy holds of the workload it finishes once more, and what came after the copy it hears of as if nothing had
 // happened.
 func TestARestoreOfEtcdIsLivedThrough(t *testing.T) {
-	suite := NewSuite(t, "F2", 12)
+	suite := NewSuite(t, "F2", 8)
 	its, err := NewWorld(t.Context(), env.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"D2":      {quick: 8, all: 80},
 	"E":       {quick: 6, all: 56},
 	"F1":      {quick: 4, all: 93},
-	"F2":      {quick: 1, all: 1},
+	"F2":      {quick: 2, all: 25},
 	"G1":      {quick: 12, all: 60},
 	"G2":      {quick: 4, all: 7},
 	"G3":      {quick: 5, all: 10},
