@@ -49,24 +49,21 @@ type contest struct {
 func (r *EdgeRegistryReconciler) switchOn(ctx context.Context, s *scope, config *imageregistryv1.Config) error {
 	r.contest.mu.Lock()
 	defer r.contest.mu.Unlock()
-	if !r.contest.set.IsZero() {
-		// What was read may be from before the operator's own write.
-		live := &imageregistryv1.Config{}
-		if err := r.Get(ctx, client.ObjectKeyFromObject(config), live); err != nil {
-			return fmt.Errorf("read the image registry Config %q: %w", config.Name, err)
-		}
-		if live.Spec.DefaultRoute {
-			return nil
-		}
-		config = live
+	// What the caller has read may be from before the operator's own write, or before somebody gave in.
+	live := &imageregistryv1.Config{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(config), live); err != nil {
+		return fmt.Errorf("read the image registry Config %q: %w", config.Name, err)
 	}
-	if err := r.contest.judge(config, s.now); err != nil {
+	if live.Spec.DefaultRoute {
+		return nil
+	}
+	if err := r.contest.judge(live, s.now); err != nil {
 		return err
 	}
-	if err := r.writeDefaultRoute(ctx, config.Name, `{"spec":{"defaultRoute":true}}`); err != nil {
+	if err := r.writeDefaultRoute(ctx, live.Name, `{"spec":{"defaultRoute":true}}`); err != nil {
 		return err
 	}
-	r.contest.set, r.contest.of, r.contest.lost = s.now, config.UID, time.Time{}
+	r.contest.set, r.contest.of, r.contest.lost = s.now, live.UID, time.Time{}
 	s.wrote = true
 	s.notes = append(s.notes, note{reason: edgev1.ReasonDefaultRouteSet, message: "set spec.defaultRoute of the image registry Config"})
 	return nil

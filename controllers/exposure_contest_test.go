@@ -102,6 +102,22 @@ func TestADefaultRouteThatArgoCDSwitchesOffIsNotFoughtOver(t *testing.T) {
 	g.Expect(patches()).To(Equal(4))
 }
 
+func TestAnOldViewOfTheConfigWritesNothing(t *testing.T) {
+	g := NewWithT(t)
+	keepPlatform(t)
+	changeConfig(t, func(c *imageregistryv1.Config) { c.Spec.DefaultRoute = true })
+	live, err := client.NewWithWatch(control.Admin, client.Options{Scheme: control.Scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	r := &EdgeRegistryReconciler{WithWatch: live}
+	before := registryConfig(t)
+	old := before.DeepCopy()
+	old.Spec.DefaultRoute = false
+	s := newScope(newEdge(), time.Now())
+	g.Expect(r.switchOn(t.Context(), s, old)).To(Succeed())
+	g.Expect(s.wrote).To(BeFalse())
+	g.Expect(registryConfig(t)).To(Equal(before))
+}
+
 func TestTheContestOverTheDefaultRoute(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(version string) *imageregistryv1.Config {

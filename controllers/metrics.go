@@ -32,11 +32,11 @@ const (
 	metricBuild           = "edge_registry_build_info"
 )
 
-// metricEdge is the label that says which EdgeRegistry a metric is about.
-const metricEdge = "edgeregistry"
+// labelOfEdge is the label that says which EdgeRegistry a metric is about.
+const labelOfEdge = "edgeregistry"
 
 func ofEdge(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, append([]string{metricEdge}, labels...), nil)
+	return prometheus.NewDesc(name, help, append([]string{labelOfEdge}, labels...), nil)
 }
 
 var (
@@ -107,7 +107,7 @@ func observe(edge *edgev1.EdgeRegistry) { ofEdges.Store(edge.Name, gauges(edge))
 // unobserve takes the metrics of an EdgeRegistry that is gone away.
 func unobserve(name string) {
 	ofEdges.Delete(name)
-	sharedLabels.Delete([2]string{metricEdge, name})
+	sharedLabels.Delete([2]string{labelOfEdge, name})
 }
 
 func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {

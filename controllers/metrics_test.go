@@ -144,12 +144,12 @@ func TestMetricsComeBackWithTheFirstPassAfterARestart(t *testing.T) {
 func TestAnEdgeRegistryThatIsGoneLeavesNothingInTheMetrics(t *testing.T) {
 	g := NewWithT(t)
 	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
-	of := map[string]string{metricEdge: edge.Name}
+	of := map[string]string{labelOfEdge: edge.Name}
 	observe(edge)
 	g.Expect(series(t, metricReady, of)).To(HaveLen(1))
 	unobserve(edge.Name)
 	g.Expect(series(t, metricReady, of)).To(BeEmpty())
-	_, kept := sharedLabels.Load([2]string{metricEdge, edge.Name})
+	_, kept := sharedLabels.Load([2]string{labelOfEdge, edge.Name})
 	g.Expect(kept).To(BeFalse())
 }
 
