@@ -88,11 +88,7 @@ func TestACacheThatStandsStillMisleadsNobody(t *testing.T) {
 						}
 					}()
 					m.Work()
-					select {
-					case <-gate.Reached:
-					default:
-						t.Fatal("the operator was never told of this")
-					}
+					c.await("event", gate.IsReached)
 					<-over
 					m.Work()
 					m.Stop()

@@ -187,5 +187,15 @@ func (g *Gate) Wait() {
 	<-g.opened
 }
 
+// IsReached reports that something is held, or was.
+func (g *Gate) IsReached() bool {
+	select {
+	case <-g.Reached:
+		return true
+	default:
+		return false
+	}
+}
+
 // Open lets everything pass from now on.
 func (g *Gate) Open() { g.final.Do(func() { close(g.opened) }) }

@@ -246,11 +246,7 @@ func TestALostEventIsMadeUpForByTheNextLook(t *testing.T) {
 					}
 				}
 				m.WorkBySchedule(interval, look, func() bool { return slices.Equal(c.Snapshot(), reference.State) })
-				select {
-				case <-lost.Reached:
-				default:
-					t.Fatal("the operator was never told of this")
-				}
+				c.await("event", lost.IsReached)
 				m.Stop()
 				c.Judge(nil)
 			})

@@ -208,7 +208,7 @@ var ofPlatform = []mutant{
 				`return newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())`,
 				`return e.ObjectOld == nil`},
 		},
-		guards: []guard{faults("TestARestoreOfEtcdIsLivedThrough/^copies_made$")},
+		guards: []guard{controllers("TestAnEdgeRegistryThatWentBackIsLookedAt")},
 	},
 	{
 		name:    "watch-without-end",
