@@ -213,8 +213,17 @@ func (r *EdgeRegistryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
 		WatchesRawSource(source.Func(r.startWatches)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles, RateLimiter: newRetries()}).
 		Complete(r)
+}
+
+// retryCap is the longest pause before a pass that failed is made again. By default it is 17 minutes, and reached soon
+// where events about other things have failing passes made: each counts as a failure more.
+const retryCap = time.Minute
+
+// newRetries has the pause after a failure begin as by default, and end at retryCap.
+func newRetries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, retryCap)
 }
 
 // wentBack reports that an older state took the place of a newer one, as after a restore of etcd: whatever was written

@@ -4,14 +4,29 @@
 package controllers
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
+
+func TestAPassThatFailsIsMadeAgainWithinAMinute(t *testing.T) {
+	g := NewWithT(t)
+	retries := newRetries()
+	var pauses []time.Duration
+	for range 100 {
+		pauses = append(pauses, retries.When(reconcile.Request{}))
+	}
+	g.Expect(pauses[:3]).To(Equal([]time.Duration{5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond}))
+	g.Expect(slices.IsSorted(pauses)).To(BeTrue())
+	g.Expect(pauses[99]).To(Equal(time.Minute))
+}
 
 func TestAnEdgeRegistryThatWentBackIsLookedAt(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -57,11 +57,11 @@ func TestTheTroubleOfOneEdgeRegistryIsNotAnothers(t *testing.T) {
 	}
 }
 
-// heal waits until the operator is at rest. Where it waits for a person it looks again after minutes, and an event comes
-// in the place of that timer.
+// heal waits until the operator is at rest: it may pause for a minute before it tries again. Where it waits for a person it
+// looks again after minutes, and an event comes in the place of that timer.
 func (c *Case) heal(m *Manager) {
 	c.T.Helper()
-	c.await("operator that heals", func() bool {
+	c.awaitWithin(2*soon, "operator that heals", func() bool {
 		if c.atRest() {
 			return true
 		}

@@ -72,11 +72,13 @@ var unseen = []struct {
 func forsake(c *Case, how metav1.DeletionPropagation) {
 	c.deleted = append(c.deleted, c.Edge.UID)
 	c.must(c.World.Admin.Delete(c.ctx, c.Edge, client.PropagationPolicy(how)), "delete the EdgeRegistry")
-	c.Reload()
-	finalizers := slices.DeleteFunc(slices.Clone(c.Edge.Finalizers), func(f string) bool { return strings.HasSuffix(f, "/cleanup") })
-	before := c.Edge.DeepCopy()
-	c.Edge.Finalizers = finalizers
-	c.must(c.World.Admin.Patch(c.ctx, c.Edge, client.MergeFrom(before)), "take the finalizer off")
+	// The garbage collector takes its own finalizers off meanwhile.
+	c.must(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		c.Reload()
+		before := c.Edge.DeepCopy()
+		c.Edge.Finalizers = slices.DeleteFunc(c.Edge.Finalizers, func(f string) bool { return strings.HasSuffix(f, "/cleanup") })
+		return c.World.Admin.Patch(c.ctx, c.Edge, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	}), "take the finalizer off")
 	c.await("EdgeRegistry that is gone", func() bool { return !c.Reload() })
 }
 
