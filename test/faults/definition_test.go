@@ -46,7 +46,7 @@ var lastStates = []struct {
 // serves whoever installs the definition again.
 func TestTheDefinitionIsRemovedFirst(t *testing.T) {
 	suite := NewSuite(t, "I2", 1)
-	its := NewOutages(t, env.Options{}).world
+	its := worldOf(t, env.Options{})
 	all := make([]*undefined, len(lastStates))
 	for i, state := range lastStates {
 		all[i] = &undefined{Case: NewCase(t, its, state.workload)}

@@ -117,9 +117,11 @@ func (h *Held) Fault(_ *Call, on func() (*http.Response, error)) (*http.Response
 }
 
 // HasReached reports whether the call is held, or was.
-func (h *Held) HasReached() bool {
+func (h *Held) HasReached() bool { return isClosed(h.Reached) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-h.Reached:
+	case <-c:
 		return true
 	default:
 		return false

@@ -6,7 +6,6 @@ package faults
 import (
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,11 +27,7 @@ func TestTheTroubleOfOneEdgeRegistryIsNotAnothers(t *testing.T) {
 	suite := NewSuite(t, "B4", 8)
 	for _, workload := range []*Workload{Install, Rotate, Delete} {
 		for _, kind := range workload.Reference(t, world).kinds((*Call).Writes) {
-			for _, f := range faultTable {
-				// A deletion does not wait for rights that the operator has not got: garbage collection needs none.
-				if !slices.Contains(troubles, f.name) || (workload == Delete && f.name == "forbidden") {
-					continue
-				}
+			for _, f := range workload.suffers(troubles) {
 				suite.Run(workload.Name+"/"+f.name+" at each "+kind, func(t *testing.T) {
 					c, other := NewCase(t, world, workload), NewCase(t, world, workload)
 					trouble := &trouble{kind: kind, fault: f.fault}

@@ -40,12 +40,18 @@ type waiting struct {
 // NewOutages starts a control plane that ends with the test.
 func NewOutages(t *testing.T, o env.Options) *Outages {
 	t.Helper()
+	return &Outages{t: t, world: worldOf(t, o)}
+}
+
+// worldOf starts a world that is a test's alone, and ends with it.
+func worldOf(t *testing.T, o env.Options) *World {
+	t.Helper()
 	its, err := NewWorld(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(its.Stop)
-	return &Outages{t: t, world: its}
+	return its
 }
 
 // Join begins a case, when the control plane works.

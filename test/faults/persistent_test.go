@@ -24,11 +24,7 @@ func TestAFaultThatLastsIsToldAndHealsByItself(t *testing.T) {
 	for _, workload := range []*Workload{Install, Rotate, Role, Delete} {
 		reference := workload.Reference(t, world)
 		for _, kind := range reference.kinds(anyCall) {
-			for _, f := range faultTable {
-				// A deletion does not wait for rights that the operator has not got: garbage collection needs none.
-				if !slices.Contains(lasting, f.name) || (workload == Delete && f.name == "forbidden") {
-					continue
-				}
+			for _, f := range workload.suffers(lasting) {
 				suite.Run(workload.Name+"/"+f.name+" at each "+kind, func(t *testing.T) {
 					c := NewCase(t, world, workload)
 					lasts := true
@@ -54,6 +50,14 @@ func TestAFaultThatLastsIsToldAndHealsByItself(t *testing.T) {
 			}
 		}
 	}
+}
+
+// suffers are the faults of some names that hold a workload up. A deletion does not wait for rights that the operator has
+// not got: garbage collection needs none.
+func (w *Workload) suffers(names []string) []namedFault {
+	return slices.DeleteFunc(slices.Clone(faultTable), func(f namedFault) bool {
+		return !slices.Contains(names, f.name) || (w == Delete && f.name == "forbidden")
+	})
 }
 
 // kinds are the chosen requests of a run, each once: signatures without #k.

@@ -19,11 +19,7 @@ var copied = &Workload{Name: "copies made", Prepare: inviteCopies, Steps: []func
 // happened.
 func TestARestoreOfEtcdIsLivedThrough(t *testing.T) {
 	suite := NewSuite(t, "F2", 8)
-	its, err := NewWorld(t.Context(), env.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(its.Stop)
+	its := worldOf(t, env.Options{})
 	for _, workload := range []*Workload{Install, Rotate, copied, Delete} {
 		moments := []string{""}
 		for _, call := range workload.writes(t) {

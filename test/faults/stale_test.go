@@ -88,7 +88,7 @@ func TestACacheThatStandsStillMisleadsNobody(t *testing.T) {
 						}
 					}()
 					m.Work()
-					c.await("event", gate.IsReached)
+					c.await("event", gate.HasReached)
 					<-over
 					m.Work()
 					m.Stop()

@@ -187,15 +187,8 @@ func (g *Gate) Wait() {
 	<-g.opened
 }
 
-// IsReached reports that something is held, or was.
-func (g *Gate) IsReached() bool {
-	select {
-	case <-g.Reached:
-		return true
-	default:
-		return false
-	}
-}
+// HasReached reports whether something is held, or was.
+func (g *Gate) HasReached() bool { return isClosed(g.Reached) }
 
 // Open lets everything pass from now on.
 func (g *Gate) Open() { g.final.Do(func() { close(g.opened) }) }

@@ -248,7 +248,7 @@ func TestALostEventIsMadeUpForByTheNextLook(t *testing.T) {
 					}
 				}
 				m.WorkBySchedule(interval, look, func() bool { return slices.Equal(c.Snapshot(), reference.State) })
-				c.await("event", lost.IsReached)
+				c.await("event", lost.HasReached)
 				m.Stop()
 				c.Judge(nil)
 			})
