@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,8 +36,11 @@ type Case struct {
 	// Told is all text that the operator wrote where no token belongs: logs, errors, events.
 	Told *Text
 
-	ctx   context.Context
-	lives []*Wire
+	ctx context.Context
+	// account is the operator's, in its namespace, and operator how lives authenticate as it.
+	account  string
+	operator *rest.Config
+	lives    []*Wire
 	// begun is how many lives ended before the workload began.
 	begun int
 	// step is the next step of the workload.
@@ -53,6 +57,7 @@ func NewCase(t *testing.T, world *World, workload *Workload) *Case {
 	name := fmt.Sprintf("case-%04d", world.cases.Add(1))
 	c := &Case{
 		T: t, World: world, Workload: workload, ctx: t.Context(), Told: &Text{},
+		account: operatorAccount, operator: world.Operator,
 		Clock: clocktesting.NewFakePassiveClock(time.Now()),
 		Edge: &edgev1.EdgeRegistry{
 			ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -14,6 +14,7 @@
 //	world.go       the control plane, the platform and the admin's eyes, shared by all cases
 //	outages.go     what happens to a control plane as a whole
 //	workload.go    what the operator is asked to do
+//	rights.go      what the operator of a case may do, where that is less than config/ gives it
 //	case.go        one EdgeRegistry with one perturbation, and its incarnations
 //	life.go        the direct driver: serial passes, made at once, by a clock that is stepped
 //	manager.go     the manager driver: the same reconciler with its caches, queue and watches

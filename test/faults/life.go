@@ -45,7 +45,7 @@ func (c *Case) NewLife(plan Plan) *Life {
 	life.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, Recorder: recorder{c.Told}, DialContext: c.World.OpenShift.DialContext,
 	}
-	c.must(life.Connect(life.Wrap(c.World.Operator)), "ready the reconciler")
+	c.must(life.Connect(life.Wrap(c.operator)), "ready the reconciler")
 	c.lives = append(c.lives, life.Wire)
 	return life
 }
@@ -66,7 +66,7 @@ func (l *Life) Run() {
 		if l.Dead() {
 			return
 		}
-		if err == nil && (wait == 0 || wait >= restful) && l.c.atRest() {
+		if l.isDone(wait, err) {
 			if !l.c.ask() {
 				return
 			}
@@ -81,6 +81,12 @@ func (l *Life) Run() {
 		l.c.pause(time.Duration(min(tries, patience)) * 2 * often)
 		l.c.Clock.SetTime(l.c.Clock.Now().Add(wait))
 	}
+}
+
+// isDone reports whether the last step is done and nothing is left to do, by how a pass ended.
+func (l *Life) isDone(wait time.Duration, err error) bool {
+	l.c.T.Helper()
+	return err == nil && (wait == 0 || wait >= restful) && l.c.atRest()
 }
 
 // expectAnother fails where the queue would not bring another pass, of an incarnation that is not done. This driver makes

@@ -43,6 +43,8 @@ var masks = []struct {
 		regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), with("TIME")},
 	{"the name of the case",
 		regexp.MustCompile(`case-\d+`), with("NAME")},
+	{"the account of an operator that has one of its own",
+		regexp.MustCompile(`\bNAME-operator\b`), with(operatorAccount)},
 	{"its private Route",
 		regexp.MustCompile(`\broute-\d+`), with("ROUTE")},
 	{"the name of an anchor: a token that was lost leaves a gap in the numbers",

@@ -45,6 +45,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"K1":      {quick: 72, all: 411},
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 4, all: 48},
+	"M":       {quick: 11, all: 79},
 	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},
 }

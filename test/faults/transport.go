@@ -326,13 +326,16 @@ func decode(body []byte, into runtime.Object) error {
 }
 
 // nameIn is the name of the object that a body holds, or empty.
-func nameIn(body []byte) string {
+func nameIn(body []byte) string { return metadataIn(body).GetName() }
+
+// metadataIn is that of the object that a body holds, or empty.
+func metadataIn(body []byte) metav1.Object {
 	if object, _, err := protobufs.Decode(body, nil, nil); err == nil {
 		if accessor, err := meta.Accessor(object); err == nil {
-			return accessor.GetName()
+			return accessor
 		}
 	}
 	partial := &metav1.PartialObjectMetadata{}
 	_ = json.Unmarshal(body, partial)
-	return partial.Name
+	return partial
 }

@@ -35,7 +35,7 @@ var (
 
 func inviteProject(c *Case) {
 	c.must(c.World.Admin.Create(c.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Project()}}), "make the project")
-	c.must(c.World.Invite(c.ctx, c.Project(), "edge-registry-project"), "invite")
+	c.must(c.World.Invite(c.ctx, c.account, c.Project(), "edge-registry-project"), "invite")
 }
 
 // theWhole are the effects of making all objects of an EdgeRegistry.

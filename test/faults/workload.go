@@ -74,7 +74,7 @@ func (c *Case) inviteCopiesTo(namespace string) {
 	c.T.Helper()
 	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	c.must(c.World.Admin.Create(c.ctx, target), "make the namespace for copies")
-	c.must(c.World.Invite(c.ctx, target.Name, "edge-registry-copy-target"), "invite")
+	c.must(c.World.Invite(c.ctx, c.account, target.Name, "edge-registry-copy-target"), "invite")
 	c.bystander(target.Name)
 }
 
@@ -125,6 +125,6 @@ func deleteEdge(c *Case) {
 // createAnew makes the EdgeRegistry again, with the same name and for the same project, whose owner invites it.
 func createAnew(c *Case) {
 	c.awaitCollected()
-	c.must(c.World.Invite(c.ctx, c.Project(), "edge-registry-project"), "invite")
+	c.must(c.World.Invite(c.ctx, c.account, c.Project(), "edge-registry-project"), "invite")
 	c.Create()
 }

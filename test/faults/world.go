@@ -15,7 +15,6 @@ import (
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	routev1 "github.com/openshift/api/route/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -206,26 +205,21 @@ func (w *World) accepts(ctx context.Context, token credential.Token) bool {
 	return w.Admin.Create(ctx, review) == nil && review.Status.Authenticated
 }
 
-// Invite has the owner of a namespace bind one of the shipped roles to the operator, and returns when that counts.
-func (w *World) Invite(ctx context.Context, namespace, clusterRole string) error {
+// Invite has the owner of a namespace bind one of the shipped roles to an account of the operator, and returns when that
+// counts.
+func (w *World) Invite(ctx context.Context, account, namespace, clusterRole string) error {
 	err := w.Admin.Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "invitation"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorAccount}},
+		Subjects:   []rbacv1.Subject{operatorSubject(account)},
 	})
 	if err != nil {
 		return fmt.Errorf("invite the operator to %s: %w", namespace, err)
 	}
-	err = wait.PollUntilContextTimeout(ctx, often, soon, true, func(ctx context.Context) (bool, error) {
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               "system:serviceaccount:" + operatorNamespace + ":" + operatorAccount,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "create", Resource: "secrets"},
-		}}
-		err := w.Admin.Create(ctx, review)
-		return review.Status.Allowed, err
-	})
-	if err != nil {
-		return fmt.Errorf("wait for the invitation to %s: %w", namespace, err)
-	}
-	return nil
+	return w.awaitRight(ctx, account, right{Namespace: namespace, Verb: "create", Resource: "secrets"}, true)
+}
+
+// operatorSubject is an account in the operator's namespace.
+func operatorSubject(account string) rbacv1.Subject {
+	return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: account}
 }
