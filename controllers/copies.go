@@ -275,9 +275,11 @@ func (r *EdgeRegistryReconciler) mayHoldCopy(s *scope, namespace string) bool {
 	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != s.project && !reservedProject(namespace, r.Namespace)
 }
 
-// werePublished reports that both Secrets were up to date when the status was written, whatever
-// became of their copies.
+// werePublished reports that both Secrets were up to date when the status was written, or would be but for somebody who
+// alters them each time, and whatever became of their copies.
 func werePublished(edge *edgev1.EdgeRegistry) bool {
 	c := meta.FindStatusCondition(edge.Status.Conditions, edgev1.SecretsPublished)
-	return c != nil && slices.Contains([]string{edgev1.ReasonPublished, edgev1.ReasonCopiesPending, edgev1.ReasonCopiesFailed}, c.Reason)
+	return c != nil && slices.Contains([]string{
+		edgev1.ReasonPublished, edgev1.ReasonCopiesPending, edgev1.ReasonCopiesFailed, edgev1.ReasonContested,
+	}, c.Reason)
 }

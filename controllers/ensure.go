@@ -32,9 +32,12 @@ import (
 func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, live client.Object) (client.Object, error) {
 	own(desired, s.edge)
 	if isNil(live) {
+		if err := r.mayRepair(s, desired, nil); err != nil {
+			return nil, err
+		}
 		created, err := r.create(ctx, s, desired)
 		if err == nil {
-			s.noteRepair(desired, r.describe(desired), "was gone and is made again")
+			r.noteRepair(s, desired, "was gone and is made again")
 		}
 		if !apierrors.IsAlreadyExists(err) {
 			return created, err
@@ -56,13 +59,16 @@ func (r *EdgeRegistryReconciler) ensure(ctx context.Context, s *scope, desired, 
 		return nil, beingDeleted(r.describe(live), live)
 	}
 	if mustReplace(desired, live) {
+		if err := r.mayRepair(s, desired, live); err != nil {
+			return nil, err
+		}
 		if err := r.rehearse(ctx, desired); err != nil {
 			return nil, err
 		}
 		if err := r.remove(ctx, s, live); err != nil {
 			return nil, err
 		}
-		s.noteRepair(desired, r.describe(desired), "was altered in a way that cannot be mended in place, and is made anew")
+		r.noteRepair(s, desired, "was altered in a way that cannot be mended in place, and is made anew")
 		return r.create(ctx, s, desired)
 	}
 	return r.repair(ctx, s, desired, live)
@@ -117,6 +123,9 @@ func (r *EdgeRegistryReconciler) repair(ctx context.Context, s *scope, desired, 
 	if contains(have, want.Object) && !surplus {
 		return live, nil
 	}
+	if err := r.mayRepair(s, desired, live); err != nil {
+		return nil, err
+	}
 	if surplus {
 		if err := r.upgradeOwnership(ctx, live); err != nil {
 			return nil, err
@@ -129,7 +138,7 @@ func (r *EdgeRegistryReconciler) repair(ctx context.Context, s *scope, desired, 
 		return nil, fmt.Errorf("apply %s: %w", r.describe(desired), err)
 	}
 	s.wrote = true
-	s.noteRepair(desired, r.describe(desired), "was altered and is repaired")
+	r.noteRepair(s, desired, "was altered and is repaired")
 	object := desired.DeepCopyObject().(client.Object)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(want.Object, object); err != nil {
 		return nil, fmt.Errorf("read the answer about %s: %w", r.describe(desired), err)
@@ -189,10 +198,11 @@ func (r *EdgeRegistryReconciler) describe(object client.Object) string {
 	return fmt.Sprintf("%s %q in %s %q", kind, object.GetName(), where, object.GetNamespace())
 }
 
-// noteRepair tells that an object had to be mended, unless the pass has a cause of its own to write.
-func (s *scope) noteRepair(about client.Object, object, what string) {
-	if s.established && !s.changing {
-		s.notes = append(s.notes, note{edgev1.ReasonRepaired, object + " " + what, about})
+// noteRepair tells and counts that an object had to be mended, unless the pass has a cause of its own to write.
+func (r *EdgeRegistryReconciler) noteRepair(s *scope, object client.Object, what string) {
+	if s.repairs() {
+		s.notes = append(s.notes, note{edgev1.ReasonRepaired, r.describe(object) + " " + what, object})
+		r.countRepair(s, r.describe(object))
 	}
 }
 

@@ -71,6 +71,7 @@ func (r *EdgeRegistryReconciler) requestToken(ctx context.Context, s *scope, l *
 // take makes a new token the one that the Secrets are to carry.
 func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anchor *corev1.Secret, why cause) {
 	l.token = fresh
+	l.token.replaces = why
 	s.changing = true
 	r.remember(s, l, func(m *memory) {
 		*m = memory{mintedAt: s.now, refusalMintedAt: m.refusalMintedAt}

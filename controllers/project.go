@@ -60,6 +60,10 @@ func (r *EdgeRegistryReconciler) prepareProject(ctx context.Context, s *scope) (
 // requestProject asks for the project as a user would, so that the cluster's project template
 // applies: it binds admin in the new project to the operator, and may add quotas and policies.
 func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (*corev1.Namespace, error) {
+	project := fmt.Sprintf("project %q", s.project)
+	if err := r.contested(s, project, "was deleted again"); err != nil {
+		return nil, err
+	}
 	// What follows cannot be undone by the operator, so it is not done for an EdgeRegistry that is gone.
 	if err := r.stillWanted(ctx, s); err != nil {
 		return nil, err
@@ -88,7 +92,10 @@ func (r *EdgeRegistryReconciler) requestProject(ctx context.Context, s *scope) (
 	}
 	if err == nil {
 		s.wrote = true
-		s.notes = append(s.notes, note{reason: edgev1.ReasonProjectRequested, message: fmt.Sprintf("requested project %q", s.project)})
+		s.notes = append(s.notes, note{reason: edgev1.ReasonProjectRequested, message: "requested " + project})
+		if s.repairs() {
+			r.countRepair(s, project)
+		}
 	}
 	namespace := &corev1.Namespace{}
 	if err := r.Get(ctx, client.ObjectKey{Name: s.project}, namespace); err != nil {
@@ -264,6 +271,8 @@ func (r *EdgeRegistryReconciler) insideProject(run func(context.Context, *scope)
 			return done{}, uncounted
 		case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 			return done{}, stalled(edgev1.ReasonQuotaExceeded, "a quota of project %q refuses what the operator needs: %s", s.project, oneLine(err))
+		case apierrors.IsForbidden(err) && ofTheInstallation(err):
+			return done{}, stalled(edgev1.ReasonRequestFailed, "the operator lacks a right that it is installed with: apply config/default again; refused was: %s", oneLine(err))
 		case apierrors.IsForbidden(err) && !lacksRight(err):
 			return done{}, stalled(edgev1.ReasonRequestFailed, "an admission rule of the cluster refuses what the operator needs: %s", oneLine(err))
 		case apierrors.IsForbidden(err):
@@ -275,6 +284,12 @@ func (r *EdgeRegistryReconciler) insideProject(run func(context.Context, *scope)
 			return result, err
 		}
 	}
+}
+
+// ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, and to name an
+// EdgeRegistry as an owner.
+func ofTheInstallation(err error) bool {
+	return strings.Contains(err.Error(), `cannot get resource "namespaces"`) || strings.Contains(err.Error(), "cannot set blockOwnerDeletion")
 }
 
 // lacksRight tells a refusal for want of a right, by the words of the API server's authorisation,

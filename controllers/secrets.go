@@ -133,18 +133,29 @@ func (s *scope) secretSpec(l *login) edgev1.SecretSpec {
 // publish writes a Secret in the project, and with it the list of the namespaces that may hold a copy.
 func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publication) error {
 	live := s.live.secrets[p.secret]
-	s.changing = s.changing || (live != nil && !slices.Equal(p.copies.holders, r.copiedTo(s, live)))
+	s.changing = s.changing || (live != nil && !slices.Equal(p.copies.holders, r.copiedTo(s, live)) && !s.lostList(p, live))
 	setCopiedTo(p.desired, p.copies.holders)
-	succeeds := p.token.fresh && live != nil && live.Annotations[anchorUIDAnnotation] != p.desired.Annotations[anchorUIDAnnotation]
+	carried := live != nil && live.Annotations[anchorUIDAnnotation] == p.desired.Annotations[anchorUIDAnnotation]
 	written, err := r.ensure(ctx, s, p.desired, live)
 	if err != nil {
 		return err
 	}
-	if succeeds {
+	if p.token.fresh && !carried && live != nil {
 		countRotation(p.role)
+	}
+	if p.token.fresh && !carried && p.token.replaces.undone && s.established {
+		r.countRepair(s, tokenName(s, p.login))
 	}
 	s.live.secrets[p.secret] = written.(*corev1.Secret)
 	return nil
+}
+
+// lostList reports that somebody took away the list of the namespaces that hold a copy, by the status.
+func (s *scope) lostList(p *publication, live *corev1.Secret) bool {
+	_, listed := live.Annotations[copiedToAnnotation]
+	return !listed && slices.ContainsFunc(s.edge.Status.Secrets, func(known edgev1.SecretStatus) bool {
+		return known.Role == p.secretRole && known.Copies != nil && known.Copies.Synced > 0
+	})
 }
 
 // handledRotation is the request for rotation that the token of a login answers.

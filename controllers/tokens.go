@@ -26,6 +26,8 @@ type issuedToken struct {
 	generation int64
 	// fresh: it was minted in this pass, and no Secret carries it yet.
 	fresh bool
+	// replaces is why it was minted.
+	replaces cause
 }
 
 // cause is why a login needs another token. The zero value is none.
@@ -34,14 +36,16 @@ type cause struct {
 	name, text string
 	// kept: the token in use works, and stays in use until its successor is proven.
 	kept bool
+	// undone: somebody took away or altered what the operator made.
+	undone bool
 }
 
 var (
-	causeUnpublished   = cause{name: "Unpublished", text: "no token was published"}
-	causeEmptied       = cause{name: "Altered", text: "the Secret was emptied or altered"}
-	causeAltered       = cause{name: "Altered", text: "the Secret was altered"}
-	causeAnchorDeleted = cause{name: "AnchorDeleted", text: "its anchor was deleted"}
-	causeAccountAnew   = cause{name: "ServiceAccountAnew", text: "the service account was made anew"}
+	causeUnpublished   = cause{name: "Unpublished", text: "no token was published", undone: true}
+	causeEmptied       = cause{name: "Altered", text: "the Secret was emptied or altered", undone: true}
+	causeAltered       = cause{name: "Altered", text: "the Secret was altered", undone: true}
+	causeAnchorDeleted = cause{name: "AnchorDeleted", text: "its anchor was deleted", undone: true}
+	causeAccountAnew   = cause{name: "ServiceAccountAnew", text: "the service account was made anew", undone: true}
 	causeInvalidated   = cause{name: "Invalidated", text: "the cluster invalidated it, since nobody had used it for a year"}
 	causeRefused       = cause{name: "Refused", text: "the API server does not accept it any more"}
 	causeHost          = cause{name: "HostChanged", text: "the host changed"}
@@ -98,6 +102,11 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	if (why == cause{}) {
 		return nil
 	}
+	if why.undone {
+		if err := r.contested(s, tokenName(s, l), "has to be replaced again, because "+why.text); err != nil {
+			return err
+		}
+	}
 	// An operator that died after it published the token may not have come to its mark.
 	if err := r.markCurrent(ctx, s, l); err != nil {
 		return err
@@ -111,6 +120,11 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	}
 	r.take(s, l, fresh, anchor, why)
 	return nil
+}
+
+// tokenName is what messages call the token of a login.
+func tokenName(s *scope, l *login) string {
+	return fmt.Sprintf("the token of %s in project %q", l.account, s.project)
 }
 
 // together is one wait for all that wait.

@@ -79,6 +79,8 @@ const (
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonConflict (stalled): an object of the name that the operator needs exists, and is not this EdgeRegistry's.
 	ReasonConflict = "Conflict"
+	// ReasonContested (stalled): somebody alters or deletes an object each time that the operator repairs it.
+	ReasonContested = "Contested"
 )
 
 // Reasons of RegistryExposed.

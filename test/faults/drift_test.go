@@ -30,6 +30,12 @@ var (
 	unlabelled = func(o client.Object) { o.SetLabels(nil) }
 )
 
+// Drifts that are spoken of elsewhere: the first counts only where something depends on the UID.
+const (
+	madeAnewAsItWas = "is made anew as it was"
+	takenOver       = "is taken over by another manager"
+)
+
 // drifts are what somebody does to an object of the operator's, and the effects of one pass that mends it.
 var drifts = []struct {
 	how   string
@@ -38,9 +44,9 @@ var drifts = []struct {
 	costs func(part) []string
 }{
 	{"is deleted", every, func(c *Case, p part) { p.remove(c) }, whole},
-	{"is made anew as it was", kinds("binding", "Secret", "copy"), remade(func(client.Object) {}), inPlace},
-	{"is made anew as it was", kinds("anchor"), remade(func(client.Object) {}), tokenAnew},
-	{"is made anew as it was", kinds("account"), remade(func(client.Object) {}), func(p part) []string {
+	{madeAnewAsItWas, kinds("binding", "Secret", "copy"), remade(func(client.Object) {}), inPlace},
+	{madeAnewAsItWas, kinds("anchor"), remade(func(client.Object) {}), tokenAnew},
+	{madeAnewAsItWas, kinds("account"), remade(func(client.Object) {}), func(p part) []string {
 		return slices.DeleteFunc(p.whole(), func(effect string) bool { return effect == p.effect("create") })
 	}},
 	{"loses its labels", every, edited(unlabelled), inPlace},
@@ -58,7 +64,7 @@ var drifts = []struct {
 	{"holds garbage", kinds("copy"), edited(spoil), inPlace},
 	{"holds garbage for good", kinds("Secret"), edited(spoilForGood), func(p part) []string { return append(madeAnew(p), p.anotherToken()...) }},
 	{"holds garbage for good", kinds("copy"), edited(spoilForGood), madeAnew},
-	{"is taken over by another manager", every, takeOver, inPlace},
+	{takenOver, every, takeOver, inPlace},
 }
 
 func edited(change func(client.Object)) func(*Case, part) {

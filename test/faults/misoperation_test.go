@@ -93,6 +93,15 @@ var beginnings = []struct {
 	{"all set to others", func(topic int) string { return topics[topic].other }},
 }
 
+// staged is an EdgeRegistry whose fields are given values.
+func staged(what string, patch func(topic int) string) *Workload {
+	return &Workload{Name: what, Prepare: stage, Steps: []func(*Case){func(c *Case) {
+		for i := range topics {
+			c.patchSpec(patch(i))
+		}
+	}}}
+}
+
 // K4: a mistake is told, and costs nobody the token that he has. Once it is taken back, nothing of it is left.
 func TestAMistakeThatIsTakenBackLeavesNothing(t *testing.T) {
 	const passes = 3
@@ -100,11 +109,7 @@ func TestAMistakeThatIsTakenBackLeavesNothing(t *testing.T) {
 	for _, b := range beginnings {
 		for _, m := range mistakes {
 			suite.Run(b.what+"/"+m.what, func(t *testing.T) {
-				c := NewCase(t, world, &Workload{Name: b.what, Prepare: stage, Steps: []func(*Case){func(c *Case) {
-					for i := range topics {
-						c.patchSpec(b.patch(i))
-					}
-				}}})
+				c := NewCase(t, world, staged(b.what, b.patch))
 				if m.prepare != nil {
 					m.prepare(c)
 				}

@@ -45,6 +45,16 @@ var ofObjects = []mutant{
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$"), controllers("TestCopiesOfATargetThatIsTakenOffAreRemoved")},
 	},
 	{
+		name:    "rival-answered-without-end",
+		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`	if left >= 1 {`,
+				`	if left >= 0 {`},
+		},
+		guards: []guard{faults("TestARivalIsNotAnsweredWithoutEnd/^the_copy")},
+	},
+	{
 		name:    "foreign-copy-deleted",
 		pattern: "what belongs to others is deleted by its name",
 		edits: []edit{
