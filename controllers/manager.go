@@ -82,12 +82,13 @@ func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Opt
 	return nil
 }
 
-// tuned leaves it to the API server to say how much is too much, by its priority and fairness, and has no watch last
-// for ever.
+// tuned leaves it to the API server to say how much is too much, by its priority and fairness, has no watch last for
+// ever, and lets no error repeat a token.
 func tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
 	config.Wrap(boundWatches)
+	config.Wrap(withoutRepeats)
 	return config
 }
 
