@@ -8,6 +8,7 @@
 //
 //	transport.go   numbers and names each request of an incarnation, lets a plan decide on it, and fences the dead
 //	fault.go       what can become of a request, and plans of when
+//	echo.go        what gives a token away that a request carries, or is answered with
 //	relay.go       what stands between the API server and a watch
 //	stream.go      what can become of the events of a watch, and where a cache may begin
 //	fragile.go     a watch that breaks when it would tell of something
@@ -28,6 +29,7 @@
 //	snapshot.go    the end state, without what differs from run to run: the masks
 //	journal.go     every version of every object, as an admin's watches saw it, in the order of the API server
 //	invariants.go  what holds of each version, and of each change; of tokens in invariants_tokens.go
+//	sinks.go       where no token may show, besides
 //	ledger.go      every token that the API server issued, by its audit log
 //
 // A suite is a test in a file of its own, and a table; suite.go counts its cases against its floor.

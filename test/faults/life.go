@@ -36,6 +36,8 @@ type Life struct {
 	c *Case
 	// Patience is how many passes it may need until it is at rest, for each step.
 	Patience int
+	// Panics: a pass may panic. It is told then as the queue would tell it, and another follows.
+	Panics bool
 }
 
 // NewLife makes an incarnation that knows nothing of those before.
@@ -103,7 +105,10 @@ func (l *Life) expectAnother(wait time.Duration, err error) {
 func (l *Life) Pass() (wait time.Duration, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			l.c.T.Errorf("a pass panicked: %v\n%s", cause, debug.Stack())
+			if !l.Panics {
+				l.c.T.Errorf("a pass panicked: %v\n%s", cause, debug.Stack())
+			}
+			l.c.Told.Println(fmt.Sprintf("Observed a panic: %v %#v\n%s", cause, cause, debug.Stack()))
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()

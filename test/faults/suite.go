@@ -46,6 +46,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"K1":      {quick: 72, all: 411},
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 4, all: 48},
+	"L":       {quick: 6, all: 194},
 	"M":       {quick: 11, all: 79},
 	"N":       {quick: 11, all: 40},
 	"S14":     {quick: 8, all: 8},
