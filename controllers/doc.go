@@ -25,5 +25,6 @@
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
 // live from the API server; watches only wake it (wakers.go, streams.go), but for a few platform
 // objects (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
-// alone. What ca.crt holds over time is in ca.go, and how the registry's host is reached in reach.go.
+// alone, and not without a pause where somebody undoes that each time (rivals.go). What ca.crt holds over time is in
+// ca.go, and how the registry's host is reached in reach.go. No error may repeat a token (repeats.go).
 package controllers
