@@ -112,6 +112,20 @@ var ofObjects = []mutant{
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^no-op$")},
 	},
 	{
+		name:    "status-written-each-pass",
+		pattern: "an operator at rest writes what is there",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+`,
+				`	_ = equality.Semantic
+`},
+		},
+		guards: []guard{sampled("TestAStateThatDoesNotChangeCausesNoWrite")},
+	},
+	{
 		name:    "labels-never-removed",
 		pattern: "a merge adds and never removes",
 		edits: []edit{

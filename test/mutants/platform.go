@@ -61,6 +61,18 @@ var ofPlatform = []mutant{
 		guards: []guard{controllers("TestWhileNothingVerifiesTheLastGoodCAStays")},
 	},
 	{
+		name:    "refusal-taken-for-absence",
+		pattern: "what may not be read counts as what is not there",
+		edits: []edit{
+			{"controllers/candidates.go",
+				`	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read ConfigMap %s/%s: %w", configManagedNamespace`,
+				`	if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("read ConfigMap %s/%s: %w", configManagedNamespace`},
+		},
+		guards: []guard{faults("TestARightThatIsMissingIsToldByNameAndHealsByItself/^install$")},
+	},
+	{
 		name:    "ca-found-once",
 		pattern: "a change of the source is not seen",
 		edits: []edit{

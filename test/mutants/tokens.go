@@ -87,6 +87,16 @@ var ofTokens = []mutant{
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
 	{
+		name:    "refusal-repeats-the-request",
+		pattern: "what others say is told unseen",
+		edits: []edit{
+			{"controllers/repeats.go",
+				`if response.StatusCode < http.StatusBadRequest {`,
+				`if response.StatusCode > 0 {`},
+		},
+		guards: []guard{faults("TestATokenInHandShowsNowhere/^install$/^forbidden")},
+	},
+	{
 		name:    "unproven-successor",
 		pattern: "a thing that works is given up for one that may not",
 		edits: []edit{
