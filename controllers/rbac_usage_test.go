@@ -167,6 +167,8 @@ func provokeSearchForCA(t *testing.T, edge *edgev1.EdgeRegistry) {
 type shortfall struct {
 	// reason and message of Ready: the message names the call that was refused.
 	reason, message string
+	// remedy is what the message has a person do, where it can be said.
+	remedy string
 	// refused is a request that the API server refuses; the log tells of it.
 	refused string
 	// prepare turns a knob before the operator starts, and spec says what the EdgeRegistry asks for.
@@ -176,7 +178,10 @@ type shortfall struct {
 	check func(*testing.T, *trial, *edgev1.EdgeRegistry)
 }
 
-const cannot = "cannot get resource "
+const (
+	cannot    = "cannot get resource "
+	reinstall = "apply config/default again"
+)
 
 var shortfalls = map[string]shortfall{
 	"edgeregistries of edge-registry-manager-role in the cluster": {
@@ -184,9 +189,9 @@ var shortfalls = map[string]shortfall{
 	"edgeregistries/status of edge-registry-manager-role in the cluster": {
 		reason: edgev1.ReasonPending, refused: `PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/.*/status`},
 	"edgeregistries/finalizers of edge-registry-manager-role in the cluster": {
-		reason: edgev1.ReasonRequestFailed, message: "cannot set blockOwnerDeletion"},
+		reason: edgev1.ReasonRequestFailed, message: "cannot set blockOwnerDeletion", remedy: reinstall},
 	"namespaces of edge-registry-manager-role in the cluster": {
-		reason: edgev1.ReasonRightsMissing, message: cannot + `"namespaces"`},
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"namespaces"`, remedy: reinstall},
 	"proxies of edge-registry-manager-role in the cluster": {
 		reason: edgev1.ReasonRequestFailed, message: cannot + `"proxies"`,
 		prepare: func(t *testing.T) {
@@ -271,7 +276,7 @@ func TestWithoutAnyOneRuleSomethingFails(t *testing.T) {
 			g.Eventually(func(g Gomega) {
 				ready := condition(t, edge, edgev1.Ready)
 				g.Expect(ready.Reason).To(Equal(want.reason), ready.Message)
-				g.Expect(ready.Message).To(ContainSubstring(want.message))
+				g.Expect(ready.Message).To(And(ContainSubstring(want.message), ContainSubstring(want.remedy)))
 				if want.refused != "" {
 					g.Expect(run.refusals()).To(ContainElement(MatchRegexp(want.refused)))
 				}
