@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
@@ -74,8 +76,8 @@ func (p part) latest(c *Case) part {
 	return p
 }
 
-// H2: somebody who undoes each repair is answered ten times and then every five minutes, is told of, keeps the operator
-// from nothing else, and loses once he stops.
+// H2: somebody who undoes each repair is answered ten times and then every five minutes, is told of, and loses once he
+// stops.
 func TestARivalIsNotAnsweredWithoutEnd(t *testing.T) {
 	suite := NewSuite(t, "H2", 10)
 	for _, p := range parts {
@@ -100,8 +102,32 @@ func TestARivalIsNotAnsweredWithoutEnd(t *testing.T) {
 				c.judgeBack(resting, counted(slices.Repeat(d.costs(p), atOnce+2)), append(slices.Clone(deed), "S1")...)
 			})
 		}
+		if !p.is("anchor") {
+			suite.Run(p.what+" is deleted under the eyes of a manager", func(t *testing.T) { fightAManager(t, p) })
+		}
 	}
 	suite.Run("the project is deleted", fightForTheProject)
+}
+
+// fightAManager has a part deleted as soon as it is there, whose events bring the passes, until the operator says that this
+// is contested.
+func fightAManager(t *testing.T, p part) {
+	c := NewCase(t, world, resting)
+	c.NewManager(nil).Watching()
+	deleted := 0
+	c.await("pause of the repairs", func() bool {
+		object := p.empty.DeepCopyObject().(client.Object)
+		object.SetNamespace(p.key(c).Namespace)
+		object.SetName(p.key(c).Name)
+		if c.World.Admin.Delete(c.ctx, object) == nil {
+			deleted++
+		}
+		return strings.Contains(c.standing(), fmt.Sprintf("after the operator repaired it %d times", atOnce))
+	})
+	if deleted != atOnce+1 {
+		t.Errorf("it was made again %d times, and not %d", deleted-1, atOnce)
+	}
+	c.expectContested(p)
 }
 
 // expectContested fails unless Ready tells of a rival over a part.
