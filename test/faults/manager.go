@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -128,6 +129,19 @@ func (m *Manager) End() {
 
 // Ended is closed when the incarnation has ended, by itself or not.
 func (m *Manager) Ended() <-chan struct{} { return m.done }
+
+// Informed waits until the incarnation is told of the latest change of the EdgeRegistry, which may be its own.
+func (m *Manager) Informed() {
+	m.c.T.Helper()
+	m.c.await("news of the latest change", func() bool {
+		known := &edgev1.EdgeRegistry{}
+		err := m.Edges.Get(m.c.ctx, client.ObjectKeyFromObject(m.c.Edge), known)
+		if m.c.Reload() {
+			return err == nil && known.ResourceVersion == m.c.Edge.ResourceVersion
+		}
+		return apierrors.IsNotFound(err)
+	})
+}
 
 // Watching waits until the incarnation is told of everything, where there is an EdgeRegistry to be told of.
 func (m *Manager) Watching() {

@@ -97,6 +97,7 @@ func (w *Workload) told(t *testing.T, world *World) []string {
 		m.Watching()
 		stream.Arm()
 		m.Work()
+		m.Informed()
 		m.Stop()
 		w.known.told = slices.DeleteFunc(slices.Sorted(slices.Values(told)), func(signature string) bool {
 			return c.route != "" && w.known.reference.isBetween(signature)
