@@ -201,8 +201,9 @@ func (r *EdgeRegistryReconciler) describe(object client.Object) string {
 // noteRepair tells and counts that an object had to be mended, unless the pass has a cause of its own to write.
 func (r *EdgeRegistryReconciler) noteRepair(s *scope, object client.Object, what string) {
 	if s.repairs() {
-		s.notes = append(s.notes, note{edgev1.ReasonRepaired, r.describe(object) + " " + what, object})
-		r.countRepair(s, r.describe(object))
+		name := r.describe(object)
+		s.notes = append(s.notes, note{edgev1.ReasonRepaired, name + " " + what, object})
+		r.countRepair(s, name)
 	}
 }
 

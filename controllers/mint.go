@@ -40,7 +40,7 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, w
 		return issuedToken{}, nil, fmt.Errorf("the token minted for service account %q in project %q is of another kind than was asked for", l.account, s.project)
 	}
 	countMint(l.role, why)
-	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true}, anchor, nil
+	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
 }
 
 // anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
@@ -71,7 +71,6 @@ func (r *EdgeRegistryReconciler) requestToken(ctx context.Context, s *scope, l *
 // take makes a new token the one that the Secrets are to carry.
 func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anchor *corev1.Secret, why cause) {
 	l.token = fresh
-	l.token.replaces = why
 	s.changing = true
 	r.remember(s, l, func(m *memory) {
 		*m = memory{mintedAt: s.now, refusalMintedAt: m.refusalMintedAt}

@@ -140,10 +140,11 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publi
 	if err != nil {
 		return err
 	}
-	if p.token.fresh && !carried && live != nil {
+	first := p.token.fresh && !carried
+	if first && live != nil {
 		countRotation(p.role)
 	}
-	if p.token.fresh && !carried && p.token.replaces.undone && s.established {
+	if first && p.token.replaces.undone && s.established {
 		r.countRepair(s, tokenName(s, p.login))
 	}
 	s.live.secrets[p.secret] = written.(*corev1.Secret)

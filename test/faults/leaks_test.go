@@ -149,23 +149,11 @@ var echoes = []namedFault{
 
 // repeated has each call that carries a token answered with what repeats it.
 func repeated(t *testing.T, suite *Suite) {
-	for _, workload := range []*Workload{Install, Rotate} {
-		for _, call := range workload.Reference(t, world).Calls {
-			for _, f := range echoes {
-				if !f.meets(call) {
-					continue
-				}
-				suite.Run(workload.Name+"/"+f.name+" repeats "+call.Signature, func(t *testing.T) {
-					c := NewCase(t, world, workload)
-					if c.Live(At(call.Signature, f.fault)).Fired() != 1 {
-						t.Fatal("the operator never came to this call")
-					}
-					c.Judge(OneLost)
-					c.judgeSinks(c.sinks())
-				})
-			}
-		}
-	}
+	t.Helper()
+	meetOnce(t, suite, []*Workload{Install, Rotate}, echoes, " repeats ", func(c *Case, _ *Call, _ namedFault) {
+		c.Judge(OneLost)
+		c.judgeSinks(c.sinks())
+	})
 }
 
 // panics are how code fails that has a token in hand.

@@ -44,21 +44,29 @@ var faultTable = []namedFault{
 // token is withdrawn for an error.
 func TestAFaultAtAnyCallHealsByItself(t *testing.T) {
 	suite := NewSuite(t, "B1", 20)
-	for _, workload := range Workloads {
-		reference := workload.Reference(t, world)
-		for _, call := range reference.Calls {
-			for _, f := range faultTable {
+	meetOnce(t, suite, Workloads, faultTable, " at ", func(c *Case, call *Call, f namedFault) {
+		// A deletion believes that it lacks a right, and does not wait for it.
+		believed := f.name == "forbidden" && c.Workload.Reference(c.T, world).InDeletion(call)
+		c.Judge(&Allowance{Lost: 1, LeftBehind: believed})
+	})
+}
+
+// meetOnce adds a case for each call of some workloads and each fault that can meet it, in which it does once. how is
+// between the two in the name of the case.
+func meetOnce(t *testing.T, suite *Suite, workloads []*Workload, faults []namedFault, how string, judge func(*Case, *Call, namedFault)) {
+	t.Helper()
+	for _, workload := range workloads {
+		for _, call := range workload.Reference(t, world).Calls {
+			for _, f := range faults {
 				if !f.meets(call) {
 					continue
 				}
-				suite.Run(workload.Name+"/"+f.name+" at "+call.Signature, func(t *testing.T) {
+				suite.Run(workload.Name+"/"+f.name+how+call.Signature, func(t *testing.T) {
 					c := NewCase(t, world, workload)
 					if c.Live(At(call.Signature, f.fault)).Fired() != 1 {
 						t.Fatal("the operator never came to this call")
 					}
-					// A deletion believes that it lacks a right, and does not wait for it.
-					believed := f.name == "forbidden" && reference.InDeletion(call)
-					c.Judge(&Allowance{Lost: 1, LeftBehind: believed})
+					judge(c, call, f)
 				})
 			}
 		}
