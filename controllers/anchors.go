@@ -164,7 +164,9 @@ func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l 
 	desired.Annotations[issuedAtAnnotation] = timestamp(claims.IssuedAt)
 	if claims.Expires() {
 		desired.Annotations[lifetimeAnnotation] = askedLifetime(anchor, l)
-		desired.Annotations[credentialIDAnnotation] = claims.ID
+		if claims.ID != "" {
+			desired.Annotations[credentialIDAnnotation] = claims.ID
+		}
 		desired.Annotations[expiresAtAnnotation] = timestamp(claims.Expiry)
 	}
 	if why := anchor.Annotations[causeAnnotation]; why != "" {

@@ -104,7 +104,7 @@ func desiredSecret(s *scope, l *login, data map[string][]byte) *corev1.Secret {
 		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
 		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
 	} {
-		// A token that does not expire has no id and no expiry.
+		// A token that does not expire has no id and no expiry, and one of an API server before 1.30 no id.
 		if value != "" {
 			metav1.SetMetaDataAnnotation(&desired.ObjectMeta, key, value)
 		}

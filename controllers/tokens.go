@@ -204,7 +204,8 @@ func genuine(published, anchor *corev1.Secret, token credential.Token, claims cr
 		(!wasPublished(anchor) || attests(published, claims) || attests(anchor, claims))
 }
 
-// attests reports whether a Secret records the token of these claims.
+// attests reports whether a Secret records the token of these claims. Before Kubernetes 1.30 a token
+// has no id, and none is recorded: then its expiry tells it, with the UID of its anchor, that the caller compared.
 func attests(secret *corev1.Secret, claims credential.Claims) bool {
 	return secret.Annotations[credentialIDAnnotation] == claims.ID &&
 		secret.Annotations[expiresAtAnnotation] == timestamp(claims.Expiry)

@@ -17,7 +17,8 @@ import (
 // checking the signature, so it describes a token and never authorises one.
 type Claims struct {
 	// ID is the credential id ("jti"), by which the audit log of the API server names
-	// the token. A token that does not expire has none.
+	// the token. A token that does not expire has none, nor has one of an API server
+	// before Kubernetes 1.30: AnchorUID and Expiry identify that one.
 	ID string
 	// Namespace and ServiceAccount name the account that the token speaks for.
 	Namespace, ServiceAccount string
@@ -91,7 +92,7 @@ func ReadClaims(token Token) (Claims, error) {
 }
 
 func (w wireClaims) bound() (Claims, error) {
-	if w.ID == "" || w.Expiry == 0 || w.Bound.ServiceAccount.Name == "" || w.ServiceAccount != "" {
+	if w.Expiry == 0 || w.Bound.ServiceAccount.Name == "" || w.ServiceAccount != "" {
 		return Claims{}, errNotAToken
 	}
 	return Claims{
