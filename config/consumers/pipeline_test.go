@@ -28,10 +28,13 @@ const (
 // scriptTools are all commands that publish.sh may use besides an engine and hzn.
 var scriptTools = []string{"cat", "cp", "grep", "mkdir", "mktemp", "rm"}
 
-// recorder is a program that writes down how it was called and says more than it
-// should: it prints both tokens, to both outputs, and ends without a line break.
-// It fails where the file "fail" says so.
+// recorder is a program that writes down how it was called, and with what environment,
+// and says more than it should: it prints both tokens, to both outputs, and ends
+// without a line break. It knows them by itself, for its environment has none. It
+// fails where the file "fail" says so.
 const recorder = `#!/bin/sh
+/usr/bin/env | while read -r line; do echo "${0##*/} $line"; done >>"$RECORD/environment"
+push='` + pushToken + `' pull='` + pullToken + `'
 program=${0##*/}
 { printf '%s' "$program"; for word; do printf '\037%s' "$word"; done; echo; } >>"$RECORD/calls"
 case "$program $*" in
@@ -40,7 +43,7 @@ case "$program $*" in
 'hzn exchange service publish'*)
 	cat >>"$RECORD/hzn-stdin"
 	echo "$ARCH $SERVICE_VERSION $DOCKER_IMAGE_BASE $SERVICE_IMAGE" >>"$RECORD/hzn-environment"
-	echo "Storing $HZN_REGISTRY_AUTH with the service in the exchange..."
+	echo "Storing $6 with the service in the exchange..."
 	if [ -p "$RECORD/gate" ]; then read -r line <"$RECORD/gate"; fi ;;
 'docker image inspect'*) echo "elsewhere.test/x@sha256:bad $INSPECTED"; exit ;;
 esac
@@ -50,9 +53,10 @@ for word; do
 	if [ "${word#--cert-dir=}" != "$word" ]; then cat "${word#--cert-dir=}/ca.crt" >>"$RECORD/ca.crt"; fi
 	previous=$word
 done
-echo "$program says <$OCP_TOKEN$OCP_TOKEN>" >&2
+if [ -r "$RECORD/says" ]; then cat "$RECORD/says"; fi
+echo "$program says <$push$push>" >&2
 if [ "$program ${1-}" = "$(cat "$RECORD/fail")" ]; then echo 'no space left' >&2; code=17; fi
-printf '%s' "$OCP_TOKEN and ${HZN_REGISTRY_AUTH#*:*:}"
+printf '%s' "$push and $pull"
 exit "${code-0}"
 `
 

@@ -5,8 +5,9 @@
 # Publishes an Open Horizon service with the publish Secret of an EdgeRegistry.
 # `sh publish.sh --help` says how.
 
-# Tracing would print the tokens, whoever asked for it.
-set -eu +xv
+# Tracing would print the tokens and -a would export them, whoever asked for it. With
+# -f, a value is never taken for a pattern of file names.
+set -euf +axv
 
 usage() {
 	cat <<'END_OF_USAGE'
@@ -41,10 +42,13 @@ the place of a tag. With podman and buildah it cannot: write "image":
 
 The login is stored where the engine stores logins: DOCKER_CONFIG (docker) and
 REGISTRY_AUTH_FILE (podman, buildah) choose a place that ends with the job.
+DOCKER_AUTH_CONFIG would outweigh that login, so it is not passed on.
 hzn signs the service with its own key, HZN_PRIVATE_KEY_FILE or a random one.
+It replaces variables in the definition and in files that the arguments name. One
+that names a credential, as $OCP_TOKEN, would publish it, and is refused.
 
-Exit status: that of the step that failed; 2 when something is missing, and then
-nothing was done.
+Exit status: that of the step that failed; 2 when something is missing or has a
+character that it cannot have, and then nothing was done.
 END_OF_USAGE
 }
 
@@ -58,14 +62,74 @@ complain() {
 	complaints=$((complaints + 1))
 }
 
-# need_variables WHERE-FROM NAME...
-need_variables() {
-	origin=$1
-	shift
-	for name; do
-		eval "value=\${$name-}"
-		[ -n "$value" ] || complain "$name is not set: $origin"
+# take_credentials moves them into variables that are not exported: no program of
+# the build needs them, and hzn would put them into a definition that names them. A
+# variable that the caller exported stays exported when it is set, so all are unset.
+take_credentials() {
+	unset push_token registry_auth exchange_auth text line rest needle needles
+	push_token=${OCP_TOKEN-} registry_auth=${HZN_REGISTRY_AUTH-} exchange_auth=${HZN_EXCHANGE_USER_AUTH-}
+	if [ -n "${DOCKER_AUTH_CONFIG-}" ]; then note 'DOCKER_AUTH_CONFIG is not passed on: it would outweigh the login of the publish Secret'; fi
+	# The last three are further copies: envFrom sets all keys of a Secret.
+	unset OCP_TOKEN HZN_REGISTRY_AUTH HZN_EXCHANGE_USER_AUTH DOCKER_AUTH_CONFIG \
+		HZN_EXCHANGE_NODE_AUTH password EDGE_CLUSTER_REGISTRY_TOKEN
+}
+
+# has TEXT PATTERN, with bytes as characters in every locale.
+has() (
+	LC_ALL=C
+	# shellcheck disable=SC2254 # It is a pattern.
+	case $1 in $2) ;; *) return 1 ;; esac
+)
+
+# need_value NAME VALUE WHAT-TO-DO PATTERN-OF-WHAT-IS-WRONG... The value is not shown:
+# it may be a token, in whichever variable.
+need_value() {
+	name=$1 text=$2 advice=$3
+	shift 3
+	[ -n "$text" ] || complain "$name is not set: $advice"
+	check_value "$@"
+}
+
+# check_value PATTERN-OF-WHAT-IS-WRONG...: checks $text, the value of $name.
+check_value() {
+	for pattern in '*[[:cntrl:]]*' '[[:blank:]]*' '*[[:blank:]]' "$@"; do
+		if [ -n "$text" ] && has "$text" "$pattern"; then
+			complain "$name has a line break, a blank or another character that it cannot have: $advice"
+			return
+		fi
 	done
+}
+
+check_values() {
+	origin='take it from the publish Secret, as by envFrom, with nothing before or after it'
+	need_value OCP_DOCKER_HOST "${OCP_DOCKER_HOST-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z.:-]*'
+	need_value OCP_USER "${OCP_USER-}" "$origin" '-*' '*[!!-~]*'
+	need_value OCP_TOKEN "$push_token" "$origin" '*[!!-~]*'
+	need_value IMAGE_PREFIX "${IMAGE_PREFIX-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/:-]*'
+	need_value HZN_REGISTRY_AUTH "$registry_auth" "$origin" '*[!!-~]*'
+	origin='it tells what to build, see --help'
+	need_value BASE "${BASE-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/-]*'
+	need_value VERSION "${VERSION-}" "$origin" '[!0-9A-Za-z_]*' '*[!0-9A-Za-z._-]*'
+	origin='hzn needs it to reach the Exchange'
+	need_value HZN_ORG_ID "${HZN_ORG_ID-}" "$origin" '*[[:blank:]]*'
+	need_value HZN_EXCHANGE_URL "${HZN_EXCHANGE_URL-}" "$origin" '*[!!-~]*'
+	need_value HZN_EXCHANGE_USER_AUTH "$exchange_auth" "$origin"
+	advice='correct it or leave it out, see --help'
+	for name in CONTEXT DEFINITION CA_FILE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
+		eval "text=\${$name-}"
+		check_value
+	done
+	name=ENGINE text=${ENGINE-}
+	check_value '*[!a-z]*'
+	check_architectures
+}
+
+# check_architectures: blanks around them and between are no harm.
+check_architectures() {
+	case ${ARCH-} in
+	'' | *[!\ ]*) if ! has "${ARCH-}" '*[!0-9A-Za-z_ ]*'; then return; fi ;;
+	esac
+	complain 'ARCH has a character that it cannot have, or nothing but blanks: give the names that hzn has, with a space between'
 }
 
 need_tool() {
@@ -81,22 +145,72 @@ need_engine() {
 		done
 		complain 'none of docker, podman and buildah is on PATH: install one'
 		;;
+	*[!a-z]*) ;; # It was complained of.
 	*) complain "ENGINE is \"$ENGINE\": set it to docker, podman or buildah" ;;
 	esac
 }
 
 need_file() {
+	if has "$1" '*[[:cntrl:]]*'; then return; fi # It was complained of.
 	if [ ! -r "$1" ] || [ -d "$1" ]; then complain "$1 is not a file that can be read: $2"; fi
 }
 
 # need_pull_token: -r is stored with the service, where every node reads it.
 need_pull_token() {
-	case ${HZN_REGISTRY_AUTH-} in
+	case $registry_auth in
 	'') ;; # It was complained of.
-	"${OCP_DOCKER_HOST-}":?*:"${OCP_TOKEN-}") complain 'HZN_REGISTRY_AUTH carries the push token, which all nodes could read: take the value of that key from the publish Secret' ;;
+	"${OCP_DOCKER_HOST-}":?*:*"${push_token:-no token}"*) complain 'HZN_REGISTRY_AUTH carries the push token, which all nodes could read: take the value of that key from the publish Secret' ;;
 	"${OCP_DOCKER_HOST-}":?*:?*) ;;
 	*) complain 'HZN_REGISTRY_AUTH is not HOST:USER:TOKEN with the host of OCP_DOCKER_HOST: take both from the same Secret' ;;
 	esac
+}
+
+# credential_in FILE: prints the first credential that the file names as a variable,
+# in the way of hzn, which drops comments first. What the shell keeps of the text is
+# its own: no program sees more of it than cat.
+credential_in() (
+	LC_ALL=C
+	text=$(cat "$1") rest=''
+	while :; do
+		case $text in
+		*'/*'*'*/'*)
+			rest=$rest${text%%'/*'*}
+			text=${text#*'/*'}
+			text=${text#*'*/'}
+			;;
+		*) break ;;
+		esac
+	done
+	text=$rest$text
+	for name in OCP_TOKEN HZN_REGISTRY_AUTH HZN_EXCHANGE_USER_AUTH HZN_EXCHANGE_NODE_AUTH \
+		DOCKER_AUTH_CONFIG EDGE_CLUSTER_REGISTRY_TOKEN password .dockerconfigjson; do
+		case "$text " in
+		*"\${$name}"* | *"\$$name"[!0-9A-Za-z_]*) printf '%s' "$name" && return ;;
+		esac
+	done
+)
+
+# need_no_credential FILE
+need_no_credential() {
+	text=$(credential_in "$1")
+	if [ -n "$text" ]; then
+		complain "$1 names the credential $text, which hzn would publish: remove it there"
+	fi
+}
+
+# check_files ARGUMENT...: hzn replaces variables in the files of its arguments too.
+check_files() {
+	need_file "$DEFINITION" 'set DEFINITION to the service definition'
+	if [ -f "$DEFINITION" ] && [ -r "$DEFINITION" ]; then need_no_credential "$DEFINITION"; fi
+	for argument; do
+		for text in "$argument" "${argument#--*=}" "${argument#-?}"; do
+			if [ -f "$text" ] && [ -r "$text" ]; then
+				need_no_credential "$text"
+				break
+			fi
+		done
+	done
+	if [ -n "$CA_FILE" ]; then need_file "$CA_FILE" "set CA_FILE to a file with the Secret's ca.crt"; fi
 }
 
 dockerfile() {
@@ -107,19 +221,18 @@ dockerfile() {
 	fi
 }
 
+# check ARGUMENT...: hzn is asked for the architecture only when nothing else is wrong.
 check() {
 	complaints=0
-	need_variables 'take it from the publish Secret, as by envFrom' \
-		OCP_DOCKER_HOST OCP_USER OCP_TOKEN IMAGE_PREFIX HZN_REGISTRY_AUTH
-	need_variables 'it tells what to build, see --help' BASE VERSION
-	need_variables 'hzn needs it to reach the Exchange' HZN_ORG_ID HZN_EXCHANGE_URL HZN_EXCHANGE_USER_AUTH
+	check_values
 	need_pull_token
 	need_engine
 	need_tool hzn 'install the package horizon-cli of Open Horizon'
-	need_file "$DEFINITION" 'set DEFINITION to the service definition'
-	if [ -n "$CA_FILE" ]; then need_file "$CA_FILE" "set CA_FILE to a file with the Secret's ca.crt"; fi
-	if [ -z "${ARCH-}" ] && command -v hzn >/dev/null 2>&1; then
-		ARCH=$(hzn architecture </dev/null 2>/dev/null) || complain 'hzn does not tell the architecture: set ARCH'
+	check_files "$@"
+	if [ -z "${ARCH-}" ] && [ "$complaints" -eq 0 ]; then
+		ARCH=$(hzn architecture </dev/null 2>/dev/null) || ARCH=''
+		if [ -z "$ARCH" ]; then complain 'hzn does not tell the architecture: set ARCH'; fi
+		check_architectures
 	fi
 	for arch in ${ARCH-}; do
 		need_file "$(dockerfile "$arch")" 'set CONTEXT to the directory of the Dockerfile'
@@ -142,12 +255,59 @@ hide() {
 	line=$line$rest
 }
 
+# sextet NUMBER: adds its character of base64 to $line, as an escape of printf.
+sextet() {
+	code=$(($1 < 26 ? $1 + 65 : $1 < 52 ? $1 + 71 : $1 < 62 ? $1 - 4 : $1 < 63 ? 43 : 47))
+	line=$line\\0$((code / 64))$((code / 8 % 8))$((code % 8))
+}
+
+# byte: sets $code to the first byte of $rest, and removes it there. A table spares
+# the process that the output of printf would take.
+byte() {
+	character=${rest%"${rest#?}"}
+	rest=${rest#?}
+	code=${ascii%%"$character"*}
+	code=$((${#code} + 32))
+	if [ "$code" -gt 126 ]; then code=$(($(printf '%d' "'$character") & 255)); fi
+}
+
+# encoded VALUE SKIP: prints what the base64 of every text has that contains the value
+# SKIP bytes before a group of three.
+encoded() (
+	LC_ALL=C
+	ascii=' !"#$%&'\''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
+	rest=$1 line='' skip=$2
+	while [ "$skip" -gt 0 ] && [ -n "$rest" ]; do rest=${rest#?} skip=$((skip - 1)); done
+	while [ "${#rest}" -ge 3 ]; do
+		byte && bits=$((code << 16))
+		byte && bits=$((bits | code << 8))
+		byte && bits=$((bits | code))
+		for shift in 18 12 6 0; do sextet $((bits >> shift & 63)); done
+	done
+	printf '%b' "$line"
+)
+
+# prepare_mask sets $needles to what is hidden, one in each line: the secrets, and
+# their base64 wherever they stand in what is encoded, as USER:TOKEN.
+prepare_mask() {
+	needles=''
+	for needle in "$push_token" "${registry_auth#*:*:}" "${exchange_auth#*:}"; do
+		needles="$needles$needle
+$(encoded "$needle" 0)
+$(encoded "$needle" 1)
+$(encoded "$needle" 2)
+"
+	done
+}
+
 # mask passes on each line as it comes, without the tokens. The shell does it by
 # itself: for sed, they would be arguments.
 mask() {
+	# It runs in a pipeline, so this IFS is its own.
+	IFS='
+'
 	while IFS= read -r line || [ -n "$line" ]; do
-		hide "$OCP_TOKEN"
-		hide "${HZN_REGISTRY_AUTH#*:*:}"
+		for needle in $needles; do hide "$needle"; done
 		printf '%s\n' "$line"
 	done
 }
@@ -187,7 +347,7 @@ trust_registry() {
 }
 
 log_in() {
-	printf '%s' "$OCP_TOKEN" |
+	printf '%s' "$push_token" |
 		"$ENGINE" login ${certs:+--cert-dir="$certs"} --username "$OCP_USER" --password-stdin "$OCP_DOCKER_HOST"
 }
 
@@ -209,15 +369,24 @@ push() {
 }
 
 # publish: hzn takes the pull token as an argument and in no other way, so other
-# processes of this machine see it while hzn runs. All nodes may read that one.
+# processes of this machine see it while hzn runs. All nodes may read that one. The
+# login of the Exchange is in the environment of this command alone.
 publish() {
 	if [ "$ENGINE" != docker ]; then set -- -I "$@"; fi
-	hzn exchange service publish -O -r "$HZN_REGISTRY_AUTH" -f "$DEFINITION" "$@" </dev/null
+	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn exchange service publish -O -r "$registry_auth" -f "$DEFINITION" "$@" </dev/null
 }
 
 warn_of_tag() {
 	if [ "$ENGINE" = docker ] || grep -qE '\$[{]?SERVICE_IMAGE|@sha256:' "$DEFINITION"; then return; fi
 	note "warning: $DEFINITION is published with a tag instead of a digest: write \"image\": \"\$SERVICE_IMAGE\" there"
+}
+
+# relative_paths: a path with a leading dash would be an option, and hzn takes - for
+# its standard input.
+relative_paths() {
+	case $CONTEXT in -*) CONTEXT=./$CONTEXT ;; esac
+	case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac
+	case $CA_FILE in -*) CA_FILE=./$CA_FILE ;; esac
 }
 
 main() {
@@ -227,7 +396,10 @@ main() {
 		exit 0
 		;;
 	esac
-	check
+	take_credentials
+	relative_paths
+	check "$@"
+	prepare_mask
 	warn_of_tag
 	scratch=$(mktemp -d)
 	trap 'rm -rf "$scratch"' EXIT
