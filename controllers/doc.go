@@ -27,4 +27,5 @@
 // objects (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
 // alone, and not without a pause where somebody undoes that each time (rivals.go). What ca.crt holds over time is in
 // ca.go, and how the registry's host is reached in reach.go. No error may repeat a token (repeats.go).
+// A success of the verification counts for as long as what it rests on stays (basis.go).
 package controllers

@@ -81,6 +81,8 @@ type EdgeRegistryReconciler struct {
 	// seen holds the latest resource version of each name that the API server itself told of, by which
 	// a pass knows that the cache is behind. It is empty where the cache was found to be wrong.
 	seen sync.Map
+	// bases holds the basis of the last success of the verification, for each name.
+	bases sync.Map
 	// repairs holds the rate.Limiter of each object that was repaired, by repairsOf.
 	repairs sync.Map
 }
@@ -115,6 +117,9 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		// Somebody changed an object between its read and its write: the next pass reads it again.
 		return retrySoon(), nil
 	}
+	if !s.came {
+		r.dropBasis(edge)
+	}
 	summarize(edge, firstPending(edge), isStall(passErr))
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)
@@ -141,6 +146,7 @@ func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.seen.Delete(name)
 	r.published.Delete(name)
+	r.bases.Delete(name)
 	r.forgetRepairs(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))

@@ -73,6 +73,8 @@ type scope struct {
 	wanted bool
 	// wrote is true once this pass has changed an object, so that the verification looks again.
 	wrote bool
+	// came is true once this pass has come to the verification.
+	came bool
 	// notes are acts to tell in events, once the status is written.
 	notes []note
 	// next is when something is due again; zero when nothing is.

@@ -24,12 +24,14 @@ import (
 // without credentials too; so the rights are tried, and that the puller has no more than its own.
 func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (done, error) {
 	policy := s.edge.Spec.Verification
+	s.came = true
 	if policy.Policy == edgev1.VerificationDisabled {
+		r.bases.Delete(s.edge.Name)
 		s.edge.Status.VerifiedAt = nil
 		return done{}, nil
 	}
 	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
-	if due := s.verificationDue(last); s.now.Before(due) {
+	if due := s.verificationDue(last); s.now.Before(due) && r.restsOn(s) {
 		s.due(due)
 		return verified(s), nil
 	}
@@ -39,6 +41,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	}
 	countProbe(err)
 	if err == nil {
+		r.bases.Store(s.edge.Name, s.basis())
 		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
 		if s.verifiedFarAhead() {
 			s.due(s.now.Add(policy.Interval.Duration))
@@ -47,6 +50,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 		}
 		return verified(s), nil
 	}
+	r.dropBasis(s.edge)
 	var b *blocked
 	if policy.Policy == edgev1.VerificationBestEffort && errors.As(err, &b) {
 		b.retry = policy.Interval.Duration
@@ -67,7 +71,8 @@ func verified(s *scope) done {
 }
 
 // verificationDue is when the tokens are to be tried next: at once if this pass changed anything or
-// the last trial was not a success under this spec, else an interval after that. The status only
+// the last trial was not a success under this spec, else an interval after that, unless what it rests on
+// is another since (restsOn). The status only
 // spares a probe: whatever it says, what is published is re-derived from live objects.
 func (s *scope) verificationDue(last *metav1.Condition) time.Time {
 	verifiedAt := s.edge.Status.VerifiedAt
