@@ -1,0 +1,102 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// namingNoTokens has tokens issued as API servers before Kubernetes 1.30 do, without an id. Their
+// signature is the cluster's, so that it accepts them.
+func (o *operator) namingNoTokens() {
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		response, err := on()
+		if err != nil || response.StatusCode != http.StatusCreated || !a.is(http.MethodPost, "/token") {
+			return response, err
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return nil, err
+		}
+		issued := &authenticationv1.TokenRequest{}
+		if _, _, err := bodyDecoder.Decode(body, nil, issued); err != nil {
+			if err := json.Unmarshal(body, issued); err != nil {
+				return nil, err
+			}
+		}
+		issued.Status.Token, err = control.Reissue(issued.Status.Token, func(claims map[string]any) { delete(claims, "jti") })
+		if err != nil {
+			return nil, err
+		}
+		issued.SetGroupVersionKind(authenticationv1.SchemeGroupVersion.WithKind("TokenRequest"))
+		if body, err = json.Marshal(issued); err != nil {
+			return nil, err
+		}
+		response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		response.Header.Set("Content-Type", "application/json")
+		response.Header.Del("Content-Length")
+		return response, nil
+	})
+}
+
+func TestTokensWithoutAnIDAreMintedOnceAndWork(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	o.namingNoTokens()
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.pass(t, edge)
+	edge = awaitReady(t, edge)
+	for _, role := range roles {
+		secret, claims := published(t, edge, role)
+		anchor := anchorOf(t, edge, role)
+		g.Expect(claims.ID).To(BeEmpty())
+		g.Expect(claims.AnchorUID).To(Equal(anchor.UID))
+		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
+		for _, annotations := range []map[string]string{secret.Annotations, anchor.Annotations} {
+			g.Expect(annotations).To(HaveKeyWithValue(expiresAtAnnotation, timestamp(claims.Expiry)))
+			g.Expect(annotations).NotTo(HaveKey(credentialIDAnnotation))
+		}
+		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
+			HaveField("Current", true), HaveField("CredentialID", ""), HaveField("ExpiresAt.Unix()", claims.Expiry.Unix()))))
+	}
+	g.Expect(o.mints(edge)).To(Equal(2))
+}
+
+func TestTokensWithAnIDAreKeptByAClusterThatWritesNoneAndTheOtherWayRound(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	named := awaitReady(t, apply(t, newEdge()))
+	o.namingNoTokens()
+	unnamed := awaitReady(t, apply(t, newEdge()))
+	before := []map[edgev1.TokenRole]any{}
+	for _, edge := range []*edgev1.EdgeRegistry{named, unnamed} {
+		kept := map[edgev1.TokenRole]any{}
+		for _, role := range roles {
+			_, kept[role] = published(t, edge, role)
+		}
+		before = append(before, kept)
+	}
+	// Another operator remembers nothing, and what it issued itself would have an id again.
+	o.stop(t)
+	o = startOperator(t)
+	for i, edge := range []*edgev1.EdgeRegistry{named, unnamed} {
+		o.pass(t, edge)
+		awaitReady(t, edge)
+		for _, role := range roles {
+			_, claims := published(t, edge, role)
+			g.Expect(claims).To(Equal(before[i][role]))
+		}
+		g.Expect(o.mints(edge)).To(BeZero())
+	}
+}
