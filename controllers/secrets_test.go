@@ -68,13 +68,12 @@ func TestSecretsCarryWhatConsumersRead(t *testing.T) {
 				g.Expect(string(secret.Data["node-bootstrap.sh"])).To(And(HavePrefix("#!/bin/sh"), ContainSubstring(host)))
 			}
 			var login struct {
-				Auths map[string]struct{ Username, Password, Auth string }
+				Auths map[string]map[string]string
 			}
 			g.Expect(json.Unmarshal(secret.Data[".dockerconfigjson"], &login)).To(Succeed())
 			g.Expect(login.Auths).To(HaveLen(1))
-			g.Expect(login.Auths[host].Username).To(Equal(tt.user))
-			g.Expect(login.Auths[host].Password == token).To(BeTrue())
-			g.Expect(login.Auths[host].Auth == base64.StdEncoding.EncodeToString([]byte(tt.user+":"+token))).To(BeTrue())
+			g.Expect(slices.Collect(maps.Keys(login.Auths[host]))).To(Equal([]string{"auth"}), "docker and crane know no other field in DOCKER_AUTH_CONFIG")
+			g.Expect(login.Auths[host]["auth"] == base64.StdEncoding.EncodeToString([]byte(tt.user+":"+token))).To(BeTrue())
 			certificates, err := trust.ParsePEM(secret.Data["ca.crt"])
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(certificates).To(HaveEach(HaveField("IsCA", true)))

@@ -4,14 +4,18 @@
 package controllers
 
 import (
+	"encoding/base64"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/fixtures"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -107,6 +111,12 @@ func TestTheNextReleaseWritesWhatIsRecorded(t *testing.T) {
 	}
 }
 
+// dockerConfigOf is how the login of a Secret is written for Docker: as auth alone.
+func dockerConfigOf(secret *corev1.Secret) string {
+	login := fmt.Sprintf("%s:%s", secret.Data[handoff.KeyUsername], secret.Data[handoff.KeyPassword])
+	return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, secret.Data[handoff.KeyHost], base64.StdEncoding.EncodeToString([]byte(login)))
+}
+
 // Whatever a release left behind the operator goes on with: it mints nothing, makes nothing anew, and
 // writes what want.yaml lists, besides its status, which cannot be carried over to the second.
 func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
@@ -136,6 +146,10 @@ func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
 				o.pass(t, edge)
 				awaitReady(t, edge)
 				expectKept(t, edge, tokens)
+				for _, role := range roles {
+					secret, _ := published(t, edge, role)
+					g.Expect(string(secret.Data[corev1.DockerConfigJsonKey]) == dockerConfigOf(secret)).To(BeTrue(), "the login is not written as auth alone")
+				}
 				g.Expect(o.mints(edge)).To(BeZero())
 				for _, request := range o.wire.writes() {
 					g.Expect(strings.HasSuffix(request, "/secrets")).To(BeFalse(), "%s: no anchor is made", request)

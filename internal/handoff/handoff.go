@@ -18,7 +18,7 @@ import (
 // the puller's in the pull Secret.
 const (
 	// KeyDockerConfigJSON holds its login for Docker, Podman, Skopeo, Tekton and
-	// imagePullSecrets: {"auths":{HOST:{"username","password","auth"}}}.
+	// imagePullSecrets: {"auths":{HOST:{"auth"}}}.
 	KeyDockerConfigJSON = ".dockerconfigjson"
 	// KeyHost holds the DNS name of the registry.
 	KeyHost = "OCP_DOCKER_HOST"
@@ -174,29 +174,26 @@ type dockerConfig struct {
 	Auths map[string]dockerAuth `json:"auths"`
 }
 
-// dockerAuth holds the same login twice, because some readers take username and
-// password, and others take auth, the base64 of both joined by ":".
+// dockerAuth is one login. It is published as auth alone, the base64 of user and token joined by ":", which every reader
+// takes: docker and crane drop the whole of DOCKER_AUTH_CONFIG when an entry has another field. Secrets that were
+// published before hold username and password beside it.
 type dockerAuth struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
 	Auth     string `json:"auth"`
 }
 
 func newDockerAuth(login Login) dockerAuth {
 	pair := login.User + ":" + login.Token.Reveal()
-	return dockerAuth{
-		Username: login.User,
-		Password: login.Token.Reveal(),
-		Auth:     base64.StdEncoding.EncodeToString([]byte(pair)),
-	}
+	return dockerAuth{Auth: base64.StdEncoding.EncodeToString([]byte(pair))}
 }
 
-// holds reports whether both copies of the login carry the token.
+// holds reports whether the login carries the token, and no other beside it.
 func (a dockerAuth) holds(token credential.Token) bool {
 	pair, err := base64.StdEncoding.DecodeString(a.Auth)
 	if err != nil {
 		return false
 	}
 	_, password, _ := strings.Cut(string(pair), ":")
-	return a.Password == token.Reveal() && password == token.Reveal()
+	return password == token.Reveal() && (a.Password == "" || a.Password == password)
 }

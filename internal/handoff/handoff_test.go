@@ -16,6 +16,12 @@ import (
 
 func dockerConfig(user, token string) string {
 	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + token))
+	return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, auth)
+}
+
+// formerDockerConfig is what was published before entries held auth alone.
+func formerDockerConfig(user, token string) string {
+	auth := base64.StdEncoding.EncodeToString([]byte(user + ":" + token))
 	return fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q,"auth":%q}}}`, host, user, token, auth)
 }
 
@@ -97,6 +103,7 @@ func TestToken(t *testing.T) {
 		"an altered CA leaves the token as it is":         {set(handoff.KeyCA, ""), true},
 		"an altered host leaves the token as it is":       {set(handoff.KeyHost, "other.example.test"), true},
 		"an altered password leaves the token as it is":   {set(handoff.KeyPassword, "other"), true},
+		"a login of before carries its token":             {set(handoff.KeyDockerConfigJSON, formerDockerConfig("edge-puller", pullToken)), true},
 		"an emptied Secret carries none":                  {func(data map[string][]byte) { clear(data) }, false},
 		"a missing token is none":                         {func(data map[string][]byte) { delete(data, handoff.KeyToken) }, false},
 		"an empty token is none":                          {set(handoff.KeyToken, ""), false},
@@ -106,9 +113,10 @@ func TestToken(t *testing.T) {
 		"a config without logins is none":                 {set(handoff.KeyDockerConfigJSON, `{"auths":{}}`), false},
 		"a config that is not JSON is none":               {set(handoff.KeyDockerConfigJSON, "{"), false},
 		"a config with another token is none":             {set(handoff.KeyDockerConfigJSON, dockerConfig("edge-puller", "other")), false},
-		"a config whose password is another is none":      {set(handoff.KeyDockerConfigJSON, strings.Replace(dockerConfig("edge-puller", pullToken), `"`+pullToken+`"`, `"other"`, 1)), false},
+		"a config whose password is another is none":      {set(handoff.KeyDockerConfigJSON, strings.Replace(formerDockerConfig("edge-puller", pullToken), `"`+pullToken+`"`, `"other"`, 1)), false},
 		"a config whose auth is not base64 is none":       {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text","auth":"%"}}}`), false},
 		"a config whose auth holds another token is none": {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text","auth":"dTpv"}}}`), false},
+		"a config with a password alone is none":          {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text"}}}`), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -142,6 +150,7 @@ func FuzzToken(f *testing.F) {
 	f.Add([]byte("t"), []byte(`{"auths":null}`))
 	f.Add([]byte(""), []byte(`{"auths":{"h":{"auth":""}}}`))
 	f.Add([]byte("t"), []byte(dockerConfig("u", "t")))
+	f.Add([]byte("t"), []byte(formerDockerConfig("u", "t")))
 	f.Fuzz(func(t *testing.T, token, config []byte) {
 		found, ok := handoff.Token(map[string][]byte{handoff.KeyToken: token, handoff.KeyDockerConfigJSON: config})
 		if !ok {
