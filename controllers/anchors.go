@@ -21,9 +21,13 @@ import (
 )
 
 // dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
-// that nobody knows. The token of a LongLived one is in it, so while a token is needed that one stays.
-func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, needed bool) error {
+// that nobody knows. That of the token which waits to be published stays, and while a token is needed
+// that of a LongLived one, since the token is in it.
+func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, l *login, kept *unpublishedToken, needed bool) error {
 	for _, anchor := range s.anchors(l) {
+		if kept != nil && anchor.UID == kept.claims.AnchorUID {
+			continue
+		}
 		if wasPublished(anchor) || anchor.UID == l.token.claims.AnchorUID || !anchor.DeletionTimestamp.IsZero() {
 			continue
 		}

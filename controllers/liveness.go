@@ -49,7 +49,10 @@ func (r *EdgeRegistryReconciler) weighRefusal(ctx context.Context, s *scope, l *
 // confirmRefused reports whether a token that the API server was seen to refuse is refused still and
 // may be replaced for it.
 func (r *EdgeRegistryReconciler) confirmRefused(ctx context.Context, s *scope, l *login, current issuedToken, anchor *corev1.Secret) (bool, error) {
-	if r.recall(s, l).refused != current.claims.AnchorUID || s.now.Before(r.refusalPause(s, l, anchor)) {
+	m := r.recall(s, l)
+	// The pause is between mints; a token that waits to be published has been minted already.
+	minted := m.unpublished != nil && m.unpublished.replaces == causeRefused
+	if m.refused != current.claims.AnchorUID || (!minted && s.now.Before(r.refusalPause(s, l, anchor))) {
 		return false, nil
 	}
 	dead, err := r.isDead(ctx, current.Token)

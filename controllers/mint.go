@@ -73,7 +73,7 @@ func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anc
 	l.token = fresh
 	s.changing = true
 	r.remember(s, l, func(m *memory) {
-		*m = memory{mintedAt: s.now, refusalMintedAt: m.refusalMintedAt}
+		*m = memory{mintedAt: s.now, refused: m.refused, refusalMintedAt: m.refusalMintedAt, unpublished: keepUnpublished(s, l, fresh)}
 		if why == causeRefused {
 			m.refusalMintedAt = s.now
 		}
@@ -102,6 +102,8 @@ type memory struct {
 	// the operator last minted for such a cause.
 	refused         types.UID
 	refusalMintedAt time.Time
+	// unpublished is the token that was minted and waits to be published.
+	unpublished *unpublishedToken
 }
 
 func (r *EdgeRegistryReconciler) recall(s *scope, l *login) memory {

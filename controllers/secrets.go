@@ -140,6 +140,7 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publi
 	if err != nil {
 		return err
 	}
+	r.forgetUnpublished(s, p.login)
 	first := p.token.fresh && !carried
 	if first && live != nil {
 		countRotation(p.role)

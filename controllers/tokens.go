@@ -24,8 +24,8 @@ type issuedToken struct {
 	credential.Token
 	claims     credential.Claims
 	generation int64
-	// fresh: it was minted in this pass, and no Secret carries it yet.
-	fresh bool
+	// fresh: no Secret carries it yet. waited: it was minted in an earlier pass, whose publication was refused.
+	fresh, waited bool
 	// replaces is why it was minted.
 	replaces cause
 }
@@ -96,7 +96,11 @@ func (r *EdgeRegistryReconciler) issueTokens(ctx context.Context, s *scope) (don
 // successor is proven; where nothing works, the new token is published at once.
 func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *login, why cause) error {
 	held := why.kept && s.now.Before(r.recall(s, l).heldUntil)
-	if err := r.dropLostAnchors(ctx, s, l, why != cause{} && !held); err != nil {
+	kept, err := r.unpublished(ctx, s, l, why)
+	if err != nil {
+		return err
+	}
+	if err := r.dropLostAnchors(ctx, s, l, kept, why != cause{} && !held); err != nil {
 		return err
 	}
 	if (why == cause{}) {
@@ -110,6 +114,11 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	// An operator that died after it published the token may not have come to its mark.
 	if err := r.markCurrent(ctx, s, l); err != nil {
 		return err
+	}
+	if kept != nil {
+		l.token, s.changing = kept.issuedToken, true
+		l.token.waited = true
+		return nil
 	}
 	if why.kept && s.edge.Spec.Verification.Policy != edgev1.VerificationDisabled {
 		return r.renew(ctx, s, l, why)
@@ -280,8 +289,10 @@ func (r *EdgeRegistryReconciler) ownSecret(ctx context.Context, s *scope, name s
 // short token's life every new token looks due, and would be followed at once.
 func (r *EdgeRegistryReconciler) renewalDue(s *scope, l *login, claims credential.Claims) time.Time {
 	due := renewAt(s.edge.UID, l.role, l.policy, claims)
-	last := r.recall(s, l).mintedAt
-	if last.IsZero() {
+	m := r.recall(s, l)
+	last := m.mintedAt
+	if last.IsZero() || (m.unpublished != nil && m.unpublished.claims.AnchorUID != claims.AnchorUID) {
+		// What was minted since and waits to be published does not make the token in use less due.
 		return due
 	}
 	if pause := last.Add(due.Sub(claims.IssuedAt) / 2); pause.After(due) {
@@ -301,6 +312,9 @@ func describeIssued(s *scope) done {
 			}
 			reason = edgev1.ReasonIssuedShortened
 			message = append(message, fmt.Sprintf("the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account))
+		}
+		if l.token.waited {
+			message = append(message, fmt.Sprintf("%s token %d was minted before and waits to be published", l.account, l.token.generation))
 		}
 		message = append(message, s.adviseOnKept(l)...)
 	}

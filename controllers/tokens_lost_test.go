@@ -82,17 +82,19 @@ func TestTokenThatIsLostOnTheWay(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		at   func(a ask) bool
-		// again is how many tokens have to be minted afterwards: before the request, and after it.
+		// again is how many tokens have to be minted afterwards by an operator that dies: before the request, and after it.
 		again [2]int
+		// alive is the same for one that goes on, and has in memory what it minted.
+		alive int
 	}{
-		{"at the publisher's anchor", secretPost("-publish-1"), [2]int{2, 2}},
-		{"at the publisher's TokenRequest", tokenOfAccount("edge-publisher"), [2]int{2, 2}},
-		{"at the puller's anchor", secretPost("-pull-1"), [2]int{2, 2}},
-		{"at the puller's TokenRequest", tokenOfAccount("edge-puller"), [2]int{2, 2}},
-		{"at the pull Secret", secretPost("-pull"), [2]int{2, 1}},
-		{"at the publish Secret", secretPost("-publish"), [2]int{1, 0}},
-		{"at the mark of the publisher's anchor", mark("-publish-1"), [2]int{0, 0}},
-		{"at the mark of the puller's anchor", mark("-pull-1"), [2]int{0, 0}},
+		{"at the publisher's anchor", secretPost("-publish-1"), [2]int{2, 2}, 2},
+		{"at the publisher's TokenRequest", tokenOfAccount("edge-publisher"), [2]int{2, 2}, 2},
+		{"at the puller's anchor", secretPost("-pull-1"), [2]int{2, 2}, 1},
+		{"at the puller's TokenRequest", tokenOfAccount("edge-puller"), [2]int{2, 2}, 1},
+		{"at the pull Secret", secretPost("-pull"), [2]int{2, 1}, 0},
+		{"at the publish Secret", secretPost("-publish"), [2]int{1, 0}, 0},
+		{"at the mark of the publisher's anchor", mark("-publish-1"), [2]int{0, 0}, 0},
+		{"at the mark of the puller's anchor", mark("-pull-1"), [2]int{0, 0}, 0},
 	} {
 		for _, answered := range []bool{false, true} {
 			for _, fatal := range []bool{false, true} {
@@ -102,6 +104,9 @@ func TestTokenThatIsLostOnTheWay(t *testing.T) {
 					again := tt.again[0]
 					if answered {
 						again = tt.again[1]
+					}
+					if !fatal {
+						again = tt.alive
 					}
 					loseAndRecover(t, &breakage{at: tt.at, answered: answered, fatal: fatal}, again)
 				})

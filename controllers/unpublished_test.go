@@ -1,0 +1,134 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// refusedPublication is how an API server refuses a write, for ever.
+type refusedPublication struct {
+	name    string
+	code    int
+	reason  metav1.StatusReason
+	message string
+	// told is what the condition has to say of it.
+	told string
+}
+
+var refusedPublications = []refusedPublication{
+	{"by a webhook", http.StatusForbidden, metav1.StatusReasonForbidden, `admission webhook "sealed.example.test" denied the request: use sealed Secrets`, "sealed.example.test"},
+	{"by an admission policy", http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `ValidatingAdmissionPolicy 'no-dockerconfig' denied request`, "no-dockerconfig"},
+	{"by a webhook that fails", http.StatusInternalServerError, metav1.StatusReasonInternalError, `failed calling webhook "down.example.test"`, "down.example.test"},
+	{"by a quota", http.StatusForbidden, metav1.StatusReasonForbidden, "secrets is forbidden: exceeded quota: small, requested: count/secrets=1", "small"},
+	{"by RBAC", http.StatusForbidden, metav1.StatusReasonForbidden, `secrets is forbidden: User "operator" cannot create resource "secrets"`, "cannot create"},
+	{"by a conflict", http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified", ""},
+}
+
+// answer answers a write as refused.
+func (f refusedPublication) answer(r *http.Request) *http.Response {
+	body, _ := json.Marshal(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Code: int32(f.code), Reason: f.reason, Message: f.message,
+	})
+	return &http.Response{
+		StatusCode: f.code, Request: r, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+	}
+}
+
+// install has the writes of both published Secrets refused while refusing is true.
+func (f refusedPublication) install(o *operator, refusing *atomic.Bool) {
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		name := a.object.GetName()
+		write := a.Method == http.MethodPost || a.Method == http.MethodPatch
+		if refusing.Load() && write && strings.Contains(a.URL.Path, "/secrets") && (strings.HasSuffix(name, "-publish") || strings.HasSuffix(name, "-pull")) {
+			return f.answer(a.Request), nil
+		}
+		return on()
+	})
+}
+
+// anHour makes passes over an hour of the operator's clock.
+func anHour(t *testing.T, o *operator, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	for range 6 {
+		o.clock.SetTime(o.clock.Now().Add(10 * time.Minute))
+		o.pass(t, edge)
+	}
+}
+
+func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
+	for _, refused := range refusedPublications {
+		t.Run(refused.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOperator(t)
+			refusing := &atomic.Bool{}
+			refusing.Store(true)
+			refused.install(o, refusing)
+			edge := apply(t, newEdge())
+			g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+			anHour(t, o, edge)
+			g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
+			if refused.told != "" {
+				c := condition(t, edge, edgev1.SecretsPublished)
+				g.Expect(c.Status).NotTo(Equal(metav1.ConditionTrue))
+				g.Expect(c.Message).To(ContainSubstring(refused.told))
+				g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(ContainSubstring("edge-puller token 1 was minted before and waits to be published"))
+			}
+			lost := anchorsOf(t, edge, edgev1.TokenPuller)
+			g.Expect(lost).To(HaveLen(1))
+
+			o.stop(t)
+			o = startOperator(t)
+			refused.install(o, refusing)
+			o.pass(t, edge)
+			anHour(t, o, edge)
+			g.Expect(o.mints(edge)).To(Equal(2), "one more for each login after a restart")
+			kept := anchorsOf(t, edge, edgev1.TokenPuller)
+			g.Expect(kept).To(HaveLen(1), "the token that was lost is revoked")
+			g.Expect(kept[0].UID).NotTo(Equal(lost[0].UID))
+
+			refusing.Store(false)
+			heals(t, edge)
+			g.Expect(o.mints(edge)).To(Equal(2), "the token that was kept is published")
+			secret, claims := published(t, edge, edgev1.TokenPuller)
+			g.Expect(claims.AnchorUID).To(Equal(kept[0].UID))
+			g.Expect(works(t, tokenOf(secret))).To(BeTrue())
+		})
+	}
+}
+
+func TestOneMintForARotationWhosePublicationIsRefused(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	refusing := &atomic.Bool{}
+	refusing.Store(true)
+	refusedPublications[0].install(o, refusing)
+	annotate(t, edge, edgev1.RotateAnnotation, "one")
+	o.pass(t, edge)
+	anHour(t, o, edge)
+	g.Expect(o.mints(edge)).To(Equal(4), "one more for each login")
+	annotate(t, edge, edgev1.RotateAnnotation, "two")
+	anHour(t, o, edge)
+	g.Expect(o.mints(edge)).To(Equal(6), "another request is another cause")
+
+	refusing.Store(false)
+	heals(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(6))
+	g.Expect(edge.Status.LastHandledRotation).To(Equal("two"))
+	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2), "what answered the first request is revoked")
+}
