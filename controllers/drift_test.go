@@ -211,7 +211,7 @@ func TestQuietOnceConverged(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(o.wire.writes()).To(BeEmpty(), "a restart")
 	g.Expect(o.wire.matching(func(request string) bool { return slices.Contains([]string{"POST", "PATCH"}, request[:4]) })).
-		To(ConsistOf("POST /apis/authentication.k8s.io/v1/selfsubjectreviews"), "no events either")
+		To(HaveEach("POST /apis/authentication.k8s.io/v1/selfsubjectreviews"), "who it is and whether both tokens live, and no events either")
 	g.Expect(contents(t, edge.Name)).To(Equal(settled))
 	g.Expect(canary.count()).To(Equal(issued))
 	g.Expect(&reload(t, edge).Status).To(Equal(status))

@@ -76,6 +76,10 @@ type EdgeRegistryReconciler struct {
 	anonymous *rest.Config
 	// memories holds the memory of each login, for the name of its role binding.
 	memories sync.Map
+	// occasions are when all tokens are to be reviewed.
+	occasions occasions
+	// signingKeys are those of the API server as it last told them.
+	signingKeys signingKeys
 	// published holds the publishedCA of each name.
 	published sync.Map
 	// seen holds the latest resource version of each name that the API server itself told of, by which
@@ -269,6 +273,8 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: edge}})
 	}
 	wakeAll := func() { r.wakeTrusting(ctx, "", wake) }
+	r.occasions.start(wakeAll)
+	r.wakers.begun = func() { r.compareSigningKeys(ctx) }
 	r.wakers.start(ctx, r.Namespace, wake, func(configMap string) { r.wakeTrusting(ctx, configMap, wake) })
 	return errors.Join(
 		r.configs.start(ctx, wakeAll),

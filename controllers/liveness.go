@@ -50,9 +50,13 @@ func (r *EdgeRegistryReconciler) weighRefusal(ctx context.Context, s *scope, l *
 // may be replaced for it.
 func (r *EdgeRegistryReconciler) confirmRefused(ctx context.Context, s *scope, l *login, current issuedToken, anchor *corev1.Secret) (bool, error) {
 	m := r.recall(s, l)
+	if m.refused != current.claims.AnchorUID {
+		return false, nil
+	}
 	// The pause is between mints; a token that waits to be published has been minted already.
 	minted := m.unpublished != nil && m.unpublished.replaces == causeRefused
-	if m.refused != current.claims.AnchorUID || (!minted && s.now.Before(r.refusalPause(s, l, anchor))) {
+	if again := r.refusalPause(s, l, anchor); !minted && s.now.Before(again) {
+		s.due(again)
 		return false, nil
 	}
 	dead, err := r.isDead(ctx, current.Token)
@@ -60,6 +64,17 @@ func (r *EdgeRegistryReconciler) confirmRefused(ctx context.Context, s *scope, l
 		r.remember(s, l, func(m *memory) { m.refused = "" })
 	}
 	return dead, err
+}
+
+// knowsRefused reports whether one of the tokens is known to be refused and waits for its successor. What was verified
+// before says nothing any more.
+func (r *EdgeRegistryReconciler) knowsRefused(s *scope) bool {
+	for _, l := range s.logins() {
+		if uid := r.recall(s, l).refused; uid != "" && uid == l.token.claims.AnchorUID {
+			return true
+		}
+	}
+	return false
 }
 
 // refusalPause is when a login may be given another token because the API server refuses the one it

@@ -181,3 +181,30 @@ func TestATokenIsKeptWhileTheAPIServerDoesNotSayThatItIsDead(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(2))
 	expectKept(t, edge, old)
 }
+
+// No verification comes due in the minute of the test's clock. The operator's watches, refused and then accepted again,
+// have the tokens looked at.
+func TestASigningKeyThatEndsTheOperatorsOwnTokenHasAllReviewed(t *testing.T) {
+	g := NewWithT(t)
+	identity, renewIdentity := renewable(t)
+	o := startOperator(t, identity)
+	edges := []*edgev1.EdgeRegistry{awaitReady(t, apply(t, newEdge())), awaitReady(t, apply(t, newEdge(longLived)))}
+	restore, err := control.ReplaceSigningKey(t.Context())
+	t.Cleanup(func() { NewWithT(t).Expect(restore(context.Background())).To(Succeed()) })
+	g.Expect(err).NotTo(HaveOccurred())
+	renewIdentity()
+	g.Eventually(o.occasions.count).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 1))
+	for _, edge := range edges {
+		g.Eventually(func(g Gomega) {
+			o.advance(time.Second)
+			for _, role := range roles {
+				secret, _ := published(t, edge, role)
+				g.Expect(secret.Annotations).To(HaveKeyWithValue(generationAnnotation, "2"))
+			}
+		}).WithTimeout(2 * soon).WithPolling(often).Should(Succeed())
+		for _, token := range tokensOf(t, edge) {
+			g.Expect(works(t, token)).To(BeTrue())
+		}
+	}
+	g.Expect(o.mints(edges[0])).To(Equal(4))
+}

@@ -34,7 +34,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 			&edgev1.EdgeRegistry{}: {Transform: cache.TransformStripManagedFields()},
 		},
 	}
-	mgr, err := ctrl.NewManager(config, options)
+	mgr, err := ctrl.NewManager(r.occasions.noticing(config), options)
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
@@ -55,7 +55,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 // EdgeRegistries are read live. It needs a Recorder.
 func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
 	config = tuned(config)
-	http, err := rest.HTTPClientFor(config)
+	http, err := rest.HTTPClientFor(r.occasions.noticing(config))
 	if err != nil {
 		return fmt.Errorf("set up the client: %w", err)
 	}
@@ -77,6 +77,9 @@ func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Opt
 	}
 	if r.watcher, err = newWatcher(config, options.HTTPClient, options.Mapper); err != nil {
 		return fmt.Errorf("set up the watches: %w", err)
+	}
+	if r.signingKeys, err = newSigningKeys(config, options.HTTPClient); err != nil {
+		return fmt.Errorf("set up the reader of the API server's keys: %w", err)
 	}
 	r.anonymous = withoutCredentials(config)
 	return nil

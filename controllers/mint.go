@@ -73,7 +73,11 @@ func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anc
 	l.token = fresh
 	s.changing = true
 	r.remember(s, l, func(m *memory) {
-		*m = memory{mintedAt: s.now, refused: m.refused, refusalMintedAt: m.refusalMintedAt, unpublished: keepUnpublished(s, l, fresh)}
+		wanted := r.wantedReview(s)
+		*m = memory{
+			mintedAt: s.now, refused: m.refused, refusalMintedAt: m.refusalMintedAt,
+			wanted: wanted, reviewed: wanted, unpublished: keepUnpublished(s, l, fresh),
+		}
 		if why == causeRefused {
 			m.refusalMintedAt = s.now
 		}
@@ -104,6 +108,12 @@ type memory struct {
 	refusalMintedAt time.Time
 	// unpublished is the token that was minted and waits to be published.
 	unpublished *unpublishedToken
+	// wanted is the review that was last wanted, turn when it may be made, and reviewed the last that was made.
+	wanted, reviewed review
+	turn             time.Time
+	// doubted is the anchor of a token that was refused at the first look, and doubtedUntil when to look again.
+	doubted      types.UID
+	doubtedUntil time.Time
 }
 
 func (r *EdgeRegistryReconciler) recall(s *scope, l *login) memory {

@@ -230,6 +230,7 @@ func (r *EdgeRegistryReconciler) whyReplace(
 	if invalidated(anchor) {
 		return causeInvalidated, nil
 	}
+	r.reviewToken(ctx, s, l, current)
 	if dead, err := r.confirmRefused(ctx, s, l, current, anchor); err != nil || dead {
 		return causeRefused, err
 	}

@@ -31,7 +31,7 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 		return done{}, nil
 	}
 	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
-	if due := s.verificationDue(last); s.now.Before(due) && r.restsOn(s) {
+	if due := s.verificationDue(last); s.now.Before(due) && r.restsOn(s) && !r.knowsRefused(s) {
 		s.due(due)
 		return verified(s), nil
 	}

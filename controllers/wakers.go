@@ -27,6 +27,8 @@ type wakers struct {
 	watch watcher
 	// wake asks for a pass over the EdgeRegistry of a name.
 	wake func(edge string)
+	// begun is called whenever the watch of the namespaces begins anew, as when an API server went away.
+	begun func()
 
 	mu       sync.Mutex
 	ctx      context.Context
@@ -66,6 +68,9 @@ func (w *wakers) start(ctx context.Context, operatorNamespace string, wake, conf
 // namespaceChanged wakes the EdgeRegistries whose project a namespace is, or that copy to it;
 // without a name, all.
 func (w *wakers) namespaceChanged(namespace string) {
+	if namespace == "" {
+		go w.begun()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for edge, project := range w.projects {

@@ -229,6 +229,6 @@ const (
 const (
 	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
-	// ReconcileAnnotation makes the operator look at once.
+	// ReconcileAnnotation makes the operator look at once, and ask the API server about both tokens.
 	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
 )

@@ -1,0 +1,104 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// occasionPause is the least time between two occasions: one of several API servers that is out of step refuses the
+// operator time and again.
+const occasionPause = 30 * time.Second
+
+// occasions counts what may have ended tokens that nobody took away: the start of the operator, which does not know what
+// was before; each time that the API server refuses the operator itself; and each change of the API server's keys.
+type occasions struct {
+	mu      sync.Mutex
+	counted int64
+	// refused: the API server has not accepted the operator again since it refused it.
+	refused bool
+	// next is the earliest time of the next occasion, and waits that it is to come then.
+	next  time.Time
+	waits bool
+	// wake has a pass made over each EdgeRegistry; nil before the watches start.
+	wake func()
+}
+
+// count tells the occasions apart. The first is the start.
+func (o *occasions) count() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.counted + 1
+}
+
+func (o *occasions) start(wake func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wake = wake
+}
+
+// noticing returns a config whose requests tell when the API server refuses the operator. Requests that carry another
+// identity need a config of their own.
+func (o *occasions) noticing(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil {
+				o.answered(response.StatusCode)
+			}
+			return response, err
+		})
+	})
+	return config
+}
+
+// answered notes how the API server answered the operator. A refusal is an occasion once it is over: before that a pass
+// can do nothing.
+func (o *occasions) answered(status int) {
+	o.mu.Lock()
+	was := o.refused
+	switch {
+	case status == http.StatusUnauthorized:
+		o.refused = true
+	case status < http.StatusBadRequest:
+		o.refused = false
+	}
+	over := was && !o.refused
+	o.mu.Unlock()
+	if over {
+		o.add()
+	}
+}
+
+// add counts an occasion as soon as the pause since the last one is over.
+func (o *occasions) add() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.waits {
+		return
+	}
+	if wait := time.Until(o.next); wait > 0 {
+		o.waits = true
+		time.AfterFunc(wait, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.come()
+		})
+		return
+	}
+	o.come()
+}
+
+func (o *occasions) come() {
+	o.counted++
+	o.waits, o.next = false, time.Now().Add(occasionPause)
+	if o.wake != nil {
+		go o.wake()
+	}
+}
