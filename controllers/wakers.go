@@ -52,7 +52,9 @@ var watchedKinds = []schema.GroupVersionKind{
 }
 
 func newWakers(watch watcher) *wakers {
-	return &wakers{watch: watch, projects: map[string]projectWatch{}, targets: map[string]map[string]*copyTarget{}}
+	return &wakers{
+		watch: watch, begun: func() {}, projects: map[string]projectWatch{}, targets: map[string]map[string]*copyTarget{},
+	}
 }
 
 // start watches all namespaces, and the ConfigMaps of the operator's own.
