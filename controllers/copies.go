@@ -15,7 +15,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -273,13 +272,4 @@ func setCopiedTo(secret *corev1.Secret, namespaces []string) {
 // refuses the platform's names already; it cannot know the operator's own namespace.
 func (r *EdgeRegistryReconciler) mayHoldCopy(s *scope, namespace string) bool {
 	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != s.project && !reservedProject(namespace, r.Namespace)
-}
-
-// werePublished reports that both Secrets were up to date when the status was written, or would be but for somebody who
-// alters them each time, and whatever became of their copies.
-func werePublished(edge *edgev1.EdgeRegistry) bool {
-	c := meta.FindStatusCondition(edge.Status.Conditions, edgev1.SecretsPublished)
-	return c != nil && slices.Contains([]string{
-		edgev1.ReasonPublished, edgev1.ReasonCopiesPending, edgev1.ReasonCopiesFailed, edgev1.ReasonContested,
-	}, c.Reason)
 }

@@ -77,6 +77,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 		return retrySoon(), nil
 	}
 	held := before.DeepCopy()
+	setWaiting(held, stepConditions, edgev1.ReasonDeletionPending, "the EdgeRegistry is being deleted")
 	summarize(held, heldUp(held, passErr), isStall(passErr))
 	if result, err := r.conclude(ctx, before, held, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
 		return result, err

@@ -121,9 +121,6 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		// Somebody changed an object between its read and its write: the next pass reads it again.
 		return retrySoon(), nil
 	}
-	if !s.came {
-		r.dropBasis(edge)
-	}
 	summarize(edge, firstPending(edge), isStall(passErr))
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)

@@ -53,6 +53,23 @@ func setCondition(edge *edgev1.EdgeRegistry, condition string, result done, err 
 	})
 }
 
+// setWaiting says of conditions that nobody looked after them in this pass, and why. What was true in an earlier pass may
+// be so no more. One that is absent stays absent.
+func setWaiting(edge *edgev1.EdgeRegistry, conditions []string, reason, message string) {
+	for _, name := range conditions {
+		if meta.FindStatusCondition(edge.Status.Conditions, name) == nil {
+			continue
+		}
+		meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
+			Type:               name,
+			Status:             metav1.ConditionUnknown,
+			Reason:             reason,
+			Message:            message,
+			ObservedGeneration: edge.Generation,
+		})
+	}
+}
+
 // summarize derives Ready, Reconciling and Stalled from the conditions of the steps and from the
 // error of the pass.
 func summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled bool) {
@@ -124,24 +141,26 @@ func (r *EdgeRegistryReconciler) tell(edge *edgev1.EdgeRegistry, notes []note) {
 }
 
 // cautions are the reasons of a True condition that ask a person to act before it turns False.
-var cautions = []string{edgev1.ReasonCAExpiring}
+var cautions = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWithWarnings}
 
 // tellTransitions records the conditions that changed between two statuses as events. To wait for
 // something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning, and
 // so is a caution.
 func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegistry) {
 	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
+	pending := firstPending(after)
 	for _, name := range append(slices.Clone(stepConditions), edgev1.Ready) {
 		condition := meta.FindStatusCondition(after.Status.Conditions, name)
 		if condition == nil || !changed(before, condition) {
 			continue
 		}
+		if condition.Status == metav1.ConditionUnknown && pending != nil && pending.Type != name {
+			// It waits for another one, and that is told.
+			continue
+		}
 		kind := corev1.EventTypeNormal
 		failed := condition.Status == metav1.ConditionFalse && (fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled))
 		if failed || slices.Contains(cautions, condition.Reason) {
-			kind = corev1.EventTypeWarning
-		}
-		if condition.Reason == edgev1.ReasonVerifiedWithWarnings {
 			kind = corev1.EventTypeWarning
 		}
 		r.Recorder.Eventf(after, nil, kind, condition.Reason, condition.Type, "%s", condition.Message)
@@ -155,6 +174,11 @@ func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
 		return false
 	}
 	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
+	if old != nil && old.Status == metav1.ConditionUnknown && condition.Status == metav1.ConditionTrue &&
+		!slices.Contains(cautions, condition.Reason) {
+		// What it waited for came, and that is told.
+		return false
+	}
 	if old == nil || old.Status != condition.Status || old.Reason != condition.Reason {
 		return true
 	}

@@ -65,7 +65,7 @@ type scope struct {
 	silence       error
 	askedRegistry bool
 
-	// established: both Secrets were up to date before this pass, if not all of their copies.
+	// established: both Secrets were published before this pass, if not all of their copies.
 	established bool
 	// changing: this pass has a new spec, token, host, CA or list of copies to write.
 	changing bool
@@ -73,8 +73,6 @@ type scope struct {
 	wanted bool
 	// wrote is true once this pass has changed an object, so that the verification looks again.
 	wrote bool
-	// came is true once this pass has come to the verification.
-	came bool
 	// notes are acts to tell in events, once the status is written.
 	notes []note
 	// next is when something is due again; zero when nothing is.
@@ -111,7 +109,7 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 		edge:        edge,
 		now:         now,
 		project:     projectName(edge),
-		established: werePublished(edge),
+		established: len(edge.Status.Secrets) > 0,
 		changing:    edge.Status.ObservedGeneration != edge.Generation,
 		publisher: login{
 			role:        edgev1.TokenPublisher,
@@ -141,11 +139,11 @@ func (s *scope) due(at time.Time) {
 	}
 }
 
-// runSteps runs the steps in their order until one cannot be done, and sets the condition of each
-// that ran. It returns the first error.
+// runSteps runs the steps in their order until one cannot be done, and sets the condition of each: those of the steps
+// after it wait. It returns the first error.
 func runSteps(ctx context.Context, steps []step, s *scope) error {
 	var first error
-	for _, step := range steps {
+	for i, step := range steps {
 		result, err := step.run(ctx, s)
 		setCondition(s.edge, step.condition, result, err)
 		if err == nil {
@@ -156,8 +154,18 @@ func runSteps(ctx context.Context, steps []step, s *scope) error {
 		}
 		var b *blocked
 		if !errors.As(err, &b) || !b.carryOn {
+			_, reason, _ := verdict(err)
+			setWaiting(s.edge, conditionsOf(steps[i+1:]), reason, "waits for "+step.condition)
 			break
 		}
 	}
 	return first
+}
+
+func conditionsOf(steps []step) []string {
+	var conditions []string
+	for _, step := range steps {
+		conditions = append(conditions, step.condition)
+	}
+	return conditions
 }

@@ -15,8 +15,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// suspend says that nothing is done for an EdgeRegistry whose spec.suspend is true, and does
-// nothing else: what was found when it was last looked at stays in the conditions of the steps.
+// suspend says that nothing is done for an EdgeRegistry whose spec.suspend is true, and does nothing else.
 func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
 	// What its watches could tell would change nothing.
 	r.wakers.forget(edge.Name)
@@ -29,6 +28,7 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 		Message:            suspendedMessage(edge),
 		ObservedGeneration: edge.Generation,
 	})
+	setWaiting(edge, stepConditions, edgev1.ReasonSuspended, "spec.suspend is true")
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Reconciling)
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Stalled)
 	return r.conclude(ctx, before, edge, corev1.EventTypeNormal)

@@ -49,7 +49,7 @@ func TestSuspendStopsAllWritesUntilItEnds(t *testing.T) {
 		g.Expect(meta.FindStatusCondition(edge.Status.Conditions, name)).To(BeNil())
 	}
 	for _, name := range stepConditions {
-		g.Expect(meta.FindStatusCondition(edge.Status.Conditions, name)).To(Equal(meta.FindStatusCondition(before.Status.Conditions, name)), "%s stays", name)
+		waitsFor(g, meta.FindStatusCondition(edge.Status.Conditions, name), edge.Generation, edgev1.ReasonSuspended, "spec.suspend is true")
 	}
 	g.Expect(edge.Status.Tokens).To(Equal(before.Status.Tokens))
 	expectEvent(t, edge, edgev1.ReasonSuspended, "spec.suspend is true")

@@ -24,7 +24,6 @@ import (
 // without credentials too; so the rights are tried, and that the puller has no more than its own.
 func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (done, error) {
 	policy := s.edge.Spec.Verification
-	s.came = true
 	if policy.Policy == edgev1.VerificationDisabled {
 		r.bases.Delete(s.edge.Name)
 		s.edge.Status.VerifiedAt = nil
