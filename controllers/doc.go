@@ -18,8 +18,9 @@
 // EdgeRegistry gets no pass at all (suspend.go).
 //
 // The step of the tokens has help: anchors.go (the Secrets that tokens are bound to), mint.go,
-// longlived.go (tokens that do not expire), proof.go (no token that works is given up for one that
-// the registry does not take) and liveness.go (whether the API server accepts a token).
+// longlived.go (tokens that do not expire), unpublished.go (a token whose publication is refused), proof.go (no
+// token that works is given up for one that the registry does not take), liveness.go (whether the API server accepts a
+// token) and token_review.go (when that is asked before its time: occasions.go, signing_keys.go).
 //
 // Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
 // (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
@@ -27,5 +28,4 @@
 // objects (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
 // alone, and not without a pause where somebody undoes that each time (rivals.go). What ca.crt holds over time is in
 // ca.go, and how the registry's host is reached in reach.go. No error may repeat a token (repeats.go).
-// A success of the verification counts for as long as what it rests on stays (basis.go).
 package controllers

@@ -85,8 +85,6 @@ type EdgeRegistryReconciler struct {
 	// seen holds the latest resource version of each name that the API server itself told of, by which
 	// a pass knows that the cache is behind. It is empty where the cache was found to be wrong.
 	seen sync.Map
-	// bases holds the basis of the last success of the verification, for each name.
-	bases sync.Map
 	// repairs holds the rate.Limiter of each object that was repaired, by repairsOf.
 	repairs sync.Map
 }
@@ -147,7 +145,6 @@ func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.seen.Delete(name)
 	r.published.Delete(name)
-	r.bases.Delete(name)
 	r.forgetRepairs(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))

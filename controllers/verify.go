@@ -25,12 +25,11 @@ import (
 func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (done, error) {
 	policy := s.edge.Spec.Verification
 	if policy.Policy == edgev1.VerificationDisabled {
-		r.bases.Delete(s.edge.Name)
 		s.edge.Status.VerifiedAt = nil
 		return done{}, nil
 	}
 	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
-	if due := s.verificationDue(last); s.now.Before(due) && r.restsOn(s) && !r.knowsRefused(s) {
+	if due := s.verificationDue(last); s.now.Before(due) && !r.knowsRefused(s) {
 		s.due(due)
 		return verified(s), nil
 	}
@@ -40,7 +39,6 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 	}
 	countProbe(err)
 	if err == nil {
-		r.bases.Store(s.edge.Name, s.basis())
 		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
 		if s.verifiedFarAhead() {
 			s.due(s.now.Add(policy.Interval.Duration))
@@ -49,7 +47,6 @@ func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (
 		}
 		return verified(s), nil
 	}
-	r.dropBasis(s.edge)
 	var b *blocked
 	if policy.Policy == edgev1.VerificationBestEffort && errors.As(err, &b) {
 		b.retry = policy.Interval.Duration
@@ -69,13 +66,13 @@ func verified(s *scope) done {
 		s.host, s.publisher.account, s.puller.account)
 }
 
-// verificationDue is when the tokens are to be tried next: at once if this pass changed anything or
-// the last trial was not a success under this spec, else an interval after that, unless what it rests on
-// is another since (restsOn). The status only
-// spares a probe: whatever it says, what is published is re-derived from live objects.
+// verificationDue is when the tokens are to be tried next: at once if this pass changed anything, the last trial was
+// not a success under this spec, the route does not answer, or a pass since did not come as far as here, which left the
+// condition Unknown; else an interval after the last trial. The status only spares a probe: whatever it says, what is
+// published is re-derived from live objects.
 func (s *scope) verificationDue(last *metav1.Condition) time.Time {
 	verifiedAt := s.edge.Status.VerifiedAt
-	if s.wrote || verifiedAt == nil || s.verifiedFarAhead() || last == nil ||
+	if s.wrote || s.unreachable != nil || verifiedAt == nil || s.verifiedFarAhead() || last == nil ||
 		last.Status != metav1.ConditionTrue || last.ObservedGeneration != s.edge.Generation {
 		return s.now
 	}
