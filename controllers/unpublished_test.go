@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -14,7 +15,12 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -131,4 +137,90 @@ func TestOneMintForARotationWhosePublicationIsRefused(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(6))
 	g.Expect(edge.Status.LastHandledRotation).To(Equal("two"))
 	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2), "what answered the first request is revoked")
+}
+
+// What the cluster itself refuses: an admission policy on the type of the published Secrets, which lets those that tokens
+// are bound to pass; a quota that ends with these; and Secrets that somebody made immutable, which the operator replaces.
+func TestOneMintForOneCauseWhateverTheClusterRefuses(t *testing.T) {
+	o := startOperator(t)
+
+	t.Run("by an admission policy", func(t *testing.T) {
+		g := NewWithT(t)
+		namespace := makeNamespace(t)
+		invite(t, namespace.Name)
+		policy := &admissionv1.ValidatingAdmissionPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "sealed-" + namespace.Name},
+			Spec: admissionv1.ValidatingAdmissionPolicySpec{
+				FailurePolicy: ptr.To(admissionv1.Fail),
+				MatchConstraints: &admissionv1.MatchResources{
+					NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace.Name}},
+					ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+						Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+						Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+					}}},
+				},
+				Validations: []admissionv1.Validation{{
+					Expression: "object.type != 'kubernetes.io/dockerconfigjson'", Message: "registry logins are kept sealed here",
+				}},
+			},
+		}
+		binding := &admissionv1.ValidatingAdmissionPolicyBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: policy.Name},
+			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+				PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			},
+		}
+		for _, object := range []client.Object{policy, binding} {
+			g.Expect(admin.Create(t.Context(), object)).To(Succeed())
+			t.Cleanup(func() { _ = admin.Delete(context.Background(), object) })
+		}
+		probe := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "probe"}, Type: corev1.SecretTypeDockerConfigJson,
+			Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte("{}")},
+		}
+		g.Eventually(func() error { return admin.Create(t.Context(), probe.DeepCopy(), client.DryRunAll) }).
+			WithTimeout(soon).WithPolling(often).Should(MatchError(ContainSubstring("sealed here")), "the policy is in force")
+		expectOneMintEach(t, o, namespace.Name, edgev1.ReasonRequestFailed, "registry logins are kept sealed here")
+	})
+
+	t.Run("by a quota", func(t *testing.T) {
+		g := NewWithT(t)
+		namespace := makeNamespace(t)
+		invite(t, namespace.Name)
+		quota := &corev1.ResourceQuota{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "small"},
+			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/secrets": resource.MustParse("2")}},
+		}
+		g.Expect(admin.Create(t.Context(), quota)).To(Succeed())
+		// What the quota controller, which does not run here, finds in a new namespace.
+		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"count/secrets": resource.MustParse("0")}}
+		g.Expect(admin.Status().Update(t.Context(), quota)).To(Succeed())
+		expectOneMintEach(t, o, namespace.Name, edgev1.ReasonQuotaExceeded, "exceeded quota: small")
+	})
+
+	t.Run("by Secrets that are immutable", func(t *testing.T) {
+		g := NewWithT(t)
+		edge := awaitReady(t, apply(t, newEdge()))
+		for _, role := range roles {
+			secret, _ := published(t, edge, role)
+			secret.Immutable = ptr.To(true)
+			g.Expect(admin.Update(t.Context(), secret)).To(Succeed())
+		}
+		annotate(t, edge, edgev1.RotateAnnotation, "one")
+		anHour(t, o, edge)
+		awaitReady(t, edge)
+		g.Expect(o.mints(edge)).To(Equal(4), "the Secrets are replaced, and nothing is minted for that")
+	})
+}
+
+// expectOneMintEach has an EdgeRegistry served in a project whose Secrets are refused.
+func expectOneMintEach(t *testing.T, o *operator, project, reason, told string) {
+	t.Helper()
+	g := NewWithT(t)
+	edge := apply(t, newEdge(inProject(project)))
+	awaitReason(t, edge, edgev1.SecretsPublished, reason)
+	anHour(t, o, edge)
+	g.Expect(condition(t, edge, edgev1.SecretsPublished).Message).To(ContainSubstring(told))
+	expectEvent(t, edge, reason, told)
+	g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
 }
