@@ -85,4 +85,4 @@ func (m mutant) overlay(root, folder string) (string, error) {
 }
 
 // catalog is all mutants.
-func catalog() []mutant { return slices.Concat(ofTokens, ofObjects, ofPlatform) }
+func catalog() []mutant { return slices.Concat(ofTokens, ofObjects, ofPlatform, ofHandingOver) }
