@@ -33,6 +33,8 @@ for one in "${running[@]}"; do
   wait "${one%%:*}" || status=1
   cat "$scratch/${one#*:}"
 done
-# A module of its own, for what it requires.
-(cd hack/promrules && go test "${flags[@]}" ./...) || status=1
+# Modules of their own, for what they require.
+for module in hack/promrules test/readers; do
+  (cd "$module" && go test "${flags[@]}" ./...) || status=1
+done
 exit "$status"

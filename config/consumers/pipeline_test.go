@@ -5,6 +5,7 @@ package consumers_test
 
 import (
 	"bytes"
+	_ "embed"
 	"errors"
 	"maps"
 	"os"
@@ -25,19 +26,28 @@ const (
 	digest    = "sha256:0123456789abcdef"
 )
 
+// publishScript is embedded so that an overlay of the go command can put a mutant in its place.
+//
+//go:embed publish.sh
+var publishScript []byte
+
 // scriptTools are all commands that publish.sh may use besides an engine and hzn.
-var scriptTools = []string{"cat", "cp", "grep", "mkdir", "mktemp", "rm"}
+var scriptTools = []string{"base64", "cat", "cp", "grep", "mkdir", "mktemp", "rm"}
+
+// recordEnvironment is how a program writes down its environment.
+const recordEnvironment = "/usr/bin/env >>\"$RECORD/environment-of-${0##*/}\"\n"
 
 // recorder is a program that writes down how it was called, and with what environment,
 // and says more than it should: it prints both tokens, to both outputs, and ends
 // without a line break. It knows them by itself, for its environment has none. It
 // fails where the file "fail" says so.
-const recorder = `#!/bin/sh
-/usr/bin/env | while read -r line; do echo "${0##*/} $line"; done >>"$RECORD/environment"
+const recorder = "#!/bin/sh\n" + recordEnvironment + `
+PATH=/usr/bin:/bin # What it runs itself is not recorded.
 push='` + pushToken + `' pull='` + pullToken + `'
 program=${0##*/}
 { printf '%s' "$program"; for word; do printf '\037%s' "$word"; done; echo; } >>"$RECORD/calls"
 case "$program $*" in
+*' --get-login '*) printf '%s\n' "${LOGGED_IN-$OCP_USER}"; exit ;;
 *' login '*) cat >"$RECORD/stdin" ;;
 'hzn architecture') echo amd64; exit ;;
 'hzn exchange service publish'*)
@@ -84,7 +94,7 @@ func forEachShell(t *testing.T, test func(t *testing.T, p *pipeline)) {
 
 func newPipeline(t *testing.T, shell []string) *pipeline {
 	t.Helper()
-	p := &pipeline{t: t, shell: shell, script: must(os.ReadFile("publish.sh")),
+	p := &pipeline{t: t, shell: shell, script: publishScript,
 		service: t.TempDir(), tools: t.TempDir(), record: t.TempDir(), temp: t.TempDir()}
 	p.env = map[string]string{
 		"PATH": p.tools, "HOME": p.temp, "TMPDIR": p.temp, "LC_ALL": "C", "RECORD": p.record, "DIGEST": digest,
@@ -114,7 +124,7 @@ func recordingLink(t *testing.T, tool string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "#!/bin/sh\necho \"$0 $*\" >>\"$RECORD/tools\"\nexec " + path + " \"$@\"\n"
+	return "#!/bin/sh\necho \"$0 $*\" >>\"$RECORD/tools\"\n" + recordEnvironment + "exec " + path + " \"$@\"\n"
 }
 
 // another is a fresh pipeline with the same shell.
@@ -150,12 +160,18 @@ func (p *pipeline) write(name, content string) {
 	}
 }
 
+// note makes a file that the recorders read.
+func (p *pipeline) note(name, content string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.record, name), []byte(content), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // failAt has the first call that begins with the words exit with 17.
 func (p *pipeline) failAt(words string) {
 	p.t.Helper()
-	if err := os.WriteFile(filepath.Join(p.record, "fail"), []byte(words), 0o644); err != nil {
-		p.t.Fatal(err)
-	}
+	p.note("fail", words)
 }
 
 // command pipes the script into the shell.

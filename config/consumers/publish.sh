@@ -41,8 +41,9 @@ the place of a tag. With podman and buildah it cannot: write "image":
 "$SERVICE_IMAGE" there, or nodes take whatever the tag means when they pull.
 
 The login is stored where the engine stores logins: DOCKER_CONFIG (docker) and
-REGISTRY_AUTH_FILE (podman, buildah) choose a place that ends with the job.
-DOCKER_AUTH_CONFIG would outweigh that login, so it is not passed on.
+REGISTRY_AUTH_FILE (podman, buildah) choose a place that ends with the job. Other
+logins there are for base images: podman and buildah push with a file of the script
+that has no other login. DOCKER_AUTH_CONFIG would outweigh it and is not passed on.
 hzn signs the service with its own key, HZN_PRIVATE_KEY_FILE or a random one.
 It replaces variables in the definition and in files that the arguments name. One
 that names a credential, as $OCP_TOKEN, would publish it, and is refused.
@@ -56,10 +57,10 @@ note() {
 	printf 'publish.sh: %s\n' "$1" >&2
 }
 
-# complain counts what is wrong, so that one run tells all of it.
+# complain remembers that something is wrong, so that one run tells all of it.
 complain() {
 	note "$1"
-	complaints=$((complaints + 1))
+	wrong=1
 }
 
 # take_credentials moves them into variables that are not exported: no program of
@@ -74,13 +75,6 @@ take_credentials() {
 		HZN_EXCHANGE_NODE_AUTH password EDGE_CLUSTER_REGISTRY_TOKEN
 }
 
-# has TEXT PATTERN, with bytes as characters in every locale.
-has() (
-	LC_ALL=C
-	# shellcheck disable=SC2254 # It is a pattern.
-	case $1 in $2) ;; *) return 1 ;; esac
-)
-
 # need_value NAME VALUE WHAT-TO-DO PATTERN-OF-WHAT-IS-WRONG... The value is not shown:
 # it may be a token, in whichever variable.
 need_value() {
@@ -93,44 +87,42 @@ need_value() {
 # check_value PATTERN-OF-WHAT-IS-WRONG...: checks $text, the value of $name.
 check_value() {
 	for pattern in '*[[:cntrl:]]*' '[[:blank:]]*' '*[[:blank:]]' "$@"; do
-		if [ -n "$text" ] && has "$text" "$pattern"; then
-			complain "$name has a line break, a blank or another character that it cannot have: $advice"
+		# shellcheck disable=SC2254 # It is a pattern.
+		case $text in $pattern)
+			note "$name has a line break, a blank or another character that it cannot have: $advice"
+			malformed=2
 			return
-		fi
+			;;
+		esac
 	done
 }
 
-check_values() {
-	origin='take it from the publish Secret, as by envFrom, with nothing before or after it'
-	need_value OCP_DOCKER_HOST "${OCP_DOCKER_HOST-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z.:-]*'
-	need_value OCP_USER "${OCP_USER-}" "$origin" '-*' '*[!!-~]*'
-	need_value OCP_TOKEN "$push_token" "$origin" '*[!!-~]*'
-	need_value IMAGE_PREFIX "${IMAGE_PREFIX-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/:-]*'
-	need_value HZN_REGISTRY_AUTH "$registry_auth" "$origin" '*[!!-~]*'
-	origin='it tells what to build, see --help'
-	need_value BASE "${BASE-}" "$origin" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/-]*'
-	need_value VERSION "${VERSION-}" "$origin" '[!0-9A-Za-z_]*' '*[!0-9A-Za-z._-]*'
-	origin='hzn needs it to reach the Exchange'
-	need_value HZN_ORG_ID "${HZN_ORG_ID-}" "$origin" '*[[:blank:]]*'
-	need_value HZN_EXCHANGE_URL "${HZN_EXCHANGE_URL-}" "$origin" '*[!!-~]*'
-	need_value HZN_EXCHANGE_USER_AUTH "$exchange_auth" "$origin"
+# check_values returns 1 when a value is missing and 2 when one is malformed, and
+# takes bytes as characters in every locale.
+check_values() (
+	LC_ALL=C wrong=0 malformed=0
+	advice='take it from the publish Secret, as by envFrom, with nothing before or after it'
+	need_value OCP_DOCKER_HOST "${OCP_DOCKER_HOST-}" "$advice" '[!0-9A-Za-z]*' '*[!0-9A-Za-z.:-]*'
+	need_value OCP_USER "${OCP_USER-}" "$advice" '-*' '*[!!-~]*'
+	need_value OCP_TOKEN "$push_token" "$advice" '*[!!-~]*'
+	need_value IMAGE_PREFIX "${IMAGE_PREFIX-}" "$advice" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/:-]*'
+	need_value HZN_REGISTRY_AUTH "$registry_auth" "$advice" '*[!!-~]*'
+	advice='it tells what to build, see --help'
+	need_value BASE "${BASE-}" "$advice" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/-]*'
+	need_value VERSION "${VERSION-}" "$advice" '[!0-9A-Za-z_]*' '*[!0-9A-Za-z._-]*'
+	advice='hzn needs it to reach the Exchange'
+	need_value HZN_ORG_ID "${HZN_ORG_ID-}" "$advice" '*[[:blank:]]*'
+	need_value HZN_EXCHANGE_URL "${HZN_EXCHANGE_URL-}" "$advice" '*[!!-~]*'
+	need_value HZN_EXCHANGE_USER_AUTH "$exchange_auth" "$advice"
 	advice='correct it or leave it out, see --help'
-	for name in CONTEXT DEFINITION CA_FILE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
+	for name in CONTEXT DEFINITION CA_FILE ENGINE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
 		eval "text=\${$name-}"
 		check_value
 	done
-	name=ENGINE text=${ENGINE-}
-	check_value '*[!a-z]*'
-	check_architectures
-}
-
-# check_architectures: blanks around them and between are no harm.
-check_architectures() {
-	case ${ARCH-} in
-	'' | *[!\ ]*) if ! has "${ARCH-}" '*[!0-9A-Za-z_ ]*'; then return; fi ;;
-	esac
-	complain 'ARCH has a character that it cannot have, or nothing but blanks: give the names that hzn has, with a space between'
-}
+	name=ARCH text=${ARCH-}
+	check_value '*[!0-9A-Za-z_ ]*'
+	return "$((malformed ? malformed : wrong))"
+)
 
 need_tool() {
 	command -v "$1" >/dev/null 2>&1 || complain "$1 is not on PATH: $2"
@@ -145,13 +137,11 @@ need_engine() {
 		done
 		complain 'none of docker, podman and buildah is on PATH: install one'
 		;;
-	*[!a-z]*) ;; # It was complained of.
-	*) complain "ENGINE is \"$ENGINE\": set it to docker, podman or buildah" ;;
+	*) complain 'ENGINE is another than docker, podman and buildah: set it to one of them' ;;
 	esac
 }
 
 need_file() {
-	if has "$1" '*[[:cntrl:]]*'; then return; fi # It was complained of.
 	if [ ! -r "$1" ] || [ -d "$1" ]; then complain "$1 is not a file that can be read: $2"; fi
 }
 
@@ -165,47 +155,36 @@ need_pull_token() {
 	esac
 }
 
-# credential_in FILE: prints the first credential that the file names as a variable,
-# in the way of hzn, which drops comments first. What the shell keeps of the text is
-# its own: no program sees more of it than cat.
-credential_in() (
+# need_no_credential FILE: finds variables in the way of hzn, which drops comments
+# first. What the shell keeps of the text is its own: no program sees more of it than
+# cat.
+need_no_credential() (
 	LC_ALL=C
 	text=$(cat "$1") rest=''
 	while :; do
-		case $text in
-		*'/*'*'*/'*)
-			rest=$rest${text%%'/*'*}
-			text=${text#*'/*'}
-			text=${text#*'*/'}
-			;;
-		*) break ;;
-		esac
+		case $text in *'/*'*'*/'*) ;; *) break ;; esac
+		rest=$rest${text%%'/*'*}
+		text=${text#*'/*'}
+		text=${text#*'*/'}
 	done
-	text=$rest$text
+	text="$rest$text "
 	for name in OCP_TOKEN HZN_REGISTRY_AUTH HZN_EXCHANGE_USER_AUTH HZN_EXCHANGE_NODE_AUTH \
 		DOCKER_AUTH_CONFIG EDGE_CLUSTER_REGISTRY_TOKEN password .dockerconfigjson; do
-		case "$text " in
-		*"\${$name}"* | *"\$$name"[!0-9A-Za-z_]*) printf '%s' "$name" && return ;;
+		case $text in *"\${$name}"* | *"\$$name"[!0-9A-Za-z_]*)
+			note "$1 names the credential $name, which hzn would publish: remove it there"
+			return 1
+			;;
 		esac
 	done
 )
 
-# need_no_credential FILE
-need_no_credential() {
-	text=$(credential_in "$1")
-	if [ -n "$text" ]; then
-		complain "$1 names the credential $text, which hzn would publish: remove it there"
-	fi
-}
-
 # check_files ARGUMENT...: hzn replaces variables in the files of its arguments too.
 check_files() {
 	need_file "$DEFINITION" 'set DEFINITION to the service definition'
-	if [ -f "$DEFINITION" ] && [ -r "$DEFINITION" ]; then need_no_credential "$DEFINITION"; fi
-	for argument; do
-		for text in "$argument" "${argument#--*=}" "${argument#-?}"; do
-			if [ -f "$text" ] && [ -r "$text" ]; then
-				need_no_credential "$text"
+	for argument in "$DEFINITION" "$@"; do
+		for file in "$argument" "${argument#--*=}" "${argument#-?}"; do
+			if [ -f "$file" ] && [ -r "$file" ]; then
+				need_no_credential "$file" || wrong=1
 				break
 			fi
 		done
@@ -214,77 +193,57 @@ check_files() {
 }
 
 dockerfile() {
-	if [ -f "$CONTEXT/Dockerfile.$1" ]; then
-		printf '%s\n' "$CONTEXT/Dockerfile.$1"
-	else
-		printf '%s\n' "$CONTEXT/Dockerfile"
-	fi
+	file=$CONTEXT/Dockerfile.$1
+	[ -f "$file" ] || file=$CONTEXT/Dockerfile
+	printf '%s\n' "$file"
 }
 
 # check ARGUMENT...: hzn is asked for the architecture only when nothing else is wrong.
+# What follows a malformed value could show it, so that ends it.
 check() {
-	complaints=0
-	check_values
+	wrong=0
+	check_values || wrong=$?
+	[ "$wrong" -ne 2 ] || exit 2
 	need_pull_token
 	need_engine
 	need_tool hzn 'install the package horizon-cli of Open Horizon'
+	need_tool base64 'it is one of coreutils and of busybox'
 	check_files "$@"
-	if [ -z "${ARCH-}" ] && [ "$complaints" -eq 0 ]; then
+	if [ -z "${ARCH-}" ] && [ "$wrong" -eq 0 ]; then
 		ARCH=$(hzn architecture </dev/null 2>/dev/null) || ARCH=''
-		if [ -z "$ARCH" ]; then complain 'hzn does not tell the architecture: set ARCH'; fi
-		check_architectures
+		[ -n "$ARCH" ] || complain 'hzn does not tell the architecture: set ARCH'
+		check_values || exit 2
 	fi
 	for arch in ${ARCH-}; do
 		need_file "$(dockerfile "$arch")" 'set CONTEXT to the directory of the Dockerfile'
 	done
-	[ "$complaints" -eq 0 ] || exit 2
+	[ "$wrong" -eq 0 ] || exit 2
 }
 
 # hide VALUE: replaces it in $line.
 hide() {
 	rest=$line line=''
 	while :; do
-		case $rest in
-		*"$1"*)
-			line=$line${rest%%"$1"*}'***'
-			rest=${rest#*"$1"}
-			;;
-		*) break ;;
-		esac
+		case $rest in *"$1"*) ;; *) break ;; esac
+		line=$line${rest%%"$1"*}'***'
+		rest=${rest#*"$1"}
 	done
 	line=$line$rest
 }
 
-# sextet NUMBER: adds its character of base64 to $line, as an escape of printf.
-sextet() {
-	code=$(($1 < 26 ? $1 + 65 : $1 < 52 ? $1 + 71 : $1 < 62 ? $1 - 4 : $1 < 63 ? 43 : 47))
-	line=$line\\0$((code / 64))$((code / 8 % 8))$((code % 8))
-}
-
-# byte: sets $code to the first byte of $rest, and removes it there. A table spares
-# the process that the output of printf would take.
-byte() {
-	character=${rest%"${rest#?}"}
-	rest=${rest#?}
-	code=${ascii%%"$character"*}
-	code=$((${#code} + 32))
-	if [ "$code" -gt 126 ]; then code=$(($(printf '%d' "'$character") & 255)); fi
-}
-
-# encoded VALUE SKIP: prints what the base64 of every text has that contains the value
-# SKIP bytes before a group of three.
+# encoded VALUE: prints what the base64 of every text has that contains the value, a
+# line for each place in a group of three bytes at which the value may begin. The
+# groups that the value shares with other text are left out.
 encoded() (
 	LC_ALL=C
-	ascii=' !"#$%&'\''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
-	rest=$1 line='' skip=$2
-	while [ "$skip" -gt 0 ] && [ -n "$rest" ]; do rest=${rest#?} skip=$((skip - 1)); done
-	while [ "${#rest}" -ge 3 ]; do
-		byte && bits=$((code << 16))
-		byte && bits=$((bits | code << 8))
-		byte && bits=$((bits | code))
-		for shift in 18 12 6 0; do sextet $((bits >> shift & 63)); done
+	rest=$1
+	for _ in 1 2 3; do
+		text=''
+		for line in $(printf '%s' "$rest" | base64); do text=$text$line; done
+		case $text in *=) text=${text%????} ;; esac
+		printf '%s\n' "$text"
+		rest=${rest#?}
 	done
-	printf '%b' "$line"
 )
 
 # prepare_mask sets $needles to what is hidden, one in each line: the secrets, and
@@ -292,11 +251,9 @@ encoded() (
 prepare_mask() {
 	needles=''
 	for needle in "$push_token" "${registry_auth#*:*:}" "${exchange_auth#*:}"; do
-		needles="$needles$needle
-$(encoded "$needle" 0)
-$(encoded "$needle" 1)
-$(encoded "$needle" 2)
-"
+		needles="$needles
+$needle
+$(encoded "$needle")"
 	done
 }
 
@@ -346,9 +303,19 @@ trust_registry() {
 	fi
 }
 
+# log_in OPTION...
 log_in() {
 	printf '%s' "$push_token" |
-		"$ENGINE" login ${certs:+--cert-dir="$certs"} --username "$OCP_USER" --password-stdin "$OCP_DOCKER_HOST"
+		"$ENGINE" login "$@" ${certs:+--cert-dir="$certs"} --username "$OCP_USER" --password-stdin "$OCP_DOCKER_HOST"
+}
+
+# log_in_for_push: a login for host/project that is in the usual file already would
+# outweigh this one. A helper in registries.conf is asked before any file.
+log_in_for_push() {
+	log_in --authfile="$logins" || return
+	if [ "$("$ENGINE" login --authfile="$logins" --get-login "$IMAGE_PREFIX")" = "$OCP_USER" ]; then return; fi
+	echo "A credential helper of this machine outweighs the login: take it out of credential-helpers in registries.conf."
+	return 1
 }
 
 build() {
@@ -359,7 +326,7 @@ build() {
 # push leaves the digest in a file: it runs in a pipeline.
 push() {
 	if [ "$ENGINE" != docker ]; then
-		"$ENGINE" push ${certs:+--cert-dir="$certs"} --digestfile "$scratch/digest" "$image"
+		"$ENGINE" push --authfile="$logins" ${certs:+--cert-dir="$certs"} --digestfile "$scratch/digest" "$image"
 		return
 	fi
 	docker push "$image" || return
@@ -387,27 +354,25 @@ relative_paths() {
 	case $CONTEXT in -*) CONTEXT=./$CONTEXT ;; esac
 	case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac
 	case $CA_FILE in -*) CA_FILE=./$CA_FILE ;; esac
+	case ${TMPDIR-} in -*) TMPDIR=./$TMPDIR ;; esac
 }
 
 main() {
 	CONTEXT=${CONTEXT:-.} DEFINITION=${DEFINITION:-horizon/service.definition.json} CA_FILE=${CA_FILE-}
-	case ${1-} in -h | --help)
-		usage
-		exit 0
-		;;
-	esac
+	case ${1-} in -h | --help) usage && exit ;; esac
 	take_credentials
 	relative_paths
 	check "$@"
 	prepare_mask
 	warn_of_tag
-	scratch=$(mktemp -d)
+	scratch=$(mktemp -d) logins=$scratch/auth.json
 	trap 'rm -rf "$scratch"' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trust_registry
 	step "login to $OCP_DOCKER_HOST" log_in
+	[ "$ENGINE" = docker ] || step "login to $OCP_DOCKER_HOST for the push" log_in_for_push
 	SERVICE_VERSION=$VERSION DOCKER_IMAGE_BASE=$IMAGE_PREFIX/$BASE
 	export SERVICE_VERSION DOCKER_IMAGE_BASE
 	for ARCH in $ARCH; do

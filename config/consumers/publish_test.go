@@ -25,8 +25,10 @@ const (
 func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 	files := []string{
 		"%s login --cert-dir=SCRATCH/certs --username edge-publisher --password-stdin " + host,
+		"%s login --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --username edge-publisher --password-stdin " + host,
+		"%s login --authfile=SCRATCH/auth.json --get-login " + prefix,
 		"%s build --cert-dir=SCRATCH/certs --platform linux/amd64 --tag " + image + " --file ./Dockerfile .",
-		"%s push --cert-dir=SCRATCH/certs --digestfile SCRATCH/digest " + image,
+		"%s push --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --digestfile SCRATCH/digest " + image,
 		publication + " -I --public",
 	}
 	for engine, want := range map[string][]string{
@@ -53,7 +55,7 @@ func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 				if engine == "docker" {
 					g.Expect(result.stderr).To(ContainSubstring("install -D -m 0644 ca.crt /etc/docker/certs.d/" + host + "/ca.crt"))
 				} else {
-					g.Expect(p.recorded("ca.crt")).To(Equal(strings.Repeat("the CA\n", 3)))
+					g.Expect(p.recorded("ca.crt")).To(Equal(strings.Repeat("the CA\n", 4)))
 					g.Expect(result.stderr).NotTo(ContainSubstring("/etc/docker"))
 				}
 				g.Expect(p.another(t).run().code).To(BeZero(), "with the defaults")
@@ -70,7 +72,7 @@ func TestPublishBuildsEachArchitectureByItsOwnDockerfile(t *testing.T) {
 		p.write("source/Dockerfile.arm64", "")
 		g.Expect(p.run().code).To(BeZero())
 		g.Expect(p.calls()).To(HaveExactElements(
-			HavePrefix("buildah login"),
+			HavePrefix("buildah login"), HavePrefix("buildah login --authfile"), HavePrefix("buildah login --authfile"),
 			"buildah build --platform linux/amd64 --tag "+image+" --file source/Dockerfile source",
 			HavePrefix("buildah push"), HavePrefix("hzn exchange"),
 			"buildah build --platform linux/arm64 --tag "+prefix+"/sensor_arm64:1.2.3 --file source/Dockerfile.arm64 source",
@@ -177,8 +179,9 @@ func TestPublishNamesWhatIsMissingBeforeItDoesAnything(t *testing.T) {
 	}{
 		"hzn":                      {func(p *pipeline) { p.remove("hzn") }, "hzn is not on PATH: install"},
 		"every engine":             {func(p *pipeline) { p.remove("docker", "podman", "buildah") }, "none of docker, podman and buildah is on PATH"},
+		"base64":                   {func(p *pipeline) { p.remove("base64") }, "base64 is not on PATH: "},
 		"the engine that is named": {func(p *pipeline) { p.env["ENGINE"] = "podman"; p.remove("podman") }, "podman is not on PATH"},
-		"an engine that is known":  {set("ENGINE", "kaniko"), `ENGINE is "kaniko"`},
+		"an engine that is known":  {set("ENGINE", "kaniko"), "ENGINE is another than docker, podman and buildah"},
 		"the definition":           {set("DEFINITION", "absent.json"), "absent.json is not a file"},
 		"the CA":                   {set("CA_FILE", "absent.crt"), "absent.crt is not a file"},
 		"a CA that is a directory": {set("CA_FILE", "horizon"), "horizon is not a file"},
@@ -219,7 +222,7 @@ func TestPublishNamesWhatIsMissingBeforeItDoesAnything(t *testing.T) {
 			p.env = map[string]string{"PATH": t.TempDir(), "ENGINE": "docker", "DEFINITION": "absent.json"}
 			result := p.run()
 			g.Expect(result.code).To(Equal(2))
-			g.Expect(strings.Split(result.stderr, "\n")).To(HaveLen(10 + 2 + 1 + 1))
+			g.Expect(strings.Split(result.stderr, "\n")).To(HaveLen(10 + 3 + 1 + 1))
 		})
 	})
 }
@@ -293,5 +296,5 @@ func TestPublishCutShortDoesNothing(t *testing.T) {
 }
 
 func TestScriptsAreFreeOfShellcheckFindings(t *testing.T) {
-	shells.Check(t, must(os.ReadFile("publish.sh")))
+	shells.Check(t, publishScript)
 }

@@ -4,6 +4,7 @@
 package consumers_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,17 +115,11 @@ func TestPublishScriptWithRealEngines(t *testing.T) {
 				t.Skip("without root it needs subordinate user ids")
 			}
 			m, puller := newMachine(t, publish), newMachine(t, pull)
-			service, tools := m.service(), t.TempDir()
-			m.write(filepath.Join(tools, "hzn"), "#!/bin/sh\necho \"hzn $*\"\nprintf '%s' \"$SERVICE_IMAGE\" >\"$HOME/published\"\n")
-			g.Expect(os.Chmod(filepath.Join(tools, "hzn"), 0o700)).To(Succeed())
-			m.env = append(m.env,
-				"PATH="+tools+":"+os.Getenv("PATH"), "ENGINE="+engine, "CA_FILE="+m.key("ca.crt"),
-				"BASE=sensor-"+engine, "VERSION=1.0.0", "ARCH=amd64 arm64", "CONTEXT="+service,
-				"DEFINITION="+service+"/horizon/service.definition.json",
-				"HZN_ORG_ID=myorg", "HZN_EXCHANGE_URL=https://hub.example.test/v1", "HZN_EXCHANGE_USER_AUTH=me:password")
-			for key, value := range publish.Data { // As envFrom does.
-				m.env = append(m.env, fmt.Sprintf("%s=%s", key, value))
-			}
+			m.scripted(engine)
+			// A login for the project that is there already would outweigh one for the host.
+			project := string(publish.Data["IMAGE_PREFIX"])
+			m.write(m.home+"/auth.json", fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, project, base64.StdEncoding.EncodeToString([]byte("somebody:else"))))
+			m.env = append(m.env, "REGISTRY_AUTH_FILE="+m.home+"/auth.json")
 			for range 2 {
 				output := m.do("sh", filepath.Join(env.RepoRoot(), "config/consumers/publish.sh"))
 				g.Expect(output).To(ContainSubstring("hzn exchange service publish -O -r " + string(publish.Data["OCP_DOCKER_HOST"]) + ":edge-puller:*** -f "))
@@ -134,6 +129,23 @@ func TestPublishScriptWithRealEngines(t *testing.T) {
 			for _, published := range []string{image, strings.Replace(image[:strings.Index(image, "@")], "arm64", "amd64", 1) + ":1.0.0"} {
 				puller.do(engine, "pull", "--authfile", puller.key(login), "--cert-dir", puller.certs(), "--platform", platformOf(published), published)
 			}
+		})
+	}
+}
+
+func TestPublishScriptStopsWhereAHelperOutweighsItsLogin(t *testing.T) {
+	for _, engine := range []string{"podman", "buildah"} {
+		t.Run(engine, func(t *testing.T) {
+			g := NewWithT(t)
+			program(t, engine, "Debian's package "+engine)
+			m := newMachine(t, publish)
+			tools := m.scripted(engine)
+			m.tool(tools, "docker-credential-other", `cat >/dev/null; [ "$1" = get ] && echo '{"Username": "somebody", "Secret": "else"}'`)
+			m.write(m.home+"/.config/containers/registries.conf", `credential-helpers = ["other", "containers-auth.json"]`)
+			output, err := m.run("sh", filepath.Join(env.RepoRoot(), "config/consumers/publish.sh"))
+			g.Expect(err).To(HaveOccurred(), output)
+			g.Expect(output).To(And(ContainSubstring("A credential helper of this machine outweighs the login"), ContainSubstring("for the push failed with exit status 1")))
+			g.Expect(m.home + "/published").NotTo(BeAnExistingFile())
 		})
 	}
 }

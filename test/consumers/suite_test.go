@@ -156,6 +156,33 @@ func (m *machine) service() string {
 	return dir
 }
 
+// scripted gives publish.sh all that it needs. It returns a folder of PATH, in which hzn only writes down what it is
+// to publish.
+func (m *machine) scripted(engine string) (tools string) {
+	m.t.Helper()
+	service, tools := m.service(), m.t.TempDir()
+	m.tool(tools, "hzn", `echo "hzn $*"; printf '%s' "$SERVICE_IMAGE" >"$HOME/published"`)
+	m.env = append(m.env,
+		"PATH="+tools+":"+os.Getenv("PATH"), "ENGINE="+engine, "CA_FILE="+m.key("ca.crt"),
+		"BASE=sensor-"+engine, "VERSION=1.0.0", "ARCH=amd64 arm64", "CONTEXT="+service,
+		"DEFINITION="+service+"/horizon/service.definition.json",
+		"HZN_ORG_ID=myorg", "HZN_EXCHANGE_URL=https://hub.example.test/v1", "HZN_EXCHANGE_USER_AUTH=me:password")
+	for key, value := range publish.Data { // As envFrom does.
+		m.env = append(m.env, fmt.Sprintf("%s=%s", key, value))
+	}
+	return tools
+}
+
+// tool makes a program of one line.
+func (m *machine) tool(folder, name, line string) {
+	m.t.Helper()
+	path := filepath.Join(folder, name)
+	m.write(path, "#!/bin/sh\n"+line+"\n")
+	if err := os.Chmod(path, 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // run returns what the program printed on both outputs. A token in it fails the test.
 func (m *machine) run(name string, args ...string) (string, error) {
 	m.t.Helper()

@@ -85,4 +85,6 @@ func (m mutant) overlay(root, folder string) (string, error) {
 }
 
 // catalog is all mutants.
-func catalog() []mutant { return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts) }
+func catalog() []mutant {
+	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofScripts)
+}

@@ -1,0 +1,117 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+const publishScript = "config/consumers/publish.sh"
+
+// consumers are tests of the package of that name, which embeds the script: so an overlay reaches it.
+func consumers(run string) guard { return guard{folder: "config/consumers", run: run} }
+
+// ofHandingOver are mistakes of publish.sh, and of what other programs read.
+var ofHandingOver = []mutant{
+	{
+		name:    "control-characters-taken",
+		pattern: "a secret with a pasted line break passes a check by its first line",
+		edits:   []edit{{publishScript, `for pattern in '*[[:cntrl:]]*' `, `for pattern in `}},
+		guards:  []guard{consumers("TestPublishRefusesAValue")},
+	},
+	{
+		name:    "blank-at-the-end-taken",
+		pattern: "a secret with a pasted blank passes a check",
+		edits:   []edit{{publishScript, `'[[:blank:]]*' '*[[:blank:]]' "$@"`, `'[[:blank:]]*' "$@"`}},
+		guards:  []guard{consumers("TestPublishRefusesAValue")},
+	},
+	{
+		name:    "variable-not-checked",
+		pattern: "one of the inputs is not checked",
+		edits:   []edit{{publishScript, `DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do`, `HZN_PRIVATE_KEY_FILE TMPDIR; do`}},
+		guards:  []guard{consumers("TestPublishRefusesAValue")},
+	},
+	{
+		name:    "malformed-value-shown",
+		pattern: "an error repeats what it complains of, and that is a secret",
+		edits:   []edit{{publishScript, `note "$name has a line break`, `note "$name ($text) has a line break`}},
+		guards:  []guard{consumers("TestPublishRefusesAValue")},
+	},
+	{
+		name:    "value-read-as-code",
+		pattern: "a value from outside is read as code",
+		edits:   []edit{{publishScript, `eval "text=\${$name-}"`, `eval "eval \"text=\${$name-}\""`}},
+		guards:  []guard{consumers("TestPublishRefusesAValue|TestPublishTakesEveryValueAsData")},
+	},
+	{
+		name:    "dash-read-as-option",
+		pattern: "a path from outside is read as an option",
+		edits:   []edit{{publishScript, `case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac`, `:`}},
+		guards:  []guard{consumers("TestPublishTakesEveryValueAsData")},
+	},
+	{
+		name:    "another-login-passed-on",
+		pattern: "a login of the environment outweighs the one that was made",
+		edits:   []edit{{publishScript, `HZN_EXCHANGE_USER_AUTH DOCKER_AUTH_CONFIG \`, `HZN_EXCHANGE_USER_AUTH \`}},
+		guards:  []guard{consumers("TestPublishPassesOnNothing")},
+	},
+	{
+		name:    "push-by-whichever-login",
+		pattern: "a login of a file outweighs the one that was made",
+		edits:   []edit{{publishScript, `push --authfile="$logins" `, `push `}},
+		guards:  []guard{consumers("TestPublishDoesTheDocumentedSteps")},
+	},
+	{
+		name:    "helper-not-noticed",
+		pattern: "a login of a credential helper outweighs the one that was made",
+		edits:   []edit{{publishScript, `--get-login "$IMAGE_PREFIX")" = "$OCP_USER" ]`, `--get-login "$IMAGE_PREFIX")" ]`}},
+		guards:  []guard{consumers("TestPublishStops")},
+	},
+	{
+		name:    "tokens-stay-exported",
+		pattern: "a program gets a secret in its environment that it does not need",
+		edits:   []edit{{publishScript, "	unset push_token registry_auth exchange_auth text line rest needle needles\n", ""}},
+		guards:  []guard{consumers("TestPublishExportsNoToken")},
+	},
+	{
+		name:    "exchange-login-exported",
+		pattern: "a program gets a secret in its environment that it does not need",
+		edits:   []edit{{publishScript, "	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn ", "	export HZN_EXCHANGE_USER_AUTH=\"$exchange_auth\" HZN_REGISTRY_AUTH=\"$registry_auth\"\n	hzn "}},
+		guards:  []guard{consumers("TestPublishExportsNoToken")},
+	},
+	{
+		name:    "credential-in-braces-published",
+		pattern: "a template puts a secret into what all can read",
+		edits:   []edit{{publishScript, `*"\${$name}"* | `, ``}},
+		guards:  []guard{consumers("TestPublishRefusesADefinition")},
+	},
+	{
+		name:    "credential-behind-a-comment-published",
+		pattern: "a filter reads a text otherwise than what comes after it",
+		edits:   []edit{{publishScript, `text="$rest$text "`, `text="$(cat "$1") "`}},
+		guards:  []guard{consumers("TestPublishRefusesADefinition")},
+	},
+	{
+		name:    "policy-not-looked-into",
+		pattern: "a filter looks into one of the files that are taken",
+		edits:   []edit{{publishScript, `for argument in "$DEFINITION" "$@"; do`, `for argument in "$DEFINITION"; do`}},
+		guards:  []guard{consumers("TestPublishRefusesADefinition")},
+	},
+	{
+		name:    "base64-masked-at-one-place",
+		pattern: "a secret is hidden in one of the forms in which it is shown",
+		edits:   []edit{{publishScript, `for _ in 1 2 3; do`, `for _ in 1 2; do`}},
+		guards:  []guard{consumers("TestPublishMasksBase64")},
+	},
+	{
+		name:    "base64-masked-with-its-end",
+		pattern: "a secret is hidden where it stands alone, and shown where more follows",
+		edits:   []edit{{publishScript, "		case $text in *=) text=${text%????} ;; esac\n", ""}},
+		guards:  []guard{consumers("TestPublishMasksBase64")},
+	},
+	{
+		name:    "login-written-twice",
+		pattern: "one reader of a format takes less of it than the others",
+		edits: []edit{
+			{"internal/handoff/handoff.go", "dockerAuth{Auth: base64", "dockerAuth{Username: login.User, Password: login.Token.Reveal(), Auth: base64"},
+		},
+		guards: []guard{{folder: "test/readers", run: "TestEveryReader"}},
+	},
+}
