@@ -86,5 +86,5 @@ func (m mutant) overlay(root, folder string) (string, error) {
 
 // catalog is all mutants.
 func catalog() []mutant {
-	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofScripts)
+	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofHandingOver)
 }
