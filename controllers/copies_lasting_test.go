@@ -290,8 +290,8 @@ func TestArgoCDNeitherPrunesNorReportsTheSecrets(t *testing.T) {
 	o := startOperator(t)
 	target := makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target), func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Publish.Labels = map[string]string{"app.kubernetes.io/instance": "an-application"}
-		e.Spec.Secrets.Pull.Annotations = map[string]string{"argocd.argoproj.io/sync-options": "Delete=false"}
+		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"app.kubernetes.io/instance": "an-application"}
+		e.Spec.Secrets.Pull.Annotations = map[string]edgev1.AnnotationValue{"argocd.argoproj.io/sync-options": "Delete=false"}
 	})))
 	publish, pull := publishSecretName(edge), pullSecretName(edge)
 	left := And(HaveKeyWithValue("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),

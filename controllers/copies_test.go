@@ -25,8 +25,8 @@ func TestCopiesHoldTheOneTokenEverywhere(t *testing.T) {
 	o := startOperator(t)
 	a, b := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(b, a), copyPullTo(b), func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Publish.Labels = map[string]string{"team": "a", "stays": "yes"}
-		e.Spec.Secrets.Publish.Annotations = map[string]string{"example.test/note": "one"}
+		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"team": "a", "stays": "yes"}
+		e.Spec.Secrets.Publish.Annotations = map[string]edgev1.AnnotationValue{"example.test/note": "one"}
 	})))
 	publish, pull := publishSecretName(edge), pullSecretName(edge)
 	expectCopy(t, edge, a, publish)
@@ -54,7 +54,7 @@ func TestCopiesHoldTheOneTokenEverywhere(t *testing.T) {
 	}
 
 	edit(t, edge, func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Publish.Labels, e.Spec.Secrets.Publish.Annotations = map[string]string{"stays": "changed"}, nil
+		e.Spec.Secrets.Publish.Labels, e.Spec.Secrets.Publish.Annotations = map[string]edgev1.LabelValue{"stays": "changed"}, nil
 	})
 	awaitReady(t, edge)
 	for _, namespace := range []string{a, b} {

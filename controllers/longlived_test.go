@@ -48,8 +48,8 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 		return on()
 	})
 	edge := awaitReady(t, apply(t, newEdge(longLived, func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Pull.Labels = map[string]string{"team": "edge"}
-		e.Spec.Secrets.Pull.Annotations = map[string]string{"example.com/team": "edge"}
+		e.Spec.Secrets.Pull.Labels = map[string]edgev1.LabelValue{"team": "edge"}
+		e.Spec.Secrets.Pull.Annotations = map[string]edgev1.AnnotationValue{"example.com/team": "edge"}
 	})))
 	knowKept(t, edge)
 	mu.Lock()

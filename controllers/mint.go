@@ -20,6 +20,9 @@ import (
 
 // mint writes an anchor and has a token issued for it. The login has the token once it takes it.
 func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, why cause) (issuedToken, *corev1.Secret, error) {
+	if until := r.recall(s, l).oddUntil; s.now.Before(until) {
+		return issuedToken{}, nil, s.odd(l, until)
+	}
 	anchor, err := r.anchorToFill(ctx, s, l, why)
 	if err != nil {
 		return issuedToken{}, nil, err
@@ -36,11 +39,32 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, w
 		return issuedToken{}, nil, err
 	}
 	claims, err := credential.ReadClaims(token)
-	if err != nil || !s.speaksFor(claims, l) || claims.AnchorName != anchor.Name {
-		return issuedToken{}, nil, fmt.Errorf("the token minted for service account %q in project %q is of another kind than was asked for", l.account, s.project)
+	claims = completed(claims, anchor)
+	if err != nil || !s.speaksFor(claims, l) || claims.AnchorName != anchor.Name || claims.AnchorUID != anchor.UID {
+		return issuedToken{}, nil, r.refuseOdd(ctx, s, l, anchor)
 	}
 	countMint(l.role, why)
-	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
+	return issuedToken{Token: token, claims: claims, generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
+}
+
+// refuseOdd revokes a token that was not what was asked for. The next would be no other: it is asked for only after a
+// while, since whoever issues such tokens may do so for ever.
+func (r *EdgeRegistryReconciler) refuseOdd(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) error {
+	const pause = time.Hour
+	until := s.now.Add(pause)
+	r.remember(s, l, func(m *memory) { m.oddUntil = until })
+	if err := r.remove(ctx, s, anchor); err != nil {
+		return err
+	}
+	delete(s.live.secrets, anchor.Name)
+	return s.odd(l, until)
+}
+
+// odd says that tokens of a login are not what was asked for.
+func (s *scope) odd(l *login, until time.Time) *blocked {
+	return stalled(edgev1.ReasonRequestFailed,
+		"the token issued for service account %q in project %q does not say which account and which Secret it is bound to, as one of a Kubernetes API server does: it was revoked, and the next is asked for at %s; see what answers token requests in this cluster",
+		l.account, s.project, timestamp(until))
 }
 
 // anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
@@ -106,6 +130,8 @@ type memory struct {
 	// the operator last minted for such a cause.
 	refused         types.UID
 	refusalMintedAt time.Time
+	// oddUntil is the time before which no token is asked for again, since the last was not what was asked for.
+	oddUntil time.Time
 	// unpublished is the token that was minted and waits to be published.
 	unpublished *unpublishedToken
 	// wanted is the review that was last wanted, turn when it may be made, and reviewed the last that was made.

@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -88,8 +87,8 @@ func desiredSecret(s *scope, l *login, data map[string][]byte) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   s.project,
 			Name:        l.secret,
-			Labels:      maps.Clone(spec.Labels),
-			Annotations: maps.Clone(spec.Annotations),
+			Labels:      asStrings(spec.Labels),
+			Annotations: asStrings(spec.Annotations),
 		},
 		Type: corev1.SecretTypeDockerConfigJson,
 		Data: data,
@@ -113,6 +112,15 @@ func desiredSecret(s *scope, l *login, data map[string][]byte) *corev1.Secret {
 		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, rotationAnnotation, handled)
 	}
 	return desired
+}
+
+// asStrings is a copy of labels or annotations of the spec as an object carries them.
+func asStrings[V ~string](values map[string]V) map[string]string {
+	written := make(map[string]string, len(values))
+	for key, value := range values {
+		written[key] = string(value)
+	}
+	return written
 }
 
 // secretKind is what the Secret of a login is: in its label, and in the spec.

@@ -92,8 +92,8 @@ func TestSecretsCarryLabelsAndAnnotationsOfTheSpec(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Publish.Labels = map[string]string{"team": "a", "stays": "yes"}
-		e.Spec.Secrets.Publish.Annotations = map[string]string{"example.test/note": "one", "example.test/stays": "yes"}
+		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"team": "a", "stays": "yes"}
+		e.Spec.Secrets.Publish.Annotations = map[string]edgev1.AnnotationValue{"example.test/note": "one", "example.test/stays": "yes"}
 	})))
 	name := publishSecretName(edge)
 	g.Expect(secretOf(t, edge, name).Labels).To(And(HaveKeyWithValue("team", "a"), HaveKeyWithValue("stays", "yes")))
@@ -115,8 +115,8 @@ func TestSecretsCarryLabelsAndAnnotationsOfTheSpec(t *testing.T) {
 	g.Expect(o.wire.writes()[quiet:]).To(BeEmpty())
 
 	edit(t, edge, func(e *edgev1.EdgeRegistry) {
-		e.Spec.Secrets.Publish.Labels = map[string]string{"stays": "changed"}
-		e.Spec.Secrets.Publish.Annotations = map[string]string{"example.test/stays": "changed"}
+		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"stays": "changed"}
+		e.Spec.Secrets.Publish.Annotations = map[string]edgev1.AnnotationValue{"example.test/stays": "changed"}
 	})
 	awaitReady(t, edge)
 	secret := secretOf(t, edge, name)

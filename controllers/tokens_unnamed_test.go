@@ -8,17 +8,24 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// namingNoTokens has tokens issued as API servers before Kubernetes 1.30 do, without an id. Their
-// signature is the cluster's, so that it accepts them.
+// namingNoTokens has tokens issued as API servers before Kubernetes 1.30 do, without an id.
 func (o *operator) namingNoTokens() {
+	o.issuing(func(claims map[string]any) { delete(claims, "jti") })
+}
+
+// issuing has tokens issued with other claims. Their signature is the cluster's.
+func (o *operator) issuing(alter func(claims map[string]any)) {
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		response, err := on()
 		if err != nil || response.StatusCode != http.StatusCreated || !a.is(http.MethodPost, "/token") {
@@ -35,7 +42,7 @@ func (o *operator) namingNoTokens() {
 				return nil, err
 			}
 		}
-		issued.Status.Token, err = control.Reissue(issued.Status.Token, func(claims map[string]any) { delete(claims, "jti") })
+		issued.Status.Token, err = control.Reissue(issued.Status.Token, alter)
 		if err != nil {
 			return nil, err
 		}
@@ -98,5 +105,40 @@ func TestTokensWithAnIDAreKeptByAClusterThatWritesNoneAndTheOtherWayRound(t *tes
 			g.Expect(claims).To(Equal(before[i][role]))
 		}
 		g.Expect(o.mints(edge)).To(BeZero())
+	}
+}
+
+// No API server issues such tokens. Whatever does would otherwise be asked for another in each pass, for ever.
+func TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd(t *testing.T) {
+	for _, of := range []string{"secret", "serviceaccount"} {
+		t.Run(of, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOperator(t)
+			odd, issued := &atomic.Bool{}, &atomic.Int32{}
+			odd.Store(true)
+			o.issuing(func(claims map[string]any) {
+				issued.Add(1)
+				if odd.Load() {
+					delete(claims["kubernetes.io"].(map[string]any)[of].(map[string]any), "uid")
+				}
+			})
+			edge := apply(t, newEdge())
+			g.Expect(awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonRequestFailed).Message).
+				To(ContainSubstring("does not say which account and which Secret it is bound to"))
+			awaitReason(t, edge, edgev1.Ready, edgev1.ReasonRequestFailed)
+			g.Expect(condition(t, edge, edgev1.Stalled).Status).To(Equal(metav1.ConditionTrue))
+			for range 11 {
+				o.clock.SetTime(o.clock.Now().Add(5 * time.Minute))
+				o.pass(t, edge)
+			}
+			g.Expect(issued.Load()).To(Equal(int32(1)))
+			g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(BeEmpty(), "what was issued is revoked")
+
+			odd.Store(false)
+			o.clock.SetTime(o.clock.Now().Add(6 * time.Minute))
+			o.pass(t, edge)
+			awaitReady(t, edge)
+			g.Expect(issued.Load()).To(Equal(int32(3)))
+		})
 	}
 }

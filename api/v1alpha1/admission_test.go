@@ -5,10 +5,13 @@ package v1alpha1_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -120,105 +123,95 @@ verification: {policy: BestEffort, interval: 1m}`},
 	}
 }
 
+// refusedSpecs are what hack/kube128 has the code of Kubernetes 1.28 refuse as well.
+const refusedSpecs = "testdata/refused.yaml"
+
 func TestWhatASpecMayNotSay(t *testing.T) {
-	const (
-		project   = "spec.openshift.project.name"
-		reserved  = "reserved for the platform"
-		publisher = "spec.openshift.publisher.serviceAccountName"
-		puller    = "spec.openshift.puller.serviceAccountName"
-		label     = "must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
-		lifetime  = "spec.tokens.publisher.lifetime"
-		unit      = "in hours, minutes and seconds, such as "
-		own       = "are the operator's own"
-	)
-	long := strings.Repeat("a", 64)
-	tests := map[string]struct{ name, spec, field, message string }{
-		"no provider":                  {"ee", `{}`, "spec.openshift", "a provider is required: set spec.openshift ({} takes every default)"},
-		"no provider but others":       {"ee", `{verification: {policy: Disabled}}`, "spec.openshift", "a provider is required"},
-		"a route in capitals":          {"ee", `{openshift: {route: Edge}}`, "spec.openshift.route", "must be the name of a Route"},
-		"a route with dots":            {"ee", `{openshift: {route: a.b}}`, "spec.openshift.route", "must be the name of a Route"},
-		"project default":              {"ee", `{openshift: {project: {name: default}}}`, project, reserved},
-		"project openshift":            {"ee", `{openshift: {project: {name: openshift}}}`, project, reserved},
-		"project kubernetes":           {"ee", `{openshift: {project: {name: kubernetes}}}`, project, reserved},
-		"project kube":                 {"ee", `{openshift: {project: {name: kube}}}`, project, reserved},
-		"project openshift-x":          {"ee", `{openshift: {project: {name: openshift-config}}}`, project, reserved},
-		"project kube-x":               {"ee", `{openshift: {project: {name: kube-system}}}`, project, reserved},
-		"project kubernetes-x":         {"ee", `{openshift: {project: {name: kubernetes-x}}}`, project, reserved},
-		"project with dots":            {"ee", `{openshift: {project: {name: a.b}}}`, project, label},
-		"project in capitals":          {"ee", `{openshift: {project: {name: Factory}}}`, project, label},
-		"project with a dash end":      {"ee", `{openshift: {project: {name: factory-}}}`, project, label},
-		"project too long":             {"ee", `{openshift: {project: {name: ` + long + `}}}`, project, "may not be more than 63"},
-		"project too short":            {"ee", `{openshift: {project: {name: a}}}`, project, "at least 2 chars"},
-		"a display name of lines":      {"ee", `{openshift: {project: {displayName: "a\nb"}}}`, "spec.openshift.project.displayName", "must be one line without tabs"},
-		"name default":                 {"default", `{openshift: {}}`, project, "takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"},
-		"name openshift":               {"openshift", `{openshift: {}}`, project, reserved},
-		"name kubernetes":              {"kubernetes", `{openshift: {}}`, project, reserved},
-		"name kube":                    {"kube", `{openshift: {}}`, project, reserved},
-		"name openshift-x":             {"openshift-x", `{openshift: {}}`, project, reserved},
-		"name kube-x":                  {"kube-x", `{openshift: {}}`, project, reserved},
-		"name kubernetes-x":            {"kubernetes-x", `{openshift: {}}`, project, reserved},
-		"name of one letter":           {"e", `{openshift: {}}`, project, "too short"},
-		"name with dots":               {"my.factory", `{openshift: {project: {name: images}}}`, "metadata", "metadata.name must be a DNS label of at most 63 characters"},
-		"name too long":                {long, `{openshift: {project: {name: images}}}`, "metadata", "choose a shorter or simpler name"},
-		"publisher is default":         {"ee", `{openshift: {publisher: {serviceAccountName: default}}}`, publisher, "belong to OpenShift in every project: choose another name"},
-		"publisher is builder":         {"ee", `{openshift: {publisher: {serviceAccountName: builder}}}`, publisher, "belong to OpenShift"},
-		"publisher is deployer":        {"ee", `{openshift: {publisher: {serviceAccountName: deployer}}}`, publisher, "belong to OpenShift"},
-		"publisher with colon":         {"ee", `{openshift: {publisher: {serviceAccountName: "a:b"}}}`, publisher, label},
-		"publisher too long":           {"ee", `{openshift: {publisher: {serviceAccountName: ` + long + `}}}`, publisher, "may not be more than 63"},
-		"publisher without role":       {"ee", `{openshift: {publisher: {clusterRole: ""}}}`, "spec.openshift.publisher.clusterRole", "at least 1 chars"},
-		"puller is default":            {"ee", `{openshift: {puller: {serviceAccountName: default}}}`, puller, "belong to OpenShift"},
-		"puller is builder":            {"ee", `{openshift: {puller: {serviceAccountName: builder}}}`, puller, "belong to OpenShift"},
-		"puller is deployer":           {"ee", `{openshift: {puller: {serviceAccountName: deployer}}}`, puller, "belong to OpenShift"},
-		"puller with dots":             {"ee", `{openshift: {puller: {serviceAccountName: a.b}}}`, puller, label},
-		"one account for both":         {"ee", `{openshift: {publisher: {serviceAccountName: x}, puller: {serviceAccountName: x}}}`, puller, "publisher and puller need different service accounts"},
-		"puller named edge-publisher":  {"ee", `{openshift: {puller: {serviceAccountName: edge-publisher}}}`, puller, "publisher and puller need different service accounts"},
-		"a lifetime too short":         {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 9m59s}}}`, lifetime, "must be a duration from 10m (the API server grants no shorter token) to 87600h (ten years)"},
-		"a lifetime too long":          {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 87601h}}}`, lifetime, "to 87600h (ten years)"},
-		"a lifetime in days":           {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 90d}}}`, lifetime, unit},
-		"a lifetime in words":          {"ee", `{openshift: {}, tokens: {publisher: {lifetime: forever}}}`, lifetime, unit},
-		"a negative lifetime":          {"ee", `{openshift: {}, tokens: {publisher: {lifetime: -1h}}}`, lifetime, unit},
-		"a lifetime past 64 bits":      {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 99999999h}}}`, lifetime, unit},
-		"a lifetime of a number":       {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 90}}}`, lifetime, "must be of type string"},
-		"a puller's lifetime":          {"ee", `{openshift: {}, tokens: {puller: {lifetime: 9m, renewBefore: 1m}}}`, "spec.tokens.puller.lifetime", "must be a duration from 10m"},
-		"renewal at the lifetime":      {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 1h, renewBefore: 60m}}}`, "spec.tokens.publisher.renewBefore", "renewBefore must be shorter than lifetime: a token is renewed while it still works"},
-		"renewal nearly at once":       {"ee", `{openshift: {}, tokens: {publisher: {lifetime: 100h, renewBefore: 91h}}}`, "spec.tokens.publisher.renewBefore", "at most nine tenths of lifetime"},
-		"renewal past a lifetime":      {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 2161h}}}`, "spec.tokens.puller.renewBefore", "renewBefore must be shorter than lifetime"},
-		"renewal too late":             {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 59s}}}`, "spec.tokens.puller.renewBefore", "must be a duration of at least 1m (a consumer needs time to take the new token)"},
-		"renewal in days":              {"ee", `{openshift: {}, tokens: {puller: {renewBefore: 3d}}}`, "spec.tokens.puller.renewBefore", unit},
-		"a CA without a name":          {"ee", `{openshift: {}, trust: {caBundleRef: {key: x}}}`, "spec.trust.caBundleRef.name", "Required value"},
-		"one Secret for both":          {"ee", `{openshift: {project: {name: pp}}, secrets: {publish: {name: x}, pull: {name: x}}}`, "spec.secrets", "the publish Secret and the pull Secret need different names"},
-		"one Secret by default":        {"edge", `{openshift: {}, secrets: {pull: {name: edge-publish}}}`, "spec.secrets", "the publish Secret and the pull Secret need different names"},
-		"a Secret in capitals":         {"ee", `{openshift: {}, secrets: {publish: {name: Push}}}`, "spec.secrets.publish.name", "must be a DNS subdomain name"},
-		"a Secret too long":            {"ee", `{openshift: {}, secrets: {pull: {name: ` + strings.Repeat("a", 201) + `}}}`, "spec.secrets.pull.name", "may not be more than 200"},
-		"our label":                    {"ee", `{openshift: {}, secrets: {pull: {labels: {edge.open-horizon.io/edgeregistry: x}}}}`, "spec.secrets.pull.labels", own},
-		"the managed-by label":         {"ee", `{openshift: {}, secrets: {pull: {labels: {app.kubernetes.io/managed-by: x}}}}`, "spec.secrets.pull.labels", own},
-		"our annotation":               {"ee", `{openshift: {}, secrets: {publish: {annotations: {edge.open-horizon.io/token-anchor-uid: x}}}}`, "spec.secrets.publish.annotations", own},
-		"the annotation of Tekton":     {"ee", `{openshift: {}, secrets: {publish: {annotations: {tekton.dev/docker-0: x}}}}`, "spec.secrets.publish.annotations", own},
-		"a policy unheard of":          {"ee", `{openshift: {}, verification: {policy: Sometimes}}`, "spec.verification.policy", `supported values: "Required", "BestEffort", "Disabled"`},
-		"an interval too short":        {"ee", `{openshift: {}, verification: {interval: 59s}}`, "spec.verification.interval", "must be a duration of at least 1m"},
-		"a type of token unheard of":   {"ee", `{openshift: {}, tokens: {puller: {type: Eternal}}}`, "spec.tokens.puller.type", `supported values: "Bound", "LongLived"`},
-		"an overlap in days":           {"ee", `{openshift: {}, trust: {overlap: 30d}}`, "spec.trust.overlap", unit},
-		"an overlap of a lifetime":     {"ee", `{openshift: {}, trust: {overlap: 90000h}}`, "spec.trust.overlap", "at most 87600h"},
-		"a deletion policy unheard of": {"ee", `{openshift: {}, deletionPolicy: Orphan}`, "spec.deletionPolicy", `supported values: "Retain", "Delete"`},
-		"an exposure unheard of":       {"ee", `{openshift: {exposure: Hidden}}`, "spec.openshift.exposure", `supported values: "Retain", "Restore"`},
-		"a copy for the platform":      {"ee", `{openshift: {}, secrets: {pull: {copyTo: [ci, openshift-config]}}}`, "spec.secrets.pull.copyTo[1]", "reserved for the platform"},
-		"a copy for kube-system":       {"ee", `{openshift: {}, secrets: {publish: {copyTo: [kube-system]}}}`, "spec.secrets.publish.copyTo[0]", "reserved for the platform"},
-		"a copy with a path":           {"ee", `{openshift: {}, secrets: {pull: {copyTo: [../ci]}}}`, "spec.secrets.pull.copyTo[0]", "must be the name of a namespace"},
-		"a copy twice":                 {"ee", `{openshift: {}, secrets: {pull: {copyTo: [ci, ci]}}}`, "spec.secrets.pull.copyTo[1]", "Duplicate value"},
-		"a copy in its own project":    {"ee", `{openshift: {}, secrets: {pull: {copyTo: [ee]}}}`, "spec.secrets", "names the project itself"},
-		"a copy in its named project":  {"ee", `{openshift: {project: {name: images}}, secrets: {publish: {copyTo: [images]}}}`, "spec.secrets", "names the project itself"},
-		"an interval in words":         {"ee", `{openshift: {}, verification: {interval: daily}}`, "spec.verification.interval", unit},
+	var tests []struct {
+		Case    string `json:"case"`
+		Name    string `json:"name"`
+		Spec    any    `json:"spec"`
+		Field   string `json:"field"`
+		Message string `json:"message"`
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
+	readTable(t, refusedSpecs, &tests)
+	for _, test := range tests {
+		t.Run(test.Case, func(t *testing.T) {
 			g := NewWithT(t)
-			err := admin.Create(t.Context(), object(t, test.name, test.spec), client.DryRunAll)
+			edge := object(t, test.Name, "{}")
+			edge.Object["spec"] = test.Spec
+			err := admin.Create(t.Context(), edge, client.DryRunAll)
 			g.Expect(err).To(HaveOccurred())
 			first, _, _ := strings.Cut(refusal(t, err), "\n")
-			g.Expect(first).To(HavePrefix(test.field + ": "))
-			g.Expect(first).To(ContainSubstring(test.message))
+			g.Expect(first).To(HavePrefix(test.Field + ": "))
+			g.Expect(first).To(ContainSubstring(test.Message))
 		})
 	}
+}
+
+// What is put on the Secrets is accepted if Kubernetes accepts it on a Secret: a later refusal would leave the
+// EdgeRegistry waiting for what never comes.
+func TestLabelsAndAnnotationsAreThoseThatASecretMayCarry(t *testing.T) {
+	var tests []struct {
+		Case        string            `json:"case"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+		Field       string            `json:"field"`
+		Message     string            `json:"message"`
+		// Stricter: a Secret may carry it, and the EdgeRegistry refuses it all the same.
+		Stricter bool `json:"stricter"`
+	}
+	readTable(t, "testdata/marks.yaml", &tests)
+	for _, test := range tests {
+		for _, role := range []string{"publish", "pull"} {
+			t.Run(test.Case+" of "+role, func(t *testing.T) {
+				g := NewWithT(t)
+				content, err := json.Marshal(map[string]any{"labels": test.Labels, "annotations": test.Annotations})
+				g.Expect(err).NotTo(HaveOccurred())
+				asked := object(t, "marks", `{openshift: {}, secrets: {`+role+`: `+string(content)+`}}`)
+				err = admin.Create(t.Context(), asked, client.DryRunAll)
+				if test.Field == "" {
+					g.Expect(err).NotTo(HaveOccurred())
+				} else {
+					g.Expect(err).To(HaveOccurred())
+					g.Expect(refusal(t, err)).To(HavePrefix("spec.secrets." + role + "." + test.Field + ": "))
+					g.Expect(refusal(t, err)).To(ContainSubstring(test.Message))
+				}
+				secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+					Namespace: "default", Name: "marks", Labels: test.Labels, Annotations: test.Annotations,
+				}}
+				err = admin.Create(t.Context(), secret, client.DryRunAll)
+				g.Expect(err == nil).To(Equal(test.Field == "" || test.Stricter), "on a Secret: %v", err)
+			})
+		}
+	}
+}
+
+// The most that a spec may have on a Secret leaves room for what the operator adds.
+func TestAllAnnotationsOfASpecFitOnASecret(t *testing.T) {
+	g := NewWithT(t)
+	most := map[string]string{}
+	for i := range 32 {
+		most[strings.Repeat("a.", 126)+"a/"+fmt.Sprintf("%063d", i)] = strings.Repeat("ä", 2048)
+	}
+	content, err := json.Marshal(map[string]any{"annotations": most})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(admin.Create(t.Context(), object(t, "most", `{openshift: {}, secrets: {pull: `+string(content)+`}}`), client.DryRunAll)).To(Succeed())
+	// By far the longest of the operator's own is the list of the namespaces with a copy.
+	most["edge.open-horizon.io/copied-to"] = strings.Repeat("n", 1000*64)
+	most["edge.open-horizon.io/others"] = strings.Repeat("n", 16*1024)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "most", Annotations: most}}
+	g.Expect(admin.Create(t.Context(), secret, client.DryRunAll)).To(Succeed())
+}
+
+// readTable reads cases that other tests share.
+func readTable(t *testing.T, file string, into any) {
+	t.Helper()
+	g := NewWithT(t)
+	content, err := os.ReadFile(file)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(yaml.UnmarshalStrict(content, into)).To(Succeed())
+	g.Expect(into).To(HaveValue(Not(BeEmpty())))
 }
 
 func TestAFieldThatIsNotThereIsToldOf(t *testing.T) {

@@ -139,7 +139,7 @@ type TokenStatus struct {
 	Current bool `json:"current,omitempty"`
 	// serviceAccount that the token speaks for.
 	ServiceAccount string `json:"serviceAccount"`
-	// credentialID is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=).
+	// credentialID is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
 	// +optional
 	CredentialID string `json:"credentialID,omitempty"`
 	// issuedAt is when the token was issued.

@@ -329,18 +329,30 @@ type SecretSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this namespace is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): no copy is made there"
 	CopyTo []string `json:"copyTo,omitempty"`
 
-	// labels that the Secret carries besides the operator's own.
+	// labels that the Secret carries besides the operator's own. Keys and values are those that Kubernetes takes.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !k.startsWith('edge.open-horizon.io/') && k != 'app.kubernetes.io/managed-by' && self[k].size() <= 63)",message="labels under edge.open-horizon.io/ and app.kubernetes.io/managed-by are the operator's own, and a value has at most 63 characters"
-	Labels map[string]string `json:"labels,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('edge.open-horizon.io/') && k != 'app.kubernetes.io/managed-by')",message="labels under edge.open-horizon.io/ and app.kubernetes.io/managed-by are the operator's own: leave them out"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$'))",messageExpression="'the key \\'' + self.filter(k, !(k.size() <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$')))[0] + '\\' is not one that Kubernetes takes: it must be a name of at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit, and before it, if anything, a DNS subdomain of at most 253 characters and a slash, as in team or example.com/team, the subdomain in lower case'",message="Kubernetes does not take one of the keys: it must be a name of at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit, and before it, if anything, a DNS subdomain of at most 253 characters and a slash, as in team or example.com/team, the subdomain in lower case"
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations that the Secret carries besides the operator's own.
+	// annotations that the Secret carries besides the operator's own. Keys are those that Kubernetes takes, and a value has at most 4096 bytes, so that all of them and the operator's own stay within what Kubernetes allows an object.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && !k.startsWith('edge.open-horizon.io/') && k != 'tekton.dev/docker-0')",message="annotations under edge.open-horizon.io/ and tekton.dev/docker-0 are the operator's own"
-	Annotations map[string]string `json:"annotations,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('edge.open-horizon.io/') && k != 'tekton.dev/docker-0')",message="annotations under edge.open-horizon.io/ and tekton.dev/docker-0 are the operator's own: leave them out"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && k.indexOf('/') <= 253 && k.matches('^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$'))",messageExpression="'the key \\'' + self.filter(k, !(k.size() <= 317 && k.indexOf('/') <= 253 && k.matches('^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$')))[0] + '\\' is not one that Kubernetes takes: it must be a name of at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit, and before it, if anything, a DNS subdomain of at most 253 characters and a slash, as in team or example.com/team'",message="Kubernetes does not take one of the keys: it must be a name of at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit, and before it, if anything, a DNS subdomain of at most 253 characters and a slash, as in team or example.com/team"
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
+
+// LabelValue is the value of a label.
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$')",message="must be empty, or letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit: Kubernetes takes no other value of a label; what does not fit may be an annotation"
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=4096
+// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 4096",message="must be at most 4096 bytes, of which a letter that is not ASCII takes two to four: Kubernetes limits what all annotations of an object take together"
+type AnnotationValue string
 
 // VerificationPolicy says what a failed verification means.
 // +kubebuilder:validation:Enum=Required;BestEffort;Disabled

@@ -74,7 +74,11 @@ func TestEveryFieldIsExplained(t *testing.T) {
 func TestEveryRuleSaysWhatToDo(t *testing.T) {
 	g := NewWithT(t)
 	rules := 0
-	check := func(path string, field *apiextensionsv1.JSONSchemaProps) {
+	var check func(path string, field *apiextensionsv1.JSONSchemaProps)
+	check = func(path string, field *apiextensionsv1.JSONSchemaProps) {
+		if field.AdditionalProperties != nil {
+			check(path+"[]", field.AdditionalProperties.Schema)
+		}
 		for _, rule := range field.XValidations {
 			rules++
 			g.Expect(rule.Message).NotTo(BeEmpty(), "%s: %s", path, rule.Rule)

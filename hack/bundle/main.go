@@ -118,7 +118,7 @@ func metadata(files map[string]string) error {
 		prefix + "bundle.channel.default.v1": channel,
 		prefix + "test.mediatype.v1":         "scorecard+v1",
 		prefix + "test.config.v1":            "tests/scorecard/",
-		// Kubernetes 1.28 and later.
+		// Kubernetes 1.28 and later, as minKubeVersion says.
 		"com.redhat.openshift.versions": "v4.15",
 	}
 	content, err := yaml.Marshal(map[string]any{"annotations": annotations})

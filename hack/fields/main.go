@@ -104,7 +104,7 @@ func defaultOf(field apiextensionsv1.JSONSchemaProps) string {
 	return "`" + strings.Trim(string(field.Default.Raw), `"`) + "`"
 }
 
-// limits are the checks of the API server in words. Those of a list's items follow its own.
+// limits are the checks of the API server in words. Those of a list's items and of a map's values follow its own.
 func limits(field apiextensionsv1.JSONSchemaProps, required bool) []string {
 	var found []string
 	if required {
@@ -136,6 +136,11 @@ func limits(field apiextensionsv1.JSONSchemaProps, required bool) []string {
 	if field.Items != nil {
 		for _, limit := range limits(*field.Items.Schema, false) {
 			found = append(found, "each: "+limit)
+		}
+	}
+	if field.AdditionalProperties != nil {
+		for _, limit := range limits(*field.AdditionalProperties.Schema, false) {
+			found = append(found, "each value: "+limit)
 		}
 	}
 	return found

@@ -92,16 +92,21 @@ func ReadClaims(token Token) (Claims, error) {
 }
 
 func (w wireClaims) bound() (Claims, error) {
-	if w.Expiry == 0 || w.Bound.ServiceAccount.Name == "" || w.ServiceAccount != "" {
+	account, secret := w.Bound.ServiceAccount, w.Bound.Secret
+	if w.Expiry == 0 || account.Name == "" || w.ServiceAccount != "" {
+		return Claims{}, errNotAToken
+	}
+	// Each API server writes the UIDs, and refuses a token without them.
+	if account.UID == "" || (secret.Name == "") != (secret.UID == "") {
 		return Claims{}, errNotAToken
 	}
 	return Claims{
 		ID:                w.ID,
 		Namespace:         w.Bound.Namespace,
-		ServiceAccount:    w.Bound.ServiceAccount.Name,
-		ServiceAccountUID: w.Bound.ServiceAccount.UID,
-		AnchorName:        w.Bound.Secret.Name,
-		AnchorUID:         w.Bound.Secret.UID,
+		ServiceAccount:    account.Name,
+		ServiceAccountUID: account.UID,
+		AnchorName:        secret.Name,
+		AnchorUID:         secret.UID,
 		IssuedAt:          time.Unix(w.IssuedAt, 0).UTC(),
 		Expiry:            time.Unix(w.Expiry, 0).UTC(),
 	}, nil
@@ -109,7 +114,7 @@ func (w wireClaims) bound() (Claims, error) {
 
 // kept reads a token that does not expire. One that says that it does is of no kind that is issued.
 func (w wireClaims) kept() (Claims, error) {
-	if w.Issuer != keptIssuer || w.Expiry != 0 || w.ServiceAccount == "" || w.SecretName == "" {
+	if w.Issuer != keptIssuer || w.Expiry != 0 || w.ServiceAccount == "" || w.ServiceAccountUID == "" || w.SecretName == "" {
 		return Claims{}, errNotAToken
 	}
 	return Claims{

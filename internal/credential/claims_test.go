@@ -109,6 +109,10 @@ func TestReadClaimsRefusesAndTellsNothing(t *testing.T) {
 		"a payload with an odd name":   token(strings.Replace(payload, `{"name": "edge-puller"`, `{"name": {"secretsecret": 1}`, 1)),
 		"no expiry":                    without(`"exp": 1788264000,`),
 		"no service account":           without(`"name": "edge-puller",`),
+		"no UID of the account":        without(`, "uid": "6c7f1d5a-0000-4000-8000-000000000002"`),
+		"no UID of the Secret":         without(`, "uid": "6c7f1d5a-0000-4000-8000-000000000001"`),
+		"no name of the Secret":        without(`"name": "factory-pull-1", `),
+		"a kept token without UID":     token(strings.Replace(kept, "service-account.uid", "service-account.was", 1)),
 		"a kept token without account": token(`{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"secretsecret"}`),
 		"a kept token without Secret":  token(strings.Replace(kept, "secret.name", "secret.was", 1)),
 		"a kept token of another":      token(strings.Replace(kept, "kubernetes/serviceaccount", "https://kubernetes.default.svc", 1)),
@@ -145,7 +149,7 @@ func expectNoPart(t *testing.T, message, input string) {
 
 func FuzzReadClaims(f *testing.F) {
 	f.Add(token(payload))
-	f.Add(token(`{"jti":"x","exp":1,"kubernetes.io":{"serviceaccount":{"name":"x"}}}`))
+	f.Add(token(`{"jti":"x","exp":1,"kubernetes.io":{"serviceaccount":{"name":"x","uid":"y"}}}`))
 	f.Add(token(payload128))
 	f.Add(token(kept))
 	f.Add("a.e30.c")
@@ -159,7 +163,7 @@ func FuzzReadClaims(f *testing.F) {
 		switch {
 		case err != nil && (err.Error() != constant || claims != credential.Claims{}):
 			t.Error("a refusal depends on the input")
-		case err == nil && (claims.ServiceAccount == "" || (claims.ID != "" && !claims.Expires()) || claims.Expires() == claims.IssuedAt.IsZero()):
+		case err == nil && (claims.ServiceAccount == "" || claims.ServiceAccountUID == "" || (claims.ID != "" && !claims.Expires()) || claims.Expires() == claims.IssuedAt.IsZero()):
 			t.Errorf("incomplete claims %+v", claims)
 		}
 	})

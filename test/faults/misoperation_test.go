@@ -5,11 +5,14 @@ package faults
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -52,12 +55,12 @@ var mistakes = []struct {
 		reason: edgev1.ReasonCABundleMissing, names: "no-such-configmap"},
 	{what: "a key that is not there", patch: `{trust: {caBundleRef: {name: NAME-ca, key: no-such-key}}}`,
 		reason: edgev1.ReasonCABundleMissing, names: "no-such-key"},
-	{what: "a label that Kubernetes refuses", patch: `{secrets: {publish: {labels: {team: "not a label"}}}}`,
-		reason: edgev1.ReasonRequestFailed, names: "not a label"},
-	{what: "a key of a label that Kubernetes refuses", patch: `{secrets: {pull: {labels: {"a/b/c": x}}}}`,
-		reason: edgev1.ReasonRequestFailed, names: "a/b/c", partly: true},
-	{what: "annotations that are too long", patch: `{secrets: {publish: {annotations: {example.com/a: "` + strings.Repeat("long", 70_000) + `"}}}}`,
-		reason: edgev1.ReasonRequestFailed, names: "annotations"},
+	{what: "a label that a rule of the cluster refuses", patch: `{secrets: {publish: {labels: {team: refused}}}}`, prepare: refuseMarks,
+		reason: edgev1.ReasonRequestFailed, names: refusedMark},
+	{what: "a label of nodes that a rule of the cluster refuses", patch: `{secrets: {pull: {labels: {team: refused}}}}`, prepare: refuseMarks,
+		reason: edgev1.ReasonRequestFailed, names: refusedMark, partly: true},
+	{what: "an annotation that a rule of the cluster refuses", patch: `{secrets: {publish: {annotations: {example.com/a: refused}}}}`, prepare: refuseMarks,
+		reason: edgev1.ReasonRequestFailed, names: refusedMark},
 	{what: "suspended", patch: `{suspend: true}`, reason: edgev1.ReasonSuspended, names: "spec.suspend"},
 }
 
@@ -66,6 +69,38 @@ func takeName(c *Case) {
 	namespace := c.Edge.Name + "-taken"
 	c.inviteCopiesTo(namespace)
 	c.must(c.World.Admin.Create(c.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: c.Edge.Name + "-pull"}}), "take a name")
+}
+
+const refusedMark = "no Secret may be marked as refused"
+
+var ruleOfTheCluster sync.Once
+
+// refuseMarks has the API server refuse each Secret with a label or an annotation of the value refused, as a policy of the
+// cluster's owner may. It stays: nothing else has that value.
+func refuseMarks(c *Case) {
+	ruleOfTheCluster.Do(func() {
+		const unmarked = `!has(object.metadata.FIELD) || !object.metadata.FIELD.exists(k, object.metadata.FIELD[k] == "refused")`
+		name := metav1.ObjectMeta{Name: "refused-marks"}
+		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: name, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+			}}}},
+			Validations: []admissionv1.Validation{
+				{Expression: strings.ReplaceAll(unmarked, "FIELD", "labels"), Message: refusedMark},
+				{Expression: strings.ReplaceAll(unmarked, "FIELD", "annotations"), Message: refusedMark},
+			},
+		}}
+		binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		}}
+		c.must(c.World.Admin.Create(c.ctx, policy), "make a policy")
+		c.must(c.World.Admin.Create(c.ctx, binding), "bind a policy")
+	})
+	c.await("the policy has effect", func() bool {
+		marked := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: c.Edge.Name, Labels: map[string]string{"team": "refused"}}}
+		return c.World.Admin.Create(c.ctx, marked, client.DryRunAll) != nil
+	})
 }
 
 // wrongRoute takes another Route, and has it show a certificate of its own CA that is for another host, or one for its host

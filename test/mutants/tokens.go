@@ -44,6 +44,29 @@ var ofTokens = []mutant{
 		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^install$/^a_reset_after_the_effect_at_create_serviceaccounts"), faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
 	},
 	{
+		name:    "odd-token-taken",
+		pattern: "what an API answers is taken for what was asked",
+		edits: []edit{
+			{"internal/credential/claims.go",
+				`if account.UID == "" || (secret.Name == "") != (secret.UID == "") {`,
+				`if secret.Name == "" && secret.UID != "" {`},
+			{"controllers/mint.go",
+				` || claims.AnchorUID != anchor.UID {`,
+				` {`},
+		},
+		guards: []guard{controllers("TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd")},
+	},
+	{
+		name:    "odd-token-asked-again",
+		pattern: "what fails for good is tried again without end",
+		edits: []edit{
+			{"controllers/mint.go",
+				`r.recall(s, l).oddUntil; s.now.Before(until) {`,
+				`r.recall(s, l).oddUntil; s.now.Equal(until) {`},
+		},
+		guards: []guard{controllers("TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd")},
+	},
+	{
 		name:    "retired-too-soon",
 		pattern: "what consumers still use is taken away with its successor",
 		edits: []edit{
