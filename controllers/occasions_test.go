@@ -37,11 +37,11 @@ func TestARefusalOfTheOperatorIsAnOccasionOnceItIsOver(t *testing.T) {
 			answer(http.StatusUnauthorized, http.StatusOK)
 		}
 		g.Expect(o.count()).To(BeEquivalentTo(2), "not before the pause is over")
-		time.Sleep(occasionPause)
+		time.Sleep(occasionPause) //nolint:forbidigo // The clock of the bubble.
 		synctest.Wait()
 		g.Expect(o.count()).To(BeEquivalentTo(3), "all of them are one")
 		g.Expect(wakes).To(Equal(2))
-		time.Sleep(3 * occasionPause)
+		time.Sleep(3 * occasionPause) //nolint:forbidigo // The clock of the bubble.
 		synctest.Wait()
 		g.Expect(o.count()).To(BeEquivalentTo(3))
 	})

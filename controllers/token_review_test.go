@@ -217,7 +217,7 @@ func TestNothingIsMintedForAMomentsRefusal(t *testing.T) {
 			p.refuse(t, 1)
 			o.come(p, t)
 			p.run(t, time.Minute)
-			g.Expect(len(p.reviews)).To(Equal(8), "each token twice")
+			g.Expect(p.reviews).To(HaveLen(8), "each token twice")
 			p.run(t, time.Hour)
 			g.Expect(p.mints).To(BeZero())
 			for _, edge := range edges {
