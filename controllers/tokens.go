@@ -24,8 +24,8 @@ type issuedToken struct {
 	credential.Token
 	claims     credential.Claims
 	generation int64
-	// fresh: no Secret carries it yet. waited: it was minted in an earlier pass, whose publication was refused.
-	fresh, waited bool
+	// fresh: no Secret carries it yet.
+	fresh bool
 	// replaces is why it was minted.
 	replaces cause
 }
@@ -117,7 +117,6 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	}
 	if kept != nil {
 		l.token, s.changing = kept.issuedToken, true
-		l.token.waited = true
 		return nil
 	}
 	if why.kept && s.edge.Spec.Verification.Policy != edgev1.VerificationDisabled {
@@ -313,9 +312,6 @@ func describeIssued(s *scope) done {
 			}
 			reason = edgev1.ReasonIssuedShortened
 			message = append(message, fmt.Sprintf("the API server granted %s of the %s asked for %s", granted, l.policy.Lifetime.Duration, l.account))
-		}
-		if l.token.waited {
-			message = append(message, fmt.Sprintf("%s token %d was minted before and waits to be published", l.account, l.token.generation))
 		}
 		message = append(message, s.adviseOnKept(l)...)
 	}
