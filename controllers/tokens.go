@@ -199,7 +199,7 @@ func (s *scope) readToken(published *corev1.Secret, l *login) (credential.Token,
 
 // speaksFor reports whether claims are of a token that was minted for a login.
 func (s *scope) speaksFor(claims credential.Claims, l *login) bool {
-	return claims.Namespace == s.project && claims.ServiceAccount == l.account && claims.AnchorName != ""
+	return claims.Namespace == s.project && claims.ServiceAccount == l.account && generationIn(claims.AnchorName, l.secret) != 0
 }
 
 // genuine reports whether a token is one that was issued. Its signature cannot be checked here. So a
