@@ -75,6 +75,8 @@ type scope struct {
 	wrote bool
 	// came is true once this pass has come to the verification.
 	came bool
+	// conflicts is how many passes before this one ended in a conflict, in a row.
+	conflicts int
 	// notes are acts to tell in events, once the status is written.
 	notes []note
 	// next is when something is due again; zero when nothing is.
@@ -147,6 +149,7 @@ func runSteps(ctx context.Context, steps []step, s *scope) error {
 	var first error
 	for _, step := range steps {
 		result, err := step.run(ctx, s)
+		err = s.persistent(err)
 		setCondition(s.edge, step.condition, result, err)
 		if err == nil {
 			continue
