@@ -40,6 +40,7 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, w
 		return issuedToken{}, nil, fmt.Errorf("the token minted for service account %q in project %q is of another kind than was asked for", l.account, s.project)
 	}
 	countMint(l.role, why)
+	r.countForMint(s, l, why)
 	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
 }
 
@@ -75,7 +76,7 @@ func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anc
 	r.remember(s, l, func(m *memory) {
 		wanted := r.wantedReview(s)
 		*m = memory{
-			mintedAt: s.now, refused: m.refused, refusalMintedAt: m.refusalMintedAt,
+			mintedAt: s.now, minted: fresh.claims, answered: s.wish(), refused: m.refused, refusalMintedAt: m.refusalMintedAt,
 			wanted: wanted, reviewed: wanted, unpublished: keepUnpublished(s, l, fresh),
 		}
 		if why == causeRefused {
@@ -99,6 +100,9 @@ func lifeOf(claims credential.Claims) string {
 type memory struct {
 	// mintedAt is when the login was last given a token.
 	mintedAt time.Time
+	// minted is what the token said of itself that was then minted, and answered what it was minted for.
+	minted   credential.Claims
+	answered wish
 	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor.
 	heldUntil time.Time
 	heldFor   string

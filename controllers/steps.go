@@ -102,6 +102,8 @@ type login struct {
 	// secret is the name of the Secret that carries the token.
 	secret string
 	token  issuedToken
+	// published is that Secret, and anchor that of the token in it, where there are such, by issueTokens.
+	published, anchor *corev1.Secret
 }
 
 func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
