@@ -40,19 +40,34 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, w
 		return issuedToken{}, nil, fmt.Errorf("the token minted for service account %q in project %q is of another kind than was asked for", l.account, s.project)
 	}
 	countMint(l.role, why)
-	r.countForMint(s, l, why)
+	if typeOf(anchor) == edgev1.TokenBound {
+		r.countForMint(s, l, why)
+	}
 	return issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
 }
 
 // anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
 // not lost, since its token is in it: it is used before another is made.
 func (r *EdgeRegistryReconciler) anchorToFill(ctx context.Context, s *scope, l *login, why cause) (*corev1.Secret, error) {
+	if anchor := s.pendingAnchor(l); anchor != nil {
+		return anchor, nil
+	}
+	anchor, err := r.createAnchor(ctx, s, l, why)
+	if err == nil && typeOf(anchor) == edgev1.TokenLongLived {
+		// The cluster mints for it from now on, whether or not anybody waits for that.
+		r.countForMint(s, l, why)
+	}
+	return anchor, err
+}
+
+// pendingAnchor is the anchor of a LongLived token that waits to be published, or nil.
+func (s *scope) pendingAnchor(l *login) *corev1.Secret {
 	for _, anchor := range s.anchors(l) {
 		if l.tokenType() == edgev1.TokenLongLived && anchor.UID != l.token.claims.AnchorUID && isPending(anchor, l) {
-			return anchor, nil
+			return anchor
 		}
 	}
-	return r.createAnchor(ctx, s, l, why)
+	return nil
 }
 
 // requestToken has a token issued that is bound to an anchor.

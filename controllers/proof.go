@@ -149,7 +149,7 @@ func (r *EdgeRegistryReconciler) readAgain(ctx context.Context, s *scope, l *log
 	delete(s.live.secrets, anchor.Name)
 	live, err := r.ownSecret(ctx, s, anchor.Name)
 	if err == nil && live == nil {
-		r.countLost(s, l)
+		r.useUpWish(s, l)
 		err = waiting(edgev1.ReasonTokenPending, "%s was deleted before its token was published: another is made", r.describe(anchor))
 	}
 	return live, err

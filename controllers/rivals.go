@@ -97,11 +97,10 @@ func (r *EdgeRegistryReconciler) countForMint(s *scope, l *login, why cause) {
 	}
 }
 
-// countLost counts an anchor that was deleted before its token was in use. It has used up the wish: whoever deletes the next
-// is a rival.
-func (r *EdgeRegistryReconciler) countLost(s *scope, l *login) {
+// useUpWish has the next mint count, since an anchor was deleted before its token was in use: whoever deletes another is a
+// rival.
+func (r *EdgeRegistryReconciler) useUpWish(s *scope, l *login) {
 	r.remember(s, l, func(m *memory) { m.answered = s.wish() })
-	r.countRepair(s, tokenName(s, l))
 }
 
 // isWished reports that nothing was minted yet for what people ask for. So it is after a restart, too.
@@ -117,14 +116,15 @@ func (r *EdgeRegistryReconciler) isRenewal(s *scope, l *login, why cause) bool {
 
 // alterer says who altered the object that a cause was read from, if the API server noted that.
 func (r *EdgeRegistryReconciler) alterer(l *login, why cause) string {
-	evidence := map[evidence]*corev1.Secret{inSecret: l.published, inAnchor: l.anchor}[why.seen]
-	if evidence == nil {
+	shown := map[evidence]*corev1.Secret{inSecret: l.published, inAnchor: l.anchor}[why.seen]
+	if shown == nil {
 		return ""
 	}
-	if who := lastRival(evidence); who != "" {
-		return fmt.Sprintf(" (%s was last altered by %q)", r.describe(evidence), who)
+	who := lastRival(shown)
+	if who == "" {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf(" (%s was last altered by %q)", r.describe(shown), who)
 }
 
 // forgetRepairs drops what was counted for an EdgeRegistry.

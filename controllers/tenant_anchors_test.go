@@ -11,10 +11,13 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
 // fake makes a Secret that looks like the anchor of a token that is in use, but for its name.
@@ -34,6 +37,18 @@ func (m *tenant) fake(name string) *corev1.Secret {
 	own(fake, m.edge)
 	NewWithT(m.t).Expect(m.Create(m.t.Context(), fake)).To(Succeed())
 	return fake
+}
+
+// tokenBoundTo has the API server issue a token of an account, as `edit` allows, that is bound to a Secret of the tenant's.
+func (m *tenant) tokenBoundTo(secret *corev1.Secret, account string) credential.Token {
+	m.t.Helper()
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		ExpirationSeconds: ptr.To(int64((2160 * time.Hour).Seconds())),
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: secret.Name, UID: secret.UID},
+	}}
+	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: account}}
+	NewWithT(m.t).Expect(m.SubResource("token").Create(m.t.Context(), owner, request)).To(Succeed())
+	return credential.NewToken(request.Status.Token)
 }
 
 func TestAGenerationIsOnlyWhatTheOperatorWouldWrite(t *testing.T) {
@@ -140,14 +155,19 @@ func TestATokenThatIsBoundToAFakeAnchorIsReplaced(t *testing.T) {
 	m := newTenant(t, o, edge)
 	fake := m.fake(publishSecretName(edge) + "-9223372036854775807")
 	publish := secretOf(t, edge, publishSecretName(edge))
-	data := m.dataWith(forge(t, tokenOf(publish), func(claims map[string]any) {
-		claims["kubernetes.io"].(map[string]any)["secret"] = map[string]any{"name": fake.Name, "uid": fake.UID}
-	}), publish)
-	m.alter(publish.Name, func(s *corev1.Secret) { s.Data = data })
+	theirs := m.tokenBoundTo(fake, "edge-publisher")
+	claims, err := credential.ReadClaims(theirs)
+	g.Expect(err).NotTo(HaveOccurred())
+	data := m.dataWith(theirs, publish)
+	m.alter(publish.Name, func(s *corev1.Secret) {
+		s.Data = data
+		s.Annotations[credentialIDAnnotation], s.Annotations[expiresAtAnnotation] = claims.ID, timestamp(claims.Expiry)
+	})
 	o.pass(t, edge)
 	awaitReady(t, edge)
 	secret, claims := published(t, edge, edgev1.TokenPublisher)
 	g.Expect(claims.AnchorName).To(Equal(publish.Name + "-2"))
+	g.Expect(tokenOf(secret).Equal(theirs)).To(BeFalse())
 	g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 	g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion))
 }

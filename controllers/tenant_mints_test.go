@@ -197,6 +197,33 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 	}
 }
 
+// Nor does a new token of the one account lift the limit of the other: a pass that has something to change repairs nothing,
+// and what it finds altered was still altered by somebody.
+func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	m := newTenant(t, o, edge)
+	spoil := func(name string) {
+		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+	}
+	for range repairsAtOnce + 1 {
+		spoil(pullSecretName(edge))
+		o.look(t, edge)
+	}
+	o.pass(t, edge)
+	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
+	before := o.mintsFor(edge, "edge-puller")
+	for range 5 {
+		spoil(publishSecretName(edge))
+		spoil(pullSecretName(edge))
+		o.pass(t, edge)
+	}
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before))
+	o.advance(repairAgain)
+	heals(t, edge)
+}
+
 // Nor is a person's own wish held up by what somebody did in the project, or counted with it.
 func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	g := NewWithT(t)
@@ -292,7 +319,9 @@ func TestALastingTokenIsNotMadeAnewWithoutEnd(t *testing.T) {
 		o.pass(t, edge)
 	}
 	g.Expect(dropped.Load()).To(And(BeNumerically(">=", repairsAtOnce), BeNumerically("<=", repairsAtOnce+1)))
-	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
+	ready := condition(t, edge, edgev1.Ready)
+	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested))
+	g.Expect(ready.Message).To(ContainSubstring("edge-puller"), "the publisher's waits in its anchor, and costs nothing")
 	dropping.Store(false)
 	o.advance(repairAgain)
 	heals(t, edge)

@@ -116,7 +116,7 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	if (why == cause{}) {
 		return nil
 	}
-	if kept == nil {
+	if kept == nil && s.pendingAnchor(l) == nil {
 		if err := r.mayMint(s, l, why); err != nil {
 			return err
 		}

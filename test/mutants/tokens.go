@@ -232,7 +232,7 @@ var ofTokens = []mutant{
 				`return r.spent(s, tokenName(s, l), "has`,
 				`return r.contested(s, tokenName(s, l), "has`},
 		},
-		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/another_host_in_both_Secrets")},
+		guards: []guard{controllers("TestANewTokenOfOneAccountLiftsNoLimitOfTheOther")},
 	},
 	{
 		name:    "forged-renewal",
@@ -271,7 +271,7 @@ var ofTokens = []mutant{
 		pattern: "what is undone before it is finished is not counted",
 		edits: []edit{
 			{"controllers/longlived.go",
-				`		r.countLost(s, l)
+				`		r.useUpWish(s, l)
 `,
 				``},
 		},
