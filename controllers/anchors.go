@@ -44,23 +44,21 @@ func (r *EdgeRegistryReconciler) dropLostAnchors(ctx context.Context, s *scope, 
 	return nil
 }
 
+// lastGeneration is the highest number of an anchor. A token each second would take thirty years to come to it.
+const lastGeneration = 999_999_999
+
 // createAnchor makes the anchor of the next generation. A name that is taken by another's Secret,
 // or by an anchor that a finalizer holds, is passed over.
 func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *login, why cause) (*corev1.Secret, error) {
 	const attempts = 10
-	next := s.publishedGeneration(l)
-	for _, anchor := range s.anchors(l) {
-		next = max(next, generationOf(anchor))
-	}
-	for range attempts {
-		next++
-		if name := anchorName(l.secret, next); name == s.publisher.secret || name == s.puller.secret {
-			continue
-		}
+	var taken []string
+	for next := s.highestGeneration(l); len(taken) < attempts; {
+		next = s.freeGeneration(l, next)
 		anchor := newAnchor(s, l, next, why)
 		own(anchor, s.edge)
 		created, err := r.create(ctx, s, anchor)
 		if apierrors.IsAlreadyExists(err) {
+			taken = append(taken, anchor.Name)
 			continue
 		}
 		if err != nil {
@@ -71,21 +69,42 @@ func (r *EdgeRegistryReconciler) createAnchor(ctx context.Context, s *scope, l *
 		return secret, nil
 	}
 	return nil, stalled(edgev1.ReasonConflict, "Secrets %s to %s in project %q exist and do not belong to this EdgeRegistry: delete them",
-		anchorName(l.secret, next-attempts+1), anchorName(l.secret, next), s.project)
+		taken[0], taken[attempts-1], s.project)
 }
 
-// publishedGeneration is the generation of the token that the Secret carries, whose anchor may be
-// gone: a number is not used twice.
+// highestGeneration is the number after which to look for a free one: the highest that an anchor or the published Secret
+// tells of. Whoever may write in the project may write the last there is, too: then it is that of the token in use. A number
+// that comes again does no harm, since a token is bound to the UID of its anchor as well.
+func (s *scope) highestGeneration(l *login) int64 {
+	highest := s.publishedGeneration(l)
+	for _, anchor := range s.anchors(l) {
+		highest = max(highest, generationOf(anchor))
+	}
+	if highest == lastGeneration {
+		return l.token.generation
+	}
+	return highest
+}
+
+// freeGeneration is the next number whose name is not known to be taken; after the last comes the first.
+func (s *scope) freeGeneration(l *login, after int64) int64 {
+	for {
+		after = after%lastGeneration + 1
+		name := anchorName(l.secret, after)
+		if s.live.secrets[name] == nil && name != s.publisher.secret && name != s.puller.secret {
+			return after
+		}
+	}
+}
+
+// publishedGeneration is the generation that the published Secret tells of, whose anchor may be
+// gone; zero if it is none that the operator writes.
 func (s *scope) publishedGeneration(l *login) int64 {
 	published := s.live.secrets[l.secret]
 	if published == nil {
 		return 0
 	}
-	generation, err := strconv.ParseInt(published.Annotations[generationAnnotation], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return generation
+	return generationIn(l.secret+"-"+published.Annotations[generationAnnotation], l.secret)
 }
 
 // desiredAnchor is what anchors of both types are. Nothing of it is taken from the spec: whoever
@@ -163,7 +182,8 @@ func (r *EdgeRegistryReconciler) markCurrent(ctx context.Context, s *scope, l *l
 // token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
 func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) error {
 	claims := l.token.claims
-	desired := desiredAnchor(s, l, l.token.generation, typeOf(anchor))
+	desired := desiredAnchor(s, l, generationOf(anchor), typeOf(anchor))
+	desired.Name = anchor.Name
 	desired.Annotations[accountUIDAnnotation] = string(claims.ServiceAccountUID)
 	desired.Annotations[issuedAtAnnotation] = timestamp(claims.IssuedAt)
 	if claims.Expires() {
@@ -185,12 +205,14 @@ func (r *EdgeRegistryReconciler) markPublished(ctx context.Context, s *scope, l 
 }
 
 // anchors returns the EdgeRegistry's anchors of a role by generation. The current one counts
-// whatever became of its labels, so that it is mended.
+// whatever became of its labels, so that it is mended. What has the labels and the owner and another name than the operator
+// would give it is none: everybody who may write in the project can write those.
 func (s *scope) anchors(l *login) []*corev1.Secret {
 	var anchors []*corev1.Secret
 	for _, secret := range s.live.secrets {
 		labelled := secret.Labels[kindLabel] == kindAnchor && secret.Labels[roleLabel] == roleValue(l.role)
-		if (labelled || secret.UID == l.token.claims.AnchorUID) && ownedBy(secret, s.edge.UID) {
+		named := generationIn(secret.Name, l.secret) != 0
+		if named && (labelled || secret.UID == l.token.claims.AnchorUID) && ownedBy(secret, s.edge.UID) {
 			anchors = append(anchors, secret)
 		}
 	}
@@ -205,8 +227,14 @@ func wasPublished(anchor metav1.Object) bool {
 
 // generationOf is the generation of an anchor, by its name, which nobody can alter.
 func generationOf(anchor *corev1.Secret) int64 {
-	generation, err := strconv.ParseInt(anchor.Name[strings.LastIndex(anchor.Name, "-")+1:], 10, 64)
-	if err != nil {
+	return generationIn(anchor.Name, anchor.Name[:max(0, strings.LastIndex(anchor.Name, "-"))])
+}
+
+// generationIn is the generation in the name of an anchor of a published Secret; zero unless the name is the very one that
+// anchorName forms for a number in bounds.
+func generationIn(name, secret string) int64 {
+	generation, err := strconv.ParseInt(strings.TrimPrefix(name, secret+"-"), 10, 64)
+	if err != nil || generation < 1 || generation > lastGeneration || name != anchorName(secret, generation) {
 		return 0
 	}
 	return generation

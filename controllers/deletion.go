@@ -62,6 +62,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 		return ctrl.Result{}, nil
 	}
 	s := newScope(before, r.Clock.Now())
+	_ = r.recallConflicts(s) // Whoever waits for a deletion does so already.
 	passErr := r.cleanUp(ctx, s)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err()
@@ -70,10 +71,11 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	if passErr == nil {
 		passErr = client.IgnoreNotFound(r.writeFinalizers(ctx, before, edge))
 	}
+	untold := r.conflicted(s, passErr)
 	switch {
 	case passErr == nil:
 		return ctrl.Result{}, nil
-	case apierrors.IsConflict(passErr):
+	case untold:
 		return retrySoon(), nil
 	}
 	held := before.DeepCopy()

@@ -85,6 +85,8 @@ type EdgeRegistryReconciler struct {
 	// seen holds the latest resource version of each name that the API server itself told of, by which
 	// a pass knows that the cache is behind. It is empty where the cache was found to be wrong.
 	seen sync.Map
+	// conflicts holds the conflicts of each name.
+	conflicts sync.Map
 	// repairs holds the rate.Limiter of each object that was repaired, by repairsOf.
 	repairs sync.Map
 }
@@ -109,13 +111,16 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	before := edge.DeepCopy()
 	s := newScope(edge, r.Clock.Now())
+	if pause := r.recallConflicts(s); pause > 0 {
+		return ctrl.Result{RequeueAfter: pause}, nil
+	}
 	passErr := runSteps(ctx, r.steps(), s)
 	if ctx.Err() != nil {
 		// The operator is stopping: what failed for that reason is nobody's trouble.
 		return ctrl.Result{}, ctx.Err()
 	}
 	r.tell(edge, s.notes)
-	if apierrors.IsConflict(passErr) {
+	if r.conflicted(s, passErr) {
 		// Somebody changed an object between its read and its write: the next pass reads it again.
 		return retrySoon(), nil
 	}
@@ -145,6 +150,7 @@ func (r *EdgeRegistryReconciler) forget(name string) {
 	r.wakers.forget(name)
 	r.seen.Delete(name)
 	r.published.Delete(name)
+	r.conflicts.Delete(name)
 	r.forgetRepairs(name)
 	gone := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	r.memories.Delete(bindingName(gone, edgev1.TokenPublisher))

@@ -103,6 +103,7 @@ func (r *EdgeRegistryReconciler) awaitToken(ctx context.Context, s *scope, l *lo
 		return nil, waiting(edgev1.ReasonTokenPending, "the cluster has not put a token for %s into %s yet: see whether kube-controller-manager works",
 			l.account, r.describe(anchor))
 	case errors.As(err, &b):
+		r.useUpWish(s, l)
 		delete(s.live.secrets, anchor.Name)
 	}
 	return nil, err

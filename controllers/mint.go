@@ -44,6 +44,9 @@ func (r *EdgeRegistryReconciler) mint(ctx context.Context, s *scope, l *login, w
 		return issuedToken{}, nil, r.refuseOdd(ctx, s, l, anchor)
 	}
 	countMint(l.role, why)
+	if typeOf(anchor) == edgev1.TokenBound {
+		r.countForMint(s, l, why)
+	}
 	return issuedToken{Token: token, claims: claims, generation: generationOf(anchor), fresh: true, replaces: why}, anchor, nil
 }
 
@@ -70,12 +73,25 @@ func (s *scope) odd(l *login, until time.Time) *blocked {
 // anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
 // not lost, since its token is in it: it is used before another is made.
 func (r *EdgeRegistryReconciler) anchorToFill(ctx context.Context, s *scope, l *login, why cause) (*corev1.Secret, error) {
+	if anchor := s.pendingAnchor(l); anchor != nil {
+		return anchor, nil
+	}
+	anchor, err := r.createAnchor(ctx, s, l, why)
+	if err == nil && typeOf(anchor) == edgev1.TokenLongLived {
+		// The cluster mints for it from now on, whether or not anybody waits for that.
+		r.countForMint(s, l, why)
+	}
+	return anchor, err
+}
+
+// pendingAnchor is the anchor of a LongLived token that waits to be published, or nil.
+func (s *scope) pendingAnchor(l *login) *corev1.Secret {
 	for _, anchor := range s.anchors(l) {
 		if l.tokenType() == edgev1.TokenLongLived && anchor.UID != l.token.claims.AnchorUID && isPending(anchor, l) {
-			return anchor, nil
+			return anchor
 		}
 	}
-	return r.createAnchor(ctx, s, l, why)
+	return nil
 }
 
 // requestToken has a token issued that is bound to an anchor.
@@ -99,7 +115,7 @@ func (r *EdgeRegistryReconciler) take(s *scope, l *login, fresh issuedToken, anc
 	r.remember(s, l, func(m *memory) {
 		wanted := r.wantedReview(s)
 		*m = memory{
-			mintedAt: s.now, refused: m.refused, refusalMintedAt: m.refusalMintedAt,
+			mintedAt: s.now, minted: fresh.claims, answered: s.wish(), refused: m.refused, refusalMintedAt: m.refusalMintedAt,
 			wanted: wanted, reviewed: wanted, unpublished: keepUnpublished(s, l, fresh),
 		}
 		if why == causeRefused {
@@ -123,6 +139,9 @@ func lifeOf(claims credential.Claims) string {
 type memory struct {
 	// mintedAt is when the login was last given a token.
 	mintedAt time.Time
+	// minted is what the token said of itself that was then minted, and answered what it was minted for.
+	minted   credential.Claims
+	answered wish
 	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor.
 	heldUntil time.Time
 	heldFor   string

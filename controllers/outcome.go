@@ -34,6 +34,8 @@ type blocked struct {
 	stalled bool
 	// carryOn: the steps after it can do their work all the same.
 	carryOn bool
+	// conflict: it is one of many conflicts in a row.
+	conflict bool
 	// retry is when to look again at the latest; zero for the usual time.
 	retry time.Duration
 }

@@ -70,14 +70,20 @@ func edit[T client.Object](t *testing.T, object T, change func(T)) {
 // is annotated leaves its status to the next.
 func (o *operator) pass(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
+	for range 3 {
+		o.look(t, edge)
+	}
+}
+
+// look asks for a pass and returns once one has ended, which may have begun before.
+func (o *operator) look(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
 	look := "GET /api/v1/namespaces/" + projectName(edge)
 	looks := func() int { return len(o.wire.matching(func(request string) bool { return request == look })) }
-	for range 3 {
-		before := looks()
-		poke(t, edge)
-		NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
-		NewWithT(t).Eventually(activePasses).WithTimeout(soon).WithPolling(often / 10).Should(BeZero())
-	}
+	before := looks()
+	poke(t, edge)
+	NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
+	NewWithT(t).Eventually(activePasses).WithTimeout(soon).WithPolling(often / 10).Should(BeZero())
 }
 
 // activePasses is how many passes are running.

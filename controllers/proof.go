@@ -37,7 +37,7 @@ func (r *EdgeRegistryReconciler) renew(ctx context.Context, s *scope, l *login, 
 	}
 	err = r.prove(ctx, s, l, fresh.Token)
 	if err == nil || (!required && !refused(err)) {
-		if anchor, err = r.readAgain(ctx, s, anchor); err != nil {
+		if anchor, err = r.readAgain(ctx, s, l, anchor); err != nil {
 			return err
 		}
 		r.take(s, l, fresh, anchor, why)
@@ -142,13 +142,14 @@ func (f *refusal) Error() string {
 func (f *refusal) Unwrap() error { return f.err }
 
 // readAgain returns an anchor as it is now: the API server marks the Secret of a LongLived token when it is used.
-func (r *EdgeRegistryReconciler) readAgain(ctx context.Context, s *scope, anchor *corev1.Secret) (*corev1.Secret, error) {
+func (r *EdgeRegistryReconciler) readAgain(ctx context.Context, s *scope, l *login, anchor *corev1.Secret) (*corev1.Secret, error) {
 	if typeOf(anchor) != edgev1.TokenLongLived {
 		return anchor, nil
 	}
 	delete(s.live.secrets, anchor.Name)
 	live, err := r.ownSecret(ctx, s, anchor.Name)
 	if err == nil && live == nil {
+		r.useUpWish(s, l)
 		err = waiting(edgev1.ReasonTokenPending, "%s was deleted before its token was published: another is made", r.describe(anchor))
 	}
 	return live, err

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -33,8 +35,16 @@ func (r *EdgeRegistryReconciler) mayRepair(s *scope, desired, live client.Object
 
 // contested is that refusal for anything that has a name in messages. how says what happened to it.
 func (r *EdgeRegistryReconciler) contested(s *scope, object, how string) error {
+	if !s.repairs() {
+		return nil
+	}
+	return r.spent(s, object, how)
+}
+
+// spent refuses a repair while there were too many of an object.
+func (r *EdgeRegistryReconciler) spent(s *scope, object, how string) error {
 	known, isKnown := r.repairs.Load(repairsOf{s.edge.Name, object})
-	if !isKnown || !s.repairs() {
+	if !isKnown {
 		return nil
 	}
 	left := known.(*rate.Limiter).TokensAt(s.now)
@@ -56,6 +66,67 @@ func (r *EdgeRegistryReconciler) countRepair(s *scope, object string) {
 	limiter.(*rate.Limiter).AllowN(s.now, 1)
 }
 
+// wish is what people ask of the tokens from outside of the project, where nobody in it can write.
+type wish struct {
+	edge           types.UID
+	generation     int64
+	rotation, host string
+}
+
+func (s *scope) wish() wish {
+	return wish{s.edge.UID, s.edge.Generation, s.edge.Annotations[edgev1.RotateAnnotation], s.host}
+}
+
+// mayMint refuses to mint once more for what somebody does in the project each time. Nearly every cause is read there, from
+// annotations and Secrets that all who may edit the project can write. So a login is minted for once for each wish, and in
+// the places of a renewal; all that goes beyond spends what a rival has of repairs, whatever else the pass has to change.
+func (r *EdgeRegistryReconciler) mayMint(s *scope, l *login, why cause) error {
+	if r.isWished(s, l) || r.isRenewal(s, l, why) {
+		return nil
+	}
+	return r.spent(s, tokenName(s, l), "has to be replaced again, because "+why.text+r.alterer(l, why))
+}
+
+// countForMint counts a mint that was not asked for by anybody outside of the project.
+func (r *EdgeRegistryReconciler) countForMint(s *scope, l *login, why cause) {
+	switch {
+	case r.isRenewal(s, l, why):
+	case r.isWished(s, l) && !(why.undone && s.established):
+	default:
+		r.countRepair(s, tokenName(s, l))
+	}
+}
+
+// useUpWish has the next mint count, since an anchor was deleted before its token was in use: whoever deletes another is a
+// rival.
+func (r *EdgeRegistryReconciler) useUpWish(s *scope, l *login) {
+	r.remember(s, l, func(m *memory) { m.answered = s.wish() })
+}
+
+// isWished reports that nothing was minted yet for what people ask for. So it is after a restart, too.
+func (r *EdgeRegistryReconciler) isWished(s *scope, l *login) bool {
+	return r.recall(s, l).answered != s.wish()
+}
+
+// isRenewal reports that a token is due which the operator minted itself, by what it knew of it then. What a token in a Secret
+// says of its life may be forged.
+func (r *EdgeRegistryReconciler) isRenewal(s *scope, l *login, why cause) bool {
+	return why.name == causeDue.name && l.token.claims == r.recall(s, l).minted
+}
+
+// alterer says who altered the object that a cause was read from, if the API server noted that.
+func (r *EdgeRegistryReconciler) alterer(l *login, why cause) string {
+	shown := map[evidence]*corev1.Secret{inSecret: l.published, inAnchor: l.anchor}[why.seen]
+	if shown == nil {
+		return ""
+	}
+	who := lastRival(shown)
+	if who == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s was last altered by %q)", r.describe(shown), who)
+}
+
 // forgetRepairs drops what was counted for an EdgeRegistry.
 func (r *EdgeRegistryReconciler) forgetRepairs(edge string) {
 	r.repairs.Range(func(key, _ any) bool {
@@ -75,14 +146,20 @@ func alteredAgain(live client.Object) string {
 		// A pass that does not find an object by its label sees no difference.
 		return "was deleted again, or lost its labels"
 	}
+	who := lastRival(live)
+	if who == "" {
+		return "was altered again"
+	}
+	return fmt.Sprintf("was altered again, by %q,", who)
+}
+
+// lastRival is who else altered an object last, if the API server noted that.
+func lastRival(live client.Object) string {
 	var last metav1.ManagedFieldsEntry
 	for _, entry := range live.GetManagedFields() {
 		if entry.Manager != fieldManager && entry.Time != nil && !entry.Time.Before(last.Time) {
 			last = entry
 		}
 	}
-	if last.Manager == "" {
-		return "was altered again"
-	}
-	return fmt.Sprintf("was altered again, by %q,", last.Manager)
+	return last.Manager
 }

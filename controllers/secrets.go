@@ -153,9 +153,6 @@ func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publi
 	if first && live != nil {
 		countRotation(p.role)
 	}
-	if first && p.token.replaces.undone && s.established {
-		r.countRepair(s, tokenName(s, p.login))
-	}
 	s.live.secrets[p.secret] = written.(*corev1.Secret)
 	return nil
 }

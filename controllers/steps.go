@@ -73,6 +73,8 @@ type scope struct {
 	wanted bool
 	// wrote is true once this pass has changed an object, so that the verification looks again.
 	wrote bool
+	// conflicts is how many passes before this one ended in a conflict, in a row.
+	conflicts int
 	// notes are acts to tell in events, once the status is written.
 	notes []note
 	// next is when something is due again; zero when nothing is.
@@ -98,6 +100,8 @@ type login struct {
 	// secret is the name of the Secret that carries the token.
 	secret string
 	token  issuedToken
+	// published is that Secret, and anchor that of the token in it, where there are such, by issueTokens.
+	published, anchor *corev1.Secret
 }
 
 func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
@@ -145,6 +149,7 @@ func runSteps(ctx context.Context, steps []step, s *scope) error {
 	var first error
 	for i, step := range steps {
 		result, err := step.run(ctx, s)
+		err = s.persistent(err)
 		setCondition(s.edge, step.condition, result, err)
 		if err == nil {
 			continue

@@ -38,21 +38,31 @@ type cause struct {
 	kept bool
 	// undone: somebody took away or altered what the operator made.
 	undone bool
+	// seen is which object shows the cause, where somebody may have altered it.
+	seen evidence
 }
+
+// evidence is one of the two Secrets that tell of a token.
+type evidence int
+
+const (
+	inSecret evidence = iota + 1
+	inAnchor
+)
 
 var (
 	causeUnpublished   = cause{name: "Unpublished", text: "no token was published", undone: true}
-	causeEmptied       = cause{name: "Altered", text: "the Secret was emptied or altered", undone: true}
-	causeAltered       = cause{name: "Altered", text: "the Secret was altered", undone: true}
+	causeEmptied       = cause{name: "Altered", text: "the Secret was emptied or altered", undone: true, seen: inSecret}
+	causeAltered       = cause{name: "Altered", text: "the Secret was altered", undone: true, seen: inSecret}
 	causeAnchorDeleted = cause{name: "AnchorDeleted", text: "its anchor was deleted", undone: true}
 	causeAccountAnew   = cause{name: "ServiceAccountAnew", text: "the service account was made anew", undone: true}
-	causeInvalidated   = cause{name: "Invalidated", text: "the cluster invalidated it, since nobody had used it for a year"}
-	causeRefused       = cause{name: "Refused", text: "the API server does not accept it any more"}
-	causeHost          = cause{name: "HostChanged", text: "the host changed"}
-	causeRotation      = cause{name: "Rotation", text: "rotation was requested"}
-	causeType          = cause{name: "TypeChanged", text: "its type in the spec changed"}
-	causeLifetime      = cause{name: "LifetimeChanged", text: "its lifetime in the spec changed"}
-	causeDue           = cause{name: "Due", text: "renewal was due"}
+	causeInvalidated   = cause{name: "Invalidated", text: "the cluster invalidated it, since nobody had used it for a year", seen: inAnchor}
+	causeRefused       = cause{name: "Refused", text: "the API server does not accept it any more", seen: inSecret}
+	causeHost          = cause{name: "HostChanged", text: "the host changed", seen: inSecret}
+	causeRotation      = cause{name: "Rotation", text: "rotation was requested", seen: inSecret}
+	causeType          = cause{name: "TypeChanged", text: "its type in the spec changed", seen: inAnchor}
+	causeLifetime      = cause{name: "LifetimeChanged", text: "its lifetime in the spec changed", seen: inAnchor}
+	causeDue           = cause{name: "Due", text: "renewal was due", seen: inSecret}
 
 	allCauses = []cause{
 		causeUnpublished, causeEmptied, causeAltered, causeAnchorDeleted, causeAccountAnew, causeInvalidated,
@@ -106,8 +116,8 @@ func (r *EdgeRegistryReconciler) replaceToken(ctx context.Context, s *scope, l *
 	if (why == cause{}) {
 		return nil
 	}
-	if why.undone {
-		if err := r.contested(s, tokenName(s, l), "has to be replaced again, because "+why.text); err != nil {
+	if kept == nil && s.pendingAnchor(l) == nil {
+		if err := r.mayMint(s, l, why); err != nil {
 			return err
 		}
 	}
@@ -164,6 +174,7 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 	if published == nil {
 		return issuedToken{}, causeUnpublished, nil
 	}
+	l.published = published
 	if !published.DeletionTimestamp.IsZero() {
 		return issuedToken{}, cause{}, beingDeleted(r.describe(published), published)
 	}
@@ -181,6 +192,7 @@ func (r *EdgeRegistryReconciler) currentToken(ctx context.Context, s *scope, l *
 	if !genuine(published, anchor, token, claims) {
 		return issuedToken{}, causeAltered, nil
 	}
+	l.anchor = anchor
 	current := issuedToken{Token: token, claims: completed(claims, anchor), generation: generationOf(anchor)}
 	why, err := r.whyReplace(ctx, s, l, current, published, anchor)
 	return current, why, err
@@ -198,7 +210,7 @@ func (s *scope) readToken(published *corev1.Secret, l *login) (credential.Token,
 
 // speaksFor reports whether claims are of a token that was minted for a login.
 func (s *scope) speaksFor(claims credential.Claims, l *login) bool {
-	return claims.Namespace == s.project && claims.ServiceAccount == l.account && claims.AnchorName != ""
+	return claims.Namespace == s.project && claims.ServiceAccount == l.account && generationIn(claims.AnchorName, l.secret) != 0
 }
 
 // genuine reports whether a token is one that was issued. Its signature cannot be checked here. So a

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -24,8 +25,10 @@ func describeTokens(s *scope) {
 	s.edge.Status.Tokens = nil
 	var first time.Time
 	for _, l := range s.logins() {
-		anchors := s.anchors(l)
-		for _, anchor := range anchors[max(0, len(anchors)-maxListed):] {
+		if claims := l.token.claims; claims.Expires() && (first.IsZero() || claims.Expiry.Before(first)) {
+			first = claims.Expiry
+		}
+		for _, anchor := range s.listed(l) {
 			status := edgev1.TokenStatus{
 				Role:           l.role,
 				Type:           typeOf(anchor),
@@ -40,14 +43,23 @@ func describeTokens(s *scope) {
 			}
 			if claims := l.token.claims; status.Current && claims.Expires() {
 				status.RenewAt = statusTime(renewAt(s.edge.UID, l.role, l.policy, claims))
-				if first.IsZero() || claims.Expiry.Before(first) {
-					first = claims.Expiry
-				}
 			}
 			s.edge.Status.Tokens = append(s.edge.Status.Tokens, status)
 		}
 	}
 	s.edge.Status.ExpiresAt = statusTime(first)
+}
+
+// listed are the anchors that the status lists, and that of the token in use whatever others seem to be later.
+func (s *scope) listed(l *login) []*corev1.Secret {
+	all := s.anchors(l)
+	listed := all[max(0, len(all)-maxListed):]
+	for i, anchor := range all {
+		if anchor.UID == l.token.claims.AnchorUID && i < len(all)-maxListed {
+			return append([]*corev1.Secret{anchor}, listed[1:]...)
+		}
+	}
+	return listed
 }
 
 // renewAt is when a token is followed by the next: renewBefore ahead of its expiry, both in

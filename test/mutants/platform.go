@@ -271,4 +271,27 @@ var ofPlatform = []mutant{
 		},
 		guards: []guard{controllers("TestProjectThatIsDeletedDuringAPassIsWaitedFor")},
 	},
+	{
+		name:    "conflict-untold",
+		pattern: "a failure is tried again in silence, and the status says that all is well",
+		edits: []edit{
+			{"controllers/conflicts.go",
+				`if s.conflicts < conflictsUntold-1 || !apierrors`,
+				`if true || !apierrors`},
+			{"controllers/conflicts.go",
+				`return !told && row.passes < conflictsUntold`,
+				`return !told`},
+		},
+		guards: []guard{controllers("TestOneMintForOneCauseHoweverLongItsPublicationIsRefused/by_a_conflict")},
+	},
+	{
+		name:    "conflict-without-pause",
+		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
+		edits: []edit{
+			{"controllers/conflicts.go",
+				`if row.passes >= conflictsUntold {`,
+				`if row.passes < 0 {`},
+		},
+		guards: []guard{controllers("TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause/a_tenant_who_is_there_first_each_time")},
+	},
 }

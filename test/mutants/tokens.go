@@ -185,4 +185,119 @@ var ofTokens = []mutant{
 		},
 		guards: []guard{sampled("TestTheStateFollowsTheSpecAndNotItsPast")},
 	},
+	{
+		name:    "anchor-by-its-labels",
+		pattern: "what belongs to others is taken for the operator's own by marks that they can write",
+		edits: []edit{
+			{"controllers/anchors.go",
+				`named := generationIn(secret.Name, l.secret) != 0`,
+				`named := true`},
+		},
+		guards: []guard{controllers("TestASecretThatLooksLikeAnAnchorHoldsNobodyUp/-9223372036854775807")},
+	},
+	{
+		name:    "number-without-end",
+		pattern: "a number that others can write is counted on from",
+		edits: []edit{
+			{"controllers/anchors.go",
+				`generation < 1 || generation > lastGeneration || name`,
+				`generation < 1 || name`},
+		},
+		guards: []guard{controllers("TestAGenerationIsOnlyWhatTheOperatorWouldWrite")},
+	},
+	{
+		name:    "last-number-stays-last",
+		pattern: "a range of numbers ends",
+		edits: []edit{
+			{"controllers/anchors.go",
+				`after = after%lastGeneration + 1`,
+				`after++`},
+		},
+		guards: []guard{controllers("TestTheLastGenerationIsFollowedByTheLowestThatIsFree/an_anchor_has_the_last_but_one")},
+	},
+	{
+		name:    "bound-to-any-name",
+		pattern: "what a token says of itself is believed",
+		edits: []edit{
+			{"controllers/tokens.go",
+				`claims.ServiceAccount == l.account && generationIn(claims.AnchorName, l.secret) != 0`,
+				`claims.ServiceAccount == l.account && claims.AnchorName != ""`},
+		},
+		guards: []guard{controllers("TestATokenThatIsBoundToAFakeAnchorIsReplaced")},
+	},
+	{
+		name:    "hidden-by-many",
+		pattern: "a list that is cut off loses what matters",
+		edits: []edit{
+			{"controllers/tokens_status.go",
+				`if anchor.UID == l.token.claims.AnchorUID && i < len(all)-maxListed {`,
+				`if i > len(all) {`},
+		},
+		guards: []guard{controllers("TestAnchorsThatSeemLaterDoNotHideTheTokenInUse")},
+	},
+	{
+		name:    "mint-for-a-tenant",
+		pattern: "what cannot be undone is done as often as others ask for it",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`if r.isWished(s, l) || r.isRenewal(s, l, why) {
+		return nil`,
+				`if !why.undone || r.isWished(s, l) || r.isRenewal(s, l, why) {
+		return nil`},
+		},
+		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/another_host_in_the_Secret")},
+	},
+	{
+		name:    "mint-beside-a-mint",
+		pattern: "a limit is lifted by what it limits",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`return r.spent(s, tokenName(s, l), "has`,
+				`return r.contested(s, tokenName(s, l), "has`},
+		},
+		guards: []guard{controllers("TestANewTokenOfOneAccountLiftsNoLimitOfTheOther")},
+	},
+	{
+		name:    "forged-renewal",
+		pattern: "what a token says of itself is believed",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`why.name == causeDue.name && l.token.claims == r.recall(s, l).minted`,
+				`why.name == causeDue.name`},
+		},
+		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/a_forged_token_that_is_due")},
+	},
+	{
+		name:    "wish-held-up",
+		pattern: "a limit for others holds up who may ask",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`return r.recall(s, l).answered != s.wish()`,
+				`return r.recall(s, l).answered == wish{}`},
+		},
+		guards: []guard{controllers("TestAPersonIsAnsweredAtOnceWhileATenantIsNot")},
+	},
+	{
+		name:    "waits-for-nothing",
+		pattern: "what is undone before it is finished is not counted",
+		edits: []edit{
+			{"controllers/rivals.go",
+				`	default:
+		r.countRepair(s, tokenName(s, l))`,
+				`	case s.established:
+		r.countRepair(s, tokenName(s, l))`},
+		},
+		guards: []guard{controllers("TestATokenThatWaitsIsNotMintedAnewWithoutEnd")},
+	},
+	{
+		name:    "lost-for-nothing",
+		pattern: "what is undone before it is finished is not counted",
+		edits: []edit{
+			{"controllers/longlived.go",
+				`		r.useUpWish(s, l)
+`,
+				``},
+		},
+		guards: []guard{controllers("TestALastingTokenIsNotMadeAnewWithoutEnd")},
+	},
 }

@@ -1,0 +1,328 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// tenant is somebody who may edit a project, as the holder of the publisher's token may: the operator knows of him by what
+// the API server notes on the objects.
+type tenant struct {
+	client.Client
+	t    *testing.T
+	edge *edgev1.EdgeRegistry
+	// now is the operator's time.
+	now func() time.Time
+}
+
+const mallory = "mallory"
+
+func newTenant(t *testing.T, o *operator, edge *edgev1.EdgeRegistry) *tenant {
+	return &tenant{client.WithFieldOwner(admin, mallory), t, edge, o.clock.Now}
+}
+
+// alter changes a Secret, if it is there.
+func (m *tenant) alter(name string, change func(*corev1.Secret)) {
+	m.t.Helper()
+	secret := &corev1.Secret{}
+	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: projectName(m.edge), Name: name}, secret)
+	if err == nil {
+		before := secret.DeepCopy()
+		change(secret)
+		err = m.Patch(m.t.Context(), secret, client.MergeFrom(before))
+	}
+	NewWithT(m.t).Expect(client.IgnoreNotFound(err)).To(Succeed())
+}
+
+// drop deletes an object, if it is there.
+func (m *tenant) drop(object client.Object, name string) {
+	m.t.Helper()
+	object.SetNamespace(projectName(m.edge))
+	object.SetName(name)
+	NewWithT(m.t).Expect(client.IgnoreNotFound(m.Delete(m.t.Context(), object))).To(Succeed())
+}
+
+// anchorName is the name of the anchor of the token that is published, if one is.
+func (m *tenant) anchorName(role edgev1.TokenRole) string {
+	m.t.Helper()
+	name := pullSecretName(m.edge)
+	if role == edgev1.TokenPublisher {
+		name = publishSecretName(m.edge)
+	}
+	secret := &corev1.Secret{}
+	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: projectName(m.edge), Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return name + "-none"
+	}
+	NewWithT(m.t).Expect(err).NotTo(HaveOccurred())
+	return name + "-" + secret.Annotations[generationAnnotation]
+}
+
+// forgeDue puts a token into the pull Secret that says of itself that it was due long ago.
+func (m *tenant) forgeDue() {
+	m.t.Helper()
+	pull := secretOf(m.t, m.edge, pullSecretName(m.edge))
+	iat, exp := m.now().Add(-2*time.Second).Unix(), m.now().Add(-time.Second).Unix()
+	forged := forge(m.t, tokenOf(pull), func(claims map[string]any) { claims["iat"], claims["exp"] = iat, exp })
+	data := m.dataWith(forged, pull)
+	m.alter(pull.Name, func(s *corev1.Secret) {
+		s.Data = data
+		s.Annotations[expiresAtAnnotation] = timestamp(time.Unix(exp, 0))
+	})
+}
+
+// dataWith is what a published Secret would hold with another token.
+func (m *tenant) dataWith(token credential.Token, secret *corev1.Secret) map[string][]byte {
+	m.t.Helper()
+	input := handoff.Input{
+		Host: m.edge.Status.Host, Project: m.edge.Status.Project, CA: secret.Data[handoff.KeyCA],
+		Publisher: handoff.Login{User: "edge-publisher", Token: token}, Puller: handoff.Login{User: "edge-puller", Token: token},
+	}
+	data, err := handoff.PullData(input)
+	if secret.Name == publishSecretName(m.edge) {
+		data, err = handoff.PublishData(input)
+	}
+	NewWithT(m.t).Expect(err).NotTo(HaveOccurred())
+	return data
+}
+
+// Whatever somebody does in the project each time that the operator has answered it, he is answered ten times at once, and
+// then every five minutes; and that is told.
+func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
+	const hourly = 12
+	for _, tt := range []struct {
+		name string
+		// act is what the tenant does each time.
+		act func(*tenant)
+		// accounts are those whose tokens it costs.
+		accounts []string
+		// names are what Ready has to name.
+		names []string
+	}{
+		{"another host in the Secret", func(m *tenant) {
+			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+		}, []string{"edge-puller"}, []string{"the host changed", "-pull", mallory}},
+		{"another host in both Secrets", func(m *tenant) {
+			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+		}, []string{"edge-puller", "edge-publisher"}, []string{"the host changed", "-publish", mallory}},
+		{"another lifetime on the anchor", func(m *tenant) {
+			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Annotations[lifetimeAnnotation] = "1h0m0s" })
+		}, []string{"edge-puller"}, []string{"its lifetime", "-pull-", mallory}},
+		{"another handled rotation on the Secret", func(m *tenant) {
+			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) { s.Annotations[rotationAnnotation] = "never" })
+		}, []string{"edge-publisher"}, []string{"rotation was requested", "-publish", mallory}},
+		{"the mark of the cluster's clean-up on the anchor", func(m *tenant) {
+			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
+		}, []string{"edge-puller"}, []string{"invalidated", "-pull-", mallory}},
+		{"a forged token that is due", (*tenant).forgeDue, []string{"edge-puller"}, []string{"renewal was due", "-pull", mallory}},
+		{"another token in the Secret", func(m *tenant) {
+			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") })
+		}, []string{"edge-puller"}, []string{"emptied or altered", "-pull", mallory}},
+		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pullSecretName(m.edge)) },
+			[]string{"edge-puller"}, []string{"no token was published", "edge-puller"}},
+		{"no anchor", func(m *tenant) { m.drop(&corev1.Secret{}, m.anchorName(edgev1.TokenPublisher)) },
+			[]string{"edge-publisher"}, []string{"its anchor was deleted", "edge-publisher"}},
+		{"no account", func(m *tenant) { m.drop(&corev1.ServiceAccount{}, "edge-puller") },
+			[]string{"edge-puller"}, []string{"edge-puller"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOperator(t)
+			edge := newEdge()
+			edge.Annotations = map[string]string{edgev1.RotateAnnotation: "from the start"}
+			awaitReady(t, apply(t, edge))
+			m := newTenant(t, o, edge)
+			minted := func() map[string]int {
+				counts := map[string]int{}
+				for _, account := range []string{"edge-publisher", "edge-puller"} {
+					counts[account] = o.mintsFor(edge, account) - 1
+				}
+				return counts
+			}
+			expectMints := func(most int, when string) {
+				t.Helper()
+				for account, count := range minted() {
+					if !slices.Contains(tt.accounts, account) {
+						g.Expect(count).To(BeZero(), "%s, of %s", when, account)
+						continue
+					}
+					g.Expect(count).To(And(BeNumerically(">=", repairsAtOnce-1), BeNumerically("<=", most)), "%s, of %s", when, account)
+				}
+			}
+			for range repairsAtOnce + 4 {
+				tt.act(m)
+				o.pass(t, edge)
+			}
+			expectMints(repairsAtOnce, "at one moment")
+			ready := condition(t, edge, edgev1.Ready)
+			g.Expect(ready.Status).To(Equal(metav1.ConditionFalse))
+			g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested), ready.Message)
+			for _, name := range append(tt.names, fmt.Sprintf("%d times", repairsAtOnce)) {
+				g.Expect(ready.Message).To(ContainSubstring(name))
+			}
+			for range 20 {
+				o.advance(3 * time.Minute)
+				tt.act(m)
+				o.look(t, edge)
+			}
+			expectMints(repairsAtOnce+hourly+1, "over an hour")
+			for _, role := range roles {
+				g.Expect(len(anchorsOf(t, edge, role))).To(BeNumerically("<=", repairsAtOnce+hourly+2))
+			}
+
+			o.advance(repairAgain)
+			heals(t, edge)
+			for _, token := range tokensOf(t, edge) {
+				g.Expect(works(t, token)).To(BeTrue())
+			}
+		})
+	}
+}
+
+// Nor does a new token of the one account lift the limit of the other: a pass that has something to change repairs nothing,
+// and what it finds altered was still altered by somebody.
+func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	m := newTenant(t, o, edge)
+	spoil := func(name string) {
+		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+	}
+	for range repairsAtOnce + 1 {
+		spoil(pullSecretName(edge))
+		o.look(t, edge)
+	}
+	o.pass(t, edge)
+	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
+	before := o.mintsFor(edge, "edge-puller")
+	for range 5 {
+		spoil(publishSecretName(edge))
+		spoil(pullSecretName(edge))
+		o.pass(t, edge)
+	}
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before))
+	o.advance(repairAgain)
+	heals(t, edge)
+}
+
+// Nor is a person's own wish held up by what somebody did in the project, or counted with it.
+func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	m := newTenant(t, o, edge)
+	spoil := func() {
+		m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+		o.pass(t, edge)
+	}
+	for range repairsAtOnce + 1 {
+		spoil()
+	}
+	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
+	before := o.mintsFor(edge, "edge-puller")
+
+	annotate(t, edge, edgev1.RotateAnnotation, "now")
+	o.pass(t, edge)
+	awaitReady(t, edge)
+	g.Expect(edge.Status.LastHandledRotation).To(Equal("now"))
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 1))
+	spoil()
+	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Lifetime.Duration = 100 * time.Hour })
+	awaitReady(t, edge)
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 2))
+
+	// And a dozen of a person's own changes leave the tenant's neighbours their repairs.
+	for i := range repairsAtOnce + 2 {
+		annotate(t, edge, edgev1.RotateAnnotation, fmt.Sprintf("again-%d", i))
+		o.pass(t, edge)
+	}
+	awaitReady(t, edge)
+	g.Expect(edge.Status.LastHandledRotation).To(Equal(fmt.Sprintf("again-%d", repairsAtOnce+1)))
+	m.drop(&corev1.Secret{}, publishSecretName(edge))
+	o.pass(t, edge)
+	awaitReady(t, edge)
+}
+
+// A token that waits for its publication is bound to an anchor that somebody can delete.
+func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	refusing := &atomic.Bool{}
+	refusing.Store(true)
+	refusedPublications[0].install(o, refusing)
+	edge := apply(t, newEdge())
+	m := newTenant(t, o, edge)
+	g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+	act := func() {
+		for _, anchor := range anchorsOf(t, edge, edgev1.TokenPuller) {
+			m.drop(&corev1.Secret{}, anchor.Name)
+		}
+		o.pass(t, edge)
+	}
+	for range repairsAtOnce + 4 {
+		act()
+	}
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(And(BeNumerically(">=", repairsAtOnce), BeNumerically("<=", repairsAtOnce+1)))
+	ready := condition(t, edge, edgev1.Ready)
+	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested), ready.Message)
+	g.Expect(ready.Message).To(ContainSubstring("edge-puller"))
+	for range 20 {
+		o.advance(3 * time.Minute)
+		act()
+	}
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(BeNumerically("<=", repairsAtOnce+12+2))
+	g.Expect(o.mintsFor(edge, "edge-publisher")).To(BeNumerically("<=", 2))
+
+	refusing.Store(false)
+	o.advance(repairAgain)
+	heals(t, edge)
+}
+
+// Nor a LongLived token whose anchor somebody deletes before the cluster has filled it.
+func TestALastingTokenIsNotMadeAnewWithoutEnd(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := apply(t, newEdge(longLived))
+	m := newTenant(t, o, edge)
+	dropping, dropped := &atomic.Bool{}, &atomic.Int64{}
+	dropping.Store(true)
+	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+		response, err := on()
+		name := a.object.GetName()
+		if dropping.Load() && a.is(http.MethodPost, "/secrets") && generationIn(name, pullSecretName(edge)) != 0 && err == nil {
+			m.drop(&corev1.Secret{}, name)
+			dropped.Add(1)
+		}
+		return response, err
+	})
+	for range repairsAtOnce + 4 {
+		o.pass(t, edge)
+	}
+	g.Expect(dropped.Load()).To(And(BeNumerically(">=", repairsAtOnce), BeNumerically("<=", repairsAtOnce+1)))
+	ready := condition(t, edge, edgev1.Ready)
+	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested))
+	g.Expect(ready.Message).To(ContainSubstring("edge-puller"), "the publisher's waits in its anchor, and costs nothing")
+	dropping.Store(false)
+	o.advance(repairAgain)
+	heals(t, edge)
+}
