@@ -170,12 +170,13 @@ func (r *EdgeRegistryReconciler) tellTransitions(before, after *edgev1.EdgeRegis
 // changed reports a transition worth an event. Ready repeats the reason of the condition that holds
 // it up: only its turning True says something of its own.
 func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
-	if condition.Type == edgev1.Ready && condition.Status != metav1.ConditionTrue {
-		return false
-	}
 	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
-	if old != nil && old.Status == metav1.ConditionUnknown && condition.Status == metav1.ConditionTrue &&
-		!slices.Contains(cautions, condition.Reason) {
+	turnsTrue := condition.Status == metav1.ConditionTrue
+	switch {
+	case condition.Type == edgev1.Ready && !turnsTrue:
+		return false
+	case condition.Type != edgev1.Ready && turnsTrue && old != nil && old.Status == metav1.ConditionUnknown &&
+		!slices.Contains(cautions, condition.Reason):
 		// What it waited for came, and that is told.
 		return false
 	}

@@ -136,11 +136,15 @@ func TestTransitionsOfWhatWaitsAreNotTold(t *testing.T) {
 	setCondition(gone, edgev1.RegistryExposed, done{}, stalled(edgev1.ReasonRegistryRemoved, "removed"))
 	setWaiting(gone, stepConditions[1:], edgev1.ReasonRegistryRemoved, "waits for RegistryExposed")
 	summarize(gone, firstPending(gone), true)
+	applied := newEdge()
+	applied.Status.Conditions = []metav1.Condition{{Type: edgev1.Ready, Status: metav1.ConditionUnknown, Reason: edgev1.ReasonPending}}
+	first := []string{"Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Verified", "Normal Ready"}
 	for _, test := range []struct {
 		name          string
 		before, after *edgev1.EdgeRegistry
 		want          []string
 	}{
+		{"all is done in the first pass", applied, healthy(edgev1.ReasonVerified), first},
 		{"they begin to wait", healthy(edgev1.ReasonVerified), gone, []string{"Warning RegistryRemoved"}},
 		{"they are true again", gone, healthy(edgev1.ReasonVerified), []string{"Normal Done", "Normal Ready"}},
 		{"they are true again, with warnings", gone, healthy(edgev1.ReasonVerifiedWithWarnings),
