@@ -4,13 +4,23 @@
 package controllers
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
 // newDirect returns a reconciler whose passes the test makes itself: no queue, no watch, no cache,
@@ -25,6 +35,34 @@ func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper
 	}
 	g.Expect(r.Connect(config)).To(Succeed())
 	return r
+}
+
+// directOperator is an operator that makes its passes by look and pass alone, and so as fast as can be. It tells no events.
+func directOperator(t *testing.T) *operator {
+	t.Helper()
+	o := &operator{clock: clocktesting.NewFakePassiveClock(time.Now()), wire: &wire{}, direct: true}
+	o.EdgeRegistryReconciler = newDirect(t, o.clock, o.wire.wrap)
+	return o
+}
+
+// reconcile makes a pass.
+func (o *operator) reconcile(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	ctx := logf.IntoContext(t.Context(), logr.Discard())
+	if _, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(edge)}); err != nil {
+		fmt.Fprintln(canary, err)
+	}
+}
+
+// settles makes passes until the EdgeRegistry is Ready.
+func (o *operator) settles(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		o.look(t, edge)
+		ready := condition(t, edge, edgev1.Ready)
+		g.Expect(ready.Status).To(Equal(metav1.ConditionTrue), "%s: %s", ready.Reason, ready.Message)
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+	return edge
 }
 
 // quiet is a recorder that keeps nothing.

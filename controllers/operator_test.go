@@ -28,8 +28,10 @@ import (
 // operator is one run of the operator, in this process, with its own eyes and hands.
 type operator struct {
 	*EdgeRegistryReconciler
-	clock  *clocktesting.FakePassiveClock
-	wire   *wire
+	clock *clocktesting.FakePassiveClock
+	wire  *wire
+	// direct: it makes passes only when the test does.
+	direct bool
 	cancel context.CancelFunc
 	done   chan error
 }

@@ -69,14 +69,14 @@ func TestASecretThatLooksLikeAnAnchorHoldsNobodyUp(t *testing.T) {
 	} {
 		t.Run(suffix, func(t *testing.T) {
 			g := NewWithT(t)
-			o := startOperator(t)
-			edge := awaitReady(t, apply(t, newEdge()))
+			o := directOperator(t)
+			edge := o.settles(t, apply(t, newEdge()))
 			m := newTenant(t, o, edge)
 			fake := m.fake(publishSecretName(edge) + suffix)
 			o.pass(t, edge)
 			annotate(t, edge, edgev1.RotateAnnotation, "now")
 			o.pass(t, edge)
-			awaitReady(t, edge)
+			o.settles(t, edge)
 			_, claims := published(t, edge, edgev1.TokenPublisher)
 			g.Expect(claims.AnchorName).To(Equal(publishSecretName(edge) + "-2"))
 			g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(HaveExactElements(
@@ -117,16 +117,16 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
-			o := startOperator(t)
-			edge := awaitReady(t, apply(t, newEdge()))
+			o := directOperator(t)
+			edge := o.settles(t, apply(t, newEdge()))
 			old := tokensOf(t, edge)[edgev1.TokenPublisher]
 			tt.act(newTenant(t, o, edge))
 			o.pass(t, edge)
-			awaitReady(t, edge)
+			o.settles(t, edge)
 			if _, claims := published(t, edge, edgev1.TokenPublisher); claims.AnchorName == publishSecretName(edge)+"-1" {
 				annotate(t, edge, edgev1.RotateAnnotation, "now")
 				o.pass(t, edge)
-				awaitReady(t, edge)
+				o.settles(t, edge)
 			}
 			names := []string{publishSecretName(edge) + "-1"}
 			for i, want := range []int64{tt.want, (tt.want + 1) % lastGeneration} {
@@ -140,7 +140,7 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 				g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 				annotate(t, edge, edgev1.RotateAnnotation, fmt.Sprintf("again-%d", i))
 				o.pass(t, edge)
-				awaitReady(t, edge)
+				o.settles(t, edge)
 			}
 			g.Expect(works(t, old)).To(BeTrue(), "a consumer may still use it")
 		})

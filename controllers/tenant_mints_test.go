@@ -145,10 +145,10 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
-			o := startOperator(t)
+			o := directOperator(t)
 			edge := newEdge()
 			edge.Annotations = map[string]string{edgev1.RotateAnnotation: "from the start"}
-			awaitReady(t, apply(t, edge))
+			o.settles(t, apply(t, edge))
 			m := newTenant(t, o, edge)
 			minted := func() map[string]int {
 				counts := map[string]int{}
@@ -189,7 +189,7 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 			}
 
 			o.advance(repairAgain)
-			heals(t, edge)
+			o.settles(t, edge)
 			for _, token := range tokensOf(t, edge) {
 				g.Expect(works(t, token)).To(BeTrue())
 			}
@@ -201,8 +201,8 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 // and what it finds altered was still altered by somebody.
 func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	g := NewWithT(t)
-	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge()))
+	o := directOperator(t)
+	edge := o.settles(t, apply(t, newEdge()))
 	m := newTenant(t, o, edge)
 	spoil := func(name string) {
 		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
@@ -221,14 +221,14 @@ func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	}
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before))
 	o.advance(repairAgain)
-	heals(t, edge)
+	o.settles(t, edge)
 }
 
 // Nor is a person's own wish held up by what somebody did in the project, or counted with it.
 func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	g := NewWithT(t)
-	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge()))
+	o := directOperator(t)
+	edge := o.settles(t, apply(t, newEdge()))
 	m := newTenant(t, o, edge)
 	spoil := func() {
 		m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
@@ -242,13 +242,13 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	o.pass(t, edge)
-	awaitReady(t, edge)
+	o.settles(t, edge)
 	g.Expect(edge.Status.LastHandledRotation).To(Equal("now"))
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 1))
 	spoil()
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
 	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Lifetime.Duration = 100 * time.Hour })
-	awaitReady(t, edge)
+	o.settles(t, edge)
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 2))
 
 	// And a dozen of a person's own changes leave the tenant's neighbours their repairs.
@@ -256,23 +256,23 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 		annotate(t, edge, edgev1.RotateAnnotation, fmt.Sprintf("again-%d", i))
 		o.pass(t, edge)
 	}
-	awaitReady(t, edge)
+	o.settles(t, edge)
 	g.Expect(edge.Status.LastHandledRotation).To(Equal(fmt.Sprintf("again-%d", repairsAtOnce+1)))
 	m.drop(&corev1.Secret{}, publishSecretName(edge))
 	o.pass(t, edge)
-	awaitReady(t, edge)
+	o.settles(t, edge)
 }
 
 // A token that waits for its publication is bound to an anchor that somebody can delete.
 func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
 	g := NewWithT(t)
-	o := startOperator(t)
+	o := directOperator(t)
 	refusing := &atomic.Bool{}
 	refusing.Store(true)
 	refusedPublications[0].install(o, refusing)
 	edge := apply(t, newEdge())
 	m := newTenant(t, o, edge)
-	g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+	g.Eventually(func() int { o.look(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 	act := func() {
 		for _, anchor := range anchorsOf(t, edge, edgev1.TokenPuller) {
 			m.drop(&corev1.Secret{}, anchor.Name)
@@ -295,7 +295,7 @@ func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
 
 	refusing.Store(false)
 	o.advance(repairAgain)
-	heals(t, edge)
+	o.settles(t, edge)
 }
 
 // Nor a LongLived token whose anchor somebody deletes before the cluster has filled it.

@@ -80,12 +80,12 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 	for _, refused := range refusedPublications {
 		t.Run(refused.name, func(t *testing.T) {
 			g := NewWithT(t)
-			o := startOperator(t)
+			o := directOperator(t)
 			refusing := &atomic.Bool{}
 			refusing.Store(true)
 			refused.install(o, refusing)
 			edge := apply(t, newEdge())
-			g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+			g.Eventually(func() int { o.look(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 			anHour(t, o, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
 			c := condition(t, edge, edgev1.SecretsPublished)
@@ -94,8 +94,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			lost := anchorsOf(t, edge, edgev1.TokenPuller)
 			g.Expect(lost).To(HaveLen(1))
 
-			o.stop(t)
-			o = startOperator(t)
+			o = directOperator(t)
 			refused.install(o, refusing)
 			o.pass(t, edge)
 			anHour(t, o, edge)
@@ -105,7 +104,8 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			g.Expect(kept[0].UID).NotTo(Equal(lost[0].UID))
 
 			refusing.Store(false)
-			heals(t, edge)
+			o.advance(retryCap)
+			o.settles(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "the token that was kept is published")
 			secret, claims := published(t, edge, edgev1.TokenPuller)
 			g.Expect(claims.AnchorUID).To(Equal(kept[0].UID))
@@ -116,8 +116,8 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 
 func TestOneMintForARotationWhosePublicationIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge()))
+	o := directOperator(t)
+	edge := o.settles(t, apply(t, newEdge()))
 	refusing := &atomic.Bool{}
 	refusing.Store(true)
 	refusedPublications[0].install(o, refusing)
@@ -130,7 +130,7 @@ func TestOneMintForARotationWhosePublicationIsRefused(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(6), "another request is another cause")
 
 	refusing.Store(false)
-	heals(t, edge)
+	o.settles(t, edge)
 	g.Expect(o.mints(edge)).To(Equal(6))
 	g.Expect(edge.Status.LastHandledRotation).To(Equal("two"))
 	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2), "what answered the first request is revoked")
