@@ -57,7 +57,7 @@ func TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause(t *testing.T) {
 			m := newTenant(t, o, edge)
 			left := &atomic.Int64{}
 			left.Store(forEver)
-			met := o.meeting(edge, left, tt.answer(m))
+			met := o.meeting(edge, left, tt.answer(m)) //nolint:bodyclose // What it answers is closed by who asked.
 			m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
 			// Nobody asks for a pass: it is told by itself.
 			c := awaitReason(t, edge, edgev1.SecretsPublished, edgev1.ReasonContested)
