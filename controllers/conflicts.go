@@ -45,11 +45,10 @@ func (r *EdgeRegistryReconciler) recallConflicts(s *scope) time.Duration {
 	}
 	before := known.(conflicts)
 	s.conflicts = before.passes
-	pause := before.until.Sub(s.now)
-	if pause > retryCap || before.asked != askedOf(s.edge) {
+	if before.asked != askedOf(s.edge) {
 		return 0
 	}
-	return max(pause, 0)
+	return leftOf(before.until, s.now, retryCap)
 }
 
 // conflicted counts the passes that end in a conflict, and reports one that is not worth telling yet.

@@ -75,12 +75,14 @@ func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Opt
 	if r.WithWatch, err = client.NewWithWatch(config, options); err != nil {
 		return fmt.Errorf("set up the client: %w", err)
 	}
-	if r.watcher, err = newWatcher(config, options.HTTPClient, options.Mapper); err != nil {
-		return fmt.Errorf("set up the watches: %w", err)
+	plain := rest.CopyConfig(config)
+	plain.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
+	api, err := rest.UnversionedRESTClientForConfigAndClient(plain, options.HTTPClient)
+	if err != nil {
+		return fmt.Errorf("set up the client for watches and keys: %w", err)
 	}
-	if r.signingKeys, err = newSigningKeys(config, options.HTTPClient); err != nil {
-		return fmt.Errorf("set up the reader of the API server's keys: %w", err)
-	}
+	r.watcher = newWatcher(api, options.Mapper)
+	r.signingKeys.api = api
 	r.anonymous = withoutCredentials(config)
 	return nil
 }

@@ -96,6 +96,15 @@ func until(next, now time.Time) time.Duration {
 	return max(next.Sub(now), time.Second)
 }
 
+// leftOf is how long to wait for a time that was at most so far ahead when it was noted. One that is further ahead was noted
+// before the clock was set back, and is not waited for.
+func leftOf(at, now time.Time, ahead time.Duration) time.Duration {
+	if wait := at.Sub(now); wait <= ahead {
+		return max(wait, 0)
+	}
+	return 0
+}
+
 // sooner returns the lesser of two waits, where zero is no wait at all.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 || (b != 0 && b < a) {

@@ -79,7 +79,7 @@ func (o *operator) pass(t *testing.T, edge *edgev1.EdgeRegistry) {
 func (o *operator) look(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
 	if o.direct {
-		o.reconcile(t, edge)
+		_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
 		return
 	}
 	look := "GET /api/v1/namespaces/" + projectName(edge)

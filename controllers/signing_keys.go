@@ -7,10 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"sync"
 
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -23,15 +21,8 @@ import (
 // refusal to the operator, and the end of every token of before.
 type signingKeys struct {
 	api  rest.Interface
-	mu   *sync.Mutex
+	mu   sync.Mutex
 	last string
-}
-
-func newSigningKeys(config *rest.Config, http *http.Client) (signingKeys, error) {
-	config = rest.CopyConfig(config)
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	api, err := rest.UnversionedRESTClientForConfigAndClient(config, http)
-	return signingKeys{api: api, mu: &sync.Mutex{}}, err
 }
 
 // compareSigningKeys has all tokens reviewed when the API server's keys or its issuer are not those of before. The

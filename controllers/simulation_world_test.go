@@ -17,14 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -192,8 +189,7 @@ func (w *world) at(when time.Time, do func(*testing.T)) {
 func (w *world) pass(t *testing.T, edge *edgev1.EdgeRegistry) time.Duration {
 	t.Helper()
 	g := NewWithT(t)
-	ctx := logf.IntoContext(t.Context(), logr.Discard())
-	result, err := w.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(edge)})
+	result, err := makePass(t, w.EdgeRegistryReconciler, edge)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(result.RequeueAfter).To(BeNumerically(">", 0), "something is always due")
 	return result.RequeueAfter

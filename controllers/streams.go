@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,13 +39,7 @@ type watcher func(ctx context.Context, kind schema.GroupVersionKind, options ...
 const metadataOnly = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1," +
 	"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
-func newWatcher(config *rest.Config, http *http.Client, mapper meta.RESTMapper) (watcher, error) {
-	config = rest.CopyConfig(config)
-	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
-	api, err := rest.UnversionedRESTClientForConfigAndClient(config, http)
-	if err != nil {
-		return nil, err
-	}
+func newWatcher(api rest.Interface, mapper meta.RESTMapper) watcher {
 	return func(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) (io.ReadCloser, error) {
 		mapping, err := mapper.RESTMapping(schema.GroupKind{Group: kind.Group, Kind: strings.TrimSuffix(kind.Kind, "List")}, kind.Version)
 		if err != nil {
@@ -63,7 +56,7 @@ func newWatcher(config *rest.Config, http *http.Client, mapper meta.RESTMapper) 
 			SpecificallyVersionedParams(o.AsListOptions(), clientgoscheme.ParameterCodec, kind.GroupVersion()).
 			SetHeader("Accept", metadataOnly).
 			Stream(ctx)
-	}, nil
+	}
 }
 
 // apart does something on a stack of its own, and returns when it is done. A stack that has grown does not shrink to

@@ -5,10 +5,8 @@ package controllers
 
 import (
 	"context"
-	"hash/fnv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -28,10 +26,9 @@ type review struct {
 	requested string
 }
 
-// cameUp reports whether a time is there that was at most so far ahead, and has the next pass made at it if not. One that
-// is further ahead was noted before the clock was set back.
+// cameUp reports whether a time is there that was at most so far ahead, and has the next pass made at it if not.
 func (s *scope) cameUp(at time.Time, ahead time.Duration) bool {
-	if wait := at.Sub(s.now); wait <= 0 || wait > ahead {
+	if leftOf(at, s.now, ahead) == 0 {
 		return true
 	}
 	s.due(at)
@@ -81,16 +78,9 @@ func (r *EdgeRegistryReconciler) queueReview(s *scope, l *login, wanted review) 
 	if m.wanted == wanted {
 		return
 	}
-	turn := s.now.Add(spread(s.edge.UID, reviewSpread))
+	turn := s.now.Add(time.Duration(float64(reviewSpread) * placeOf(string(s.edge.UID))))
 	if (m.wanted != review{}) && m.wanted.requested != wanted.requested {
 		turn = s.now
 	}
 	r.remember(s, l, func(m *memory) { m.wanted, m.turn = wanted, turn })
-}
-
-// spread is where in a span of time an EdgeRegistry has its place.
-func spread(uid types.UID, over time.Duration) time.Duration {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(uid))
-	return time.Duration(float64(over) * float64(hash.Sum32()) / (1 << 32))
 }

@@ -12,13 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
@@ -143,8 +139,7 @@ func (p *purge) run(t *testing.T, length time.Duration) {
 		if p.due[first].After(p.clock.Now()) {
 			p.clock.SetTime(p.due[first])
 		}
-		ctx := logf.IntoContext(t.Context(), logr.Discard())
-		result, err := p.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(first)})
+		result, err := makePass(t, p.EdgeRegistryReconciler, first)
 		wait := max(result.RequeueAfter, time.Second)
 		if err == nil && result.RequeueAfter == 0 {
 			wait = time.Hour

@@ -72,10 +72,15 @@ func renewAt(uid types.UID, role edgev1.TokenRole, policy edgev1.TokenSpec, clai
 		renewBefore = policy.RenewBefore.Duration
 	}
 	share := 1 - float64(renewBefore)/float64(policy.Lifetime.Duration)
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(string(uid) + string(role)))
-	jitter := 1 - 0.05*float64(hash.Sum32())/(1<<32)
+	jitter := 1 - 0.05*placeOf(string(uid)+string(role))
 	return claims.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
+}
+
+// placeOf is the place of a name between 0 and 1, always the same, by which what is due for many at once is spread.
+func placeOf(name string) float64 {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(name))
+	return float64(hash.Sum32()) / (1 << 32)
 }
 
 // timestamp is a time as an annotation has it; nothing for the zero time.
