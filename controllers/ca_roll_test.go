@@ -53,7 +53,7 @@ func chainOf(ca *platform.CA) tls.Certificate {
 func expectCAs(t *testing.T, edge *edgev1.EdgeRegistry, reason string, cas ...*platform.CA) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
-		c := condition(t, edge, edgev1.RouteTrusted)
+		c := condition(t, edge, edgev1.RegistryTrusted)
 		g.Expect(c.Reason).To(Equal(reason), c.Message)
 		g.Expect(edge.Status.CA.Certificates).To(Equal(fingerprintsOf(cas...)))
 		g.Expect(edge.Status.CA.SHA256).To(Equal(edge.Status.CA.Certificates[0]))
@@ -100,7 +100,7 @@ func TestARollThatIsPublishedBeforeTheRouterTakesItBreaksNoConsumer(t *testing.T
 	expectCAs(t, edge, edgev1.ReasonCARolling, a, b)
 	awaitReady(t, edge)
 	nodes.expectTrust(t, 0)
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).To(And(
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).To(And(
 		ContainSubstring(`still shows a certificate of "CN=ingress-operator@`), ContainSubstring(`"CN=ingress-operator@next"`),
 		ContainSubstring("default-ingress-cert"), ContainSubstring("ca.crt holds both")))
 	g.Expect(leaving(t, edge)).To(BeEmpty())
@@ -230,7 +230,7 @@ func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 		}
 		o.pass(t, edge)
 		g.Expect(caOf(t, edge)).To(Equal(pemOf(b, a)), what)
-		g.Expect(condition(t, edge, edgev1.RouteTrusted).Reason).To(Equal(reason), what)
+		g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(reason), what)
 		g.Expect(edge.Status.CA.Certificates).To(Equal(fingerprintsOf(b, a)), what)
 	}
 	states := func(reason string) {
@@ -246,7 +246,7 @@ func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 	published := platform.ChainPEM(chainOf(b))
 	openShift.Router.SetBoth(chainOf(evil), published)
 	askForAPass(t, edge)
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "ingress-operator@evil", "the Secrets keep the CA that they have")
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "ingress-operator@evil", "the Secrets keep the CA that they have")
 	states(edgev1.ReasonChainUntrusted)
 	o.stop(t)
 	smuggle(t, edge, both[0], false, evil)
@@ -277,8 +277,8 @@ func TestWithoutARecordOfTheCATheSecretsAreNotBelieved(t *testing.T) {
 	openShift.Router.SetBoth(chainOf(platform.NewCA("stranger")), published)
 	before := projectState(t, edge)
 	startOperator(t)
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "stranger")
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).NotTo(ContainSubstring("the Secrets keep"))
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "stranger")
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).NotTo(ContainSubstring("the Secrets keep"))
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	openShift.Router.SetServing(chainOf(root))
 	heals(t, edge)
@@ -293,11 +293,11 @@ func TestARouterCAThatEndsSoonIsToldOfInTime(t *testing.T) {
 	keepCertificate(t)
 	openShift.Router.RotateCAAt(func() time.Time { return o.clock.Now().Add(61*24*time.Hour - twoYears) })
 	edge := awaitReady(t, apply(t, newEdge()))
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Reason).To(Equal(edgev1.ReasonTrusted))
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(edgev1.ReasonTrusted))
 	end := edge.Status.CA.NotAfter.Time
 	o.clock.SetTime(end.Add(-60 * 24 * time.Hour))
 	o.pass(t, edge)
-	g.Expect(condition(t, edge, edgev1.RouteTrusted)).To(And(
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted)).To(And(
 		HaveField("Status", metav1.ConditionTrue), HaveField("Reason", edgev1.ReasonCAExpiring),
 		HaveField("Message", And(ContainSubstring("this CA ends at "+timestamp(end)),
 			ContainSubstring("openshift-ingress-operator/router-ca"), ContainSubstring("openshift-ingress/router-certs-default")))))
@@ -309,7 +309,7 @@ func TestARouterCAThatEndsSoonIsToldOfInTime(t *testing.T) {
 		}
 	}
 	openShift.Router.RotateCAAt(o.clock.Now)
-	g.Eventually(func() string { return condition(t, edge, edgev1.RouteTrusted).Reason }).
+	g.Eventually(func() string { return condition(t, edge, edgev1.RegistryTrusted).Reason }).
 		WithTimeout(soon).WithPolling(often).Should(Equal(edgev1.ReasonTrusted))
 	g.Expect(edge.Status.CA.Previous).To(ConsistOf(HaveField("NotAfter.Time", BeTemporally("==", end))))
 	g.Expect(bytes.Count(caOf(t, edge), []byte("BEGIN CERTIFICATE"))).To(Equal(2), fmt.Sprint(edge.Status.CA))

@@ -318,8 +318,8 @@ func TestTheWarningOfTheEndOfACABeginsInTime(t *testing.T) {
 func TestACautionIsAWarningAmongTheEvents(t *testing.T) {
 	g := NewWithT(t)
 	before, after := newEdge(), newEdge()
-	before.Status.Conditions = []metav1.Condition{{Type: edgev1.RouteTrusted, Status: metav1.ConditionTrue, Reason: edgev1.ReasonTrusted}}
-	after.Status.Conditions = []metav1.Condition{{Type: edgev1.RouteTrusted, Status: metav1.ConditionTrue, Reason: edgev1.ReasonCAExpiring, Message: "ends"}}
+	before.Status.Conditions = []metav1.Condition{{Type: edgev1.RegistryTrusted, Status: metav1.ConditionTrue, Reason: edgev1.ReasonTrusted}}
+	after.Status.Conditions = []metav1.Condition{{Type: edgev1.RegistryTrusted, Status: metav1.ConditionTrue, Reason: edgev1.ReasonCAExpiring, Message: "ends"}}
 	recorder := events.NewFakeRecorder(2)
 	r := &EdgeRegistryReconciler{Recorder: recorder}
 	r.tellTransitions(before, after)

@@ -220,7 +220,7 @@ func TestDeletionOfWhatIsStalled(t *testing.T) {
 		{"the project is the operator's own", edgev1.ProjectReady, edgev1.ReasonProjectReserved, func(*testing.T) func(*edgev1.EdgeRegistry) {
 			return inProject(operatorNamespace)
 		}},
-		{"no CA verifies the route", edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, func(t *testing.T) func(*edgev1.EdgeRegistry) {
+		{"no CA verifies the route", edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, func(t *testing.T) func(*edgev1.EdgeRegistry) {
 			openShift.Router.SetPublished(platform.NewCA("another").PEM())
 			t.Cleanup(openShift.Router.RenewLeaf)
 			return func(*edgev1.EdgeRegistry) {}

@@ -6,13 +6,13 @@
 // A pass runs these steps in order, each in the file of its name and with a condition of its own.
 // The first that cannot be done ends the pass.
 //
-//	exposure.go  RegistryExposed   the image registry has an admitted Route
-//	project.go   ProjectReady      the project is there, and the operator may work in it
-//	access.go    AccessGranted     the service accounts hold their roles
-//	trust.go     RouteTrusted      the route's certificate leads to a trusted root
-//	tokens.go    TokensIssued      both accounts have a token that is not due for renewal
-//	secrets.go   SecretsPublished  both Secrets carry tokens, host and CA, and so do their copies (copies.go)
-//	verify.go    RegistryVerified  the registry accepts both tokens for what they are meant to do
+//	exposure.go  RegistryExposed    the image registry has an admitted Route
+//	project.go   ProjectReady       the project is there, and the operator may work in it
+//	access.go    AccessGranted      the service accounts hold their roles
+//	trust.go     RegistryTrusted    the route's certificate leads to a trusted root
+//	tokens.go    CredentialsIssued  both accounts have a token that is not due for renewal
+//	secrets.go   SecretsPublished   both Secrets carry tokens, host and CA, and so do their copies (copies.go)
+//	verify.go    RegistryVerified   the registry accepts both tokens for what they are meant to do
 //
 // A deletion is a list of its own (deletion.go, deletion_project.go, exposure_contest.go), and a suspended
 // EdgeRegistry gets no pass at all (suspend.go).

@@ -138,8 +138,8 @@ func (r *EdgeRegistryReconciler) steps() []step {
 		{edgev1.RegistryExposed, r.expose},
 		{edgev1.ProjectReady, r.insideProject(r.prepareProject)},
 		{edgev1.AccessGranted, r.insideProject(r.grantAccess)},
-		{edgev1.RouteTrusted, r.trustRoute},
-		{edgev1.TokensIssued, r.insideProject(r.issueTokens)},
+		{edgev1.RegistryTrusted, r.trustRoute},
+		{edgev1.CredentialsIssued, r.insideProject(r.issueTokens)},
 		{edgev1.SecretsPublished, r.insideProject(r.publishSecrets)},
 		{edgev1.RegistryVerified, r.verifyRegistry},
 	}

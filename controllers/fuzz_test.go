@@ -166,7 +166,7 @@ func vandalizeStatus(t *testing.T, d *dice, edge *edgev1.EdgeRegistry) {
 		case 1:
 			status["conditions"] = nil
 		case 2:
-			status["tokens"] = []any{map[string]any{"role": "Puller", "generation": d.roll(256), "current": d.roll(2) == 0, "anchor": d.text()}}
+			status["credentials"] = []any{map[string]any{"role": "Puller", "generation": d.roll(256), "current": d.roll(2) == 0, "anchor": d.text()}}
 		case 3:
 			status["ca"] = map[string]any{"subject": d.text(), "sha256": d.text(), "notAfter": "1970-01-01T00:00:00Z", "source": d.text()}
 		case 4:

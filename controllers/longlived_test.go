@@ -108,7 +108,7 @@ func TestALongLivedTokenIsReplacedOnRequestAndTheOneBeforeGoesOn(t *testing.T) {
 	knowKept(t, edge)
 	expectFollowed(t, edge, first)
 	old := pullSecretName(edge) + "-1"
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(ContainSubstring(
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(
 		"earlier tokens of edge-puller that do not expire go on working: delete the Secret " + old + " in project"))
 	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2, which does not expire, because rotation was requested", "delete the Secret "+old)
 
@@ -123,7 +123,7 @@ func TestALongLivedTokenIsReplacedOnRequestAndTheOneBeforeGoesOn(t *testing.T) {
 	g.Expect(admin.Delete(t.Context(), secretOf(t, edge, old))).To(Succeed())
 	o.pass(t, edge)
 	expectDead(t, first[edgev1.TokenPuller])
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).NotTo(ContainSubstring(old))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).NotTo(ContainSubstring(old))
 	g.Expect(statusOfTokens(edge, edgev1.TokenPuller)).To(HaveLen(1), "and nothing replaces it")
 }
 
@@ -236,12 +236,12 @@ func TestALongLivedTokenThatTheClusterWouldPurgeIsWarnedOf(t *testing.T) {
 	name := pullSecretName(edge) + "-1"
 	edit(t, account, func(a *corev1.ServiceAccount) { a.Secrets = []corev1.ObjectReference{{Name: name}} })
 	o.pass(t, edge)
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(ContainSubstring(
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(
 		`service account "edge-puller" names the Secret ` + name + " in its list of secrets, so the cluster revokes what nobody uses for a year: take it off that list"))
 	g.Expect(serviceAccountOf(t, edge, "edge-puller").Secrets).To(HaveLen(1), "the list is left to others")
 	edit(t, account, func(a *corev1.ServiceAccount) { a.Secrets = nil })
 	o.pass(t, edge)
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(Equal("both tokens are issued"))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(Equal("both tokens are issued"))
 }
 
 func TestALongLivedTokenIsWaitedForWhileNobodyFillsIt(t *testing.T) {
@@ -255,14 +255,14 @@ func TestALongLivedTokenIsWaitedForWhileNobodyFillsIt(t *testing.T) {
 	control.StopControllers()
 	t.Cleanup(func() { NewWithT(t).Expect(control.StartControllers(context.Background())).To(Succeed()) })
 	apply(t, edge)
-	c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonTokenPending)
+	c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonTokenPending)
 	g.Expect(c.Message).To(And(ContainSubstring("edge-publisher"), ContainSubstring("see whether kube-controller-manager works")))
 	o.pass(t, edge)
 	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(1), "one anchor, however often it looks")
 	waits := anchorsOf(t, edge, edgev1.TokenPublisher)[0].UID
 	// What has a token that works goes on with it.
 	editEdge(t, established, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })
-	c = awaitReason(t, established, edgev1.TokensIssued, edgev1.ReasonTokenPending)
+	c = awaitReason(t, established, edgev1.CredentialsIssued, edgev1.ReasonTokenPending)
 	g.Expect(c.Message).To(ContainSubstring("the token in use stays"))
 	g.Expect(condition(t, established, edgev1.RegistryVerified).Status).To(Equal(metav1.ConditionTrue))
 	expectKept(t, established, old)
@@ -326,7 +326,7 @@ func TestALongLivedTokenIsProvenToo(t *testing.T) {
 	way.set(refusingRegistry(t))
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	o.pass(t, edge)
-	c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+	c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 	g.Expect(c.Message).To(ContainSubstring("the token in use does not expire"))
 	expectKept(t, edge, old)
 	for _, role := range roles {

@@ -129,10 +129,10 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 		setTime(transitionDesc, &c.LastTransitionTime, c.Type)
 	}
 	for _, role := range roles {
-		inUse := func(token edgev1.TokenStatus) bool { return token.Role == role && token.Current }
-		if i := slices.IndexFunc(edge.Status.Tokens, inUse); i >= 0 {
-			setTime(expirationDesc, edge.Status.Tokens[i].ExpiresAt, roleValue(role))
-			setTime(renewalDesc, edge.Status.Tokens[i].RenewAt, roleValue(role))
+		inUse := func(token edgev1.CredentialStatus) bool { return token.Role == role && token.Current }
+		if i := slices.IndexFunc(edge.Status.Credentials, inUse); i >= 0 {
+			setTime(expirationDesc, edge.Status.Credentials[i].ExpiresAt, roleValue(role))
+			setTime(renewalDesc, edge.Status.Credentials[i].RenewAt, roleValue(role))
 		}
 	}
 	if edge.Status.CA != nil {

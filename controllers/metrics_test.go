@@ -91,7 +91,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	unavailable := func() float64 { return series(t, metricProbes, nil)["unavailable"] }
 	before := unavailable()
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
-	awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+	awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 	g.Eventually(func() map[string]float64 { return series(t, metricReady, of) }).WithTimeout(soon).Should(Equal(map[string]float64{"": 0}))
 	g.Expect(series(t, metricCondition, of)).To(And(HaveLen(len(stepConditions)+2), HaveKeyWithValue("ProofFailed,True,Reconciling", 1.0),
 		HaveKeyWithValue("ProofFailed,False,Ready", 1.0)), "what held before has no series any more")

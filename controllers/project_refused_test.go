@@ -191,13 +191,13 @@ func TestProjectQuotaThatRefusesSecrets(t *testing.T) {
 	counted(t, quota, secretsQuota("0"), nil, "status unknown for quota")
 
 	edge := apply(t, newEdge(inProject(project.Name)))
-	c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonQuotaExceeded)
+	c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonQuotaExceeded)
 	g.Expect(c.Message).To(And(ContainSubstring("not been counted"), ContainSubstring("small"), ContainSubstring(project.Name)))
 	g.Expect(isStalled(t, edge)).To(BeFalse())
 
 	counted(t, quota, secretsQuota("0"), secretsQuota("0"), "exceeded quota")
 	o.pass(t, edge)
-	c = awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonQuotaExceeded)
+	c = awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonQuotaExceeded)
 	g.Expect(c.Message).To(And(ContainSubstring("small"), ContainSubstring(project.Name), ContainSubstring("count/secrets")))
 	g.Expect(isStalled(t, edge)).To(BeTrue())
 	g.Expect(o.mints(edge)).To(BeZero())

@@ -59,7 +59,7 @@ func expectFollowedFor(t *testing.T, edge *edgev1.EdgeRegistry, before map[edgev
 // between the last one's renewal and expiry is gone.
 func renewals(t *testing.T, edge *edgev1.EdgeRegistry) (first, last, half time.Time) {
 	t.Helper()
-	for _, token := range reload(t, edge).Status.Tokens {
+	for _, token := range reload(t, edge).Status.Credentials {
 		if !token.Current {
 			continue
 		}
@@ -98,7 +98,7 @@ func TestARenewalIsPutOffForARegistryThatDoesNotAnswer(t *testing.T) {
 			o.clock.SetTime(due)
 			o.pass(t, edge)
 			o.pass(t, edge)
-			c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+			c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 			g.Expect(c.Message).To(And(ContainSubstring("the renewal of edge-puller's token waits: "), ContainSubstring(tt.message),
 				ContainSubstring("the token in use works until "), ContainSubstring("edge-publisher")))
 			g.Expect(c.Message).NotTo(ContainSubstring("\n"))
@@ -126,14 +126,14 @@ func TestARegistryThatStaysAwayHoldsARenewalUpForHalfOfItsTime(t *testing.T) {
 	openShift.Registry.Fail(http.StatusServiceUnavailable)
 	o.clock.SetTime(first.Add(29 * 24 * time.Hour))
 	o.pass(t, edge)
-	awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+	awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 	g.Expect(o.mints(edge)).To(Equal(2))
 
 	o.clock.SetTime(half)
 	o.pass(t, edge)
 	o.pass(t, edge)
 	awaitReason(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable)
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
 	g.Expect(o.mints(edge)).To(Equal(4), "unproven, and once")
 	expectFollowed(t, edge, old)
 }
@@ -170,7 +170,7 @@ func TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks(t *testing.T) {
 			way.set(refusingRegistry(t))
 			annotate(t, edge, edgev1.RotateAnnotation, "now")
 			o.pass(t, edge)
-			c := awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+			c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 			g.Expect(c.Message).To(And(ContainSubstring("the renewal of edge-publisher's token waits: registry "+openShift.Host()+" refuses"),
 				ContainSubstring("the token in use works until ")))
 			g.Expect(eventNotes(t, edge, edgev1.ReasonTokenMinted)).To(HaveLen(2), "only of what was published is told")
@@ -183,7 +183,7 @@ func TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks(t *testing.T) {
 			expectKept(t, edge, old)
 			expectRevoked(t, lost, 2)
 			g.Expect(eventNotes(t, edge, edgev1.ReasonTokenRetired)).To(BeEmpty(), "they were revoked at once, not found by a later pass")
-			g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
+			g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(2))
 
 			o.advance(29 * time.Minute)
 			o.pass(t, edge)
@@ -202,7 +202,7 @@ func TestATokenThatTheRegistryRefusesNeverReplacesOneThatWorks(t *testing.T) {
 			g.Expect(o.mints(edge)).To(Equal(8))
 			g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("now, really"))
 			expectFollowed(t, edge, old)
-			g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(4))
+			g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(4))
 		})
 	}
 }
@@ -232,7 +232,7 @@ func TestARefusedRenewalIsTriedAgainBeforeAShortTokenExpires(t *testing.T) {
 	way.set(refusingRegistry(t))
 	o.clock.SetTime(due)
 	o.pass(t, edge)
-	awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+	awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 	way.set(nil)
 	o.advance(2 * time.Minute)
 	o.pass(t, edge)
@@ -265,7 +265,7 @@ func TestWhereNothingWorksATokenIsPublishedUnproven(t *testing.T) {
 			tt.act(t, edge)
 			o.pass(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(3))
-			g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+			g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
 			token := tokenOf(secretOf(t, edge, pullSecretName(edge)))
 			g.Expect(works(t, token)).To(BeTrue())
 			way.set(nil)

@@ -100,7 +100,7 @@ func TestQuirkOfAProjectTemplateWithAQuota(t *testing.T) {
 	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(quota), quota)).To(Succeed())
 	counted(t, quota, secretsQuota("0"), secretsQuota("0"), "exceeded quota")
 	close(hasCounted)
-	expectHeldUp(t, edge, edgev1.TokensIssued, edgev1.ReasonQuotaExceeded, true, "small", edge.Name, "count/secrets")
+	expectHeldUp(t, edge, edgev1.CredentialsIssued, edgev1.ReasonQuotaExceeded, true, "small", edge.Name, "count/secrets")
 	g.Expect(o.mints(edge)).To(BeZero())
 	counted(t, quota, secretsQuota("9"), secretsQuota("0"), "")
 	heals(t, edge)

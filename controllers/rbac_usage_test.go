@@ -158,7 +158,7 @@ func provokeSearchForCA(t *testing.T, edge *edgev1.EdgeRegistry) {
 	openShift.Router.SetPublished(platform.NewCA("another").PEM())
 	t.Cleanup(openShift.Router.RenewLeaf)
 	NewWithT(t).Eventually(func(g Gomega) {
-		g.Expect(condition(t, edge, edgev1.RouteTrusted).Reason).To(Equal(edgev1.ReasonChainUntrusted))
+		g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(edgev1.ReasonChainUntrusted))
 	}).WithTimeout(soon).Should(Succeed())
 	openShift.Router.RenewLeaf()
 }

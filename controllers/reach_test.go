@@ -61,7 +61,7 @@ func TestARouteThatIsHiddenFromPodsIsAskedThroughTheRoutersService(t *testing.T)
 	openShift.Router.Hide(true)
 	edge := awaitReady(t, apply(t, newEdge()))
 	expectCAs(t, edge, edgev1.ReasonTrusted, a)
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).To(And(ContainSubstring(throughTheService), ContainSubstring("connection refused"),
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).To(And(ContainSubstring(throughTheService), ContainSubstring("connection refused"),
 		ContainSubstring(openShift.Host()+" does not answer from the operator's pod"), ContainSubstring("nodes need it")))
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified), "the tokens are tried that way too")
 	o.pass(t, edge)
@@ -74,12 +74,12 @@ func TestARouteThatIsHiddenFromPodsIsAskedThroughTheRoutersService(t *testing.T)
 	expectCAs(t, edge, edgev1.ReasonTrusted, b, a)
 	openShift.Router.SetBoth(platform.NewCA("stranger").Leaf(appsHost("*")), b.PEM())
 	askForAPass(t, edge)
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "stranger", throughTheService)
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "stranger", throughTheService)
 
 	c := openShift.Router.RotateCA()
 	openShift.Router.Hide(false)
 	askForAPass(t, edge)
-	g.Eventually(func() string { return condition(t, edge, edgev1.RouteTrusted).Message }).WithTimeout(soon).WithPolling(often).
+	g.Eventually(func() string { return condition(t, edge, edgev1.RegistryTrusted).Message }).WithTimeout(soon).WithPolling(often).
 		Should(And(ContainSubstring("is verified by"), Not(ContainSubstring("service"))))
 	awaitReady(t, edge)
 	g.Expect(edge.Status.CA.SHA256).To(Equal(trust.Fingerprint(c.Certificate())))
@@ -96,7 +96,7 @@ func TestTheRoutersServiceIsAskedWithoutTheProxy(t *testing.T) {
 		o.EdgeRegistryReconciler.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://user:hidden@proxy.invalid:3128") }
 	})
 	edge := awaitReady(t, apply(t, newEdge()))
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).To(And(ContainSubstring(throughTheService),
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).To(And(ContainSubstring(throughTheService),
 		ContainSubstring("through proxy proxy.invalid:3128"), Not(ContainSubstring("hidden"))))
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified))
 }
@@ -108,7 +108,7 @@ func TestOnlyIfBothWaysFailIsTheRouteNotAsked(t *testing.T) {
 	openShift.Router.RefuseConnections(true)
 	edge := apply(t, newEdge())
 	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnreachable, false, openShift.Host())
-	g.Expect(condition(t, edge, edgev1.RouteTrusted)).To(And(
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted)).To(And(
 		HaveField("Reason", edgev1.ReasonTrustedOffline), HaveField("Message", Not(ContainSubstring("service")))))
 	openShift.Router.RefuseConnections(false)
 	heals(t, edge)
@@ -124,14 +124,14 @@ func TestARouterThatIsNotTheDefaultOneIsNotJudgedByTheDefaultCertificate(t *test
 	openShift.Router.Rename("sharded", "default")
 	awaitRouter(t, "sharded")
 	edge := apply(t, newEdge())
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonChainUntrusted, true, "the public CAs", "trust.caBundleRef")
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).NotTo(ContainSubstring("default-ingress-cert"))
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "the public CAs", "trust.caBundleRef")
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).NotTo(ContainSubstring("default-ingress-cert"))
 	openShift.Router.Hide(true)
 	createForTest(t, bundleOf("sharded-ca", "ca.crt", root.PEM()))
 	edit(t, edge, withBundleRef("sharded-ca", "ca.crt"))
 	heals(t, edge)
 	expectPublishedRoot(t, edge, "CABundleRef", root)
-	g.Expect(condition(t, edge, edgev1.RouteTrusted).Message).To(ContainSubstring("router-internal-sharded.openshift-ingress.svc:443"))
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).To(ContainSubstring("router-internal-sharded.openshift-ingress.svc:443"))
 
 	openShift.Router.Rename()
 	openShift.Router.Hide(false)

@@ -341,7 +341,7 @@ func (w *world) secrets(t *testing.T, edge *edgev1.EdgeRegistry) int {
 // window is the time between two mints of a role.
 func (w *world) window(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) time.Duration {
 	t.Helper()
-	for _, token := range reload(t, edge).Status.Tokens {
+	for _, token := range reload(t, edge).Status.Credentials {
 		if token.Role == role && token.Current {
 			return token.RenewAt.Sub(token.IssuedAt.Time)
 		}

@@ -51,7 +51,7 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 	"bad-input": func(t *testing.T) *edgev1.EdgeRegistry {
 		return stuck(t, newEdge(func(e *edgev1.EdgeRegistry) {
 			e.Spec.Trust.CABundleRef = &edgev1.CABundleRef{Name: "no-such-bundle"}
-		}), edgev1.RouteTrusted, edgev1.ReasonCABundleMissing)
+		}), edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing)
 	},
 	"not-invited": func(t *testing.T) *edgev1.EdgeRegistry {
 		return stuck(t, newEdge(inProject(makeNamespace(t).Name)), edgev1.ProjectReady, edgev1.ReasonNotInvited)
@@ -67,7 +67,7 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 		keepCertificate(t)
 		published := openShift.Router.CA().PEM()
 		openShift.Router.SetBoth(platform.NewCA("Example Company Root").Leaf(appsHost("*")), published)
-		return stuck(t, newEdge(), edgev1.RouteTrusted, edgev1.ReasonChainUntrusted)
+		return stuck(t, newEdge(), edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted)
 	},
 	"ready": func(t *testing.T) *edgev1.EdgeRegistry {
 		startOperator(t)
@@ -99,7 +99,7 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 		_, due, _ := renewals(t, edge)
 		o.clock.SetTime(due)
 		o.pass(t, edge)
-		awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonProofFailed)
+		awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonProofFailed)
 		return edge
 	},
 	"copies-pending": func(t *testing.T) *edgev1.EdgeRegistry {

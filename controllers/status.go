@@ -21,8 +21,8 @@ var stepConditions = []string{
 	edgev1.RegistryExposed,
 	edgev1.ProjectReady,
 	edgev1.AccessGranted,
-	edgev1.RouteTrusted,
-	edgev1.TokensIssued,
+	edgev1.RegistryTrusted,
+	edgev1.CredentialsIssued,
 	edgev1.SecretsPublished,
 	edgev1.RegistryVerified,
 }

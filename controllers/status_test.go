@@ -48,8 +48,8 @@ func TestTheFirstStepThatIsNotDoneHoldsReadyUp(t *testing.T) {
 		"nothing was looked at":                {edge: seen(), want: edgev1.RegistryExposed},
 		"the first is False":                   {edge: seen(no), want: edgev1.RegistryExposed},
 		"the second is Unknown":                {edge: seen(yes, maybe, no), want: edgev1.ProjectReady},
-		"a later one is absent":                {edge: seen(yes, yes, yes), want: edgev1.RouteTrusted},
-		"an earlier one counts first":          {edge: seen(yes, yes, yes, no, yes, yes, no), want: edgev1.RouteTrusted},
+		"a later one is absent":                {edge: seen(yes, yes, yes), want: edgev1.RegistryTrusted},
+		"an earlier one counts first":          {edge: seen(yes, yes, yes, no, yes, yes, no), want: edgev1.RegistryTrusted},
 		"the verification is absent":           {edge: seen(yes, yes, yes, yes, yes, yes), want: edgev1.RegistryVerified},
 		"the verification failed":              {edge: seen(yes, yes, yes, yes, yes, yes, no), want: edgev1.RegistryVerified},
 		"a verification of best effort":        {edge: seen(yes, yes, yes, yes, yes, yes, no), policy: edgev1.VerificationBestEffort},
@@ -96,7 +96,7 @@ func TestReadyAgreesWithWhatToolsConclude(t *testing.T) {
 	}
 	summarize(healed, firstPending(healed), false)
 	relapsed := healed.DeepCopy()
-	setCondition(relapsed, edgev1.RouteTrusted, done{}, waiting(edgev1.ReasonRouteUnreachable, "no answer"))
+	setCondition(relapsed, edgev1.RegistryTrusted, done{}, waiting(edgev1.ReasonRouteUnreachable, "no answer"))
 	summarize(relapsed, firstPending(relapsed), false)
 
 	tests := map[string]struct {
@@ -162,7 +162,7 @@ func TestATransitionWorthAnEvent(t *testing.T) {
 		"another message":           {metav1.Condition{Type: edgev1.ProjectReady, Status: no, Reason: edgev1.ReasonNotInvited, Message: "else"}, false},
 		"another status":            {c(edgev1.ProjectReady, yes, edgev1.ReasonInvited), true},
 		"another reason":            {c(edgev1.ProjectReady, no, edgev1.ReasonProjectTerminating), true},
-		"a new condition":           {c(edgev1.RouteTrusted, no, edgev1.ReasonRouteUnreachable), true},
+		"a new condition":           {c(edgev1.RegistryTrusted, no, edgev1.ReasonRouteUnreachable), true},
 		"Ready, for another reason": {c(edgev1.Ready, no, edgev1.ReasonRouteUnreachable), false},
 		"Ready at last":             {c(edgev1.Ready, yes, edgev1.ReasonReady), true},
 		"the same warning":          {c(edgev1.RegistryVerified, yes, edgev1.ReasonVerifiedWithWarnings), false},

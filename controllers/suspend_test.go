@@ -51,7 +51,7 @@ func TestSuspendStopsAllWritesUntilItEnds(t *testing.T) {
 	for _, name := range stepConditions {
 		waitsFor(g, meta.FindStatusCondition(edge.Status.Conditions, name), edge.Generation, edgev1.ReasonSuspended, "spec.suspend is true")
 	}
-	g.Expect(edge.Status.Tokens).To(Equal(before.Status.Tokens))
+	g.Expect(edge.Status.Credentials).To(Equal(before.Status.Credentials))
 	expectEvent(t, edge, edgev1.ReasonSuspended, "spec.suspend is true")
 
 	// Drift, a renewal that is due and a request for rotation: nothing is touched.

@@ -186,6 +186,6 @@ func TestAnchorsThatSeemLaterDoNotHideTheTokenInUse(t *testing.T) {
 	awaitReady(t, edge)
 	listed := statusOfTokens(edge, edgev1.TokenPublisher)
 	g.Expect(listed).To(HaveLen(maxListed))
-	g.Expect(slices.IndexFunc(listed, func(s edgev1.TokenStatus) bool { return s.Current && s.RenewAt != nil })).To(BeZero())
+	g.Expect(slices.IndexFunc(listed, func(s edgev1.CredentialStatus) bool { return s.Current && s.RenewAt != nil })).To(BeZero())
 	g.Expect(edge.Status.ExpiresAt.Time).To(BeTemporally("==", expiresAt))
 }

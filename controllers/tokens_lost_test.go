@@ -148,8 +148,8 @@ func loseAndRecover(t *testing.T, b *breakage, again int) {
 	secrets := &corev1.SecretList{}
 	g.Expect(admin.List(t.Context(), secrets, client.InNamespace(edge.Name), client.MatchingLabels{edgeLabel: edge.Name})).To(Succeed())
 	g.Expect(secrets.Items).To(HaveLen(4))
-	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(2))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
 }
 
 func TestTokenThatWasPublishedOutlivesACrashBeforeItsMark(t *testing.T) {

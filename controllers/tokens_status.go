@@ -22,14 +22,14 @@ const maxListed = 20
 
 // describeTokens lists the tokens that work, for the status.
 func describeTokens(s *scope) {
-	s.edge.Status.Tokens = nil
+	s.edge.Status.Credentials = nil
 	var first time.Time
 	for _, l := range s.logins() {
 		if claims := l.token.claims; claims.Expires() && (first.IsZero() || claims.Expiry.Before(first)) {
 			first = claims.Expiry
 		}
 		for _, anchor := range s.listed(l) {
-			status := edgev1.TokenStatus{
+			status := edgev1.CredentialStatus{
 				Role:           l.role,
 				Type:           typeOf(anchor),
 				Generation:     generationOf(anchor),
@@ -44,7 +44,7 @@ func describeTokens(s *scope) {
 			if claims := l.token.claims; status.Current && claims.Expires() {
 				status.RenewAt = statusTime(renewAt(s.edge.UID, l.role, l.policy, claims))
 			}
-			s.edge.Status.Tokens = append(s.edge.Status.Tokens, status)
+			s.edge.Status.Credentials = append(s.edge.Status.Credentials, status)
 		}
 	}
 	s.edge.Status.ExpiresAt = statusTime(first)

@@ -132,12 +132,12 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(2))
 	_, first := published(t, edge, edgev1.TokenPublisher)
 	g.Expect(edge.Status.ExpiresAt.Unix()).To(Equal(first.Expiry.Unix()), "the first to expire counts")
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
 	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 1", timestamp(first.Expiry))
 }
 
-func statusOfTokens(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []edgev1.TokenStatus {
-	return slices.DeleteFunc(slices.Clone(edge.Status.Tokens), func(token edgev1.TokenStatus) bool { return token.Role != role })
+func statusOfTokens(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []edgev1.CredentialStatus {
+	return slices.DeleteFunc(slices.Clone(edge.Status.Credentials), func(token edgev1.CredentialStatus) bool { return token.Role != role })
 }
 
 func TestTokenOfAServerThatGrantsLess(t *testing.T) {
@@ -148,7 +148,7 @@ func TestTokenOfAServerThatGrantsLess(t *testing.T) {
 	var mu sync.Mutex
 	o.granting(func() int64 { mu.Lock(); defer mu.Unlock(); return grant }, func(authenticationv1.TokenRequestSpec) {})
 	edge := awaitReady(t, apply(t, newEdge()))
-	c := condition(t, edge, edgev1.TokensIssued)
+	c := condition(t, edge, edgev1.CredentialsIssued)
 	g.Expect(c.Reason).To(Equal(edgev1.ReasonIssuedShortened))
 	g.Expect(c.Message).To(And(ContainSubstring("granted 1h0m0s of the 2160h0m0s asked for edge-publisher"), ContainSubstring("edge-puller")))
 	old := map[edgev1.TokenRole]credential.Token{}
@@ -173,7 +173,7 @@ func TestTokenOfAServerThatGrantsLess(t *testing.T) {
 	o.pass(t, edge)
 	awaitReady(t, edge)
 	g.Expect(o.mints(edge)).To(Equal(4))
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssued))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
 	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "renewal was due")
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
@@ -187,10 +187,10 @@ func TestTokenOfAServerThatGrantsLess(t *testing.T) {
 	// The API server takes a token for another minute after its expiry.
 	o.clock.SetTime(expiry.Add(30 * time.Second))
 	o.pass(t, edge)
-	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(4))
+	g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(4))
 	o.clock.SetTime(expiry.Add(61 * time.Second))
 	o.pass(t, edge)
-	g.Expect(reload(t, edge).Status.Tokens).To(HaveLen(2))
+	g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(2))
 	for _, role := range roles {
 		g.Expect(anchorsOf(t, edge, role)).To(HaveExactElements(HaveField("Name", anchorOf(t, edge, role).Name)))
 		expectDead(t, old[role])
@@ -209,7 +209,7 @@ func TestTokenOfAServerThatGrantsLittleIsMintedOncePerWindow(t *testing.T) {
 		e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived
 	})))
 	knowKept(t, edge)
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Message).To(Equal(
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(Equal(
 		"both tokens are issued and renewal follows what was granted; the API server granted 10m0s of the 2160h0m0s asked for edge-publisher"))
 	for window := range 3 {
 		due := later(statusOfTokens(reload(t, edge), edgev1.TokenPublisher)[window].RenewAt.Time, o.clock.Now())
@@ -225,7 +225,7 @@ func TestTokenOfAServerThatGrantsLittleIsMintedOncePerWindow(t *testing.T) {
 		}
 		g.Expect(o.mints(edge)).To(Equal(2+window), "one when it is due")
 	}
-	g.Expect(condition(t, edge, edgev1.TokensIssued).Reason).To(Equal(edgev1.ReasonIssuedShortened))
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssuedShortened))
 }
 
 func TestTokenIsMintedOnceForAnotherHost(t *testing.T) {

@@ -123,7 +123,7 @@ func TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd(t *testing.T
 				}
 			})
 			edge := apply(t, newEdge())
-			g.Expect(awaitReason(t, edge, edgev1.TokensIssued, edgev1.ReasonRequestFailed).Message).
+			g.Expect(awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonRequestFailed).Message).
 				To(ContainSubstring("does not say which account and which Secret it is bound to"))
 			awaitReason(t, edge, edgev1.Ready, edgev1.ReasonRequestFailed)
 			g.Expect(condition(t, edge, edgev1.Stalled).Status).To(Equal(metav1.ConditionTrue))

@@ -119,7 +119,7 @@ func expectPublishedCA(t *testing.T, edge *edgev1.EdgeRegistry, source string, r
 	g.Expect(string(published)).To(Equal(string(content)))
 	g.Expect(handshake(t.Context(), edge.Status.Host, published)).To(Succeed())
 	g.Expect(handshake(t.Context(), edge.Status.Host, platform.NewCA("stranger").PEM())).NotTo(Succeed())
-	g.Expect(condition(t, edge, edgev1.RouteTrusted)).To(And(
+	g.Expect(condition(t, edge, edgev1.RegistryTrusted)).To(And(
 		HaveField("Reason", edgev1.ReasonTrusted), HaveField("Message", ContainSubstring(root.Certificate().Subject.String()))))
 }
 
@@ -214,17 +214,17 @@ func TestACABundleThatIsMissingIsAskedForAndTakenAtOnceWhenItComes(t *testing.T)
 	minted := canary.count()
 	edge := apply(t, newEdge(withBundleRef("late-ca", "ca.crt")))
 	where := "ConfigMap edge-registry-system/late-ca, key ca.crt is absent or empty"
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonCABundleMissing, true, where, "put the root CA there in PEM")
-	g.Expect(meta.FindStatusCondition(edge.Status.Conditions, edgev1.TokensIssued)).To(BeNil())
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing, true, where, "put the root CA there in PEM")
+	g.Expect(meta.FindStatusCondition(edge.Status.Conditions, edgev1.CredentialsIssued)).To(BeNil())
 	g.Expect(canary.count()).To(Equal(minted))
 
 	configMap := bundleOf("late-ca", "wrong-key", company.PEM())
 	createForTest(t, configMap)
 	o.awaitAPass(t, edge)
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonCABundleMissing, true, where)
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing, true, where)
 	configMap.Data["ca.crt"] = "not a certificate"
 	g.Expect(admin.Update(t.Context(), configMap)).To(Succeed())
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonCABundleMissing, true, "holds no certificate", "put the root CA there in PEM")
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing, true, "holds no certificate", "put the root CA there in PEM")
 
 	// No pass is due for minutes: the watch on the operator's ConfigMaps brings it.
 	configMap.Data["ca.crt"] = string(company.PEM())
@@ -234,7 +234,7 @@ func TestACABundleThatIsMissingIsAskedForAndTakenAtOnceWhenItComes(t *testing.T)
 
 	before := projectState(t, edge)
 	g.Expect(admin.Delete(t.Context(), configMap)).To(Succeed())
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonCABundleMissing, true, where, "the Secrets keep the CA that they have")
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing, true, where, "the Secrets keep the CA that they have")
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	createForTest(t, bundleOf("late-ca", "ca.crt", company.PEM()))
 	awaitReady(t, edge)
@@ -250,7 +250,7 @@ func TestTheProxysCACountsOnlyIfTheProxyNamesOne(t *testing.T) {
 	proxyTrusts(t, "", company.PEM())
 	openShift.Router.SetServing(company.Leaf(appsHost("*")))
 	edge := apply(t, newEdge())
-	expectHeldUp(t, edge, edgev1.RouteTrusted, edgev1.ReasonRootMissing, true, "not its root")
+	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonRootMissing, true, "not its root")
 	proxy := &configv1.Proxy{}
 	g := NewWithT(t)
 	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: clusterProxy}, proxy)).To(Succeed())

@@ -164,10 +164,10 @@ func (r *replica) document(t *testing.T, object client.Object) string {
 	switch o := object.(type) {
 	case *edgev1.EdgeRegistry:
 		delete(o.Annotations, edgev1.ReconcileAnnotation)
-		for i, token := range o.Status.Tokens {
+		for i, token := range o.Status.Credentials {
 			secret := map[edgev1.TokenRole]string{edgev1.TokenPublisher: kindPublish, edgev1.TokenPuller: kindPull}[token.Role]
 			if token.CredentialID != "" {
-				o.Status.Tokens[i].CredentialID = "@{jti:" + anchorName(secret, token.Generation) + "}"
+				o.Status.Credentials[i].CredentialID = "@{jti:" + anchorName(secret, token.Generation) + "}"
 			}
 		}
 	case *corev1.Secret:

@@ -169,7 +169,7 @@ func TestAFailedVerificationWithdrawsNothing(t *testing.T) {
 			o.advance(31 * time.Minute)
 			askForAPass(t, edge)
 			expectHeldUp(t, edge, edgev1.RegistryVerified, tt.reason, tt.stalled, append(tt.message, openShift.Host())...)
-			g.Expect(edge.Status.Tokens).To(HaveLen(2))
+			g.Expect(edge.Status.Credentials).To(HaveLen(2))
 			g.Expect(edge.Status.Secrets).To(HaveLen(2))
 			tt.cure()
 			askForAPass(t, edge)

@@ -73,7 +73,7 @@ func TestAVerificationTriesBothTokensAndLeavesNoUploadOpen(t *testing.T) {
 // verification is never older than the tokens that it tried.
 func (o *operator) latestOf(edge *edgev1.EdgeRegistry) time.Time {
 	latest := o.clock.Now()
-	for _, token := range edge.Status.Tokens {
+	for _, token := range edge.Status.Credentials {
 		if token.IssuedAt.After(latest) {
 			latest = token.IssuedAt.Time
 		}

@@ -12,10 +12,10 @@ const (
 	ProjectReady = "ProjectReady"
 	// AccessGranted: the service accounts exist and hold their roles.
 	AccessGranted = "AccessGranted"
-	// RouteTrusted: the route presents a certificate for its host that leads to a root the operator was told to trust.
-	RouteTrusted = "RouteTrusted"
-	// TokensIssued: both service accounts have a token that is not due for renewal.
-	TokensIssued = "TokensIssued"
+	// RegistryTrusted: the route presents a certificate for its host that leads to a root the operator was told to trust.
+	RegistryTrusted = "RegistryTrusted"
+	// CredentialsIssued: both service accounts have a token that is not due for renewal.
+	CredentialsIssued = "CredentialsIssued"
 	// SecretsPublished: both Secrets hold the current tokens, host and CA.
 	SecretsPublished = "SecretsPublished"
 	// RegistryVerified: the registry accepts both tokens, for what each is meant to do and no more. Absent when spec.verification.policy is Disabled.
@@ -41,17 +41,17 @@ const (
 	ReasonInvited = "Invited"
 	// ReasonGranted (AccessGranted): both service accounts hold their roles.
 	ReasonGranted = "Granted"
-	// ReasonTrusted (RouteTrusted): the route was dialled and its chain verified.
+	// ReasonTrusted (RegistryTrusted): the route was dialled and its chain verified.
 	ReasonTrusted = "Trusted"
-	// ReasonTrustedOffline (RouteTrusted): the route could not be dialled from here; the certificate that the router publishes was verified instead.
+	// ReasonTrustedOffline (RegistryTrusted): the route could not be dialled from here; the certificate that the router publishes was verified instead.
 	ReasonTrustedOffline = "TrustedOffline"
-	// ReasonCARolling (RouteTrusted): the route still shows a certificate of the outgoing CA, and its successor is known: ca.crt holds both.
+	// ReasonCARolling (RegistryTrusted): the route still shows a certificate of the outgoing CA, and its successor is known: ca.crt holds both.
 	ReasonCARolling = "CARolling"
-	// ReasonCAExpiring (RouteTrusted): a certificate that verifies the route ends soon, and consumers need time to take its successor.
+	// ReasonCAExpiring (RegistryTrusted): a certificate that verifies the route ends soon, and consumers need time to take its successor.
 	ReasonCAExpiring = "CAExpiring"
-	// ReasonIssued (TokensIssued): both tokens were granted as asked.
+	// ReasonIssued (CredentialsIssued): both tokens were granted as asked.
 	ReasonIssued = "Issued"
-	// ReasonIssuedShortened (TokensIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
+	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
 	ReasonIssuedShortened = "IssuedShortened"
 	// ReasonPublished (SecretsPublished): both Secrets are up to date.
 	ReasonPublished = "Published"
@@ -129,7 +129,7 @@ const (
 	ReasonRoleNotGrantable = "RoleNotGrantable"
 )
 
-// Reasons of RouteTrusted.
+// Reasons of RegistryTrusted.
 const (
 	// ReasonCABundleMissing (stalled): the ConfigMap or key of spec.trust.caBundleRef does not exist, or holds no certificate.
 	ReasonCABundleMissing = "CABundleMissing"
@@ -149,7 +149,7 @@ const (
 	ReasonChainUntrusted = "ChainUntrusted"
 )
 
-// Reasons of TokensIssued.
+// Reasons of CredentialsIssued.
 const (
 	// ReasonProofFailed (waiting): a token is due for renewal, and its successor could not be proven against the registry. The one in use stays.
 	ReasonProofFailed = "ProofFailed"

@@ -13,7 +13,7 @@ type EdgeRegistryStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: one for each step (RegistryExposed, ProjectReady, AccessGranted, RouteTrusted, TokensIssued, SecretsPublished, RegistryVerified), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
+	// conditions: one for each step (RegistryExposed, ProjectReady, AccessGranted, RegistryTrusted, CredentialsIssued, SecretsPublished, RegistryVerified), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -43,12 +43,12 @@ type EdgeRegistryStatus struct {
 	// +listMapKey=role
 	Secrets []SecretStatus `json:"secrets,omitempty"`
 
-	// tokens that work: the current one of each role, and those before it that have not expired.
+	// credentials that work: the current one of each role, and those before it that have not expired.
 	// +optional
 	// +listType=map
 	// +listMapKey=role
 	// +listMapKey=generation
-	Tokens []TokenStatus `json:"tokens,omitempty"`
+	Credentials []CredentialStatus `json:"credentials,omitempty"`
 
 	// ca is the root certificate that the Secrets carry in ca.crt.
 	// +optional
@@ -125,8 +125,8 @@ const (
 	TokenPuller TokenRole = "Puller"
 )
 
-// TokenStatus describes one token that works.
-type TokenStatus struct {
+// CredentialStatus describes one credential that works.
+type CredentialStatus struct {
 	// role says whose token it is: Publisher or Puller.
 	Role TokenRole `json:"role"`
 	// type of the token: Bound or LongLived.

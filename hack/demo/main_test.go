@@ -130,8 +130,8 @@ func TestDemo(t *testing.T) {
 		p.ends(0)
 		rest := p.output.String()
 		for _, text := range []string{
-			"✓ RegistryExposed ", "✓ ProjectReady ", "✓ AccessGranted ", "✓ RouteTrusted ",
-			"✓ TokensIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ",
+			"✓ RegistryExposed ", "✓ ProjectReady ", "✓ AccessGranted ", "✓ RegistryTrusted ",
+			"✓ CredentialsIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ",
 			"$ kubectl get edgereg\n", "$ kubectl get edgereg -o wide\n", "$ kubectl describe edgereg factory\n",
 			"Secret factory/factory-publish, ", "Secret factory/factory-pull, ", "node-bootstrap.sh ",
 			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401 UNAUTHORIZED",

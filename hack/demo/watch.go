@@ -26,8 +26,8 @@ const (
 
 // shownConditions are in the order of the operator's steps.
 var shownConditions = []string{
-	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.AccessGranted, edgev1.RouteTrusted,
-	edgev1.TokensIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready,
+	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.AccessGranted, edgev1.RegistryTrusted,
+	edgev1.CredentialsIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready,
 }
 
 // applySample applies the sample and follows it until it is ready.
@@ -110,7 +110,7 @@ func (d *demo) showConditions(edge *edgev1.EdgeRegistry, shown map[string]string
 			continue // It repeats another one, or says that nothing was done yet.
 		}
 		shown[name] = condition.Reason + condition.Message
-		start := fmt.Sprintf("%-16s %6.2fs  ", name, age.Seconds())
+		start := fmt.Sprintf("%-17s %6.2fs  ", name, age.Seconds())
 		if done {
 			// In full it is in the description that follows.
 			message := d.term.fit(condition.Message, len(indent)+len("✓ ")+len(start))

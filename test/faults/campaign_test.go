@@ -211,7 +211,7 @@ func (c *Case) judgeAgreement(life *Life) {
 		if claims.Expires() == (spec.Type == edgev1.TokenLongLived) {
 			c.T.Errorf("the token of %s expires: %t, the spec asks for type %s", claims.ServiceAccount, claims.Expires(), spec.Type)
 		}
-		for _, listed := range c.Edge.Status.Tokens {
+		for _, listed := range c.Edge.Status.Credentials {
 			if listed.Current && listed.ServiceAccount == claims.ServiceAccount && claims.Expires() {
 				c.judgeRenewal(listed, spec)
 			}
@@ -233,7 +233,7 @@ func (c *Case) judgeAgreement(life *Life) {
 }
 
 // judgeRenewal allows for the twentieth by which a renewal may be earlier.
-func (c *Case) judgeRenewal(listed edgev1.TokenStatus, spec edgev1.TokenSpec) {
+func (c *Case) judgeRenewal(listed edgev1.CredentialStatus, spec edgev1.TokenSpec) {
 	c.T.Helper()
 	due := spec.Lifetime.Duration / 3
 	if spec.RenewBefore != nil {

@@ -206,7 +206,7 @@ func TestRenewalFollowsTheGrant(t *testing.T) {
 			c := NewCase(t, world, workload)
 			life := c.Live(nil)
 			var due []time.Time
-			for _, token := range c.Edge.Status.Tokens {
+			for _, token := range c.Edge.Status.Credentials {
 				if granted := token.ExpiresAt.Sub(token.IssuedAt.Time); granted != lifetime {
 					t.Errorf("%s of %s was granted", granted, lifetime)
 				}

@@ -334,7 +334,7 @@ func readyIsTrue(h *history, ch change) string {
 // told is what has to be there, by the spec and the status of an EdgeRegistry.
 func told(edge *edgev1.EdgeRegistry) map[string]string {
 	current := map[edgev1.TokenRole]string{}
-	for _, token := range edge.Status.Tokens {
+	for _, token := range edge.Status.Credentials {
 		if token.Current {
 			current[token.Role] = fmt.Sprintf("token %d for %s", token.Generation, edge.Status.Host)
 		}

@@ -123,7 +123,7 @@ func (p part) whole() []string {
 }
 
 // past is what tells two states apart whose tokens were minted at other times or for other causes.
-var past = regexp.MustCompile(`"edge.open-horizon.io/token-cause":"\w*",|"tokens":\[[^]]*\],?`)
+var past = regexp.MustCompile(`"edge.open-horizon.io/token-cause":"\w*",|"credentials":\[[^]]*\],?`)
 
 // now is a state without its past: anchors are there as long as tokens may be in use. The bystander is watched by an
 // invariant.
