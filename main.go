@@ -25,6 +25,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/edge-registry/edge-registry-operator/controllers"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
@@ -152,7 +153,7 @@ func metricsOptions(o *options) metricsserver.Options {
 	if !o.metricsSecure {
 		return metrics
 	}
-	metrics.FilterProvider = controllers.FilterScrapes
+	metrics.FilterProvider = apiserver.FilterScrapes
 	metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
 		// HTTP/1.1 alone: metrics need no more, and HTTP/2 has had its stream-reset attacks.
 		c.NextProtos = []string{"http/1.1"}

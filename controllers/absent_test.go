@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 // removeAPI plays a cluster without an API, until the test ends at the latest.
@@ -88,7 +89,7 @@ func TestTheOperatorStartsAndStaysUpWhereAnAPIIsAbsent(t *testing.T) {
 
 func bindingOf(edge *edgev1.EdgeRegistry) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
-		Namespace: projectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
+		Namespace: openshift.ProjectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
 	}}
 }
 
@@ -109,7 +110,7 @@ func TestARestartOfTheAPIServerIsSurvivedInSilence(t *testing.T) {
 	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
 	g.Expect(control.StopAPIServer(t.Context())).To(Succeed())
 	var came atomic.Int64
-	project := "/api/v1/namespaces/" + projectName(edge)
+	project := "/api/v1/namespaces/" + openshift.ProjectName(edge)
 	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		response, err := next.RoundTrip(r)
 		if err == nil && r.URL.Path == project && response.StatusCode == http.StatusOK {
@@ -143,7 +144,7 @@ func TestAnAPIThatIsDownIsUnknownAndNotFalse(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.awaitAPass(t, edge)
 	before, minted := projectState(t, edge), canary.count()
-	project := "/api/v1/namespaces/" + projectName(edge)
+	project := "/api/v1/namespaces/" + openshift.ProjectName(edge)
 	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		if r.Method == http.MethodGet && r.URL.Path == project {
 			return plainAnswer(r, http.StatusServiceUnavailable, "the server is currently unable to handle the request"), nil

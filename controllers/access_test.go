@@ -14,19 +14,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 func roleBindingOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) *rbacv1.RoleBinding {
 	t.Helper()
 	binding := &rbacv1.RoleBinding{}
-	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: bindingName(edge, role)}, binding)).To(Succeed())
+	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: bindingName(edge, role)}, binding)).To(Succeed())
 	return binding
 }
 
 func serviceAccountOf(t *testing.T, edge *edgev1.EdgeRegistry, name string) *corev1.ServiceAccount {
 	t.Helper()
 	account := &corev1.ServiceAccount{}
-	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: name}, account)).To(Succeed())
+	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: name}, account)).To(Succeed())
 	return account
 }
 
@@ -115,7 +117,7 @@ func TestAccessFollowsAChangeOfTheRole(t *testing.T) {
 	g.Expect(o.touched(edge.Name)[before:]).To(HaveExactElements(
 		"POST "+path, "DELETE "+path+"/"+old.Name, "POST "+path), "rehearsed, deleted, made anew")
 	bindings := &rbacv1.RoleBindingList{}
-	g.Expect(admin.List(t.Context(), bindings, client.InNamespace(edge.Name), client.MatchingLabels{edgeLabel: edge.Name})).To(Succeed())
+	g.Expect(admin.List(t.Context(), bindings, client.InNamespace(edge.Name), client.MatchingLabels{objects.EdgeLabel: edge.Name})).To(Succeed())
 	g.Expect(bindings.Items).To(HaveLen(2))
 	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty(), "a new spec is no repair")
 }
@@ -123,7 +125,7 @@ func TestAccessFollowsAChangeOfTheRole(t *testing.T) {
 func TestForeignObjectIsLeftAlone(t *testing.T) {
 	o := startOperator(t)
 	ours := func(e *edgev1.EdgeRegistry) map[string]string {
-		return map[string]string{edgeLabel: e.Name, managedByLabel: fieldManager}
+		return map[string]string{objects.EdgeLabel: e.Name, objects.ManagedByLabel: objects.FieldManager}
 	}
 	elsewhere := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
@@ -196,7 +198,7 @@ func TestAccessLeavesWhatOpenShiftPutsOnAccounts(t *testing.T) {
 	decorated := account.DeepCopy()
 
 	// A repair of what is ours leaves them too.
-	edit(t, account, func(a *corev1.ServiceAccount) { delete(a.Labels, managedByLabel) })
+	edit(t, account, func(a *corev1.ServiceAccount) { delete(a.Labels, objects.ManagedByLabel) })
 	g.Eventually(func(g Gomega) {
 		g.Expect(serviceAccountOf(t, edge, account.Name).Labels).To(Equal(decorated.Labels))
 	}).WithTimeout(soon).WithPolling(often).Should(Succeed())

@@ -8,13 +8,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
@@ -28,10 +27,6 @@ const (
 	defaultOverlap = 720 * time.Hour
 	// leastNotice is how long before the end of a CA its warning begins at the latest.
 	leastNotice = 720 * time.Hour
-	// ingressOperatorCA begins the common name of the CA that OpenShift's ingress operator makes for
-	// its default certificates. It lasts two years and is never renewed
-	// (openshift/cluster-ingress-operator, pkg/operator/controller/certificate).
-	ingressOperatorCA = "ingress-operator@"
 )
 
 // lastCA is what an earlier pass published and the Secrets still carry.
@@ -57,7 +52,6 @@ func (l lastCA) outgoing(cert *x509.Certificate) bool {
 // publishedCA is what this process last decided to publish for an EdgeRegistry, which is known here
 // before the status tells it, and after both Secrets were deleted.
 type publishedCA struct {
-	uid    types.UID
 	record *edgev1.CAStatus
 	pem    []byte
 }
@@ -66,16 +60,16 @@ type publishedCA struct {
 // a restart they are read from where anybody who may edit the project can write, the Secrets. So one
 // counts only if its fingerprint is on record: in this process, or in the status, which nobody but the
 // operator can write.
-func (r *EdgeRegistryReconciler) lastGoodCA(s *scope) lastCA {
-	record, readable := r.recordedCA(s)
+func (p *run) lastGoodCA() lastCA {
+	record, readable := p.recordedCA()
 	if record == nil {
 		return lastCA{}
 	}
-	last := lastCA{record: record, until: s.leaving(record)}
+	last := lastCA{record: record, until: p.leaving(record)}
 	for _, fingerprint := range record.Certificates {
 		cert := readable[fingerprint]
 		until, leaves := last.until[fingerprint]
-		if cert == nil || (leaves && !until.After(s.now)) {
+		if cert == nil || (leaves && !until.After(p.Now)) {
 			continue
 		}
 		last.certificates = append(last.certificates, cert)
@@ -94,15 +88,15 @@ func (r *EdgeRegistryReconciler) lastGoodCA(s *scope) lastCA {
 
 // recordedCA returns the record of what was published, or nil, and whatever certificates can be read
 // where an earlier pass left them, by their fingerprint.
-func (r *EdgeRegistryReconciler) recordedCA(s *scope) (*edgev1.CAStatus, map[string]*x509.Certificate) {
-	record := s.edge.Status.CA
+func (p *run) recordedCA() (*edgev1.CAStatus, map[string]*x509.Certificate) {
+	record := p.record.ca
 	var sources [][]byte
-	if known, ok := r.published.Load(s.edge.Name); ok && known.(publishedCA).uid == s.edge.UID {
-		record = known.(publishedCA).record
-		sources = append(sources, known.(publishedCA).pem)
+	if known := pass.Part[publishedCA](p.Memory); known.record != nil {
+		record = known.record
+		sources = append(sources, known.pem)
 	}
-	for _, l := range s.logins() {
-		if secret := s.live.secrets[l.secret]; secret != nil {
+	for _, l := range p.Logins() {
+		if secret := p.Secrets[l.Secret]; secret != nil {
 			sources = append(sources, secret.Data[handoff.KeyCA])
 		}
 	}
@@ -118,23 +112,23 @@ func (r *EdgeRegistryReconciler) recordedCA(s *scope) (*edgev1.CAStatus, map[str
 
 // leaving returns until when the certificates on their way out stay, by their fingerprint. An overlap
 // that was made shorter shortens it; nothing makes it longer.
-func (s *scope) leaving(record *edgev1.CAStatus) map[string]time.Time {
+func (p *run) leaving(record *edgev1.CAStatus) map[string]time.Time {
 	leaving := map[string]time.Time{}
 	for _, previous := range record.Previous {
-		leaving[previous.SHA256] = earlier(previous.Until.Time, s.now.Add(s.overlap()))
+		leaving[previous.SHA256] = pass.Earlier(previous.Until.Time, p.Now.Add(p.overlap()))
 	}
 	return leaving
 }
 
 // publishCA makes the Secrets carry what was found, beside what it displaces.
-func (r *EdgeRegistryReconciler) publishCA(s *scope, found finding, last lastCA) {
+func (p *run) publishCA(found finding, last lastCA) {
 	kept := slices.Clone(found.Certificates)
 	var upcoming []*x509.Certificate
 	for _, successor := range found.successors {
 		upcoming = append(upcoming, successor.Certificates...)
 	}
 	kept = append(kept, without(byFingerprint(upcoming), kept)...)
-	outgoing, previous := s.displace(without(last.certificates, kept), last.until)
+	outgoing, previous := p.displace(without(last.certificates, kept), last.until)
 	certificates := append(kept, outgoing...)
 
 	record := &edgev1.CAStatus{
@@ -149,30 +143,27 @@ func (r *EdgeRegistryReconciler) publishCA(s *scope, found finding, last lastCA)
 	}
 	old := last.record
 	if old != nil && old.SHA256 != record.SHA256 {
-		s.notes = append(s.notes, note{
-			reason:  edgev1.ReasonCAChanged,
-			message: fmt.Sprintf("the root certificate is now %q from %s; %s", found.Subject, found.Where, fate(old, record)),
-		})
+		p.Note(edgev1.ReasonCAChanged, fmt.Sprintf("the root certificate is now %q from %s; %s", found.Subject, found.Where, fate(old, record)), nil)
 	}
-	s.changing = s.changing || old == nil || !slices.Equal(old.Certificates, record.Certificates)
-	s.ca = trust.EncodePEM(certificates)
-	s.edge.Status.CA = record
-	r.published.Store(s.edge.Name, publishedCA{s.edge.UID, record.DeepCopy(), s.ca})
+	p.Settled = p.Settled && old != nil && slices.Equal(old.Certificates, record.Certificates)
+	p.CA = trust.EncodePEM(certificates)
+	p.Edge.Status.CA = record
+	*pass.Part[publishedCA](p.Memory) = publishedCA{record.DeepCopy(), p.CA}
 }
 
 // displace returns which of the certificates that nobody vouches for any more stay, and until when:
 // for the overlap, and never beyond their own end.
-func (s *scope) displace(certificates []*x509.Certificate, leaving map[string]time.Time) (stay []*x509.Certificate, records []edgev1.PreviousCA) {
+func (p *run) displace(certificates []*x509.Certificate, leaving map[string]time.Time) (stay []*x509.Certificate, records []edgev1.PreviousCA) {
 	for _, cert := range byFingerprint(certificates) {
 		until, known := leaving[trust.Fingerprint(cert)]
 		if !known {
-			until = s.now.Add(s.overlap())
+			until = p.Now.Add(p.overlap())
 		}
-		until = earlier(until, cert.NotAfter).Truncate(time.Second)
-		if !until.After(s.now) {
+		until = pass.Earlier(until, cert.NotAfter).Truncate(time.Second)
+		if !until.After(p.Now) {
 			continue
 		}
-		s.due(until)
+		p.Due(until)
 		stay = append(stay, cert)
 		records = append(records, edgev1.PreviousCA{
 			Subject:  cert.Subject.String(),
@@ -188,7 +179,7 @@ func (s *scope) displace(certificates []*x509.Certificate, leaving map[string]ti
 func fate(old, record *edgev1.CAStatus) string {
 	for _, previous := range record.Previous {
 		if previous.SHA256 == old.SHA256 {
-			return fmt.Sprintf("the one before, %q, stays in ca.crt until %s", old.Subject, timestamp(previous.Until.Time))
+			return fmt.Sprintf("the one before, %q, stays in ca.crt until %s", old.Subject, pass.Timestamp(previous.Until.Time))
 		}
 	}
 	if slices.Contains(record.Certificates, old.SHA256) {
@@ -198,36 +189,35 @@ func fate(old, record *edgev1.CAStatus) string {
 }
 
 // warnOfEnd says of a CA that ends soon what to do, while there is time for consumers to take another.
-func (s *scope) warnOfEnd(found finding) done {
-	notice := max(2*s.overlap(), leastNotice)
+func (p *run) warnOfEnd(found finding) pass.Done {
+	notice := max(2*p.overlap(), leastNotice)
 	// A CA is not called old in the first half of its life, whatever the overlap.
 	notice = min(notice, found.Root.NotAfter.Sub(found.Root.NotBefore)/2)
 	begin := found.NotAfter.Add(-notice)
-	if s.now.Before(begin) {
-		s.due(begin)
+	if p.Now.Before(begin) {
+		p.Due(begin)
 		return found.done
 	}
-	if found.reason == edgev1.ReasonCARolling {
+	if found.done.Reason == edgev1.ReasonCARolling {
 		return found.done
 	}
-	return doneBecause(edgev1.ReasonCAExpiring, "%s; this CA ends at %s: %s", found.message, timestamp(found.NotAfter), remedy(found))
+	return pass.DoneBecause(edgev1.ReasonCAExpiring, "%s; this CA ends at %s: %s", found.done.Message, pass.Timestamp(found.NotAfter), p.remedy(found))
 }
 
-func remedy(found finding) string {
-	const own = "name the root of a CA of your own in spec.trust.caBundleRef, and have the IngressController use that CA once consumers have both"
-	switch {
-	case len(found.successors) > 0:
-		return fmt.Sprintf("ca.crt holds %q too: have the router take a certificate of it before", found.successors[0].Subject)
-	case found.Source == trust.SourceDefaultIngressCert && strings.HasPrefix(found.Root.Subject.CommonName, ingressOperatorCA):
-		return "the ingress operator does not renew it. Either " + own +
-			"; or delete the Secrets openshift-ingress-operator/router-ca and openshift-ingress/router-certs-default for a new CA, which every consumer has to take at once"
-	default:
-		return "have it renewed. So that no consumer breaks, " + own
+func (p *run) remedy(found finding) string {
+	if len(found.successors) > 0 {
+		return fmt.Sprintf("ca.crt holds %q too: have the registry take a certificate of it before", found.successors[0].Subject)
 	}
+	if p.Registry.CARemedy != nil {
+		if remedy := p.Registry.CARemedy(found.Source, found.Root); remedy != "" {
+			return remedy
+		}
+	}
+	return "have it renewed. So that no consumer breaks, name the root of a CA of your own in spec.trust.caBundleRef, and have the registry use that CA once consumers have both"
 }
 
-func (s *scope) overlap() time.Duration {
-	if overlap := s.edge.Spec.Trust.Overlap; overlap != nil {
+func (p *run) overlap() time.Duration {
+	if overlap := p.Edge.Spec.Trust.Overlap; overlap != nil {
 		return overlap.Duration
 	}
 	return defaultOverlap
@@ -246,11 +236,4 @@ func without(certificates, others []*x509.Certificate) []*x509.Certificate {
 	return slices.DeleteFunc(slices.Clone(certificates), func(cert *x509.Certificate) bool {
 		return slices.ContainsFunc(others, cert.Equal)
 	})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -115,7 +116,7 @@ func TestARollThatIsPublishedBeforeTheRouterTakesItBreaksNoConsumer(t *testing.T
 	nodes.expectTrust(t, 1)
 	until := leaving(t, edge)[a.Certificate().Subject.String()]
 	g.Expect(until).To(BeTemporally("~", o.clock.Now().Add(overlap), time.Second))
-	expectEvent(t, edge, edgev1.ReasonCAChanged, `"CN=ingress-operator@next"`, "stays in ca.crt until "+timestamp(until))
+	expectEvent(t, edge, edgev1.ReasonCAChanged, `"CN=ingress-operator@next"`, "stays in ca.crt until "+pass.Timestamp(until))
 
 	// One pod of the router comes late: that is no new beginning for the CA on its way out.
 	openShift.Router.SetBoth(chainOf(a), platform.ChainPEM(chainOf(b)))
@@ -222,7 +223,7 @@ func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	openShift.Router.SetServing(chainOf(b))
 	expectCAs(t, edge, edgev1.ReasonTrusted, b, a)
-	both := []string{pullSecretName(edge), publishSecretName(edge)}
+	both := []string{pass.PullSecretName(edge), pass.PublishSecretName(edge)}
 	tampered := func(what string, secrets []string, replace bool, reason string) {
 		t.Helper()
 		for _, name := range secrets {
@@ -299,7 +300,7 @@ func TestARouterCAThatEndsSoonIsToldOfInTime(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted)).To(And(
 		HaveField("Status", metav1.ConditionTrue), HaveField("Reason", edgev1.ReasonCAExpiring),
-		HaveField("Message", And(ContainSubstring("this CA ends at "+timestamp(end)),
+		HaveField("Message", And(ContainSubstring("this CA ends at "+pass.Timestamp(end)),
 			ContainSubstring("openshift-ingress-operator/router-ca"), ContainSubstring("openshift-ingress/router-certs-default")))))
 	g.Expect(meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Ready)).To(BeTrue())
 	expectEvent(t, edge, edgev1.ReasonCAExpiring, "this CA ends at")

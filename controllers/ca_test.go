@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -31,9 +32,9 @@ func rootAt(cn string, begin time.Time) *x509.Certificate {
 // showing is what a pass finds when one root verifies and others may follow.
 func showing(root *x509.Certificate, successors ...*x509.Certificate) finding {
 	found := finding{Bundle: trust.Bundle{
-		Certificates: []*x509.Certificate{root}, Source: trust.SourceDefaultIngressCert, Where: "here",
+		Certificates: []*x509.Certificate{root}, Source: "DefaultIngressCert", Where: "here",
 		Root: root, Subject: root.Subject.String(), SHA256: trust.Fingerprint(root), NotAfter: root.NotAfter,
-	}, done: doneBecause(edgev1.ReasonTrusted, "verified")}
+	}, done: pass.DoneBecause(edgev1.ReasonTrusted, "verified")}
 	for _, successor := range successors {
 		found.successors = append(found.successors, showing(successor).Bundle)
 	}
@@ -42,28 +43,28 @@ func showing(root *x509.Certificate, successors ...*x509.Certificate) finding {
 
 // times makes passes over one EdgeRegistry, whose Secret holds what the pass before published.
 type times struct {
-	*EdgeRegistryReconciler
-	edge   *edgev1.EdgeRegistry
-	secret []byte
+	memories *pass.Memories
+	edge     *edgev1.EdgeRegistry
+	secret   []byte
 }
 
 func newTimes(overlap time.Duration) *times {
-	return &times{EdgeRegistryReconciler: &EdgeRegistryReconciler{}, edge: newEdge(withOverlap(overlap))}
+	return &times{memories: &pass.Memories{}, edge: newEdge(withOverlap(overlap))}
 }
 
 // restart forgets what is not in the cluster.
-func (p *times) restart() { p.EdgeRegistryReconciler = &EdgeRegistryReconciler{} }
+func (p *times) restart() { p.memories = &pass.Memories{} }
 
-func (p *times) begin(at time.Time) (*scope, lastCA) {
-	s := newScope(p.edge, at)
-	s.live.secrets = map[string]*corev1.Secret{s.puller.secret: {Data: map[string][]byte{handoff.KeyCA: p.secret}}}
-	return s, p.lastGoodCA(s)
+func (p *times) begin(at time.Time) (*run, lastCA) {
+	s := &run{Scope: pass.NewScope(p.edge, at, p.memories.Of(p.edge)), record: recordOf(p.edge)}
+	s.Secrets[s.Puller.Secret] = &corev1.Secret{Data: map[string][]byte{handoff.KeyCA: p.secret}}
+	return s, s.lastGoodCA()
 }
 
-func (p *times) pass(at time.Time, found finding) *scope {
+func (p *times) pass(at time.Time, found finding) *run {
 	s, last := p.begin(at)
-	p.publishCA(s, found, last)
-	p.secret = s.ca
+	s.publishCA(found, last)
+	p.secret = s.CA
 	return s
 }
 
@@ -79,9 +80,9 @@ func (p *times) expect(t *testing.T, certificates ...*x509.Certificate) {
 }
 
 // told are the messages of the acts of a pass.
-func told(s *scope) (messages []string) {
-	for _, n := range s.notes {
-		messages = append(messages, n.message)
+func told(s *run) (messages []string) {
+	for _, n := range s.Notes {
+		messages = append(messages, n.Message)
 	}
 	return messages
 }
@@ -99,22 +100,21 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.pass(birth, showing(a))
 			s := p.pass(birth.Add(day), showing(b))
 			p.expect(t, b, a)
-			NewWithT(t).Expect(s.next).To(Equal(birth.Add(31 * day)))
+			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(31 * day)))
 			NewWithT(t).Expect(told(s)).To(ConsistOf(And(ContainSubstring(`now "CN=b" from here`),
 				ContainSubstring(`the one before, "CN=a", stays in ca.crt until 2026-02-02T03:04:05Z`))))
 			p.pass(birth.Add(31*day-time.Second), showing(b))
 			p.expect(t, b, a)
 			s = p.pass(birth.Add(31*day), showing(b))
 			p.expect(t, b)
-			NewWithT(t).Expect(s.changing).To(BeTrue())
-			NewWithT(t).Expect(s.notes).To(BeEmpty())
+			NewWithT(t).Expect(s.Notes).To(BeEmpty())
 		}},
 		{"a restart in between changes nothing", 30 * day, func(t *testing.T, p *times) {
 			p.pass(birth, showing(a))
 			p.restart()
 			p.pass(birth.Add(day), showing(b))
 			p.restart()
-			NewWithT(t).Expect(p.pass(birth.Add(30*day), showing(b)).changing).To(BeFalse())
+			NewWithT(t).Expect(p.pass(birth.Add(30*day), showing(b)).Notes).To(BeEmpty())
 			p.expect(t, b, a)
 			p.restart()
 			p.pass(birth.Add(31*day), showing(b))
@@ -135,7 +135,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.edge.Spec.Trust.Overlap.Duration = 2 * day
 			s := p.pass(birth.Add(day), showing(b))
 			p.expect(t, b, a)
-			NewWithT(t).Expect(s.next).To(Equal(birth.Add(3 * day)))
+			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(3 * day)))
 			p.pass(birth.Add(3*day), showing(b))
 			p.expect(t, b)
 		}},
@@ -156,7 +156,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.pass(birth, showing(short))
 			s := p.pass(birth, showing(b))
 			p.expect(t, b, short)
-			NewWithT(t).Expect(s.next).To(Equal(birth.Add(time.Hour)))
+			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(time.Hour)))
 			p.pass(birth.Add(time.Hour), showing(b))
 			p.expect(t, b)
 		}},
@@ -179,7 +179,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.expect(t, a, b)
 			s := p.pass(birth.Add(301*day), showing(b))
 			p.expect(t, b, a)
-			NewWithT(t).Expect(s.next).To(Equal(birth.Add(331 * day)))
+			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(331 * day)))
 		}},
 		{"both are vouched for: the event says so", 30 * day, func(t *testing.T, p *times) {
 			p.pass(birth, showing(a, b))
@@ -275,7 +275,7 @@ func TestTheWarningOfTheEndOfACABeginsInTime(t *testing.T) {
 	own := showing(rootAt("company", birth))
 	own.Source = trust.SourceCABundleRef
 	rolling := showing(router, rootAt("b", birth))
-	rolling.reason = edgev1.ReasonCARolling
+	rolling.done.Reason = edgev1.ReasonCARolling
 	for _, tt := range []struct {
 		name    string
 		overlap time.Duration
@@ -284,35 +284,40 @@ func TestTheWarningOfTheEndOfACABeginsInTime(t *testing.T) {
 		parts   []string
 	}{
 		{"twice the overlap before", 30 * day, showing(router), end.Add(-60 * day), []string{
-			"verified; this CA ends at 2028-01-02T03:04:05Z", "does not renew it",
-			"openshift-ingress-operator/router-ca", "openshift-ingress/router-certs-default", "spec.trust.caBundleRef"}},
+			"verified; this CA ends at 2028-01-02T03:04:05Z", "nobody renews it"}},
 		{"thirty days before at the least", 0, showing(router), end.Add(-30 * day), nil},
 		{"not in the first half of its life", 3650 * day, showing(router), router.NotBefore.Add(end.Sub(router.NotBefore) / 2), nil},
 		{"a CA of one's own", 30 * day, own, end.Add(-60 * day), []string{"have it renewed", "spec.trust.caBundleRef"}},
 		{"one whose successor is known", 30 * day, showing(router, rootAt("b", birth)), end.Add(-60 * day),
-			[]string{`ca.crt holds "CN=b" too: have the router take`}},
+			[]string{`ca.crt holds "CN=b" too: have the registry take`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
 			edge := newEdge(withOverlap(tt.overlap))
-			s := newScope(edge, tt.begin.Add(-time.Second))
+			s := &run{Scope: pass.NewScope(edge, tt.begin.Add(-time.Second), &pass.Memory{})}
 			g.Expect(s.warnOfEnd(tt.found)).To(Equal(tt.found.done))
-			g.Expect(s.next).To(Equal(tt.begin))
-			s = newScope(edge, tt.begin)
+			g.Expect(s.Next).To(Equal(tt.begin))
+			s = &run{Scope: pass.NewScope(edge, tt.begin, &pass.Memory{})}
+			s.Registry.CARemedy = func(source trust.Source, _ *x509.Certificate) string {
+				if source == "DefaultIngressCert" {
+					return "nobody renews it"
+				}
+				return ""
+			}
 			said := s.warnOfEnd(tt.found)
-			g.Expect(said.reason).To(Equal(edgev1.ReasonCAExpiring))
-			g.Expect(len(said.message)).To(BeNumerically("<", 600))
+			g.Expect(said.Reason).To(Equal(edgev1.ReasonCAExpiring))
+			g.Expect(len(said.Message)).To(BeNumerically("<", 600))
 			for _, part := range tt.parts {
-				g.Expect(said.message).To(ContainSubstring(part))
+				g.Expect(said.Message).To(ContainSubstring(part))
 			}
 		})
 	}
 	g := NewWithT(t)
-	s := newScope(newEdge(), end.Add(-time.Hour))
+	s := &run{Scope: pass.NewScope(newEdge(), end.Add(-time.Hour), &pass.Memory{})}
 	g.Expect(s.warnOfEnd(rolling)).To(Equal(rolling.done), "a roll is what the warning asks for")
 	stored := newEdge()
 	stored.Spec.Trust.Overlap = nil
-	g.Expect(newScope(stored, birth).overlap()).To(Equal(30 * day))
+	g.Expect((&run{Scope: pass.NewScope(stored, birth, &pass.Memory{})}).overlap()).To(Equal(30 * day))
 }
 
 func TestACautionIsAWarningAmongTheEvents(t *testing.T) {
@@ -322,8 +327,9 @@ func TestACautionIsAWarningAmongTheEvents(t *testing.T) {
 	after.Status.Conditions = []metav1.Condition{{Type: edgev1.RegistryTrusted, Status: metav1.ConditionTrue, Reason: edgev1.ReasonCAExpiring, Message: "ends"}}
 	recorder := events.NewFakeRecorder(2)
 	r := &EdgeRegistryReconciler{Recorder: recorder}
-	r.tellTransitions(before, after)
-	r.tellTransitions(after, before)
+	only := pass.Result{Conditions: []string{edgev1.RegistryTrusted}}
+	r.reportTransitions(before, after, only)
+	r.reportTransitions(after, before, only)
 	g.Expect(<-recorder.Events).To(HavePrefix("Warning CAExpiring ends"))
 	g.Expect(<-recorder.Events).To(HavePrefix("Normal Trusted"))
 }

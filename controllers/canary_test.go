@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/test/leaks"
 )
 
@@ -90,7 +91,7 @@ func TestTheCanarySearchesWhatTheSuiteWrites(t *testing.T) {
 	startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	g.Expect(canary.count()).To(Equal(known+2), "both tokens of this EdgeRegistry")
-	for _, name := range []string{publishSecretName(edge), pullSecretName(edge)} {
+	for _, name := range []string{pass.PublishSecretName(edge), pass.PullSecretName(edge)} {
 		g.Expect(canary.tokens).To(ContainElement(tokenOf(secretOf(t, edge, name)).Reveal()))
 	}
 	canary.harvest(t.Context(), edge)

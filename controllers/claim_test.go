@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // distinctNames gives an EdgeRegistry service accounts that no other has.
@@ -83,10 +84,10 @@ func TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne(t *testing.T) {
 		{"both accounts", distinctNames("taken"), []string{`ServiceAccount "taken-publisher"`, "another spec.openshift.publisher.serviceAccountName"}},
 		{"the account that is written later", func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ServiceAccountName = "taken-puller" },
 			[]string{`ServiceAccount "taken-puller"`, "another spec.openshift.puller.serviceAccountName"}},
-		{"the publish Secret", func(e *edgev1.EdgeRegistry) { e.Spec.Secrets.Publish.Name = publishSecretName(first) },
-			[]string{`Secret "` + publishSecretName(first) + `"`, "another spec.secrets.publish.name"}},
-		{"the pull Secret", func(e *edgev1.EdgeRegistry) { e.Spec.Secrets.Pull.Name = pullSecretName(first) },
-			[]string{`Secret "` + pullSecretName(first) + `"`, "another spec.secrets.pull.name"}},
+		{"the publish Secret", func(e *edgev1.EdgeRegistry) { e.Spec.Secrets.Publish.Name = pass.PublishSecretName(first) },
+			[]string{`Secret "` + pass.PublishSecretName(first) + `"`, "another spec.secrets.publish.name"}},
+		{"the pull Secret", func(e *edgev1.EdgeRegistry) { e.Spec.Secrets.Pull.Name = pass.PullSecretName(first) },
+			[]string{`Secret "` + pass.PullSecretName(first) + `"`, "another spec.secrets.pull.name"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
@@ -22,7 +24,7 @@ import (
 func (o *operator) meeting(edge *edgev1.EdgeRegistry, left *atomic.Int64, answer func(a ask, on func() (*http.Response, error)) (*http.Response, error)) *atomic.Int64 {
 	met := &atomic.Int64{}
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
-		if a.is(http.MethodPatch, "/secrets/"+pullSecretName(edge)) && left.Add(-1) >= 0 {
+		if a.is(http.MethodPatch, "/secrets/"+pass.PullSecretName(edge)) && left.Add(-1) >= 0 {
 			met.Add(1)
 			return answer(a, on)
 		}
@@ -45,7 +47,7 @@ func TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause(t *testing.T) {
 		}},
 		{"a tenant who is there first each time", func(m *tenant) func(ask, func() (*http.Response, error)) (*http.Response, error) {
 			return func(_ ask, on func() (*http.Response, error)) (*http.Response, error) {
-				m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Annotations["theirs"] = stamp() })
+				m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Annotations["theirs"] = stamp() })
 				return on()
 			}
 		}},
@@ -58,46 +60,36 @@ func TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause(t *testing.T) {
 			left := &atomic.Int64{}
 			left.Store(forEver)
 			met := o.meeting(edge, left, tt.answer(m)) //nolint:bodyclose // What it answers is closed by who asked.
-			m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
+			m.alter(pass.PullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
 			// Nobody asks for a pass: it is told by itself.
 			c := awaitReason(t, edge, edgev1.SecretsPublished, edgev1.ReasonContested)
-			g.Expect(c.Message).To(And(ContainSubstring("Secret %q in project %q", pullSecretName(edge), projectName(edge)),
+			g.Expect(c.Message).To(And(ContainSubstring("Secret %q in project %q", pass.PullSecretName(edge), openshift.ProjectName(edge)),
 				ContainSubstring("5 passes in a row"), ContainSubstring("managedFields"), Not(ContainSubstring("\n"))))
 			g.Expect(isStalled(t, edge)).To(BeTrue())
 			tries := met.Load()
-			g.Expect(tries).To(BeNumerically(">=", conflictsUntold))
+			g.Expect(tries).To(BeNumerically(">=", conflictsUnreported))
 			g.Consistently(met.Load).WithTimeout(5*time.Second).WithPolling(often).Should(BeNumerically("<=", tries+1), "by the operator's clock no time has passed")
 			o.pass(t, edge)
 			g.Expect(met.Load()).To(BeNumerically(">", tries), "a person who asks is answered")
 			g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
 			tries = met.Load()
-			o.advance(retryCap)
-			m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Annotations["theirs"] = stamp() })
+			o.advance(pass.RetryCap)
+			m.alter(pass.PullSecretName(edge), func(s *corev1.Secret) { s.Annotations["theirs"] = stamp() })
 			g.Eventually(met.Load).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", tries))
 
 			left.Store(0)
-			o.advance(retryCap)
+			o.advance(pass.RetryCap)
 			heals(t, edge)
-			g.Expect(string(secretOf(t, edge, pullSecretName(edge)).Data[handoff.KeyCA])).To(ContainSubstring("BEGIN CERTIFICATE"))
+			g.Expect(string(secretOf(t, edge, pass.PullSecretName(edge)).Data[handoff.KeyCA])).To(ContainSubstring("BEGIN CERTIFICATE"))
 
 			// The next ones are counted from the start.
-			left.Store(conflictsUntold - 1)
-			m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
+			left.Store(conflictsUnreported - 1)
+			m.alter(pass.PullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
 			g.Eventually(func() bool {
 				g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue), "few conflicts are not told")
-				return strings.Contains(string(secretOf(t, edge, pullSecretName(edge)).Data[handoff.KeyCA]), "BEGIN CERTIFICATE")
+				return strings.Contains(string(secretOf(t, edge, pass.PullSecretName(edge)).Data[handoff.KeyCA]), "BEGIN CERTIFICATE")
 			}).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 			g.Expect(left.Load()).To(BeNumerically("<=", 0))
 		})
-	}
-}
-
-func TestThePauseAfterConflictsGrowsUpToAMinute(t *testing.T) {
-	g := NewWithT(t)
-	for passes, want := range map[int]time.Duration{
-		conflictsUntold: 2 * time.Second, conflictsUntold + 1: 4 * time.Second, conflictsUntold + 4: 32 * time.Second,
-		conflictsUntold + 5: retryCap, 100: retryCap, 1 << 30: retryCap,
-	} {
-		g.Expect(conflictPause(passes)).To(Equal(want), "after %d", passes)
 	}
 }

@@ -15,13 +15,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
 )
 
 const (
@@ -42,234 +45,211 @@ type copySet struct {
 	listed, holders []string
 	// failures say why a target has not the copy that it should have, or a namespace that is no
 	// target any more has one still.
-	failures map[string]*blocked
+	failures map[string]*pass.Blocked
 }
 
 // planCopies finds out which targets can be reached, by watching them. Which namespaces may hold a
 // copy is written before a copy is made, so that one which is taken off copyTo is cleaned whatever
 // happens between: only the namespaces that let the operator in are added.
-func (r *EdgeRegistryReconciler) planCopies(ctx context.Context, s *scope, publications []*publication) {
-	refused, reachable := map[string]*blocked{}, sets.New[string]()
-	for _, p := range publications {
-		p.copies.targets = slices.Sorted(slices.Values(s.secretSpec(p.login).CopyTo))
-		for _, namespace := range p.copies.targets {
-			if r.mayHoldCopy(s, namespace) {
+func (p *run) planCopies(ctx context.Context, publications []*publication) {
+	refused, reachable := map[string]*pass.Blocked{}, sets.New[string]()
+	for _, pub := range publications {
+		pub.copies.targets = slices.Sorted(slices.Values(secretSpec(p.Edge, pub.Role).CopyTo))
+		for _, namespace := range pub.copies.targets {
+			if p.mayHoldCopy(namespace) {
 				reachable.Insert(namespace)
 				continue
 			}
-			refused[namespace] = stalled(edgev1.ReasonReserved,
-				"namespace %q is the operator's own, the platform's or the project itself: take it off copyTo", namespace)
+			refused[namespace] = pass.Stalled(edgev1.ReasonReserved,
+				"namespace %q is the operator's own, the platform's or the %s itself: take it off copyTo", namespace, p.Home.Noun)
 		}
 	}
-	r.wakers.retainTargets(s.edge.Name, reachable)
-	for _, e := range runErrands(ctx, s, sets.List(reachable), func(ctx context.Context, e *errand) {
-		err := r.wakers.reach(s.edge.Name, e.namespace) //nolint:contextcheck // The watch outlives the pass.
-		e.why = r.explainCopy(ctx, e.namespace, err)
+	p.triggers.RetainTargets(p.Edge, reachable)
+	for _, job := range p.runCopyJobs(ctx, sets.List(reachable), func(ctx context.Context, job *copyJob) {
+		err := p.triggers.Reach(p.Edge, job.namespace) //nolint:contextcheck // The watch outlives the pass.
+		job.why = p.explainCopy(ctx, job.namespace, err)
 	}) {
-		if e.why != nil {
-			refused[e.namespace] = e.why
+		if job.why != nil {
+			refused[job.namespace] = job.why
 		}
 	}
-	for _, p := range publications {
-		p.copies.failures = map[string]*blocked{}
-		p.copies.listed = r.copiedTo(s, s.live.secrets[p.secret])
-		holders := sets.New(p.copies.listed...)
-		for _, namespace := range p.copies.targets {
+	for _, pub := range publications {
+		pub.copies.failures = map[string]*pass.Blocked{}
+		pub.copies.listed = p.copiedTo(p.Secrets[pub.Secret])
+		holders := sets.New(pub.copies.listed...)
+		for _, namespace := range pub.copies.targets {
 			if why := refused[namespace]; why != nil {
-				p.copies.failures[namespace] = why
+				pub.copies.failures[namespace] = why
 			} else {
 				holders.Insert(namespace)
 			}
 		}
-		p.copies.holders = sets.List(holders)
+		pub.copies.holders = sets.List(holders)
 	}
 }
 
-// spread makes the copies of a Secret, and removes those from the namespaces that are no target any
+// syncCopies makes the copies of a Secret, and removes those from the namespaces that are no target any
 // more. Then it drops those from the list of the namespaces that may hold one.
-func (r *EdgeRegistryReconciler) spread(ctx context.Context, s *scope, p *publication) error {
-	template, want, err := copyOf(p.desired)
+func (p *run) syncCopies(ctx context.Context, pub *publication) error {
+	template, want, err := copyOf(pub.desired)
 	if err != nil {
 		return err
 	}
-	targets, listed := sets.New(p.copies.targets...), sets.New(p.copies.listed...)
-	namespaces := slices.DeleteFunc(slices.Clone(p.copies.holders), func(namespace string) bool { return p.copies.failures[namespace] != nil })
-	errands := runErrands(ctx, s, namespaces, func(ctx context.Context, e *errand) {
-		if targets.Has(e.namespace) {
-			e.err = r.deliver(ctx, e, template, want, listed.Has(e.namespace))
+	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
+	namespaces := slices.DeleteFunc(slices.Clone(pub.copies.holders), func(namespace string) bool { return pub.copies.failures[namespace] != nil })
+	jobs := p.runCopyJobs(ctx, namespaces, func(ctx context.Context, job *copyJob) {
+		if targets.Has(job.namespace) {
+			job.err = p.writeCopy(ctx, job, template, want, listed.Has(job.namespace))
 		} else {
-			e.err = r.withdraw(ctx, e, p.secret, ownedBy)
+			job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)
 		}
-		e.why = r.explainCopy(ctx, e.namespace, e.err)
+		job.why = p.explainCopy(ctx, job.namespace, job.err)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	holders := sets.New(p.copies.holders...)
-	for _, e := range errands {
-		s.notes = append(s.notes, e.scope.notes...)
+	holders := sets.New(pub.copies.holders...)
+	for _, job := range jobs {
 		switch {
-		case e.why != nil && (targets.Has(e.namespace) || e.why.reason != edgev1.ReasonNamespaceAbsent):
-			p.copies.failures[e.namespace] = e.why
-		case !targets.Has(e.namespace):
-			holders.Delete(e.namespace)
+		case job.why != nil && (targets.Has(job.namespace) || job.why.Reason != edgev1.ReasonNamespaceAbsent):
+			pub.copies.failures[job.namespace] = job.why
+		case !targets.Has(job.namespace):
+			holders.Delete(job.namespace)
 		}
 	}
-	if len(holders) == len(p.copies.holders) {
+	if len(holders) == len(pub.copies.holders) {
 		return nil
 	}
-	p.copies.holders = sets.List(holders)
-	return r.publish(ctx, s, p)
+	pub.copies.holders = sets.List(holders)
+	return p.publish(ctx, pub)
 }
 
-// deliver makes one copy as it should be, if it is not known to be so. A namespace where a copy may
+// writeCopy makes one copy as it should be, if it is not known to be so. A namespace where a copy may
 // be already is looked at first, so that nothing is written where all is well.
-func (r *EdgeRegistryReconciler) deliver(ctx context.Context, e *errand, template *corev1.Secret, want digest, listed bool) error {
-	if r.wakers.isSettled(e.scope.edge.Name, e.namespace, template.Name, want) {
+func (p *run) writeCopy(ctx context.Context, job *copyJob, template *corev1.Secret, want watches.Digest, listed bool) error {
+	if p.triggers.IsSettled(p.Edge.UID, job.namespace, template.Name, want) {
 		return nil
 	}
 	desired := template.DeepCopy()
-	desired.Namespace = e.namespace
+	desired.Namespace = job.namespace
 	var live *corev1.Secret
 	if listed {
 		var err error
-		if live, err = r.readCopy(ctx, e.namespace, desired.Name); err != nil {
+		if live, err = p.Objects.ReadSecret(ctx, job.namespace, desired.Name); err != nil {
 			return err
 		}
 	}
-	made, err := r.ensure(ctx, e.scope, desired, live)
+	made, err := p.Objects.Ensure(ctx, job.scope, desired, live)
 	if err != nil {
 		return err
 	}
-	r.wakers.settle(e.scope.edge.Name, e.namespace, desired.Name, want, made.GetResourceVersion())
+	p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, want, made.GetResourceVersion())
 	return nil
 }
 
-// withdraw deletes a copy, but nothing that is not this EdgeRegistry's.
-func (r *EdgeRegistryReconciler) withdraw(ctx context.Context, e *errand, name string, ours func(client.Object, types.UID) bool) error {
-	live, err := r.readCopy(ctx, e.namespace, name)
-	if err != nil || live == nil || !ours(live, e.scope.edge.UID) {
+// deleteCopy deletes a copy, but nothing that is not this EdgeRegistry's.
+func (p *run) deleteCopy(ctx context.Context, job *copyJob, name string, ours func(metav1.Object, types.UID) bool) error {
+	live, err := p.Objects.ReadSecret(ctx, job.namespace, name)
+	if err != nil || live == nil || !ours(live, p.Edge.UID) {
 		return err
 	}
 	if live.DeletionTimestamp.IsZero() {
-		if err := r.remove(ctx, e.scope, live); err != nil {
+		if err := p.Objects.Remove(ctx, job.scope, live); err != nil {
 			return err
 		}
-		e.scope.notes = append(e.scope.notes, note{edgev1.ReasonCopyRemoved,
-			fmt.Sprintf("removed the copy of Secret %q from namespace %q", name, e.namespace), live})
+		job.scope.Note(edgev1.ReasonCopyRemoved, fmt.Sprintf("removed the copy of Secret %q from namespace %q", name, job.namespace), live)
 	}
 	if len(live.Finalizers) > 0 {
-		return waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v", r.describe(live), live.Finalizers)
+		return pass.Waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v", p.Objects.Describe(p.Scope, live), live.Finalizers)
 	}
 	return nil
 }
 
 // removeCopies deletes every copy that the EdgeRegistry may have, as far as it is let in. What stays
 // behind falls to garbage collection. An error means that it is worth trying again.
-func (r *EdgeRegistryReconciler) removeCopies(ctx context.Context, s *scope) error {
+func (p *run) removeCopies(ctx context.Context) error {
 	var errs []error
-	for _, l := range s.logins() {
-		published, err := r.readCopy(ctx, s.project, l.secret)
+	for _, l := range p.Logins() {
+		published, err := p.Objects.ReadSecret(ctx, p.Home.Namespace, l.Secret)
 		if err != nil && !apierrors.IsForbidden(err) {
 			errs = append(errs, err)
 			continue
 		}
-		namespaces := sets.New(r.copiedTo(s, published)...)
-		for _, namespace := range s.secretSpec(l).CopyTo {
-			if r.mayHoldCopy(s, namespace) {
+		namespaces := sets.New(p.copiedTo(published)...)
+		for _, namespace := range secretSpec(p.Edge, l.Role).CopyTo {
+			if p.mayHoldCopy(namespace) {
 				namespaces.Insert(namespace)
 			}
 		}
-		errands := runErrands(ctx, s, sets.List(namespaces), func(ctx context.Context, e *errand) {
-			e.err = r.withdraw(ctx, e, l.secret, madeFor)
-		})
-		for _, e := range errands {
-			s.notes = append(s.notes, e.scope.notes...)
-			var b *blocked
-			if e.err != nil && !errors.As(e.err, &b) && !apierrors.IsForbidden(e.err) {
-				errs = append(errs, e.err)
+		for _, job := range p.runCopyJobs(ctx, sets.List(namespaces), func(ctx context.Context, job *copyJob) {
+			job.err = p.deleteCopy(ctx, job, l.Secret, objects.MadeFor)
+		}) {
+			if job.err != nil && pass.AsBlocked(job.err) == nil && !apierrors.IsForbidden(job.err) {
+				errs = append(errs, job.err)
 			}
 		}
 	}
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// readCopy returns the Secret of a name in a namespace, or nil.
-func (r *EdgeRegistryReconciler) readCopy(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	secret := &corev1.Secret{}
-	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
-	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // Absence is an answer here.
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read Secret %q in namespace %q: %w", name, namespace, err)
-	}
-	return secret, nil
-}
-
-// errand is what a pass does in one namespace. It has a scope of its own, for many run at once.
-type errand struct {
+// copyJob is what a pass does in one namespace. It has a scope of its own, for many run at once.
+type copyJob struct {
 	namespace string
-	scope     *scope
+	scope     *pass.Scope
 	err       error
-	// why is what err means.
-	why *blocked
+	// why says the error in words.
+	why *pass.Blocked
 }
 
-// runErrands does the same in many namespaces, each whatever becomes of the others.
-func runErrands(ctx context.Context, s *scope, namespaces []string, do func(context.Context, *errand)) []*errand {
-	errands := make([]*errand, len(namespaces))
+// runCopyJobs does something in each namespace, many at once, and notes in the pass what each did.
+func (p *run) runCopyJobs(ctx context.Context, namespaces []string, do func(context.Context, *copyJob)) []*copyJob {
+	jobs := make([]*copyJob, len(namespaces))
 	for i, namespace := range namespaces {
-		errands[i] = &errand{namespace: namespace, scope: &scope{
-			edge: s.edge, now: s.now, established: s.established, changing: s.changing,
-		}}
+		jobs[i] = &copyJob{namespace: namespace, scope: p.Branch()}
 	}
-	workqueue.ParallelizeUntil(ctx, copyWorkers, len(errands), func(i int) {
-		do(ctx, errands[i])
-	})
-	return errands
+	workqueue.ParallelizeUntil(ctx, copyWorkers, len(jobs), func(i int) { do(ctx, jobs[i]) })
+	for _, job := range jobs {
+		p.Notes = append(p.Notes, job.scope.Notes...)
+	}
+	return jobs
 }
 
 // copyOf is a Secret as it is copied: with everything but what the operator judges it by in the
 // project, and without a namespace.
-func copyOf(original *corev1.Secret) (*corev1.Secret, digest, error) {
+func copyOf(original *corev1.Secret) (*corev1.Secret, watches.Digest, error) {
 	template := original.DeepCopy()
 	template.Namespace = ""
-	template.Labels[kindLabel] += kindCopy
-	for _, key := range []string{copiedToAnnotation, rotationAnnotation, anchorUIDAnnotation, accountUIDAnnotation} {
+	template.Labels[objects.KindLabel] += objects.KindCopy
+	for _, key := range []string{objects.CopiedToAnnotation, objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(template.Annotations, key)
 	}
 	content, err := json.Marshal(template)
 	if err != nil {
-		return nil, digest{}, fmt.Errorf("prepare the copies of Secret %q: %w", original.Name, err)
+		return nil, watches.Digest{}, fmt.Errorf("prepare the copies of Secret %q: %w", original.Name, err)
 	}
 	return template, sha256.Sum256(content), nil
 }
 
-func isCopy(object client.Object) bool {
-	return strings.HasSuffix(object.GetLabels()[kindLabel], kindCopy)
-}
-
 // copiedTo are the namespaces that may hold a copy, as the published Secret records them.
-func (r *EdgeRegistryReconciler) copiedTo(s *scope, published *corev1.Secret) []string {
-	if published == nil || !madeFor(published, s.edge.UID) {
+func (p *run) copiedTo(published *corev1.Secret) []string {
+	if published == nil || !objects.MadeFor(published, p.Edge.UID) {
 		return nil
 	}
-	namespaces := strings.Split(published.Annotations[copiedToAnnotation], ",")
+	namespaces := strings.Split(published.Annotations[objects.CopiedToAnnotation], ",")
 	// Whoever may edit the Secret may have written anything there.
-	namespaces = slices.DeleteFunc(namespaces, func(namespace string) bool { return !r.mayHoldCopy(s, namespace) })
+	namespaces = slices.DeleteFunc(namespaces, func(namespace string) bool { return !p.mayHoldCopy(namespace) })
 	return sets.List(sets.New(namespaces...))
 }
 
 func setCopiedTo(secret *corev1.Secret, namespaces []string) {
-	delete(secret.Annotations, copiedToAnnotation)
+	delete(secret.Annotations, objects.CopiedToAnnotation)
 	if len(namespaces) > 0 {
-		secret.Annotations[copiedToAnnotation] = strings.Join(namespaces, ",")
+		secret.Annotations[objects.CopiedToAnnotation] = strings.Join(namespaces, ",")
 	}
 }
 
 // mayHoldCopy tells a namespace that a copy may be in from one that copies never go to. Admission
 // refuses the platform's names already; it cannot know the operator's own namespace.
-func (r *EdgeRegistryReconciler) mayHoldCopy(s *scope, namespace string) bool {
-	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != s.project && !reservedProject(namespace, r.Namespace)
+func (p *run) mayHoldCopy(namespace string) bool {
+	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != p.Home.Namespace && !objects.IsReserved(namespace, p.Namespace)
 }

@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
@@ -30,7 +33,7 @@ func TestCopiesHealByThemselves(t *testing.T) {
 	startOperator(t)
 	target, other := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target, other))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	for what, harm := range map[string]func(t *testing.T, copied *corev1.Secret){
 		"deleted": func(t *testing.T, copied *corev1.Secret) {
 			NewWithT(t).Expect(admin.Delete(t.Context(), copied)).To(Succeed())
@@ -68,7 +71,7 @@ func TestCopiesCostNothingOnceTheyAreSettled(t *testing.T) {
 	o := startOperator(t)
 	a, b := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(a, b), copyPullTo(a))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	o.pass(t, edge)
 	g.Expect(o.inTarget(a)).To(ConsistOf(
 		ContainSubstring("GET "), "POST /api/v1/namespaces/"+a+"/secrets", "POST /api/v1/namespaces/"+a+"/secrets"),
@@ -95,7 +98,7 @@ func TestCopiesCostNothingOnceTheyAreSettled(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(o.wire.writes()).To(BeEmpty(), "a restart")
 	g.Expect(o.inTarget(a)).To(ConsistOf("GET /api/v1/namespaces/"+a+"/secrets",
-		"GET /api/v1/namespaces/"+a+"/secrets/"+name, "GET /api/v1/namespaces/"+a+"/secrets/"+pullSecretName(edge)), "one watch, each copy once")
+		"GET /api/v1/namespaces/"+a+"/secrets/"+name, "GET /api/v1/namespaces/"+a+"/secrets/"+pass.PullSecretName(edge)), "one watch, each copy once")
 }
 
 func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
@@ -103,7 +106,7 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	o := startOperator(t)
 	a, b, c := makeTarget(t), makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(a, b, c), copyPullTo(b))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	edit(t, edge, copyPublishTo(b, c))
 	awaitReady(t, edge)
 	g.Expect(noCopyIn(t, a, name)).To(BeTrue())
@@ -117,8 +120,8 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	awaitReady(t, edge)
 	g.Expect(noCopyIn(t, b, name)).To(BeTrue(), "also when nobody looked")
 	g.Expect(noCopyIn(t, c, name)).To(BeTrue())
-	expectCopy(t, edge, b, pullSecretName(edge))
-	g.Expect(secretOf(t, edge, name).Annotations).NotTo(HaveKey(copiedToAnnotation))
+	expectCopy(t, edge, b, pass.PullSecretName(edge))
+	g.Expect(secretOf(t, edge, name).Annotations).NotTo(HaveKey(objects.CopiedToAnnotation))
 	for _, secret := range reload(t, edge).Status.Secrets {
 		g.Expect(secret.Copies == nil).To(Equal(secret.Role == edgev1.SecretPublish), "there are none any more")
 	}
@@ -134,11 +137,11 @@ func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheList(t *testing.T) {
 	o := startOperator(t)
 	target, other := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: name}}
 	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
 	edit(t, secretOf(t, edge, name), func(s *corev1.Secret) {
-		s.Annotations[copiedToAnnotation] = strings.Join([]string{other, operatorNamespace, "kube-system", projectName(edge), "../x", ""}, ",")
+		s.Annotations[objects.CopiedToAnnotation] = strings.Join([]string{other, operatorNamespace, "kube-system", openshift.ProjectName(edge), "../x", ""}, ",")
 	})
 	g.Eventually(func() string { return recorded(t, edge, name) }).WithTimeout(soon).WithPolling(often).Should(Equal(target))
 	awaitReady(t, edge)
@@ -147,7 +150,7 @@ func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheList(t *testing.T) {
 	g.Expect(o.inTarget("kube-system")).To(BeEmpty())
 	g.Expect(o.touched(other)).To(BeEmpty())
 	expectCopy(t, edge, target, name)
-	g.Expect(secretOf(t, edge, name).Labels).To(HaveKeyWithValue(kindLabel, kindPublish))
+	g.Expect(secretOf(t, edge, name).Labels).To(HaveKeyWithValue(objects.KindLabel, objects.KindPublish))
 }
 
 // A finalizer of somebody else's may keep a copy that is to go. It is not forgotten before it is gone.
@@ -156,7 +159,7 @@ func TestCopiesThatAFinalizerHoldsAreNotForgotten(t *testing.T) {
 	startOperator(t)
 	target := makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	copied := copyIn(t, target, name)
 	edit(t, copied, func(s *corev1.Secret) { s.Finalizers = []string{"example.test/hold"} })
 	edit(t, edge, copyPublishTo())
@@ -174,7 +177,7 @@ func TestCopiesWhereTheInvitationWasWithdrawn(t *testing.T) {
 	kept, lost := makeTarget(t), makeNamespace(t).Name
 	invitation := inviteCopies(t, lost)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(kept, lost))))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
 	edit(t, edge, copyPublishTo(kept))
 	awaitFailures(t, edge, map[string]string{lost: edgev1.ReasonNotInvited})
@@ -205,7 +208,7 @@ func TestCopiesSurviveACrashBetweenThem(t *testing.T) {
 			}
 			mine := false
 			once.Do(func() {
-				mine, first, ahead = true, namespace, recorded(t, edge, publishSecretName(edge))
+				mine, first, ahead = true, namespace, recorded(t, edge, pass.PublishSecretName(edge))
 			})
 			if !mine {
 				return cut(nil, nil)
@@ -225,7 +228,7 @@ func TestCopiesSurviveACrashBetweenThem(t *testing.T) {
 	g.Eventually(down).WithTimeout(soon).Should(BeClosed())
 	g.Expect(ahead).To(Equal(sortedNames(a, b, c)), "the list is written ahead of the copies")
 	o.stop(t)
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	g.Expect(noCopyIn(t, first, name)).To(BeFalse())
 	rest := strings.Split(strings.Trim(strings.ReplaceAll(","+sortedNames(a, b, c)+",", ","+first+",", ","), ","), ",")
 	edit(t, edge, copyPublishTo(rest...))
@@ -259,7 +262,7 @@ func TestCopiesSurviveACrashBetweenThem(t *testing.T) {
 	o.pass(t, edge)
 	awaitReady(t, edge)
 	for _, namespace := range rest {
-		g.Expect(expectCopy(t, edge, namespace, name).Annotations[generationAnnotation]).To(Equal(secretOf(t, edge, name).Annotations[generationAnnotation]))
+		g.Expect(expectCopy(t, edge, namespace, name).Annotations[objects.GenerationAnnotation]).To(Equal(secretOf(t, edge, name).Annotations[objects.GenerationAnnotation]))
 	}
 }
 
@@ -270,17 +273,17 @@ func TestRemoveCopiesTakesAllThatItMay(t *testing.T) {
 	invitation := inviteCopies(t, shut)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(a, b, shut), copyPullTo(a))))
 	o.stop(t)
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
 	edge.Spec.Secrets.Publish.CopyTo = []string{b, "absent-" + stamp(), operatorNamespace}
-	s := newScope(edge, time.Now())
-	g.Expect(o.removeCopies(t.Context(), s)).To(Succeed())
-	for _, gone := range [][2]string{{a, name}, {b, name}, {a, pullSecretName(edge)}} {
+	s := o.begin(pass.NewScope(edge, time.Now(), &pass.Memory{}))
+	g.Expect(s.removeCopies(t.Context())).To(Succeed())
+	for _, gone := range [][2]string{{a, name}, {b, name}, {a, pass.PullSecretName(edge)}} {
 		g.Expect(noCopyIn(t, gone[0], gone[1])).To(BeTrue(), "%v", gone)
 	}
 	g.Expect(noCopyIn(t, shut, name)).To(BeFalse(), "garbage collection takes what it may not")
 	g.Expect(o.inTarget(operatorNamespace)).To(BeEmpty())
-	g.Expect(o.removeCopies(t.Context(), s)).To(Succeed(), "nothing is left to do")
+	g.Expect(s.removeCopies(t.Context())).To(Succeed(), "nothing is left to do")
 }
 
 // Argo CD takes whatever carries its label for its own, prunes what it does not find in Git, and
@@ -293,7 +296,7 @@ func TestArgoCDNeitherPrunesNorReportsTheSecrets(t *testing.T) {
 		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"app.kubernetes.io/instance": "an-application"}
 		e.Spec.Secrets.Pull.Annotations = map[string]edgev1.AnnotationValue{"argocd.argoproj.io/sync-options": "Delete=false"}
 	})))
-	publish, pull := publishSecretName(edge), pullSecretName(edge)
+	publish, pull := pass.PublishSecretName(edge), pass.PullSecretName(edge)
 	left := And(HaveKeyWithValue("argocd.argoproj.io/compare-options", "IgnoreExtraneous"),
 		HaveKeyWithValue("argocd.argoproj.io/sync-options", "Prune=false"))
 	for _, secret := range []*corev1.Secret{
@@ -334,5 +337,5 @@ func TestTheSampleOfCopiesWorks(t *testing.T) {
 	g.Expect(admin.Create(t.Context(), invitation)).To(Succeed())
 	awaitReady(t, apply(t, edge))
 	g.Expect(edge.Spec.Secrets.Publish.CopyTo).To(ConsistOf(ci.Name))
-	expectCopy(t, edge, ci.Name, publishSecretName(edge))
+	expectCopy(t, edge, ci.Name, pass.PublishSecretName(edge))
 }

@@ -16,12 +16,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
+
+// copyTargetClusterRole is what the owner of a namespace binds to the operator to receive copies.
+const copyTargetClusterRole = "edge-registry-copy-target"
 
 // explainCopy says why something could not be done in a namespace of copyTo; nil when it could. To
 // who was not invited the API server says the same of an absent namespace as of one that exists.
-func (r *EdgeRegistryReconciler) explainCopy(ctx context.Context, namespace string, err error) *blocked {
-	var known *blocked
+func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pass.Blocked {
+	var known *pass.Blocked
 	switch {
 	case err == nil:
 		return nil
@@ -29,32 +36,32 @@ func (r *EdgeRegistryReconciler) explainCopy(ctx context.Context, namespace stri
 		return known
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return terminating(namespace)
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err) && lacksRight(err):
-		return r.explainRefusal(ctx, namespace, err)
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err) && objects.LacksRight(err):
+		return p.explainRefusal(ctx, namespace, err)
 	default:
-		return waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", namespace, oneLine(err))
+		return pass.Waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", namespace, text.Of(err))
 	}
 }
 
-func (r *EdgeRegistryReconciler) explainRefusal(ctx context.Context, name string, refusal error) *blocked {
+func (p *run) explainRefusal(ctx context.Context, name string, refusal error) *pass.Blocked {
 	namespace := &corev1.Namespace{}
-	err := r.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	err := p.Get(ctx, client.ObjectKey{Name: name}, namespace)
 	switch {
 	case apierrors.IsNotFound(err):
-		return waiting(edgev1.ReasonNamespaceAbsent, "namespace %q does not exist: create it, or take it off copyTo", name)
+		return pass.Waiting(edgev1.ReasonNamespaceAbsent, "namespace %q does not exist: create it, or take it off copyTo", name)
 	case err != nil || apierrors.IsNotFound(refusal):
-		return waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", name, oneLine(refusal))
+		return pass.Waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", name, text.Of(refusal))
 	case !namespace.DeletionTimestamp.IsZero():
 		return terminating(name)
 	}
-	username, _ := r.identity.username(ctx, r.WithWatch)
-	return stalled(edgev1.ReasonNotInvited,
+	username, _ := p.Username(ctx)
+	return pass.Stalled(edgev1.ReasonNotInvited,
 		"the owner of namespace %q has not invited the operator: run 'oc create rolebinding edge-registry-copies --clusterrole=%s %s -n %s'",
-		name, copyTargetClusterRole, subjectFlag(username), name)
+		name, copyTargetClusterRole, apiserver.SubjectFlag(username), name)
 }
 
-func terminating(namespace string) *blocked {
-	return waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: it gets its copy when it is there again", namespace)
+func terminating(namespace string) *pass.Blocked {
+	return pass.Waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: it gets its copy when it is there again", namespace)
 }
 
 // synced is how many targets have exactly the copy that they should have.
@@ -78,16 +85,16 @@ func (c copySet) status() *edgev1.CopiesStatus {
 	failed := slices.Sorted(maps.Keys(c.failures))
 	for _, namespace := range failed[:min(len(failed), maxFailedCopies)] {
 		why := c.failures[namespace]
-		status.Failed = append(status.Failed, edgev1.CopyFailure{Namespace: namespace, Reason: why.reason, Message: flat(why.message)})
+		status.Failed = append(status.Failed, edgev1.CopyFailure{Namespace: namespace, Reason: why.Reason, Message: text.OneLine(why.Message)})
 	}
 	return status
 }
 
 // gist is the first failure by name, or the first that a person has to mend if there is one.
-func (c copySet) gist() *blocked {
-	var first *blocked
+func (c copySet) gist() *pass.Blocked {
+	var first *pass.Blocked
 	for _, namespace := range slices.Sorted(maps.Keys(c.failures)) {
-		if why := c.failures[namespace]; first == nil || (why.stalled && !first.stalled) {
+		if why := c.failures[namespace]; first == nil || (why.Stalled && !first.Stalled) {
 			first = why
 		}
 	}
@@ -98,21 +105,21 @@ func (c copySet) gist() *blocked {
 // it do their work all the same.
 func missingCopies(publications []*publication) error {
 	var parts []string
-	held := waiting(edgev1.ReasonCopiesPending, "")
+	held := pass.Waiting(edgev1.ReasonCopiesPending, "")
 	for _, p := range publications {
 		why := p.copies.gist()
 		if why == nil {
 			continue
 		}
-		if why.stalled {
-			held = stalled(edgev1.ReasonCopiesFailed, "")
+		if why.Stalled {
+			held = pass.Stalled(edgev1.ReasonCopiesFailed, "")
 		}
-		parts = append(parts, fmt.Sprintf("%d of %d copies of %s are up to date; %s", p.copies.synced(), len(p.copies.targets), p.secret, why.message))
+		parts = append(parts, fmt.Sprintf("%d of %d copies of %s are up to date; %s", p.copies.synced(), len(p.copies.targets), p.Secret, why.Message))
 	}
 	if parts == nil {
 		return nil
 	}
-	held.message, held.carryOn, held.retry = strings.Join(parts, "; "), true, retryCopies
+	held.Message, held.CarryOn, held.Retry = strings.Join(parts, "; "), true, retryCopies
 	return held
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
 // makeTarget makes a namespace of somebody else's, who invites the operator to copy there.
@@ -70,10 +71,10 @@ func expectCopy(t *testing.T, edge *edgev1.EdgeRegistry, namespace, name string)
 	g.Expect(copied.Data).To(HaveLen(len(original.Data)))
 	g.Expect(copied.Type).To(Equal(original.Type))
 	wanted := maps.Clone(original.Labels)
-	wanted[kindLabel] += kindCopy
+	wanted[objects.KindLabel] += objects.KindCopy
 	g.Expect(copied.Labels).To(Equal(wanted))
 	wanted = maps.Clone(original.Annotations)
-	for _, key := range []string{copiedToAnnotation, rotationAnnotation, anchorUIDAnnotation, accountUIDAnnotation} {
+	for _, key := range []string{objects.CopiedToAnnotation, objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(wanted, key)
 	}
 	g.Expect(copied.Annotations).To(Equal(wanted))
@@ -112,7 +113,7 @@ func awaitFailures(t *testing.T, edge *edgev1.EdgeRegistry, want map[string]stri
 // recorded is the list of the namespaces that may hold a copy.
 func recorded(t *testing.T, edge *edgev1.EdgeRegistry, name string) string {
 	t.Helper()
-	return secretOf(t, edge, name).Annotations[copiedToAnnotation]
+	return secretOf(t, edge, name).Annotations[objects.CopiedToAnnotation]
 }
 
 // inTarget are the requests about Secrets in a namespace.

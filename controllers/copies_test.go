@@ -18,6 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 func TestCopiesHoldTheOneTokenEverywhere(t *testing.T) {
@@ -28,12 +31,12 @@ func TestCopiesHoldTheOneTokenEverywhere(t *testing.T) {
 		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"team": "a", "stays": "yes"}
 		e.Spec.Secrets.Publish.Annotations = map[string]edgev1.AnnotationValue{"example.test/note": "one"}
 	})))
-	publish, pull := publishSecretName(edge), pullSecretName(edge)
+	publish, pull := pass.PublishSecretName(edge), pass.PullSecretName(edge)
 	expectCopy(t, edge, a, publish)
 	expectCopy(t, edge, b, pull)
 	copied := expectCopy(t, edge, b, publish)
-	g.Expect(copied.Labels).To(And(HaveKeyWithValue("team", "a"), HaveKeyWithValue(kindLabel, "publish-copy")))
-	g.Expect(copied.Annotations).To(And(HaveKeyWithValue("example.test/note", "one"), HaveKeyWithValue(generationAnnotation, "1")))
+	g.Expect(copied.Labels).To(And(HaveKeyWithValue("team", "a"), HaveKeyWithValue(objects.KindLabel, "publish-copy")))
+	g.Expect(copied.Annotations).To(And(HaveKeyWithValue("example.test/note", "one"), HaveKeyWithValue(objects.GenerationAnnotation, "1")))
 	g.Expect(noCopyIn(t, a, pull)).To(BeTrue(), "it was not asked for")
 	g.Expect(o.mints(edge)).To(Equal(2), "one token each, not one for each copy")
 	g.Expect(recorded(t, edge, publish)).To(Equal(sortedNames(a, b)))
@@ -45,7 +48,7 @@ func TestCopiesHoldTheOneTokenEverywhere(t *testing.T) {
 		HaveField("Reason", edgev1.ReasonPublished), HaveField("Message", ContainSubstring("and 3 copies are up to date"))))
 	for _, path := range []string{"/secrets", "/secrets/" + publish} {
 		writes := 0
-		for _, request := range o.touched(projectName(edge)) {
+		for _, request := range o.touched(openshift.ProjectName(edge)) {
 			if strings.HasSuffix(request, path) && (path != "/secrets" || strings.HasPrefix(request, "PATCH")) {
 				writes++
 			}
@@ -125,7 +128,7 @@ func TestCopiesThatCannotBeMadeHoldUpNoOther(t *testing.T) {
 	absent := "absent-" + stamp()
 	edge := apply(t, newEdge(copyPublishTo(absent, good, operatorNamespace, uninvited)))
 	awaitReason(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesFailed)
-	publish := publishSecretName(edge)
+	publish := pass.PublishSecretName(edge)
 	expectCopy(t, edge, good, publish)
 	copies := copiesOf(t, edge, edgev1.SecretPublish)
 	g.Expect(copies.Total).To(Equal(int32(4)))
@@ -171,7 +174,7 @@ func TestCopiesInANamespaceThatIsDeletedAndMadeAgain(t *testing.T) {
 	startOperator(t)
 	good, doomed := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(good, doomed))))
-	publish := publishSecretName(edge)
+	publish := pass.PublishSecretName(edge)
 	holder := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: doomed, Name: "holder", Finalizers: []string{"example.test/hold"}}}
 	g.Expect(admin.Create(t.Context(), holder)).To(Succeed())
 	t.Cleanup(func() {
@@ -220,14 +223,14 @@ func TestCopiesAreAllCurrentBeforeTheStatusSaysSo(t *testing.T) {
 	o := startOperator(t)
 	a, b := makeTarget(t), makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(a, b), copyPullTo(a, b))))
-	old := tokenOf(secretOf(t, edge, publishSecretName(edge)))
+	old := tokenOf(secretOf(t, edge, pass.PublishSecretName(edge)))
 	var mu sync.Mutex
 	told := map[int64]int{}
 	failing := true
 	o.intercepting(func(r ask, on func() (*http.Response, error)) (*http.Response, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if r.is("PATCH", b+"/secrets/"+publishSecretName(edge)) && failing {
+		if r.is("PATCH", b+"/secrets/"+pass.PublishSecretName(edge)) && failing {
 			return cut(nil, nil)
 		}
 		if strings.Contains(r.URL.Path, a+"/secrets/") && r.Method == "PATCH" {
@@ -240,17 +243,17 @@ func TestCopiesAreAllCurrentBeforeTheStatusSaysSo(t *testing.T) {
 	copies := copiesOf(t, edge, edgev1.SecretPublish)
 	g.Expect(edge.Status.Secrets[0].Generation).To(Equal(int64(2)))
 	g.Expect(copies.Synced).To(Equal(int32(1)), "one is at the generation before")
-	g.Expect(copyIn(t, b, publishSecretName(edge)).Annotations).To(HaveKeyWithValue(generationAnnotation, "1"))
-	expectCopy(t, edge, a, publishSecretName(edge))
+	g.Expect(copyIn(t, b, pass.PublishSecretName(edge)).Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "1"))
+	expectCopy(t, edge, a, pass.PublishSecretName(edge))
 	mu.Lock()
 	g.Expect(told).To(Equal(map[int64]int{1: 2}), "while the copies were written, the status named the generation before")
 	failing = false
 	mu.Unlock()
 	heals(t, edge)
 	for _, namespace := range []string{a, b} {
-		for _, name := range []string{publishSecretName(edge), pullSecretName(edge)} {
+		for _, name := range []string{pass.PublishSecretName(edge), pass.PullSecretName(edge)} {
 			copied := expectCopy(t, edge, namespace, name)
-			g.Expect(copied.Annotations).To(HaveKeyWithValue(generationAnnotation, "2"))
+			g.Expect(copied.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "2"))
 		}
 	}
 	g.Expect(works(t, old)).To(BeTrue(), "who read a copy before can work on")

@@ -4,21 +4,18 @@
 package controllers
 
 import (
-	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 func deletionPolicy(policy edgev1.DeletionPolicy) func(*edgev1.EdgeRegistry) {
@@ -123,41 +120,16 @@ func TestDeletionPolicyDelete(t *testing.T) {
 			g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
 			gone(t, edge.DeepCopy())
 			g.Expect(namespaceOf(t, edge).DeletionTimestamp).To(BeNil())
-			expectEvent(t, edge, edgev1.ReasonProjectRetained, tt.why, "oc delete project "+projectName(edge))
-			g.Expect(o.wire.matching(func(r string) bool { return r == "DELETE /apis/project.openshift.io/v1/projects/"+projectName(edge) })).To(BeEmpty())
+			expectEvent(t, edge, edgev1.ReasonProjectRetained, tt.why, "oc delete project "+openshift.ProjectName(edge))
+			g.Expect(o.wire.matching(func(r string) bool {
+				return r == "DELETE /apis/project.openshift.io/v1/projects/"+openshift.ProjectName(edge)
+			})).To(BeEmpty())
 			if tt.spec == nil {
 				g.Expect(len(adminSubjects(t, edge)) == 0).To(Equal(tt.released))
 			} else {
 				g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(bindingNamed(edge, "edge-registry")), bindingNamed(edge, "edge-registry"))).
 					To(Succeed(), "the invitation is its owner's")
 			}
-		})
-	}
-}
-
-func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", errors.New("no"))
-	missing := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "a")
-	now := time.Now()
-	old := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(-bindingDelay))}}
-	fresh := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Second - bindingDelay))}}
-	ahead := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Hour))}}
-	for name, tt := range map[string]struct {
-		left remains
-		err  error
-		want bool
-	}{
-		"a refusal in an old project":                    {remains{namespace: old, requested: true}, forbidden, false},
-		"a refusal in a project that was just requested": {remains{namespace: fresh, requested: true}, forbidden, true},
-		"a refusal, by a clock that is far behind":       {remains{namespace: ahead, requested: true}, forbidden, false},
-		"a refusal in a new project of somebody else's":  {remains{namespace: fresh}, forbidden, false},
-		"absence": {remains{namespace: fresh, requested: true}, missing, false},
-		"nothing": {remains{namespace: fresh, requested: true}, nil, false},
-		"an API that does not answer, in a foreign project": {remains{namespace: old}, apierrors.NewServiceUnavailable("down"), true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tt.left.now = now
-			NewWithT(t).Expect(tt.left.excuse(tt.err) != nil).To(Equal(tt.want))
 		})
 	}
 }
@@ -202,7 +174,7 @@ func TestDeletionRestoresTheDefaultRoute(t *testing.T) {
 		g := NewWithT(t)
 		edge := exposes(t, restoring)
 		claimDefaultRoute(t, "gitops", true)
-		g.Expect(registryConfig(t).ManagedFields).To(ContainElement(HaveField("Manager", fieldManager)), "both claim it")
+		g.Expect(registryConfig(t).ManagedFields).To(ContainElement(HaveField("Manager", objects.FieldManager)), "both claim it")
 		deleted(t, edge)
 		g.Expect(registryConfig(t).Spec.DefaultRoute).To(BeTrue())
 	})

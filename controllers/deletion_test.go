@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -44,7 +47,7 @@ func liveTokens(t *testing.T, edge *edgev1.EdgeRegistry) []credential.Token {
 
 // bindingNamed is a RoleBinding in the project of an EdgeRegistry.
 func bindingNamed(edge *edgev1.EdgeRegistry, name string) *rbacv1.RoleBinding {
-	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: projectName(edge), Name: name}}
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: openshift.ProjectName(edge), Name: name}}
 }
 
 // removed deletes objects as their admin and waits until they are gone.
@@ -82,7 +85,7 @@ func orphaned(t *testing.T, edge *edgev1.EdgeRegistry) {
 		for _, object := range ownedObjects(t, edge) {
 			g.Expect(object.GetOwnerReferences()).To(BeEmpty())
 		}
-		g.Expect(reload(t, edge).Finalizers).To(Equal([]string{cleanupFinalizer}))
+		g.Expect(reload(t, edge).Finalizers).To(Equal([]string{objects.CleanupFinalizer}))
 	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 }
 
@@ -99,10 +102,10 @@ func departures() []*departure {
 		{name: "the namespace is gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, namespaceOf(t, e)) }},
 		{name: "the namespace is going", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
 			NewWithT(t).Expect(admin.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				Namespace: projectName(e), Name: "held", Finalizers: []string{"edge.test/hold"}}})).To(Succeed())
+				Namespace: openshift.ProjectName(e), Name: "held", Finalizers: []string{"edge.test/hold"}}})).To(Succeed())
 			NewWithT(t).Expect(admin.Delete(t.Context(), namespaceOf(t, e))).To(Succeed())
 			t.Cleanup(func() {
-				_ = admin.Patch(context.Background(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: projectName(e), Name: "held"}},
+				_ = admin.Patch(context.Background(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: openshift.ProjectName(e), Name: "held"}},
 					client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
 			})
 		}},
@@ -110,7 +113,7 @@ func departures() []*departure {
 			removed(t, serviceAccountOf(t, e, "edge-publisher"), serviceAccountOf(t, e, "edge-puller"))
 		}},
 		{name: "the Secrets are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
-			removed(t, secretOf(t, e, publishSecretName(e)), secretOf(t, e, pullSecretName(e)))
+			removed(t, secretOf(t, e, pass.PublishSecretName(e)), secretOf(t, e, pass.PullSecretName(e)))
 		}},
 		{name: "the anchors are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
 			removed(t, anchorOf(t, e, edgev1.TokenPublisher), anchorOf(t, e, edgev1.TokenPuller))
@@ -121,10 +124,10 @@ func departures() []*departure {
 		{name: "the labels are gone", before: unlabelled},
 		{name: "what it had is orphaned", how: orphan, after: orphaned},
 		{name: "a Secret is another's by now", keeps: []string{"publish"}, before: func(t *testing.T, e *edgev1.EdgeRegistry) {
-			secret := secretOf(t, e, publishSecretName(e))
+			secret := secretOf(t, e, pass.PublishSecretName(e))
 			removed(t, secret)
 			NewWithT(t).Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-				Namespace: secret.Namespace, Name: secret.Name, Labels: map[string]string{edgeLabel: e.Name, managedByLabel: fieldManager}}})).To(Succeed())
+				Namespace: secret.Namespace, Name: secret.Name, Labels: map[string]string{objects.EdgeLabel: e.Name, objects.ManagedByLabel: objects.FieldManager}}})).To(Succeed())
 		}},
 		{name: "somebody takes the finalizer off", after: func(_ *testing.T, e *edgev1.EdgeRegistry) { releaseNow(e) }},
 		{name: "it is suspended", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
@@ -167,10 +170,10 @@ func TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken(t *testing.T) {
 			}
 			g.Eventually(func(g Gomega) {
 				left := &corev1.SecretList{}
-				g.Expect(admin.List(t.Context(), left, client.InNamespace(projectName(d.edge)))).To(Succeed())
+				g.Expect(admin.List(t.Context(), left, client.InNamespace(openshift.ProjectName(d.edge)))).To(Succeed())
 				g.Expect(left.Items).To(HaveLen(len(d.keeps)))
 			}).WithTimeout(soon).WithPolling(often).Should(Succeed())
-			for _, request := range second.touched(projectName(d.edge)) {
+			for _, request := range second.touched(openshift.ProjectName(d.edge)) {
 				g.Expect(request).NotTo(HavePrefix("POST "), "nothing is made for what goes")
 			}
 		})
@@ -183,7 +186,7 @@ func TestDeletionRevokesTheTokensItself(t *testing.T) {
 	o := startOperator(t, muchLater)
 	target := makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target))))
-	g.Expect(edge.Finalizers).To(Equal([]string{cleanupFinalizer}))
+	g.Expect(edge.Finalizers).To(Equal([]string{objects.CleanupFinalizer}))
 	writes := o.wire.writes()
 	g.Expect(writes[0]).To(Equal("PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/"+edge.Name), "it is held before anything is done for it")
 	tokens := liveTokens(t, edge)
@@ -193,7 +196,7 @@ func TestDeletionRevokesTheTokensItself(t *testing.T) {
 		expectDead(t, token)
 	}
 	expectEvent(t, edge, edgev1.ReasonTokensRevoked, "edge-publisher and edge-puller", edge.Name)
-	g.Expect(noCopyIn(t, target, pullSecretName(edge))).To(BeTrue(), "a copy is a token too")
+	g.Expect(noCopyIn(t, target, pass.PullSecretName(edge))).To(BeTrue(), "a copy is a token too")
 	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: edge.Name, Name: "edge-puller"}, &corev1.ServiceAccount{})).
 		To(Succeed(), "what carries no token stays, as --cascade=orphan asks")
 }
@@ -237,7 +240,7 @@ func TestDeletionOfWhatIsStalled(t *testing.T) {
 			g.Expect(o.wire.matching(isConfigPatch)).To(HaveLen(before))
 			if tt.condition == edgev1.ProjectReady {
 				g.Expect(namespaceOf(t, edge).DeletionTimestamp).To(BeNil(), "the project is not the EdgeRegistry's")
-				g.Expect(o.touched(projectName(edge))).To(BeEmpty())
+				g.Expect(o.touched(openshift.ProjectName(edge))).To(BeEmpty())
 			}
 		})
 	}
@@ -332,7 +335,7 @@ func TestDeletionThatIsHeldUpSaysByWhatAndEndsWhenThatGoes(t *testing.T) {
 				g.Expect(c.Message).To(And(ContainSubstring("the deletion is held up"), ContainSubstring(tt.message), Not(ContainSubstring("\n"))))
 			}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 			g.Expect(isStalled(t, edge)).To(BeFalse())
-			g.Expect(edge.Finalizers).To(ContainElement(cleanupFinalizer))
+			g.Expect(edge.Finalizers).To(ContainElement(objects.CleanupFinalizer))
 			expectEvent(t, edge, edgev1.ReasonDeletionPending, tt.message)
 			o.wire.setIntercept(nil)
 			if !tt.alone {

@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -29,8 +31,8 @@ func ownedObjects(t *testing.T, edge *edgev1.EdgeRegistry) map[string]client.Obj
 		"the puller's account":    serviceAccountOf(t, edge, "edge-puller"),
 		"the publisher's binding": roleBindingOf(t, edge, edgev1.TokenPublisher),
 		"the puller's binding":    roleBindingOf(t, edge, edgev1.TokenPuller),
-		"the publish Secret":      secretOf(t, edge, publishSecretName(edge)),
-		"the pull Secret":         secretOf(t, edge, pullSecretName(edge)),
+		"the publish Secret":      secretOf(t, edge, pass.PublishSecretName(edge)),
+		"the pull Secret":         secretOf(t, edge, pass.PullSecretName(edge)),
 		"the publisher's anchor":  anchorOf(t, edge, edgev1.TokenPublisher),
 		"the puller's anchor":     anchorOf(t, edge, edgev1.TokenPuller),
 	}
@@ -104,7 +106,7 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 		{"the publish Secret", "no image prefix", secret(func(s *corev1.Secret) { delete(s.Data, handoff.KeyImagePrefix) })},
 		{"the pull Secret", "no annotations", secret(func(s *corev1.Secret) { s.Annotations = nil })},
 		{"the puller's anchor", "no annotations", secret(func(s *corev1.Secret) { s.Annotations = nil })},
-		{"the puller's anchor", "another generation", secret(func(s *corev1.Secret) { s.Annotations[generationAnnotation] = "7" })},
+		{"the puller's anchor", "another generation", secret(func(s *corev1.Secret) { s.Annotations[objects.GenerationAnnotation] = "7" })},
 	}
 	for what := range ownedObjects(t, edge) {
 		changes = append(changes, change{what, "no labels", unlabel})
@@ -135,7 +137,7 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 // assertion may print it. Why a token was minted is told on its anchor alone: it cannot be found again.
 func mendable(object client.Object) secretText {
 	annotations := maps.Clone(object.GetAnnotations())
-	delete(annotations, causeAnnotation)
+	delete(annotations, objects.CauseAnnotation)
 	text := secretText{labels: sorted(object.GetLabels()), annotations: sorted(annotations)}
 	switch o := object.(type) {
 	case *rbacv1.RoleBinding:
@@ -171,7 +173,7 @@ func TestDriftWhileTheOperatorIsDown(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.stop(t)
 	// A backup tool brings the Secret back as another type, with its owner.
-	secret := secretOf(t, edge, pullSecretName(edge))
+	secret := secretOf(t, edge, pass.PullSecretName(edge))
 	g.Expect(admin.Delete(t.Context(), secret)).To(Succeed())
 	restored := secret.DeepCopy()
 	restored.ObjectMeta = metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name,

@@ -44,7 +44,7 @@ func TestAnEdgeRegistryThatWentBackIsLookedAt(t *testing.T) {
 			at := func(version string) *edgev1.EdgeRegistry {
 				return &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
 			}
-			g.Expect(wentBack(event.UpdateEvent{ObjectOld: at(test.before), ObjectNew: at(test.after)})).To(Equal(test.want))
+			g.Expect(isRollback(event.UpdateEvent{ObjectOld: at(test.before), ObjectNew: at(test.after)})).To(Equal(test.want))
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 const argoCD = "argocd-controller"
@@ -65,7 +66,7 @@ func TestADefaultRouteThatArgoCDSwitchesOffIsNotFoughtOver(t *testing.T) {
 	for _, e := range []*edgev1.EdgeRegistry{edge, other} {
 		expectHeldUp(t, e, edgev1.RegistryExposed, edgev1.ReasonExposureContested, true,
 			`"argocd-controller" set spec.defaultRoute of registry Config "cluster" back to false at 20`,
-			"take the field out of what it applies, or set it to true there", timestamp(again))
+			"take the field out of what it applies, or set it to true there", pass.Timestamp(again))
 	}
 	owners := slices.Collect(func(yield func(string) bool) {
 		for _, entry := range registryConfig(t).ManagedFields {
@@ -100,63 +101,4 @@ func TestADefaultRouteThatArgoCDSwitchesOffIsNotFoughtOver(t *testing.T) {
 	changeConfig(t, func(c *imageregistryv1.Config) { c.Spec.DefaultRoute = false })
 	looksAgain(t, edge, BeTrue())
 	g.Expect(patches()).To(Equal(4))
-}
-
-func TestAnOldViewOfTheConfigWritesNothing(t *testing.T) {
-	g := NewWithT(t)
-	keepPlatform(t)
-	changeConfig(t, func(c *imageregistryv1.Config) { c.Spec.DefaultRoute = true })
-	live, err := client.NewWithWatch(control.Admin, client.Options{Scheme: control.Scheme})
-	g.Expect(err).NotTo(HaveOccurred())
-	r := &EdgeRegistryReconciler{WithWatch: live}
-	before := registryConfig(t)
-	old := before.DeepCopy()
-	old.Spec.DefaultRoute = false
-	s := newScope(newEdge(), time.Now())
-	g.Expect(r.switchOn(t.Context(), s, old)).To(Succeed())
-	g.Expect(s.wrote).To(BeFalse())
-	g.Expect(registryConfig(t)).To(Equal(before))
-}
-
-func TestTheContestOverTheDefaultRoute(t *testing.T) {
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	at := func(version string) *imageregistryv1.Config {
-		return &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: "cluster", ResourceVersion: version}}
-	}
-	set := func(after time.Duration) *contest { return &contest{set: start.Add(-after)} }
-	for name, tt := range map[string]struct {
-		contest *contest
-		now     time.Duration
-		want    bool
-	}{
-		"never switched on":                 {&contest{}, 0, false},
-		"switched on long ago":              {set(contestWindow), 0, false},
-		"switched on a moment ago":          {set(contestWindow - time.Second), 0, true},
-		"lost, before the pause is over":    {&contest{set: start, lost: start.Add(time.Minute)}, contestPause, true},
-		"lost, when the pause is over":      {&contest{set: start, lost: start.Add(time.Minute)}, contestPause + time.Minute, false},
-		"lost, by a clock that went back":   {&contest{set: start, lost: start}, -time.Hour, true},
-		"switched on, by a clock gone back": {set(-time.Hour), 0, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := tt.contest.judge(at("7"), start.Add(tt.now))
-			NewWithT(t).Expect(err != nil).To(Equal(tt.want), "%v", err)
-		})
-	}
-	t.Run("a Config that was made anew ends it", func(t *testing.T) {
-		g := NewWithT(t)
-		c := set(0)
-		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
-		anew := at("8")
-		anew.UID = "another"
-		g.Expect(c.judge(anew, start)).To(Succeed())
-	})
-	t.Run("an old view of true does not end it", func(t *testing.T) {
-		g := NewWithT(t)
-		c := set(0)
-		g.Expect(c.judge(at("7"), start)).To(MatchError(HavePrefix("somebody set")))
-		c.settle(at("6"))
-		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
-		c.settle(at("8"))
-		g.Expect(c.judge(at("9"), start)).To(Succeed())
-	})
 }

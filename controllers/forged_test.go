@@ -12,6 +12,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -40,11 +42,12 @@ func TestATokenThatWasNeverIssuedIsReplacedOnce(t *testing.T) {
 			g := NewWithT(t)
 			startOperator(t)
 			edge := awaitReady(t, apply(t, newEdge()))
-			pull := secretOf(t, edge, pullSecretName(edge))
+			pull := secretOf(t, edge, pass.PullSecretName(edge))
 			forged := forge(t, tokenOf(pull), change)
 			login := handoff.Login{User: "edge-puller", Token: forged}
 			data, err := handoff.PullData(handoff.Input{
-				Host: edge.Status.Host, Project: edge.Status.Project, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
+				Provider: "openshift",
+				Host:     edge.Status.Host, Project: edge.Status.Project, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			minted := canary.count()
@@ -53,7 +56,7 @@ func TestATokenThatWasNeverIssuedIsReplacedOnce(t *testing.T) {
 			g.Eventually(func(g Gomega) {
 				now := secretOf(t, edge, pull.Name)
 				g.Expect(tokenOf(now).Equal(forged)).To(BeFalse())
-				g.Expect(now.Annotations[generationAnnotation]).To(Equal("2"))
+				g.Expect(now.Annotations[objects.GenerationAnnotation]).To(Equal("2"))
 			}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 			awaitReady(t, edge)
 			g.Expect(canary.count()).To(Equal(minted + 1))

@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
@@ -117,10 +119,10 @@ func (d *dice) pick(names []string) string {
 }
 
 var (
-	ourLabels      = []string{managedByLabel, edgeLabel, uidLabel, roleLabel, kindLabel}
+	ourLabels      = []string{objects.ManagedByLabel, objects.EdgeLabel, objects.UIDLabel, objects.RoleLabel, objects.KindLabel}
 	ourAnnotations = []string{
-		generationAnnotation, anchorUIDAnnotation, credentialIDAnnotation, accountUIDAnnotation, issuedAtAnnotation, expiresAtAnnotation,
-		lifetimeAnnotation, causeAnnotation, rotationAnnotation, copiedToAnnotation, edgev1.RotateAnnotation,
+		objects.GenerationAnnotation, objects.AnchorUIDAnnotation, objects.CredentialIDAnnotation, objects.AccountUIDAnnotation, objects.IssuedAtAnnotation, objects.ExpiresAtAnnotation,
+		objects.LifetimeAnnotation, objects.CauseAnnotation, objects.RotationAnnotation, objects.CopiedToAnnotation, edgev1.RotateAnnotation,
 	}
 	ourKeys = []string{
 		handoff.KeyHost, handoff.KeyCA, handoff.KeyUser, handoff.KeyToken, handoff.KeyDockerConfigJSON, handoff.KeyPassword,
@@ -183,17 +185,17 @@ func vandalizeStatus(t *testing.T, d *dice, edge *edgev1.EdgeRegistry) {
 // objectsOf are the EdgeRegistry and all that the operator made for it, in a stable order.
 func objectsOf(t *testing.T, edge *edgev1.EdgeRegistry) []client.Object {
 	t.Helper()
-	objects := []client.Object{edge.DeepCopy()}
+	found := []client.Object{edge.DeepCopy()}
 	for _, kind := range watchedKinds {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
-		NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(projectName(edge)), client.MatchingLabels{uidLabel: string(edge.UID)})).To(Succeed())
+		NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(openshift.ProjectName(edge)), client.MatchingLabels{objects.UIDLabel: string(edge.UID)})).To(Succeed())
 		for i := range list.Items {
 			list.Items[i].SetGroupVersionKind(kind.GroupVersion().WithKind(strings.TrimSuffix(kind.Kind, "List")))
-			objects = append(objects, &list.Items[i])
+			found = append(found, &list.Items[i])
 		}
 	}
-	return objects
+	return found
 }
 
 // patch merges a change into an object unless the API server refuses it.

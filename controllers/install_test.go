@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -96,7 +97,7 @@ func awaitReason(t *testing.T, edge *edgev1.EdgeRegistry, name, reason string) m
 func secretOf(t *testing.T, edge *edgev1.EdgeRegistry, name string) *corev1.Secret {
 	t.Helper()
 	secret := &corev1.Secret{}
-	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: name}, secret)).To(Succeed())
+	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: name}, secret)).To(Succeed())
 	return secret
 }
 

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
 // renewable gives the operator an identity that can be renewed while it runs, as that of a pod is.
@@ -25,7 +27,7 @@ func renewable(t *testing.T) (mod func(*operator, *rest.Config), renew func()) {
 	mod = func(_ *operator, cfg *rest.Config) {
 		cfg.BearerToken = ""
 		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(r *http.Request) (*http.Response, error) {
+			return apiserver.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				// What carries a token already is not the operator's own request.
 				if r.Header.Get("Authorization") == "" {
 					r = r.Clone(r.Context())
@@ -62,7 +64,7 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 	for _, edge := range []*edgev1.EdgeRegistry{bound, lasting} {
 		g.Eventually(func() string {
 			secret, _ := published(t, edge, edgev1.TokenPuller)
-			return secret.Annotations[generationAnnotation]
+			return secret.Annotations[objects.GenerationAnnotation]
 		}).WithTimeout(2 * soon).WithPolling(often).Should(Equal("2"))
 		heals(t, edge)
 		o.pass(t, edge)
@@ -71,7 +73,7 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 		}
 		for _, role := range roles {
 			secret, _ := published(t, edge, role)
-			g.Expect(secret.Annotations).To(HaveKeyWithValue(generationAnnotation, "2"))
+			g.Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "2"))
 		}
 		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "the API server does not accept it any more")
 		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 2", "the API server does not accept it any more")
@@ -193,13 +195,13 @@ func TestASigningKeyThatEndsTheOperatorsOwnTokenHasAllReviewed(t *testing.T) {
 	t.Cleanup(func() { NewWithT(t).Expect(restore(context.Background())).To(Succeed()) })
 	g.Expect(err).NotTo(HaveOccurred())
 	renewIdentity()
-	g.Eventually(o.occasions.count).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 1))
+	g.Eventually(o.Occasions.Count).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 1))
 	for _, edge := range edges {
 		g.Eventually(func(g Gomega) {
 			o.advance(time.Second)
 			for _, role := range roles {
 				secret, _ := published(t, edge, role)
-				g.Expect(secret.Annotations).To(HaveKeyWithValue(generationAnnotation, "2"))
+				g.Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "2"))
 			}
 		}).WithTimeout(2 * soon).WithPolling(often).Should(Succeed())
 		for _, token := range tokensOf(t, edge) {

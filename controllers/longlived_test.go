@@ -18,6 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
@@ -67,16 +70,16 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 		g.Expect(claims.ServiceAccountUID).To(Equal(account.UID))
 		g.Expect(account.Secrets).To(BeEmpty(), "the cluster purges what is listed there")
 		g.Expect(anchor.Annotations).To(Equal(map[string]string{
-			generationAnnotation: "1", accountUIDAnnotation: string(account.UID), causeAnnotation: causeUnpublished.name,
-			issuedAtAnnotation:           timestamp(anchor.CreationTimestamp.Time),
+			objects.GenerationAnnotation: "1", objects.AccountUIDAnnotation: string(account.UID), objects.CauseAnnotation: pass.CauseUnpublished.Name,
+			objects.IssuedAtAnnotation:   pass.Timestamp(anchor.CreationTimestamp.Time),
 			corev1.ServiceAccountNameKey: account.Name, corev1.ServiceAccountUIDKey: string(account.UID),
 			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
 		}), "nothing of the spec's is on it")
 		labels := maps.Clone(anchor.Labels)
 		delete(labels, "kubernetes.io/legacy-token-last-used")
 		g.Expect(labels).To(Equal(map[string]string{
-			managedByLabel: fieldManager, edgeLabel: edge.Name, uidLabel: string(edge.UID), kindLabel: kindAnchor, roleLabel: roleValue(role)}))
-		for _, absent := range []string{expiresAtAnnotation, credentialIDAnnotation} {
+			objects.ManagedByLabel: objects.FieldManager, objects.EdgeLabel: edge.Name, objects.UIDLabel: string(edge.UID), objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(role)}))
+		for _, absent := range []string{objects.ExpiresAtAnnotation, objects.CredentialIDAnnotation} {
 			g.Expect(secret.Annotations).NotTo(HaveKey(absent))
 		}
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
@@ -107,7 +110,7 @@ func TestALongLivedTokenIsReplacedOnRequestAndTheOneBeforeGoesOn(t *testing.T) {
 	awaitReady(t, edge)
 	knowKept(t, edge)
 	expectFollowed(t, edge, first)
-	old := pullSecretName(edge) + "-1"
+	old := pass.PullSecretName(edge) + "-1"
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(
 		"earlier tokens of edge-puller that do not expire go on working: delete the Secret " + old + " in project"))
 	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2, which does not expire, because rotation was requested", "delete the Secret "+old)
@@ -152,7 +155,7 @@ func TestTheTypeOfATokenChangesInBothDirections(t *testing.T) {
 
 	become(edgev1.TokenBound)
 	again := tokensOf(t, edge)
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 3, which expires at", "because its type in the spec changed", "delete the Secret "+pullSecretName(edge)+"-2")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 3, which expires at", "because its type in the spec changed", "delete the Secret "+pass.PullSecretName(edge)+"-2")
 	expectAllWork(t, again)
 	expectAllWork(t, lasting)
 	g.Expect(statusOfTokens(edge, edgev1.TokenPuller)).To(HaveExactElements(
@@ -233,7 +236,7 @@ func TestALongLivedTokenThatTheClusterWouldPurgeIsWarnedOf(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(longLived)))
 	knowKept(t, edge)
 	account := serviceAccountOf(t, edge, "edge-puller")
-	name := pullSecretName(edge) + "-1"
+	name := pass.PullSecretName(edge) + "-1"
 	edit(t, account, func(a *corev1.ServiceAccount) { a.Secrets = []corev1.ObjectReference{{Name: name}} })
 	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(
@@ -287,7 +290,7 @@ func TestAnUnpublishedLongLivedTokenIsUsedAfterADeathAndDroppedIfNotNeeded(t *te
 			edge := awaitReady(t, apply(t, newEdge()))
 			old := tokensOf(t, edge)
 			b := &breakage{fatal: true, at: func(a ask) bool {
-				return a.Method == http.MethodPatch && strings.HasSuffix(a.URL.Path, "/"+pullSecretName(edge))
+				return a.Method == http.MethodPatch && strings.HasSuffix(a.URL.Path, "/"+pass.PullSecretName(edge))
 			}}
 			b.install(o)
 			editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })
@@ -305,7 +308,7 @@ func TestAnUnpublishedLongLivedTokenIsUsedAfterADeathAndDroppedIfNotNeeded(t *te
 			anchors := anchorsOf(t, edge, edgev1.TokenPuller)
 			if tt.needed {
 				g.Expect(anchors).To(HaveLen(2))
-				g.Expect(tokenOf(secretOf(t, edge, pullSecretName(edge))).Equal(keptToken(&lost))).To(BeTrue())
+				g.Expect(tokenOf(secretOf(t, edge, pass.PullSecretName(edge))).Equal(keptToken(&lost))).To(BeTrue())
 				expectAllWork(t, old)
 				return
 			}
@@ -334,7 +337,7 @@ func TestALongLivedTokenIsProvenToo(t *testing.T) {
 	}
 	o.pass(t, edge)
 	created := len(o.wire.matching(func(request string) bool {
-		return strings.HasPrefix(request, "POST ") && strings.HasSuffix(request, "/namespaces/"+projectName(edge)+"/secrets")
+		return strings.HasPrefix(request, "POST ") && strings.HasSuffix(request, "/namespaces/"+openshift.ProjectName(edge)+"/secrets")
 	}))
 	g.Expect(created).To(Equal(6), "two Secrets, two anchors, and one more anchor for each")
 	way.set(nil)
@@ -361,14 +364,14 @@ func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
 			knowKept(t, edge)
 			planted := &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{
-					Namespace: projectName(edge), Name: pullSecretName(edge) + "-2",
-					Labels:      map[string]string{kindLabel: kindAnchor, roleLabel: "puller"},
+					Namespace: openshift.ProjectName(edge), Name: pass.PullSecretName(edge) + "-2",
+					Labels:      map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "puller"},
 					Annotations: map[string]string{corev1.ServiceAccountNameKey: "edge-puller"},
 				},
 				Type: corev1.SecretTypeServiceAccountToken,
 			}
 			plant(planted)
-			own(planted, edge)
+			objects.Own(planted, edge)
 			// One pass sees both the Secret and the request.
 			o.stop(t)
 			g.Expect(admin.Create(t.Context(), planted)).To(Succeed())
@@ -382,7 +385,7 @@ func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
 			_, claims := published(t, edge, edgev1.TokenPuller)
 			g.Expect(claims.ServiceAccount).To(Equal("edge-puller"))
 			g.Expect(anchor.UID).NotTo(Equal(planted.UID))
-			g.Expect(works(t, tokenOf(secretOf(t, edge, pullSecretName(edge))))).To(BeTrue())
+			g.Expect(works(t, tokenOf(secretOf(t, edge, pass.PullSecretName(edge))))).To(BeTrue())
 			gone := &corev1.Secret{}
 			err := admin.Get(t.Context(), client.ObjectKeyFromObject(planted), gone)
 			g.Expect(err != nil || gone.UID != planted.UID).To(BeTrue())

@@ -4,29 +4,40 @@
 package controllers
 
 import (
+	"context"
+	"crypto/x509"
 	"fmt"
+	"time"
 
-	configv1 "github.com/openshift/api/config/v1"
-	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
-	projectv1 "github.com/openshift/api/project/v1"
-	routev1 "github.com/openshift/api/route/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
 )
 
 // NewManager returns a manager whose cache holds EdgeRegistries and nothing else, and sets the
 // reconciler up in it. The caller's options say how the process runs: metrics, health, election.
 func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconciler) (ctrl.Manager, error) {
-	config = tuned(config)
-	options.Scheme = newScheme()
-	options.MapperProvider = restMapper
+	config = apiserver.Tuned(config)
+	options.Scheme = apiserver.NewScheme()
+	options.MapperProvider = apiserver.RESTMapper
 	options.Cache = cache.Options{
 		// A read that no informer was meant for is a mistake, and would ask for rights that the operator lacks.
 		ReaderFailOnMissingInformer: true,
@@ -34,80 +45,118 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 			&edgev1.EdgeRegistry{}: {Transform: cache.TransformStripManagedFields()},
 		},
 	}
-	mgr, err := ctrl.NewManager(r.occasions.noticing(config), options)
+	occasions := &apiserver.Occasions{}
+	mgr, err := ctrl.NewManager(occasions.Noticing(config), options)
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	if err := r.connect(config, client.Options{
+	connection, err := apiserver.Connect(config, client.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-	}); err != nil {
+	}, occasions)
+	if err != nil {
 		return nil, err
 	}
-	r.Edges = mgr.GetCache()
-	r.Recorder = mgr.GetEventRecorder(fieldManager)
-	if err := r.SetupWithManager(mgr); err != nil {
+	r.Recorder = mgr.GetEventRecorder(objects.FieldManager)
+	if err := r.prepare(connection, mgr.GetCache()); err != nil {
+		return nil, err
+	}
+	if err := r.setUp(mgr); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}
 	return mgr, nil
 }
 
-// Connect readies the reconciler for passes that the caller makes itself, without a manager: nothing wakes it, and
-// EdgeRegistries are read live. It needs a Recorder.
-func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
-	config = tuned(config)
-	http, err := rest.HTTPClientFor(r.occasions.noticing(config))
-	if err != nil {
-		return fmt.Errorf("set up the client: %w", err)
+// prepare sets what was left out, and makes what a pass works with. edges reads EdgeRegistries.
+func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges client.Reader) error {
+	r.Connection, r.Edges = connection, edges
+	if r.Clock == nil {
+		r.Clock = clock.RealClock{}
 	}
-	mapper, err := restMapper(config, http)
-	if err != nil {
-		return fmt.Errorf("set up the client: %w", err)
+	if r.SystemRoots == nil {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return fmt.Errorf("read the public CAs of this machine: %w", err)
+		}
+		r.SystemRoots = roots
 	}
-	if err := r.connect(config, client.Options{HTTPClient: http, Scheme: newScheme(), Mapper: mapper}); err != nil {
-		return err
-	}
-	r.Edges = r.WithWatch
-	return r.prepare()
-}
-
-func (r *EdgeRegistryReconciler) connect(config *rest.Config, options client.Options) error {
-	var err error
-	if r.WithWatch, err = client.NewWithWatch(config, options); err != nil {
-		return fmt.Errorf("set up the client: %w", err)
-	}
-	plain := rest.CopyConfig(config)
-	plain.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
-	api, err := rest.UnversionedRESTClientForConfigAndClient(plain, options.HTTPClient)
-	if err != nil {
-		return fmt.Errorf("set up the client for watches and keys: %w", err)
-	}
-	r.watcher = newWatcher(api, options.Mapper)
-	r.signingKeys.api = api
-	r.anonymous = withoutCredentials(config)
+	r.Objects = &objects.Writer{Client: connection}
+	r.triggers = watches.NewTriggers(watches.NewOpener(connection.API, connection.RESTMapper()), objects.EdgeLabel, openshift.IsNews)
+	r.memories.Forgotten = r.forget
+	r.openshift = &provided{Provider: openshift.New(openshift.Config{
+		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
+	})}
 	return nil
 }
 
-// tuned leaves it to the API server to say how much is too much, by its priority and fairness, has no watch last for
-// ever, and lets no error repeat a token.
-func tuned(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.QPS = -1
-	config.Wrap(boundWatches)
-	config.Wrap(withoutRepeats)
-	return config
+// setUp adds the controller to a manager.
+func (r *EdgeRegistryReconciler) setUp(mgr ctrl.Manager) error {
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.Funcs{UpdateFunc: isRollback})
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&edgev1.EdgeRegistry{}, builder.WithPredicates(changed)).
+		WatchesRawSource(source.Func(r.startWatches)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.MaxConcurrentReconciles, RateLimiter: newRetries()}).
+		Complete(r)
 }
 
-func newScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme,
-		edgev1.AddToScheme,
-		configv1.Install,
-		imageregistryv1.Install,
-		projectv1.Install,
-		routev1.Install,
-	} {
-		utilruntime.Must(add(scheme))
+// newRetries has the pause after a failure begin as by default, and end at pass.RetryCap. By default that is 17 minutes, and
+// reached soon where events about other things have failing passes made: each counts as a failure more.
+func newRetries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, pass.RetryCap)
+}
+
+// isRollback reports that an older state took the place of a newer one, as after a restore of etcd: whatever was written
+// since is to be looked at again, a status too.
+func isRollback(e event.UpdateEvent) bool {
+	return watches.Newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())
+}
+
+// startWatches starts everything that enqueues EdgeRegistries, but for the EdgeRegistries themselves and the watches of a
+// provider, which start with its first EdgeRegistry.
+func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	enqueue := func(edge string) {
+		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: edge}})
 	}
-	return scheme
+	enqueueAll := func() { r.enqueueTrusting(ctx, "", enqueue) }
+	r.Occasions.Start(enqueueAll)
+	r.triggers.Start(ctx, r.Namespace, enqueue,
+		func() { r.CompareSigningKeys(ctx) },
+		func(configMap string) { r.enqueueTrusting(ctx, configMap, enqueue) })
+	r.openshift.start = func() {
+		err := r.openshift.Watch(ctx, func(edge string) {
+			if edge == "" {
+				enqueueAll()
+				return
+			}
+			enqueue(edge)
+		})
+		if err != nil {
+			logf.FromContext(ctx).Error(err, "The provider's watches could not be started")
+		}
+	}
+	return nil
+}
+
+// enqueueTrusting enqueues the EdgeRegistries that a ConfigMap in the operator's namespace may hold the CA
+// of; without a name, all.
+func (r *EdgeRegistryReconciler) enqueueTrusting(ctx context.Context, configMap string, enqueue func(edge string)) {
+	list := &edgev1.EdgeRegistryList{}
+	if err := r.Edges.List(ctx, list); err != nil {
+		return
+	}
+	for _, edge := range list.Items {
+		ref := edge.Spec.Trust.CABundleRef
+		if configMap == "" || configMap == openshift.TrustedCAConfigMap || (ref != nil && ref.Name == configMap) {
+			enqueue(edge.Name)
+		}
+	}
+}
+
+// Connect readies the reconciler for passes that the caller makes itself, without a manager: nothing starts them, and
+// EdgeRegistries are read live. It needs a Recorder.
+func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
+	connection, err := apiserver.ConnectDirectly(config)
+	if err != nil {
+		return err
+	}
+	return r.prepare(connection, connection)
 }

@@ -15,6 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // The names of the metrics, which rules and dashboards build on. docs/monitoring.md describes each.
@@ -131,8 +134,8 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	for _, role := range roles {
 		inUse := func(token edgev1.CredentialStatus) bool { return token.Role == role && token.Current }
 		if i := slices.IndexFunc(edge.Status.Credentials, inUse); i >= 0 {
-			setTime(expirationDesc, edge.Status.Credentials[i].ExpiresAt, roleValue(role))
-			setTime(renewalDesc, edge.Status.Credentials[i].RenewAt, roleValue(role))
+			setTime(expirationDesc, edge.Status.Credentials[i].ExpiresAt, objects.RoleValue(role))
+			setTime(renewalDesc, edge.Status.Credentials[i].RenewAt, objects.RoleValue(role))
 		}
 	}
 	if edge.Status.CA != nil {
@@ -144,8 +147,8 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	return all
 }
 
-// mending are the reasons of copies that come right without a person who sees to them.
-var mending = []string{edgev1.ReasonNamespaceAbsent, edgev1.ReasonNamespaceTerminating, edgev1.ReasonRequestFailed}
+// transientReasons are the reasons of copies that come right without a person who sees to them.
+var transientReasons = []string{edgev1.ReasonNamespaceAbsent, edgev1.ReasonNamespaceTerminating, edgev1.ReasonRequestFailed}
 
 // copyStates counts the copies in each state: current, pending while the operator waits, and failed when a person has
 // to act. The status says this of so many only; the others that are not current are behind.
@@ -163,7 +166,7 @@ func copyStates(secrets []edgev1.SecretStatus) map[string]int32 {
 		unexplained := copies.Total - copies.Synced
 		for _, failure := range copies.Failed {
 			unexplained--
-			if slices.Contains(mending, failure.Reason) {
+			if slices.Contains(transientReasons, failure.Reason) {
 				states["pending"]++
 			} else {
 				states["failed"]++
@@ -208,9 +211,9 @@ var (
 func init() {
 	metrics.Registry.MustRegister(ofEdges, mintsTotal, rotationsTotal, probesTotal, buildInfo)
 	for _, role := range roles {
-		rotationsTotal.WithLabelValues(roleValue(role))
-		for _, why := range allCauses {
-			mintsTotal.WithLabelValues(roleValue(role), why.name)
+		rotationsTotal.WithLabelValues(objects.RoleValue(role))
+		for _, why := range slices.Concat(pass.Causes, openshift.Causes) {
+			mintsTotal.WithLabelValues(objects.RoleValue(role), why.Name)
 		}
 	}
 	for _, result := range probeResults {
@@ -221,16 +224,18 @@ func init() {
 // ShowBuild shows in the metrics which version of the operator runs.
 func ShowBuild(version string) { buildInfo.WithLabelValues(version, runtime.Version()).Set(1) }
 
-func countMint(role edgev1.TokenRole, why cause) {
-	mintsTotal.WithLabelValues(roleValue(role), why.name).Inc()
+func countMint(role edgev1.TokenRole, why pass.Cause) {
+	mintsTotal.WithLabelValues(objects.RoleValue(role), why.Name).Inc()
 }
 
-func countRotation(role edgev1.TokenRole) { rotationsTotal.WithLabelValues(roleValue(role)).Inc() }
+func countRotation(role edgev1.TokenRole) {
+	rotationsTotal.WithLabelValues(objects.RoleValue(role)).Inc()
+}
 
 func countProbe(err error) {
 	reason := edgev1.ReasonVerified
 	if err != nil {
-		_, reason, _ = verdict(err)
+		_, reason, _ = pass.Verdict(err)
 	}
 	result, known := probeResults[reason]
 	if !known {

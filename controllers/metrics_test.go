@@ -18,6 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // series returns the values of a metric by those of its labels that are not given, in the order of their names, joined
@@ -58,7 +61,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	puller := map[string]string{"role": "puller"}
-	minted, rotated := series(t, metricMints, puller)[causeUnpublished.name], series(t, metricRotations, nil)
+	minted, rotated := series(t, metricMints, puller)[pass.CauseUnpublished.Name], series(t, metricRotations, nil)
 	target := makeTarget(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
@@ -70,7 +73,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	g.Expect(series(t, metricTokenRenewal, of)).To(Equal(map[string]float64{"publisher": float64(token.RenewAt.Unix())}))
 	g.Expect(series(t, metricCANotAfter, of)).To(Equal(map[string]float64{"": float64(edge.Status.CA.NotAfter.Unix())}))
 	g.Expect(series(t, metricCopies, of)).To(Equal(map[string]float64{"current": 1, "pending": 0, "failed": 0, "behind": 0}))
-	g.Expect(series(t, metricMints, puller)[causeUnpublished.name]).To(Equal(minted + 1))
+	g.Expect(series(t, metricMints, puller)[pass.CauseUnpublished.Name]).To(Equal(minted + 1))
 	g.Expect(series(t, metricRotations, nil)).To(Equal(rotated), "a first token takes no other's place")
 	g.Expect(series(t, metricCondition, of)).To(And(HaveLen(len(stepConditions)+1),
 		HaveKeyWithValue("Verified,True,RegistryVerified", 1.0), HaveKeyWithValue("Ready,True,Ready", 1.0)))
@@ -159,15 +162,15 @@ func TestEveryOutcomeOfAVerificationHasItsResult(t *testing.T) {
 		result string
 	}{
 		{nil, "accepted"},
-		{waiting(edgev1.ReasonCredentialRefused, ""), "refused"},
-		{waiting(edgev1.ReasonPullDenied, ""), "denied"},
-		{waiting(edgev1.ReasonPushDenied, ""), "denied"},
-		{stalled(edgev1.ReasonPullerCanPush, ""), "excessive"},
-		{waiting(edgev1.ReasonRegistryUnresolvable, ""), "unreachable"},
-		{waiting(edgev1.ReasonRegistryUnreachable, ""), "unreachable"},
-		{waiting(edgev1.ReasonRegistryUntrusted, ""), "untrusted"},
-		{waiting(edgev1.ReasonRegistryUnavailable, ""), "unavailable"},
-		{waiting(edgev1.ReasonRegistryUnexpected, ""), "unexpected"},
+		{pass.Waiting(edgev1.ReasonCredentialRefused, ""), "refused"},
+		{pass.Waiting(edgev1.ReasonPullDenied, ""), "denied"},
+		{pass.Waiting(edgev1.ReasonPushDenied, ""), "denied"},
+		{pass.Stalled(edgev1.ReasonPullerCanPush, ""), "excessive"},
+		{pass.Waiting(edgev1.ReasonRegistryUnresolvable, ""), "unreachable"},
+		{pass.Waiting(edgev1.ReasonRegistryUnreachable, ""), "unreachable"},
+		{pass.Waiting(edgev1.ReasonRegistryUntrusted, ""), "untrusted"},
+		{pass.Waiting(edgev1.ReasonRegistryUnavailable, ""), "unavailable"},
+		{pass.Waiting(edgev1.ReasonRegistryUnexpected, ""), "unexpected"},
 		{errors.New("another"), "error"},
 		{context.DeadlineExceeded, "error"},
 	} {
@@ -261,14 +264,14 @@ func TestEveryValueOfALabelIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/monitoring.md")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	var values []string
-	for _, why := range allCauses {
-		values = append(values, why.name)
+	for _, why := range slices.Concat(pass.Causes, openshift.Causes) {
+		values = append(values, why.Name)
 	}
 	values = slices.AppendSeq(values, maps.Values(probeResults))
 	values = slices.AppendSeq(values, maps.Keys(probeResults))
 	values = slices.AppendSeq(values, maps.Keys(copyStates([]edgev1.SecretStatus{{Copies: &edgev1.CopiesStatus{}}})))
 	for _, role := range roles {
-		values = append(values, roleValue(role))
+		values = append(values, objects.RoleValue(role))
 	}
 	for _, value := range values {
 		told := value == edgev1.ReasonRequestFailed || strings.Contains(string(page), "`"+value+"`")

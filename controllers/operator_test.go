@@ -23,6 +23,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 )
 
 // operator is one run of the operator, in this process, with its own eyes and hands.
@@ -103,7 +105,7 @@ type wire struct {
 
 // wrap is called for each identity that the operator speaks with.
 func (w *wire) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
+	return apiserver.RoundTripper(func(r *http.Request) (*http.Response, error) { return w.send(r, next) })
 }
 
 func (w *wire) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {

@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
@@ -82,7 +83,7 @@ func (o *operator) look(t *testing.T, edge *edgev1.EdgeRegistry) {
 		_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
 		return
 	}
-	look := "GET /api/v1/namespaces/" + projectName(edge)
+	look := "GET /api/v1/namespaces/" + openshift.ProjectName(edge)
 	looks := func() int { return len(o.wire.matching(func(request string) bool { return request == look })) }
 	before := looks()
 	poke(t, edge)
@@ -145,7 +146,7 @@ func (o *operator) projectRequests() int {
 // mints is how many tokens the operator asked for in the project of an EdgeRegistry.
 func (o *operator) mints(edge *edgev1.EdgeRegistry) int {
 	count := 0
-	for _, request := range o.touched(projectName(edge)) {
+	for _, request := range o.touched(openshift.ProjectName(edge)) {
 		if strings.HasSuffix(request, "/token") {
 			count++
 		}
@@ -172,7 +173,7 @@ func invite(t *testing.T, namespace string) {
 	t.Helper()
 	NewWithT(t).Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "edge-registry"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: invitationClusterRole},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: openshift.InvitationClusterRole},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: "edge-registry-controller-manager"}},
 	})).To(Succeed())
 }

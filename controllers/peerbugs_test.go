@@ -23,6 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // Tests of what went wrong in other operators. docs/peer-bugs.md tells where, and which tests of
@@ -42,7 +46,7 @@ func TestMetadataThatIsStrippedAgainAndAgainMakesNoMoreSecrets(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	secrets := func() []string {
 		var names []string
-		for object := range contents(t, projectName(edge)) {
+		for object := range contents(t, openshift.ProjectName(edge)) {
 			if strings.HasPrefix(object, "*v1.Secret ") {
 				names = append(names, object)
 			}
@@ -82,7 +86,7 @@ func TestSecretsAreListedByLabelAndWatchedWithoutTheirContents(t *testing.T) {
 				} else {
 					listed++
 				}
-				if !strings.Contains(r.URL.Path, "/namespaces/") || !strings.Contains(query.Get("labelSelector"), edgeLabel+"=") || isWatch && !contentless {
+				if !strings.Contains(r.URL.Path, "/namespaces/") || !strings.Contains(query.Get("labelSelector"), objects.EdgeLabel+"=") || isWatch && !contentless {
 					wrong = append(wrong, r.URL.String())
 				}
 				mu.Unlock()
@@ -105,7 +109,7 @@ func TestARegistryThatIsRemovedWithItsDockercfgSecretsCausesNoWrite(t *testing.T
 	keepPlatform(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	dockercfg := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: projectName(edge), Name: "edge-puller-dockercfg-x7k2p"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: openshift.ProjectName(edge), Name: "edge-puller-dockercfg-x7k2p"},
 		Type:       corev1.SecretTypeDockercfg, Data: map[string][]byte{corev1.DockerConfigKey: []byte(`{}`)},
 	}
 	g.Expect(admin.Create(t.Context(), dockercfg)).To(Succeed())
@@ -195,12 +199,15 @@ func TestACacheThatMissesAGuestDeletesNoProject(t *testing.T) {
 	o := startOperator(t, muchLater)
 	edge := awaitReady(t, apply(t, newEdge(deletionPolicy(edgev1.DeletionDelete))))
 	apply(t, newEdge(inProject(edge.Name), distinctNames("guest")))
-	r := &EdgeRegistryReconciler{WithWatch: o.WithWatch, Namespace: operatorNamespace, Clock: o.clock, Edges: staleEdges{edge: edge}}
-	s := newScope(edge, o.clock.Now())
-	g.Expect(r.leaveProject(t.Context(), s)).To(Succeed())
+	r := &EdgeRegistryReconciler{Namespace: operatorNamespace, Clock: o.clock}
+	g.Expect(r.prepare(o.Connection, staleEdges{edge: edge})).To(Succeed())
+	s := pass.NewScope(edge, o.clock.Now(), &pass.Memory{})
+	cleanups := r.begin(s).cleanups()
+	g.Expect(cleanups[len(cleanups)-1].What).To(Equal("leave the project"))
+	g.Expect(cleanups[len(cleanups)-1].Run(t.Context())).To(Succeed())
 	g.Expect(namespaceOf(t, edge).DeletionTimestamp).To(BeNil())
-	g.Expect(s.notes).To(HaveLen(1))
-	g.Expect(s.notes[0].message).To(ContainSubstring("uses it too"))
+	g.Expect(s.Notes).To(HaveLen(1))
+	g.Expect(s.Notes[0].Message).To(ContainSubstring("uses it too"))
 }
 
 func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
@@ -210,7 +217,8 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 	edit(t, edge, withPolicy(edgev1.VerificationDisabled))
 	live, err := client.NewWithWatch(control.Admin, client.Options{Scheme: control.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	r := &EdgeRegistryReconciler{WithWatch: live, Edges: staleEdges{edge: old}, wakers: newWakers(nil)}
+	r := &EdgeRegistryReconciler{}
+	g.Expect(r.prepare(&apiserver.Connection{WithWatch: live}, staleEdges{edge: old})).To(Succeed())
 	key := client.ObjectKeyFromObject(edge)
 	read := func() string {
 		found, err := r.read(t.Context(), key)
@@ -218,16 +226,16 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 		return found.ResourceVersion
 	}
 	g.Expect(read()).To(Equal(old.ResourceVersion), "nothing was written: a watch brings what is new")
-	r.seen.Store(edge.Name, edge.ResourceVersion)
+	*r.seen(edge) = seenVersion{true, edge.ResourceVersion}
 	g.Expect(read()).To(Equal(edge.ResourceVersion))
-	r.seen.Store(edge.Name, old.ResourceVersion)
+	*r.seen(edge) = seenVersion{true, old.ResourceVersion}
 	g.Expect(read()).To(Equal(old.ResourceVersion))
 	r.noteWrite(edge, apierrors.NewConflict(edgev1.GroupVersion.WithResource("edgeregistries").GroupResource(), edge.Name, nil))
 	g.Expect(read()).To(Equal(edge.ResourceVersion), "a write over the copy was refused")
 	g.Expect(read()).To(Equal(edge.ResourceVersion), "the cache is behind what was read since")
 
-	r.forget(edge.Name)
-	controllerutil.AddFinalizer(old, cleanupFinalizer)
+	r.memories.Forget(edge.Name)
+	controllerutil.AddFinalizer(old, objects.CleanupFinalizer)
 	g.Expect(read()).To(Equal(edge.ResourceVersion), "another incarnation may have done more than this cache shows")
 }
 
@@ -266,7 +274,7 @@ func TestNoOwnerReferenceCrossesNamespaces(t *testing.T) {
 
 	// A person copies a Secret with all its metadata, and the garbage collector runs.
 	elsewhere := makeNamespace(t)
-	source := secretOf(t, edge, pullSecretName(edge))
+	source := secretOf(t, edge, pass.PullSecretName(edge))
 	copied := &corev1.Secret{ObjectMeta: madeAnew(source), Type: source.Type, Data: source.Data}
 	copied.Namespace = elsewhere.Name
 	g.Expect(admin.Create(t.Context(), copied)).To(Succeed())

@@ -25,6 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
@@ -94,7 +96,7 @@ func askForAPass(t *testing.T, edge *edgev1.EdgeRegistry) {
 // passesBegun is how many passes came to the project of the EdgeRegistry, which each reads once.
 func (o *operator) passesBegun(edge *edgev1.EdgeRegistry) int {
 	return len(o.wire.matching(func(request string) bool {
-		return request == "GET /api/v1/namespaces/"+projectName(edge)
+		return request == "GET /api/v1/namespaces/"+openshift.ProjectName(edge)
 	}))
 }
 
@@ -115,7 +117,7 @@ func (o *operator) awaitAPass(t *testing.T, edge *edgev1.EdgeRegistry) {
 func (o *operator) writesFor(edge *edgev1.EdgeRegistry) []string {
 	var kept []string
 	for _, request := range o.wire.writes() {
-		if isConfigPatch(request) || strings.Contains(request, "/namespaces/"+projectName(edge)) {
+		if isConfigPatch(request) || strings.Contains(request, "/namespaces/"+openshift.ProjectName(edge)) {
 			kept = append(kept, request)
 		}
 	}
@@ -158,7 +160,7 @@ func projectState(t *testing.T, edge *edgev1.EdgeRegistry) map[string]string {
 		"RoleBinding":    &rbacv1.RoleBindingList{},
 		"Secret":         &corev1.SecretList{},
 	} {
-		g.Expect(admin.List(t.Context(), list, client.InNamespace(projectName(edge)))).To(Succeed())
+		g.Expect(admin.List(t.Context(), list, client.InNamespace(openshift.ProjectName(edge)))).To(Succeed())
 		items, err := meta.ExtractList(list)
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, item := range items {
@@ -171,7 +173,7 @@ func projectState(t *testing.T, edge *edgev1.EdgeRegistry) map[string]string {
 
 func expectNoProject(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
-	err := admin.Get(t.Context(), client.ObjectKey{Name: projectName(edge)}, &corev1.Namespace{})
+	err := admin.Get(t.Context(), client.ObjectKey{Name: openshift.ProjectName(edge)}, &corev1.Namespace{})
 	NewWithT(t).Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the project was made: %v", err)
 }
 
@@ -195,7 +197,7 @@ func handshakeAt(ctx context.Context, now func() time.Time, host string, roots [
 // caOf returns the CA that both Secrets carry.
 func caOf(t *testing.T, edge *edgev1.EdgeRegistry) []byte {
 	t.Helper()
-	publish, pull := secretOf(t, edge, publishSecretName(edge)), secretOf(t, edge, pullSecretName(edge))
+	publish, pull := secretOf(t, edge, pass.PublishSecretName(edge)), secretOf(t, edge, pass.PullSecretName(edge))
 	NewWithT(t).Expect(publish.Data[handoff.KeyCA]).To(Equal(pull.Data[handoff.KeyCA]))
 	return pull.Data[handoff.KeyCA]
 }

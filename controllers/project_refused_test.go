@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 // withTemplate gives new projects other contents until the test ends.
@@ -63,14 +64,14 @@ func TestProjectTemplateThatGivesTheRequesterLessThanAdmin(t *testing.T) {
 			withTemplate(t, roleInTemplate(tt.role))
 			edge := apply(t, newEdge())
 			c := awaitReason(t, edge, tt.condition, edgev1.ReasonRightsMissing)
-			g.Expect(c.Message).To(And(ContainSubstring(inviteCommand+projectName(edge)+"'"), ContainSubstring(tt.refused)))
+			g.Expect(c.Message).To(And(ContainSubstring(inviteCommand+openshift.ProjectName(edge)+"'"), ContainSubstring(tt.refused)))
 			if tt.condition == edgev1.ProjectReady {
 				g.Expect(isStalled(t, edge)).To(BeFalse(), "the binding of a new project may not count everywhere yet")
 			}
 			o.clock.SetTime(time.Now().Add(2 * bindingDelay))
 			o.pass(t, edge)
 			g.Expect(isStalled(t, edge)).To(BeTrue())
-			invite(t, projectName(edge))
+			invite(t, openshift.ProjectName(edge))
 			heals(t, edge)
 		})
 	}

@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
@@ -27,7 +29,7 @@ func inProject(name string) func(*edgev1.EdgeRegistry) {
 func namespaceOf(t *testing.T, edge *edgev1.EdgeRegistry) *corev1.Namespace {
 	t.Helper()
 	namespace := &corev1.Namespace{}
-	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: projectName(edge)}, namespace)).To(Succeed())
+	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: openshift.ProjectName(edge)}, namespace)).To(Succeed())
 	return namespace
 }
 
@@ -101,7 +103,7 @@ func TestProjectThatIsBeingDeletedIsRequestedAgainWhenItIsGone(t *testing.T) {
 	awaitReady(t, edge)
 	g.Expect(o.projectRequests()).To(Equal(2))
 	g.Expect(o.mints(edge)).To(Equal(4))
-	g.Expect(works(t, tokenOf(secretOf(t, edge, pullSecretName(edge))))).To(BeTrue())
+	g.Expect(works(t, tokenOf(secretOf(t, edge, pass.PullSecretName(edge))))).To(BeTrue())
 
 	// The watches are those of the new project.
 	g.Expect(admin.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: old.Name, Name: "edge-puller"}})).To(Succeed())
@@ -161,7 +163,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 	t.Run("is left alone when it was requested for another EdgeRegistry", func(t *testing.T) {
 		g := NewWithT(t)
 		first := awaitReady(t, apply(t, newEdge()))
-		project := projectName(first)
+		project := openshift.ProjectName(first)
 		before := contents(t, project)
 		touched := len(o.touched(project))
 		second := apply(t, newEdge(inProject(project)))

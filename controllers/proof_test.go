@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
@@ -247,7 +248,7 @@ func TestWhereNothingWorksATokenIsPublishedUnproven(t *testing.T) {
 		act  func(*testing.T, *edgev1.EdgeRegistry)
 	}{
 		{"the Secret was emptied", func(t *testing.T, edge *edgev1.EdgeRegistry) {
-			edit(t, secretOf(t, edge, pullSecretName(edge)), func(s *corev1.Secret) { s.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{}`)} })
+			edit(t, secretOf(t, edge, pass.PullSecretName(edge)), func(s *corev1.Secret) { s.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{}`)} })
 		}},
 		{"the anchor was deleted", func(t *testing.T, edge *edgev1.EdgeRegistry) {
 			NewWithT(t).Expect(admin.Delete(t.Context(), anchorOf(t, edge, edgev1.TokenPuller))).To(Succeed())
@@ -266,11 +267,11 @@ func TestWhereNothingWorksATokenIsPublishedUnproven(t *testing.T) {
 			o.pass(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(3))
 			g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
-			token := tokenOf(secretOf(t, edge, pullSecretName(edge)))
+			token := tokenOf(secretOf(t, edge, pass.PullSecretName(edge)))
 			g.Expect(works(t, token)).To(BeTrue())
 			way.set(nil)
 			heals(t, edge)
-			g.Expect(same(token, tokenOf(secretOf(t, edge, pullSecretName(edge))))).To(BeTrue())
+			g.Expect(same(token, tokenOf(secretOf(t, edge, pass.PullSecretName(edge))))).To(BeTrue())
 			g.Expect(o.mints(edge)).To(Equal(3))
 		})
 	}

@@ -112,7 +112,7 @@ func TestQuirkOfAnEdgeRegistryThatVeleroRestored(t *testing.T) {
 	o := startOperator(t, muchLater)
 	const name = "edge-restored"
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{
-		requesterAnnotation: operatorUser, descriptionAnnotation: "images " + ownerMark(name, "2606fb67-334d-4353-be85-fa46ed7597f6"),
+		requesterAnnotation: operatorUser, descriptionAnnotation: "images " + "[EdgeRegistry " + name + " 2606fb67-334d-4353-be85-fa46ed7597f6]",
 	}}}
 	g.Expect(admin.Create(t.Context(), namespace)).To(Succeed())
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), namespace) })

@@ -34,11 +34,13 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 const (
 	operatorAccount = "edge-registry-controller-manager"
-	operatorUser    = serviceAccountPrefix + operatorNamespace + ":" + operatorAccount
+	operatorUser    = apiserver.ServiceAccountPrefix + operatorNamespace + ":" + operatorAccount
 	anyProject      = "*"
 )
 
@@ -92,7 +94,7 @@ func shippedGrants(t *testing.T) []grant {
 		}
 		add(kind, roleNamespace, role, object.GetNamespace())
 	}
-	add("ClusterRole", "", invitationClusterRole, anyProject)
+	add("ClusterRole", "", openshift.InvitationClusterRole, anyProject)
 	add("ClusterRole", "", copyTargetClusterRole, anyProject)
 	return grants
 }
@@ -322,7 +324,7 @@ func metricsReader(t *testing.T) string {
 }
 
 func secureMetrics(address string) metricsserver.Options {
-	return metricsserver.Options{BindAddress: address, SecureServing: true, FilterProvider: FilterScrapes}
+	return metricsserver.Options{BindAddress: address, SecureServing: true, FilterProvider: apiserver.FilterScrapes}
 }
 
 // stir makes the operator look at an EdgeRegistry, by a new value of the annotation for that.

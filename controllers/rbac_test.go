@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 // insecureClient talks to a metrics server that signed its own certificate.
@@ -145,7 +146,7 @@ func invitedEdge(t *testing.T, user string, mods ...func(*edgev1.EdgeRegistry)) 
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), namespace) })
 	g.Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "edge-registry"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: invitationClusterRole},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: openshift.InvitationClusterRole},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
 	mods = append(mods, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Project.Name = namespace.Name })

@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
@@ -86,23 +89,23 @@ func streamsList(r *http.Request) bool { return r.URL.Query().Has("sendInitialEv
 func provokeRepairs(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
 	g := NewWithT(t)
-	in := metav1.ObjectMeta{Namespace: projectName(edge)}
+	in := metav1.ObjectMeta{Namespace: openshift.ProjectName(edge)}
 	account, binding, secret := &corev1.ServiceAccount{ObjectMeta: in}, &rbacv1.RoleBinding{ObjectMeta: in}, &corev1.Secret{ObjectMeta: in}
-	account.Name, binding.Name, secret.Name = "edge-puller", bindingName(edge, edgev1.TokenPuller), pullSecretName(edge)
+	account.Name, binding.Name, secret.Name = "edge-puller", bindingName(edge, edgev1.TokenPuller), pass.PullSecretName(edge)
 	// The account twice, so that the second event adds to the first.
 	for _, object := range []client.Object{account, account, binding, secret} {
 		// Without its label the operator does not list it, and finds it by its name.
-		patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:null}}}`, edgeLabel))
+		patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:null}}}`, objects.EdgeLabel))
 		g.Expect(admin.Patch(t.Context(), object, patch)).To(Succeed())
 		g.Eventually(func(g Gomega) {
 			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(object), object)).To(Succeed())
-			g.Expect(object.GetLabels()).To(HaveKeyWithValue(edgeLabel, edge.Name))
+			g.Expect(object.GetLabels()).To(HaveKeyWithValue(objects.EdgeLabel, edge.Name))
 		}).WithTimeout(soon).Should(Succeed(), "%T", object)
 	}
 	lost := secret.DeepCopy()
 	lost.ObjectMeta = metav1.ObjectMeta{
 		Namespace: secret.Namespace, Name: anchorName(secret.Name, 99), OwnerReferences: secret.OwnerReferences,
-		Labels: map[string]string{edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: roleValue(edgev1.TokenPuller)},
+		Labels: map[string]string{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(edgev1.TokenPuller)},
 	}
 	lost.Type, lost.Data = corev1.SecretTypeOpaque, nil
 	g.Expect(admin.Create(t.Context(), lost)).To(Succeed())
@@ -116,9 +119,9 @@ func provokeRepairs(t *testing.T, edge *edgev1.EdgeRegistry) {
 func provokeCopying(t *testing.T, edge *edgev1.EdgeRegistry, target string) {
 	t.Helper()
 	g := NewWithT(t)
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	edit(t, copyIn(t, target, name), func(s *corev1.Secret) { s.Labels = nil })
-	g.Eventually(func() map[string]string { return copyIn(t, target, name).Labels }).WithTimeout(soon).Should(HaveKey(edgeLabel))
+	g.Eventually(func() map[string]string { return copyIn(t, target, name).Labels }).WithTimeout(soon).Should(HaveKey(objects.EdgeLabel))
 	edit(t, edge, copyPublishTo())
 	g.Eventually(func() bool { return noCopyIn(t, target, name) }).WithTimeout(soon).Should(BeTrue())
 }
@@ -129,7 +132,7 @@ func provokeRoleChanges(t *testing.T, edge *edgev1.EdgeRegistry) {
 	g := NewWithT(t)
 	bound := []string{}
 	for _, grant := range shippedGrants(t) {
-		if grant.role == invitationClusterRole && slices.Contains(grant.rule.Verbs, "bind") {
+		if grant.role == openshift.InvitationClusterRole && slices.Contains(grant.rule.Verbs, "bind") {
 			bound = grant.rule.ResourceNames
 		}
 	}
@@ -146,7 +149,7 @@ func provokeRoleChanges(t *testing.T, edge *edgev1.EdgeRegistry) {
 		g.Expect(admin.Patch(t.Context(), edge, client.MergeFrom(before))).To(Succeed())
 		g.Eventually(func(g Gomega) {
 			binding := &rbacv1.RoleBinding{}
-			g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: bindingName(edge, login)}, binding)).To(Succeed())
+			g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: bindingName(edge, login)}, binding)).To(Succeed())
 			g.Expect(binding.RoleRef.Name).To(Equal(role))
 		}).WithTimeout(soon).Should(Succeed())
 	}
@@ -320,7 +323,7 @@ func TestOwnerReferencesAreEnforced(t *testing.T) {
 	startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	account := &corev1.ServiceAccount{}
-	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: "edge-puller"}, account)).To(Succeed())
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: "edge-puller"}, account)).To(Succeed())
 	g.Expect(account.OwnerReferences).To(HaveLen(1))
 	g.Expect(account.OwnerReferences[0].BlockOwnerDeletion).To(HaveValue(BeTrue()))
 }

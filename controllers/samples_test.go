@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
@@ -39,7 +40,7 @@ func TestEachSampleBecomesReady(t *testing.T) {
 				_ = admin.Delete(context.Background(), edge)
 			})
 			awaitReady(t, edge)
-			publish, pull := secretOf(t, edge, publishSecretName(edge)), secretOf(t, edge, pullSecretName(edge))
+			publish, pull := secretOf(t, edge, pass.PublishSecretName(edge)), secretOf(t, edge, pass.PullSecretName(edge))
 			pusher := openShift.ImageClient(publish.Data[handoff.KeyCA], string(publish.Data[handoff.KeyUser]), tokenOf(publish))
 			puller := openShift.ImageClient(pull.Data[handoff.KeyCA], string(pull.Data[handoff.KeyUser]), tokenOf(pull))
 			image := edge.Status.ImagePrefix + "/new-service:1.0.0"

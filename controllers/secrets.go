@@ -6,110 +6,107 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
 // publication is one of the two Secrets on its way to its consumers.
 type publication struct {
-	*login
+	*pass.Login
 	secretRole edgev1.SecretRole
-	// desired is the Secret in the project.
+	// desired is the Secret in its home.
 	desired *corev1.Secret
 	copies  copySet
 }
 
-// publishSecrets writes the two Secrets that consumers read and their copies, then settles the
-// anchors: no token is retired before its successor is published. Copies that cannot be written
+// publishSecrets writes the two Secrets that consumers read and their copies, then has the issuer
+// retire: no credential is retired before its successor is published. Copies that cannot be written
 // hold nobody up but those who wait for them.
-func (r *EdgeRegistryReconciler) publishSecrets(ctx context.Context, s *scope) (done, error) {
-	publish, pull, err := desiredSecrets(s)
+func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
+	publish, pull, err := p.desiredSecrets()
 	if err != nil {
-		return done{}, err
+		return pass.Done{}, err
 	}
 	both := []*publication{publish, pull}
-	r.planCopies(ctx, s, both)
+	p.planCopies(ctx, both)
 	// The pull Secret first: the publish Secret repeats its token.
-	for _, p := range []*publication{pull, publish} {
-		if err := r.publish(ctx, s, p); err != nil {
-			return done{}, err
+	for _, pub := range []*publication{pull, publish} {
+		if err := p.publish(ctx, pub); err != nil {
+			return pass.Done{}, err
 		}
 	}
-	for _, p := range both {
-		if err := r.spread(ctx, s, p); err != nil {
-			return done{}, err
+	for _, pub := range both {
+		if err := p.syncCopies(ctx, pub); err != nil {
+			return pass.Done{}, err
 		}
 	}
-	if err := r.settleAnchors(ctx, s); err != nil {
-		return done{}, err
+	if err := p.session.Retire(ctx); err != nil {
+		return pass.Done{}, err
 	}
-	describeTokens(s)
-	describeSecrets(s, both)
+	p.describeCredentials()
+	p.describeSecrets(both)
 	if err := missingCopies(both); err != nil {
-		return done{}, err
+		return pass.Done{}, err
 	}
-	return doneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in project %q%s are up to date",
-		s.publisher.secret, s.puller.secret, s.project, countCopies(both)), nil
+	return pass.DoneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in %s %q%s are up to date",
+		p.Publisher.Secret, p.Puller.Secret, p.Home.Noun, p.Home.Namespace, countCopies(both)), nil
 }
 
-func desiredSecrets(s *scope) (publish, pull *publication, err error) {
+func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 	input := handoff.Input{
-		Host:      s.host,
-		Project:   s.project,
-		Publisher: handoff.Login{User: s.publisher.account, Token: s.publisher.token.Token},
-		Puller:    handoff.Login{User: s.puller.account, Token: s.puller.token.Token},
-		CA:        s.ca,
+		Host:      p.Registry.Host,
+		Project:   p.Registry.Repository,
+		Publisher: handoff.Login{User: p.Publisher.User, Token: p.Publisher.Credential.Token},
+		Puller:    handoff.Login{User: p.Puller.User, Token: p.Puller.Credential.Token},
+		CA:        p.CA,
 	}
 	data, err := handoff.PullData(input)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.puller.secret, err)
+		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", p.Puller.Secret, err)
 	}
-	pull = &publication{login: &s.puller, secretRole: edgev1.SecretPull,
-		desired: desiredSecret(s, &s.puller, data)}
+	pull = &publication{Login: &p.Puller, secretRole: edgev1.SecretPull, desired: p.desiredSecret(&p.Puller, data)}
 	data, err = handoff.PublishData(input)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", s.publisher.secret, err)
+		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", p.Publisher.Secret, err)
 	}
-	publish = &publication{login: &s.publisher, secretRole: edgev1.SecretPublish,
-		desired: desiredSecret(s, &s.publisher, data)}
+	publish = &publication{Login: &p.Publisher, secretRole: edgev1.SecretPublish, desired: p.desiredSecret(&p.Publisher, data)}
 	return publish, pull, nil
 }
 
-func desiredSecret(s *scope, l *login, data map[string][]byte) *corev1.Secret {
-	spec := s.secretSpec(l)
+func (p *run) desiredSecret(l *pass.Login, data map[string][]byte) *corev1.Secret {
+	spec := secretSpec(p.Edge, l.Role)
 	desired := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace:   s.project,
-			Name:        l.secret,
+			Namespace:   p.Home.Namespace,
+			Name:        l.Secret,
 			Labels:      asStrings(spec.Labels),
 			Annotations: asStrings(spec.Annotations),
 		},
 		Type: corev1.SecretTypeDockerConfigJson,
 		Data: data,
 	}
-	metav1.SetMetaDataLabel(&desired.ObjectMeta, kindLabel, l.secretKind())
+	metav1.SetMetaDataLabel(&desired.ObjectMeta, objects.KindLabel, objects.SecretKind(l.Role))
+	maps.Copy(desired.Annotations, l.Credential.Marks)
 	for key, value := range map[string]string{
-		tektonAnnotation:       "https://" + s.host,
-		generationAnnotation:   strconv.FormatInt(l.token.generation, 10),
-		anchorUIDAnnotation:    string(l.token.claims.AnchorUID),
-		credentialIDAnnotation: l.token.claims.ID,
-		accountUIDAnnotation:   string(l.token.claims.ServiceAccountUID),
-		issuedAtAnnotation:     timestamp(l.token.claims.IssuedAt),
-		expiresAtAnnotation:    timestamp(l.token.claims.Expiry),
+		objects.TektonAnnotation:     "https://" + p.Registry.Host,
+		objects.GenerationAnnotation: strconv.FormatInt(l.Credential.Generation, 10),
+		objects.IssuedAtAnnotation:   pass.Timestamp(l.Credential.IssuedAt),
+		objects.ExpiresAtAnnotation:  pass.Timestamp(l.Credential.Expiry),
+		objects.RotationAnnotation:   p.handledRotation(l),
 	} {
-		// A token that does not expire has no id and no expiry, and one of an API server before 1.30 no id.
 		if value != "" {
-			metav1.SetMetaDataAnnotation(&desired.ObjectMeta, key, value)
+			desired.Annotations[key] = value
 		}
-	}
-	if handled := s.handledRotation(l); handled != "" {
-		metav1.SetMetaDataAnnotation(&desired.ObjectMeta, rotationAnnotation, handled)
 	}
 	return desired
 }
@@ -123,67 +120,84 @@ func asStrings[V ~string](values map[string]V) map[string]string {
 	return written
 }
 
-// secretKind is what the Secret of a login is: in its label, and in the spec.
-func (l *login) secretKind() string {
-	if l.role == edgev1.TokenPublisher {
-		return kindPublish
+// secretSpec is what the spec says of the Secret of a role.
+func secretSpec(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) edgev1.SecretSpec {
+	if role == edgev1.TokenPublisher {
+		return edge.Spec.Secrets.Publish
 	}
-	return kindPull
+	return edge.Spec.Secrets.Pull
 }
 
-func (s *scope) secretSpec(l *login) edgev1.SecretSpec {
-	if l.role == edgev1.TokenPublisher {
-		return s.edge.Spec.Secrets.Publish
-	}
-	return s.edge.Spec.Secrets.Pull
-}
-
-// publish writes a Secret in the project, and with it the list of the namespaces that may hold a copy.
-func (r *EdgeRegistryReconciler) publish(ctx context.Context, s *scope, p *publication) error {
-	live := s.live.secrets[p.secret]
-	s.changing = s.changing || (live != nil && !slices.Equal(p.copies.holders, r.copiedTo(s, live)) && !s.lostList(p, live))
-	setCopiedTo(p.desired, p.copies.holders)
-	carried := live != nil && live.Annotations[anchorUIDAnnotation] == p.desired.Annotations[anchorUIDAnnotation]
-	written, err := r.ensure(ctx, s, p.desired, live)
+// publish writes a Secret in its home, and with it the list of the namespaces that may hold a copy.
+func (p *run) publish(ctx context.Context, pub *publication) error {
+	live := p.Secrets[pub.Secret]
+	setCopiedTo(pub.desired, pub.copies.holders)
+	p.Settled = p.Settled && (live == nil || slices.Equal(pub.copies.holders, p.copiedTo(live)))
+	carried := live != nil && carries(live, pub.Credential)
+	written, err := p.Objects.Ensure(ctx, p.Scope, pub.desired, live)
 	if err != nil {
 		return err
 	}
-	r.forgetUnpublished(s, p.login)
-	first := p.token.fresh && !carried
-	if first && live != nil {
-		countRotation(p.role)
+	p.memory(pub.Login).unpublished = nil
+	if pub.Credential.Fresh && !carried && live != nil {
+		countRotation(pub.Role)
 	}
-	s.live.secrets[p.secret] = written.(*corev1.Secret)
+	p.Secrets[pub.Secret] = written.(*corev1.Secret)
 	return nil
 }
 
-// lostList reports that somebody took away the list of the namespaces that hold a copy, by the status.
-func (s *scope) lostList(p *publication, live *corev1.Secret) bool {
-	_, listed := live.Annotations[copiedToAnnotation]
-	return !listed && slices.ContainsFunc(s.edge.Status.Secrets, func(known edgev1.SecretStatus) bool {
-		return known.Role == p.secretRole && known.Copies != nil && known.Copies.Synced > 0
-	})
+// carries reports whether a Secret has the marks of a credential.
+func carries(secret *corev1.Secret, c pass.Credential) bool {
+	for key, value := range c.Marks {
+		if secret.Annotations[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
-// handledRotation is the request for rotation that the token of a login answers.
-func (s *scope) handledRotation(l *login) string {
-	if requested := s.edge.Annotations[edgev1.RotateAnnotation]; l.token.fresh && requested != "" {
+// handledRotation is the request for rotation that the credential of a login answers.
+func (p *run) handledRotation(l *pass.Login) string {
+	if requested := p.Edge.Annotations[edgev1.RotateAnnotation]; l.Credential.Fresh && requested != "" {
 		return requested
 	}
-	if published := s.live.secrets[l.secret]; published != nil {
-		return published.Annotations[rotationAnnotation]
-	}
-	return ""
+	return handledRotation(p.Secrets[l.Secret])
 }
 
-func describeSecrets(s *scope, publications []*publication) {
-	s.edge.Status.Secrets = nil
-	for _, p := range publications {
-		s.edge.Status.Secrets = append(s.edge.Status.Secrets, edgev1.SecretStatus{
-			Role: p.secretRole, Namespace: s.project, Name: p.secret, Generation: p.token.generation, Copies: p.copies.status(),
+// handledRotation is the request for rotation that a published Secret says was handled.
+func handledRotation(published *corev1.Secret) string {
+	if published == nil {
+		return ""
+	}
+	return published.Annotations[objects.RotationAnnotation]
+}
+
+func (p *run) describeSecrets(publications []*publication) {
+	p.Edge.Status.Secrets = nil
+	for _, pub := range publications {
+		p.Edge.Status.Secrets = append(p.Edge.Status.Secrets, edgev1.SecretStatus{
+			Role: pub.secretRole, Namespace: p.Home.Namespace, Name: pub.Secret, Generation: pub.Credential.Generation, Copies: pub.copies.status(),
 		})
 	}
-	if handled := s.handledRotation(&s.publisher); handled == s.handledRotation(&s.puller) {
-		s.edge.Status.LastHandledRotation = handled
+	if handled := p.handledRotation(&p.Publisher); handled == p.handledRotation(&p.Puller) {
+		p.Edge.Status.LastHandledRotation = handled
 	}
+}
+
+// describeCredentials lists the credentials that work, for the status.
+func (p *run) describeCredentials() {
+	p.Edge.Status.Credentials = nil
+	var first time.Time
+	for _, l := range p.Logins() {
+		if c := l.Credential; c.Expires() && (first.IsZero() || c.Expiry.Before(first)) {
+			first = c.Expiry
+		}
+		for _, alive := range slices.Clone(l.Alive) {
+			if alive.Current && l.Credential.Expires() {
+				alive.RenewAt = pass.StatusTime(renewAt(p.Edge.UID, l, l.Credential.Identity))
+			}
+			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive)
+		}
+	}
+	p.Edge.Status.ExpiresAt = pass.StatusTime(first)
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
@@ -95,7 +96,7 @@ func TestSecretsCarryLabelsAndAnnotationsOfTheSpec(t *testing.T) {
 		e.Spec.Secrets.Publish.Labels = map[string]edgev1.LabelValue{"team": "a", "stays": "yes"}
 		e.Spec.Secrets.Publish.Annotations = map[string]edgev1.AnnotationValue{"example.test/note": "one", "example.test/stays": "yes"}
 	})))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	g.Expect(secretOf(t, edge, name).Labels).To(And(HaveKeyWithValue("team", "a"), HaveKeyWithValue("stays", "yes")))
 	g.Expect(secretOf(t, edge, name).Annotations).To(And(HaveKeyWithValue("example.test/note", "one"), HaveKeyWithValue("example.test/stays", "yes")))
 
@@ -149,7 +150,7 @@ func TestSecretThatWasMadeImmutable(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	name := publishSecretName(edge)
+	name := pass.PublishSecretName(edge)
 	edit(t, secretOf(t, edge, name), func(s *corev1.Secret) {
 		yes := true
 		s.Immutable, s.Data["MINE"] = &yes, []byte("data")
@@ -174,7 +175,7 @@ func TestSecretThatLostItsOwnerIsNotTakenBack(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	secret := secretOf(t, edge, pullSecretName(edge))
+	secret := secretOf(t, edge, pass.PullSecretName(edge))
 	edit(t, secret, func(s *corev1.Secret) { s.OwnerReferences = nil })
 	awaitReason(t, edge, edgev1.AccessGranted, edgev1.ReasonConflict)
 	o.pass(t, edge)

@@ -24,6 +24,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
@@ -95,7 +99,7 @@ func newWorld(t *testing.T) *world {
 
 // wrap moves the life of each token that is issued to the simulated now.
 func (w *world) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return apiserver.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(r)
 		if err != nil || response.StatusCode != http.StatusCreated || !strings.HasSuffix(r.URL.Path, "/token") {
 			return response, err
@@ -226,13 +230,13 @@ func (p promise) over(at time.Time) bool { return !at.Before(p.lastRead.Add(p.la
 func (w *world) read(t *testing.T, edge *edgev1.EdgeRegistry, run *simulation) {
 	t.Helper()
 	now := w.clock.Now()
-	for _, name := range []string{publishSecretName(edge), pullSecretName(edge)} {
+	for _, name := range []string{pass.PublishSecretName(edge), pass.PullSecretName(edge)} {
 		secret := &corev1.Secret{}
-		if client.IgnoreNotFound(w.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: name}, secret)) != nil || secret.Data == nil {
+		if client.IgnoreNotFound(w.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: name}, secret)) != nil || secret.Data == nil {
 			continue
 		}
 		took := promise{
-			lastRead: now, host: string(secret.Data[handoff.KeyHost]), project: projectName(edge),
+			lastRead: now, host: string(secret.Data[handoff.KeyHost]), project: openshift.ProjectName(edge),
 			user: string(secret.Data[handoff.KeyUser]), token: tokenOf(secret), ca: secret.Data[handoff.KeyCA],
 		}
 		// Two thirds of the lifetime are promised to who takes a token at the last moment.
@@ -262,9 +266,9 @@ func (w *world) useToken(t *testing.T, p promise) {
 	g := NewWithT(t)
 	roots, err := trust.Pool(w.ca)
 	g.Expect(err).NotTo(HaveOccurred())
-	transport := w.transport(roots, reached{})
+	transport := w.transport(roots, pass.Reached{})
 	defer transport.CloseIdleConnections()
-	access, err := registry.New(p.host, transport).Probe(t.Context(), p.project, p.user, p.token)
+	access, err := registry.New(p.host, transport, registry.Dialect{Anonymous: "anonymous"}).Probe(t.Context(), p.project, p.user, p.token)
 	g.Expect(err).NotTo(HaveOccurred(), "%s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
 	g.Expect(access.Pull).To(BeTrue())
 	// The API server remembers a good token for ten seconds of its own, which are days here: what the
@@ -332,7 +336,7 @@ func awaitPublished(t *testing.T, chain []byte) {
 func (w *world) secrets(t *testing.T, edge *edgev1.EdgeRegistry) int {
 	t.Helper()
 	list := &corev1.SecretList{}
-	if err := admin.List(t.Context(), list, client.InNamespace(projectName(edge)), client.MatchingLabels{edgeLabel: edge.Name}); err != nil {
+	if err := admin.List(t.Context(), list, client.InNamespace(openshift.ProjectName(edge)), client.MatchingLabels{objects.EdgeLabel: edge.Name}); err != nil {
 		return 0
 	}
 	return len(list.Items)

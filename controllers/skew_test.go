@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // The API server's clock is the real one, so an operator whose clock is a day ahead finds every
@@ -52,7 +53,8 @@ func TestATrialThatIsNotedFarAheadIsNotWaitedFor(t *testing.T) {
 			edge := newEdge()
 			edge.Spec.Verification.Interval.Duration = 30 * time.Minute
 			edge.Status.VerifiedAt = &metav1.Time{Time: now.Add(tt.ahead)}
-			due := newScope(edge, now).verificationDue(&metav1.Condition{Status: metav1.ConditionTrue})
+			edge.Status.Conditions = []metav1.Condition{{Type: edgev1.RegistryVerified, Status: metav1.ConditionTrue}}
+			due := (&run{Scope: pass.NewScope(edge, now, &pass.Memory{}), record: recordOf(edge)}).verificationDue()
 			NewWithT(t).Expect(due.After(now)).To(Equal(!tt.due))
 		})
 	}

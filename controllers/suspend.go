@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,12 +12,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // suspend says that nothing is done for an EdgeRegistry whose spec.suspend is true, and does nothing else.
 func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
 	// What its watches could tell would change nothing.
-	r.wakers.forget(edge.Name)
+	r.triggers.Forget(edge.UID)
 	before := edge.DeepCopy()
 	edge.Status.ObservedGeneration = edge.Generation
 	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
@@ -28,7 +28,7 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 		Message:            suspendedMessage(edge),
 		ObservedGeneration: edge.Generation,
 	})
-	setWaiting(edge, stepConditions, edgev1.ReasonSuspended, "spec.suspend is true")
+	pass.SetWaiting(edge, edgev1.ReasonSuspended, "spec.suspend is true")
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Reconciling)
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Stalled)
 	return r.conclude(ctx, before, edge, corev1.EventTypeNormal)
@@ -37,7 +37,7 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 func suspendedMessage(edge *edgev1.EdgeRegistry) string {
 	message := "spec.suspend is true: nothing is written, repaired or renewed before it is false"
 	if at := edge.Status.ExpiresAt; at != nil {
-		message += "; the first token in use expires at " + at.UTC().Format(time.RFC3339)
+		message += "; the first token in use expires at " + pass.Timestamp(at.Time)
 	}
 	return message
 }

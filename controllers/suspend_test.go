@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
 // suspendedPass returns once the operator has looked at an EdgeRegistry that it does nothing for.
@@ -90,5 +91,5 @@ func TestSuspendFromTheBeginningDoesNothingAtAll(t *testing.T) {
 	g.Expect(o.wire.writes()).To(HaveLen(1), "its status")
 	setSuspend(t, edge, false)
 	awaitReady(t, edge)
-	g.Expect(edge.Finalizers).To(Equal([]string{cleanupFinalizer}))
+	g.Expect(edge.Finalizers).To(Equal([]string{objects.CleanupFinalizer}))
 }

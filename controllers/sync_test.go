@@ -15,6 +15,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
@@ -164,7 +166,7 @@ func (o *operator) syncAgain(t *testing.T, edges []*edgev1.EdgeRegistry, manifes
 	}
 	g.Expect(o.wire.writes()[wrote:]).To(BeEmpty(), "the operator writes nothing")
 	for _, manifest := range manifests {
-		g.Expect(contains(liveOf(t, manifest).Object, manifest.Object)).To(BeTrue(), "%s is as it is in Git", manifest.GetName())
+		g.Expect(equality.Semantic.DeepDerivative(manifest.Object, liveOf(t, manifest).Object)).To(BeTrue(), "%s is as it is in Git", manifest.GetName())
 	}
 }
 
@@ -182,7 +184,7 @@ func versions(t *testing.T, edges []*edgev1.EdgeRegistry, manifests []*unstructu
 	found := map[string]string{}
 	var namespaces []string
 	for _, edge := range edges {
-		namespaces = append(namespaces, projectName(edge))
+		namespaces = append(namespaces, openshift.ProjectName(edge))
 	}
 	for _, manifest := range manifests {
 		found[manifest.GetKind()+" "+manifest.GetName()] = liveOf(t, manifest).GetResourceVersion()

@@ -17,6 +17,9 @@ import (
 	"k8s.io/utils/ptr"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
@@ -25,16 +28,16 @@ func (m *tenant) fake(name string) *corev1.Secret {
 	m.t.Helper()
 	fake := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: projectName(m.edge), Name: name,
-			Labels: map[string]string{kindLabel: kindAnchor, roleLabel: "publisher"},
+			Namespace: openshift.ProjectName(m.edge), Name: name,
+			Labels: map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "publisher"},
 			Annotations: map[string]string{
-				generationAnnotation: "7", issuedAtAnnotation: timestamp(m.now()),
-				expiresAtAnnotation: timestamp(m.now().Add(10000 * time.Hour)),
+				objects.GenerationAnnotation: "7", objects.IssuedAtAnnotation: pass.Timestamp(m.now()),
+				objects.ExpiresAtAnnotation: pass.Timestamp(m.now().Add(10000 * time.Hour)),
 			},
 		},
 		StringData: map[string]string{"mine": "yes"},
 	}
-	own(fake, m.edge)
+	objects.Own(fake, m.edge)
 	NewWithT(m.t).Expect(m.Create(m.t.Context(), fake)).To(Succeed())
 	return fake
 }
@@ -51,17 +54,6 @@ func (m *tenant) tokenBoundTo(secret *corev1.Secret, account string) credential.
 	return credential.NewToken(request.Status.Token)
 }
 
-func TestAGenerationIsOnlyWhatTheOperatorWouldWrite(t *testing.T) {
-	for name, want := range map[string]int64{
-		"e-push-1": 1, "e-push-42": 42, "e-push-999999999": lastGeneration,
-		"e-push-1000000000": 0, "e-push-9223372036854775807": 0, "e-push-9223372036854775808": 0, "e-push-99999999999999999999": 0,
-		"e-push-0": 0, "e-push--1": 0, "e-push-01": 0, "e-push-+1": 0, "e-push-1_0": 0, "e-push-0x1": 0, "e-push-": 0, "e-push": 0,
-		"e-pull-1": 0, "push-1": 0, "1": 0, "": 0, "e-push-1-1": 0, "xe-push-1": 0,
-	} {
-		NewWithT(t).Expect(generationIn(name, "e-push")).To(Equal(want), name)
-	}
-}
-
 // A Secret that has all that an anchor has, and another name than one, is nothing to the operator.
 func TestASecretThatLooksLikeAnAnchorHoldsNobodyUp(t *testing.T) {
 	for _, suffix := range []string{
@@ -72,13 +64,13 @@ func TestASecretThatLooksLikeAnAnchorHoldsNobodyUp(t *testing.T) {
 			o := directOperator(t)
 			edge := o.settles(t, apply(t, newEdge()))
 			m := newTenant(t, o, edge)
-			fake := m.fake(publishSecretName(edge) + suffix)
+			fake := m.fake(pass.PublishSecretName(edge) + suffix)
 			o.pass(t, edge)
 			annotate(t, edge, edgev1.RotateAnnotation, "now")
 			o.pass(t, edge)
 			o.settles(t, edge)
 			_, claims := published(t, edge, edgev1.TokenPublisher)
-			g.Expect(claims.AnchorName).To(Equal(publishSecretName(edge) + "-2"))
+			g.Expect(claims.AnchorName).To(Equal(pass.PublishSecretName(edge) + "-2"))
 			g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(HaveExactElements(
 				HaveField("Generation", int64(1)), And(HaveField("Generation", int64(2)), HaveField("Current", true))))
 			g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion), "it is left alone")
@@ -97,20 +89,20 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 		want int64
 	}{
 		{"an anchor has the last number", func(m *tenant) {
-			m.fake(anchorName(publishSecretName(m.edge), lastGeneration))
+			m.fake(anchorName(pass.PublishSecretName(m.edge), lastGeneration))
 		}, 2},
 		{"an anchor has the last but one", func(m *tenant) {
-			m.fake(anchorName(publishSecretName(m.edge), lastGeneration-1))
+			m.fake(anchorName(pass.PublishSecretName(m.edge), lastGeneration-1))
 		}, lastGeneration},
 		{"the Secret tells of the last number and is without a token", func(m *tenant) {
-			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) {
-				s.Annotations[generationAnnotation] = strconv.Itoa(lastGeneration)
+			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) {
+				s.Annotations[objects.GenerationAnnotation] = strconv.Itoa(lastGeneration)
 				s.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{}`)}
 			})
 		}, 2},
 		{"the Secret tells of a number beyond and is without a token", func(m *tenant) {
-			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) {
-				s.Annotations[generationAnnotation] = "9223372036854775807"
+			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) {
+				s.Annotations[objects.GenerationAnnotation] = "9223372036854775807"
 				s.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{}`)}
 			})
 		}, 2},
@@ -123,18 +115,18 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 			tt.act(newTenant(t, o, edge))
 			o.pass(t, edge)
 			o.settles(t, edge)
-			if _, claims := published(t, edge, edgev1.TokenPublisher); claims.AnchorName == publishSecretName(edge)+"-1" {
+			if _, claims := published(t, edge, edgev1.TokenPublisher); claims.AnchorName == pass.PublishSecretName(edge)+"-1" {
 				annotate(t, edge, edgev1.RotateAnnotation, "now")
 				o.pass(t, edge)
 				o.settles(t, edge)
 			}
-			names := []string{publishSecretName(edge) + "-1"}
+			names := []string{pass.PublishSecretName(edge) + "-1"}
 			for i, want := range []int64{tt.want, (tt.want + 1) % lastGeneration} {
 				// After the last number comes the first that is free: the first of all has the token that is still in use.
 				want = max(want, 2)
 				secret, claims := published(t, edge, edgev1.TokenPublisher)
 				g.Expect(claims.AnchorName).To(Equal(anchorName(secret.Name, want)))
-				g.Expect(secret.Annotations).To(HaveKeyWithValue(generationAnnotation, strconv.FormatInt(want, 10)))
+				g.Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, strconv.FormatInt(want, 10)))
 				g.Expect(names).NotTo(ContainElement(claims.AnchorName))
 				names = append(names, claims.AnchorName)
 				g.Expect(works(t, tokenOf(secret))).To(BeTrue())
@@ -153,15 +145,15 @@ func TestATokenThatIsBoundToAFakeAnchorIsReplaced(t *testing.T) {
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	m := newTenant(t, o, edge)
-	fake := m.fake(publishSecretName(edge) + "-9223372036854775807")
-	publish := secretOf(t, edge, publishSecretName(edge))
+	fake := m.fake(pass.PublishSecretName(edge) + "-9223372036854775807")
+	publish := secretOf(t, edge, pass.PublishSecretName(edge))
 	theirs := m.tokenBoundTo(fake, "edge-publisher")
 	claims, err := credential.ReadClaims(theirs)
 	g.Expect(err).NotTo(HaveOccurred())
 	data := m.dataWith(theirs, publish)
 	m.alter(publish.Name, func(s *corev1.Secret) {
 		s.Data = data
-		s.Annotations[credentialIDAnnotation], s.Annotations[expiresAtAnnotation] = claims.ID, timestamp(claims.Expiry)
+		s.Annotations[objects.CredentialIDAnnotation], s.Annotations[objects.ExpiresAtAnnotation] = claims.ID, pass.Timestamp(claims.Expiry)
 	})
 	o.pass(t, edge)
 	awaitReady(t, edge)
@@ -180,7 +172,7 @@ func TestAnchorsThatSeemLaterDoNotHideTheTokenInUse(t *testing.T) {
 	expiresAt := edge.Status.ExpiresAt.Time
 	m := newTenant(t, o, edge)
 	for i := range maxListed + 1 {
-		m.fake(anchorName(publishSecretName(edge), int64(100+i)))
+		m.fake(anchorName(pass.PublishSecretName(edge), int64(100+i)))
 	}
 	o.pass(t, edge)
 	awaitReady(t, edge)

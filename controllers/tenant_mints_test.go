@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -42,7 +46,7 @@ func newTenant(t *testing.T, o *operator, edge *edgev1.EdgeRegistry) *tenant {
 func (m *tenant) alter(name string, change func(*corev1.Secret)) {
 	m.t.Helper()
 	secret := &corev1.Secret{}
-	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: projectName(m.edge), Name: name}, secret)
+	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(m.edge), Name: name}, secret)
 	if err == nil {
 		before := secret.DeepCopy()
 		change(secret)
@@ -54,7 +58,7 @@ func (m *tenant) alter(name string, change func(*corev1.Secret)) {
 // drop deletes an object, if it is there.
 func (m *tenant) drop(object client.Object, name string) {
 	m.t.Helper()
-	object.SetNamespace(projectName(m.edge))
+	object.SetNamespace(openshift.ProjectName(m.edge))
 	object.SetName(name)
 	NewWithT(m.t).Expect(client.IgnoreNotFound(m.Delete(m.t.Context(), object))).To(Succeed())
 }
@@ -62,29 +66,29 @@ func (m *tenant) drop(object client.Object, name string) {
 // anchorName is the name of the anchor of the token that is published, if one is.
 func (m *tenant) anchorName(role edgev1.TokenRole) string {
 	m.t.Helper()
-	name := pullSecretName(m.edge)
+	name := pass.PullSecretName(m.edge)
 	if role == edgev1.TokenPublisher {
-		name = publishSecretName(m.edge)
+		name = pass.PublishSecretName(m.edge)
 	}
 	secret := &corev1.Secret{}
-	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: projectName(m.edge), Name: name}, secret)
+	err := m.Get(m.t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(m.edge), Name: name}, secret)
 	if apierrors.IsNotFound(err) {
 		return name + "-none"
 	}
 	NewWithT(m.t).Expect(err).NotTo(HaveOccurred())
-	return name + "-" + secret.Annotations[generationAnnotation]
+	return name + "-" + secret.Annotations[objects.GenerationAnnotation]
 }
 
 // forgeDue puts a token into the pull Secret that says of itself that it was due long ago.
 func (m *tenant) forgeDue() {
 	m.t.Helper()
-	pull := secretOf(m.t, m.edge, pullSecretName(m.edge))
+	pull := secretOf(m.t, m.edge, pass.PullSecretName(m.edge))
 	iat, exp := m.now().Add(-2*time.Second).Unix(), m.now().Add(-time.Second).Unix()
 	forged := forge(m.t, tokenOf(pull), func(claims map[string]any) { claims["iat"], claims["exp"] = iat, exp })
 	data := m.dataWith(forged, pull)
 	m.alter(pull.Name, func(s *corev1.Secret) {
 		s.Data = data
-		s.Annotations[expiresAtAnnotation] = timestamp(time.Unix(exp, 0))
+		s.Annotations[objects.ExpiresAtAnnotation] = pass.Timestamp(time.Unix(exp, 0))
 	})
 }
 
@@ -92,11 +96,12 @@ func (m *tenant) forgeDue() {
 func (m *tenant) dataWith(token credential.Token, secret *corev1.Secret) map[string][]byte {
 	m.t.Helper()
 	input := handoff.Input{
-		Host: m.edge.Status.Host, Project: m.edge.Status.Project, CA: secret.Data[handoff.KeyCA],
+		Provider: "openshift",
+		Host:     m.edge.Status.Host, Project: m.edge.Status.Project, CA: secret.Data[handoff.KeyCA],
 		Publisher: handoff.Login{User: "edge-publisher", Token: token}, Puller: handoff.Login{User: "edge-puller", Token: token},
 	}
 	data, err := handoff.PullData(input)
-	if secret.Name == publishSecretName(m.edge) {
+	if secret.Name == pass.PublishSecretName(m.edge) {
 		data, err = handoff.PublishData(input)
 	}
 	NewWithT(m.t).Expect(err).NotTo(HaveOccurred())
@@ -117,26 +122,26 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 		names []string
 	}{
 		{"another host in the Secret", func(m *tenant) {
-			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+			m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 		}, []string{"edge-puller"}, []string{"the host changed", "-pull", mallory}},
 		{"another host in both Secrets", func(m *tenant) {
-			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
-			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+			m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 		}, []string{"edge-puller", "edge-publisher"}, []string{"the host changed", "-publish", mallory}},
 		{"another lifetime on the anchor", func(m *tenant) {
-			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Annotations[lifetimeAnnotation] = "1h0m0s" })
+			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" })
 		}, []string{"edge-puller"}, []string{"its lifetime", "-pull-", mallory}},
 		{"another handled rotation on the Secret", func(m *tenant) {
-			m.alter(publishSecretName(m.edge), func(s *corev1.Secret) { s.Annotations[rotationAnnotation] = "never" })
+			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) { s.Annotations[objects.RotationAnnotation] = "never" })
 		}, []string{"edge-publisher"}, []string{"rotation was requested", "-publish", mallory}},
 		{"the mark of the cluster's clean-up on the anchor", func(m *tenant) {
 			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
 		}, []string{"edge-puller"}, []string{"invalidated", "-pull-", mallory}},
 		{"a forged token that is due", (*tenant).forgeDue, []string{"edge-puller"}, []string{"renewal was due", "-pull", mallory}},
 		{"another token in the Secret", func(m *tenant) {
-			m.alter(pullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") })
+			m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") })
 		}, []string{"edge-puller"}, []string{"emptied or altered", "-pull", mallory}},
-		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pullSecretName(m.edge)) },
+		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pass.PullSecretName(m.edge)) },
 			[]string{"edge-puller"}, []string{"no token was published", "edge-puller"}},
 		{"no anchor", func(m *tenant) { m.drop(&corev1.Secret{}, m.anchorName(edgev1.TokenPublisher)) },
 			[]string{"edge-publisher"}, []string{"its anchor was deleted", "edge-publisher"}},
@@ -164,18 +169,18 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 						g.Expect(count).To(BeZero(), "%s, of %s", when, account)
 						continue
 					}
-					g.Expect(count).To(And(BeNumerically(">=", repairsAtOnce-1), BeNumerically("<=", most)), "%s, of %s", when, account)
+					g.Expect(count).To(And(BeNumerically(">=", objects.RepairsAtOnce-1), BeNumerically("<=", most)), "%s, of %s", when, account)
 				}
 			}
-			for range repairsAtOnce + 4 {
+			for range objects.RepairsAtOnce + 4 {
 				tt.act(m)
 				o.pass(t, edge)
 			}
-			expectMints(repairsAtOnce, "at one moment")
+			expectMints(objects.RepairsAtOnce, "at one moment")
 			ready := condition(t, edge, edgev1.Ready)
 			g.Expect(ready.Status).To(Equal(metav1.ConditionFalse))
 			g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested), ready.Message)
-			for _, name := range append(tt.names, fmt.Sprintf("%d times", repairsAtOnce)) {
+			for _, name := range append(tt.names, fmt.Sprintf("%d times", objects.RepairsAtOnce)) {
 				g.Expect(ready.Message).To(ContainSubstring(name))
 			}
 			for range 20 {
@@ -183,12 +188,12 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 				tt.act(m)
 				o.look(t, edge)
 			}
-			expectMints(repairsAtOnce+hourly+1, "over an hour")
+			expectMints(objects.RepairsAtOnce+hourly+1, "over an hour")
 			for _, role := range roles {
-				g.Expect(len(anchorsOf(t, edge, role))).To(BeNumerically("<=", repairsAtOnce+hourly+2))
+				g.Expect(len(anchorsOf(t, edge, role))).To(BeNumerically("<=", objects.RepairsAtOnce+hourly+2))
 			}
 
-			o.advance(repairAgain)
+			o.advance(objects.RepairAgain)
 			o.settles(t, edge)
 			for _, token := range tokensOf(t, edge) {
 				g.Expect(works(t, token)).To(BeTrue())
@@ -207,20 +212,20 @@ func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	spoil := func(name string) {
 		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 	}
-	for range repairsAtOnce + 1 {
-		spoil(pullSecretName(edge))
+	for range objects.RepairsAtOnce + 1 {
+		spoil(pass.PullSecretName(edge))
 		o.look(t, edge)
 	}
 	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
 	before := o.mintsFor(edge, "edge-puller")
 	for range 5 {
-		spoil(publishSecretName(edge))
-		spoil(pullSecretName(edge))
+		spoil(pass.PublishSecretName(edge))
+		spoil(pass.PullSecretName(edge))
 		o.pass(t, edge)
 	}
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before))
-	o.advance(repairAgain)
+	o.advance(objects.RepairAgain)
 	o.settles(t, edge)
 }
 
@@ -231,10 +236,10 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	edge := o.settles(t, apply(t, newEdge()))
 	m := newTenant(t, o, edge)
 	spoil := func() {
-		m.alter(pullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+		m.alter(pass.PullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 		o.pass(t, edge)
 	}
-	for range repairsAtOnce + 1 {
+	for range objects.RepairsAtOnce + 1 {
 		spoil()
 	}
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
@@ -252,13 +257,13 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 2))
 
 	// And a dozen of a person's own changes leave the tenant's neighbours their repairs.
-	for i := range repairsAtOnce + 2 {
+	for i := range objects.RepairsAtOnce + 2 {
 		annotate(t, edge, edgev1.RotateAnnotation, fmt.Sprintf("again-%d", i))
 		o.pass(t, edge)
 	}
 	o.settles(t, edge)
-	g.Expect(edge.Status.LastHandledRotation).To(Equal(fmt.Sprintf("again-%d", repairsAtOnce+1)))
-	m.drop(&corev1.Secret{}, publishSecretName(edge))
+	g.Expect(edge.Status.LastHandledRotation).To(Equal(fmt.Sprintf("again-%d", objects.RepairsAtOnce+1)))
+	m.drop(&corev1.Secret{}, pass.PublishSecretName(edge))
 	o.pass(t, edge)
 	o.settles(t, edge)
 }
@@ -279,10 +284,10 @@ func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
 		}
 		o.pass(t, edge)
 	}
-	for range repairsAtOnce + 4 {
+	for range objects.RepairsAtOnce + 4 {
 		act()
 	}
-	g.Expect(o.mintsFor(edge, "edge-puller")).To(And(BeNumerically(">=", repairsAtOnce), BeNumerically("<=", repairsAtOnce+1)))
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(And(BeNumerically(">=", objects.RepairsAtOnce), BeNumerically("<=", objects.RepairsAtOnce+1)))
 	ready := condition(t, edge, edgev1.Ready)
 	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested), ready.Message)
 	g.Expect(ready.Message).To(ContainSubstring("edge-puller"))
@@ -290,11 +295,11 @@ func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
 		o.advance(3 * time.Minute)
 		act()
 	}
-	g.Expect(o.mintsFor(edge, "edge-puller")).To(BeNumerically("<=", repairsAtOnce+12+2))
+	g.Expect(o.mintsFor(edge, "edge-puller")).To(BeNumerically("<=", objects.RepairsAtOnce+12+2))
 	g.Expect(o.mintsFor(edge, "edge-publisher")).To(BeNumerically("<=", 2))
 
 	refusing.Store(false)
-	o.advance(repairAgain)
+	o.advance(objects.RepairAgain)
 	o.settles(t, edge)
 }
 
@@ -309,20 +314,20 @@ func TestALastingTokenIsNotMadeAnewWithoutEnd(t *testing.T) {
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		response, err := on()
 		name := a.object.GetName()
-		if dropping.Load() && a.is(http.MethodPost, "/secrets") && generationIn(name, pullSecretName(edge)) != 0 && err == nil {
+		if dropping.Load() && a.is(http.MethodPost, "/secrets") && strings.HasPrefix(name, pass.PullSecretName(edge)+"-") && err == nil {
 			m.drop(&corev1.Secret{}, name)
 			dropped.Add(1)
 		}
 		return response, err
 	})
-	for range repairsAtOnce + 4 {
+	for range objects.RepairsAtOnce + 4 {
 		o.pass(t, edge)
 	}
-	g.Expect(dropped.Load()).To(And(BeNumerically(">=", repairsAtOnce), BeNumerically("<=", repairsAtOnce+1)))
+	g.Expect(dropped.Load()).To(And(BeNumerically(">=", objects.RepairsAtOnce), BeNumerically("<=", objects.RepairsAtOnce+1)))
 	ready := condition(t, edge, edgev1.Ready)
 	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested))
 	g.Expect(ready.Message).To(ContainSubstring("edge-puller"), "the publisher's waits in its anchor, and costs nothing")
 	dropping.Store(false)
-	o.advance(repairAgain)
+	o.advance(objects.RepairAgain)
 	heals(t, edge)
 }

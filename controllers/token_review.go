@@ -5,17 +5,19 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 const (
 	// reviewSpread is over how long the reviews of all EdgeRegistries are spread.
 	reviewSpread = 10 * time.Second
-	// secondLook is how much later a token that the API server refused is looked at again. It may have been the trouble
+	// secondLook is how much later a token that its issuer refused is looked at again. It may have been the trouble
 	// of a moment.
 	secondLook = 3 * time.Second
 )
@@ -26,61 +28,140 @@ type review struct {
 	requested string
 }
 
+// reviewMemory is what the process remembers of the reviews of a login.
+type reviewMemory struct {
+	// wanted is the review that was last wanted, turn when it may be made, and reviewed the last that was made.
+	wanted, reviewed review
+	turn             time.Time
+	// doubted is the credential that was refused at the first look, and doubtedUntil when to look again.
+	doubted      string
+	doubtedUntil time.Time
+}
+
 // cameUp reports whether a time is there that was at most so far ahead, and has the next pass made at it if not.
-func (s *scope) cameUp(at time.Time, ahead time.Duration) bool {
-	if leftOf(at, s.now, ahead) == 0 {
+func (p *run) cameUp(at time.Time, ahead time.Duration) bool {
+	if pass.LeftOf(at, p.Now, ahead) == 0 {
 		return true
 	}
-	s.due(at)
+	p.Due(at)
 	return false
 }
 
 // wantedReview is the review that each token has to have had.
-func (r *EdgeRegistryReconciler) wantedReview(s *scope) review {
-	return review{r.occasions.count(), s.edge.Annotations[edgev1.ReconcileAnnotation]}
+func (p *run) wantedReview() review {
+	return review{p.Occasions.Count(), p.Edge.Annotations[edgev1.ReconcileAnnotation]}
 }
 
-// reviewToken asks the API server about a token before the registry is asked again: after a start, when the API server
+// review asks the issuer about a token before the registry is asked again: after a start, when the API server
 // refused the operator itself, and when a person wants it. A token counts as refused once a second look finds it so. No
 // answer is no refusal: the token stays in use, and the next pass asks again.
-func (r *EdgeRegistryReconciler) reviewToken(ctx context.Context, s *scope, l *login, current issuedToken) {
-	wanted, anchor := r.wantedReview(s), current.claims.AnchorUID
-	r.queueReview(s, l, wanted)
-	m := r.recall(s, l)
-	if m.reviewed == wanted || m.refused == anchor || !s.cameUp(m.turn, reviewSpread) {
+func (p *run) review(ctx context.Context, l *pass.Login) {
+	m, wanted, id := p.memory(l), p.wantedReview(), l.Credential.ID
+	p.queueReview(l, wanted)
+	if m.review.reviewed == wanted || m.refused == id || !p.cameUp(m.review.turn, reviewSpread) {
 		return
 	}
-	if m.doubted == anchor && !s.cameUp(m.doubtedUntil, secondLook) {
+	if m.review.doubted == id && !p.cameUp(m.review.doubtedUntil, secondLook) {
 		return
 	}
-	dead, err := r.isDead(ctx, current.Token)
+	dead, err := p.session.Dead(ctx, l)
 	switch {
 	case err != nil:
-		logf.FromContext(ctx).V(1).Info("A token could not be reviewed", "account", l.account, "cause", err.Error())
-		s.due(s.now.Add(retryWaiting))
-	case dead && m.doubted != anchor:
-		r.remember(s, l, func(m *memory) { m.doubted, m.doubtedUntil = anchor, s.now.Add(secondLook) })
-		s.due(s.now.Add(secondLook))
+		logf.FromContext(ctx).V(1).Info("A token could not be reviewed", "account", l.Account, "cause", err.Error())
+		p.Due(p.Now.Add(pass.RetryWaiting))
+	case dead && m.review.doubted != id:
+		m.review.doubted, m.review.doubtedUntil = id, p.Now.Add(secondLook)
+		p.Due(p.Now.Add(secondLook))
 	default:
-		r.remember(s, l, func(m *memory) {
-			m.reviewed, m.doubted = wanted, ""
-			if dead {
-				m.refused = anchor
-			}
-		})
+		m.review.reviewed, m.review.doubted = wanted, ""
+		if dead {
+			m.refused = id
+		}
 	}
 }
 
 // queueReview notes when a review that was not wanted before has its turn: at once if a person asked for it, else when
 // the others leave room for it.
-func (r *EdgeRegistryReconciler) queueReview(s *scope, l *login, wanted review) {
-	m := r.recall(s, l)
+func (p *run) queueReview(l *pass.Login, wanted review) {
+	m := &p.memory(l).review
 	if m.wanted == wanted {
 		return
 	}
-	turn := s.now.Add(time.Duration(float64(reviewSpread) * placeOf(string(s.edge.UID))))
+	turn := p.Now.Add(time.Duration(float64(reviewSpread) * pass.PlaceOf(string(p.Edge.UID))))
 	if (m.wanted != review{}) && m.wanted.requested != wanted.requested {
-		turn = s.now
+		turn = p.Now
 	}
-	r.remember(s, l, func(m *memory) { m.wanted, m.turn = wanted, turn })
+	m.wanted, m.turn = wanted, turn
+}
+
+// weighRefusal looks into a failed trial. That the registry refuses a token kills none: it may be the
+// registry's own trouble. But if the issuer does not accept the token either, as when the API server's signing
+// key was replaced, the next pass issues another.
+func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) error {
+	b := pass.AsBlocked(trial)
+	if b == nil || b.Reason != edgev1.ReasonCredentialRefused {
+		return trial
+	}
+	dead, err := p.session.Dead(ctx, l)
+	if err != nil {
+		return trial
+	}
+	if !dead {
+		b.Message += fmt.Sprintf("; but the API server accepts %s's token: look at the registry's pods", l.Account)
+		return trial
+	}
+	p.memory(l).refused = l.Credential.ID
+	again := p.refusalPause(l)
+	p.Due(again)
+	when := "at once"
+	if again.After(p.Now) {
+		when = "at " + pass.Timestamp(again)
+	}
+	b.Message += fmt.Sprintf("; the API server does not accept %s's token either, and another is issued %s", l.Account, when)
+	return trial
+}
+
+// confirmRefused reports whether a token that its issuer was seen to refuse is refused still and
+// may be replaced for it.
+func (p *run) confirmRefused(ctx context.Context, l *pass.Login) (bool, error) {
+	m := p.memory(l)
+	if m.refused != l.Credential.ID {
+		return false, nil
+	}
+	// The pause is between mints; a token that waits to be published has been minted already.
+	minted := m.unpublished != nil && m.unpublished.Issuance.Name == pass.CauseRefused.Name
+	if again := p.refusalPause(l); !minted && p.Now.Before(again) {
+		p.Due(again)
+		return false, nil
+	}
+	dead, err := p.session.Dead(ctx, l)
+	if err == nil && !dead {
+		m.refused = ""
+	}
+	return dead, err
+}
+
+// knowsRefused reports whether one of the tokens is known to be refused and waits for its successor. What was verified
+// before says nothing any more.
+func (p *run) knowsRefused() bool {
+	for _, l := range p.Logins() {
+		if id := p.memory(l).refused; id != "" && id == l.Credential.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// refusalPause is when a login may be given another token because its issuer refuses the one it
+// has: whatever is wrong there, at most once in an interval of the verification. The token itself tells of
+// the last time when the operator was restarted since.
+func (p *run) refusalPause(l *pass.Login) time.Time {
+	last := p.memory(l).refusalMintedAt
+	if last.IsZero() && l.Credential.Issuance.Name == pass.CauseRefused.Name {
+		last = l.Credential.IssuedAt
+	}
+	if last.IsZero() {
+		return p.Now
+	}
+	return last.Add(p.Edge.Spec.Verification.Interval.Duration)
 }

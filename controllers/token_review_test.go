@@ -17,6 +17,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
 // purge is a cluster whose API server refuses the tokens of before, as with another signing key. Passes over several
@@ -52,7 +54,7 @@ func newPurge(t *testing.T) *purge {
 func (p *purge) restart(t *testing.T) {
 	t.Helper()
 	p.EdgeRegistryReconciler = newDirect(t, p.clock, func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return apiserver.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if p.refuses(r) {
 				return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
 			}
@@ -64,8 +66,10 @@ func (p *purge) restart(t *testing.T) {
 			return response, err
 		})
 	})
-	p.compareSigningKeys(t.Context())
-	NewWithT(t).Expect(p.signingKeys.last).To(ContainSubstring("\"kid\""), "the operator may read the keys")
+	keys, err := p.API.Get().AbsPath("/openid/v1/jwks").DoRaw(t.Context())
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(string(keys)).To(ContainSubstring("\"kid\""), "the operator may read the keys")
+	p.CompareSigningKeys(t.Context())
 }
 
 func (p *purge) refuses(r *http.Request) bool {
@@ -153,7 +157,7 @@ func expectGeneration(t *testing.T, edge *edgev1.EdgeRegistry, generation string
 	t.Helper()
 	for _, role := range roles {
 		secret, _ := published(t, edge, role)
-		NewWithT(t).Expect(secret.Annotations).To(HaveKeyWithValue(generationAnnotation, generation), "%s of %s", role, edge.Name)
+		NewWithT(t).Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, generation), "%s of %s", role, edge.Name)
 	}
 }
 
@@ -165,7 +169,7 @@ var occasionsToReview = []struct {
 	{"the API server refuses the operator itself", func(p *purge, t *testing.T) { p.own = 1; p.wakeAll(t) }},
 	{"the API server's keys are others", func(p *purge, t *testing.T) {
 		p.rotated = true
-		p.compareSigningKeys(t.Context())
+		p.CompareSigningKeys(t.Context())
 		p.wakeAll(t)
 	}},
 	{"the operator is restarted", func(p *purge, t *testing.T) { p.restart(t); p.wakeAll(t) }},

@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
@@ -146,7 +148,7 @@ func loseAndRecover(t *testing.T, b *breakage, again int) {
 		}
 	}
 	secrets := &corev1.SecretList{}
-	g.Expect(admin.List(t.Context(), secrets, client.InNamespace(edge.Name), client.MatchingLabels{edgeLabel: edge.Name})).To(Succeed())
+	g.Expect(admin.List(t.Context(), secrets, client.InNamespace(edge.Name), client.MatchingLabels{objects.EdgeLabel: edge.Name})).To(Succeed())
 	g.Expect(secrets.Items).To(HaveLen(4))
 	g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(2))
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
@@ -160,8 +162,8 @@ func TestTokenThatWasPublishedOutlivesACrashBeforeItsMark(t *testing.T) {
 	edge := apply(t, newEdge())
 	g.Eventually(b.happened).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 	o.stop(t)
-	g.Expect(wasPublished(secretOf(t, edge, publishSecretName(edge)+"-1"))).To(BeFalse())
-	old := tokenOf(secretOf(t, edge, publishSecretName(edge)))
+	g.Expect(secretOf(t, edge, pass.PublishSecretName(edge)+"-1").Annotations).NotTo(HaveKey(objects.IssuedAtAnnotation))
+	old := tokenOf(secretOf(t, edge, pass.PublishSecretName(edge)))
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 
 	o = startOperator(t)

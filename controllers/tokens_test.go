@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -31,9 +34,9 @@ func same(a, b credential.Token) bool { return a.Reveal() == b.Reveal() }
 // published is the Secret that carries the token of a role, and what that token says of itself.
 func published(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (*corev1.Secret, credential.Claims) {
 	t.Helper()
-	name := pullSecretName(edge)
+	name := pass.PullSecretName(edge)
 	if role == edgev1.TokenPublisher {
-		name = publishSecretName(edge)
+		name = pass.PublishSecretName(edge)
 	}
 	secret := secretOf(t, edge, name)
 	claims, err := credential.ReadClaims(tokenOf(secret))
@@ -45,8 +48,8 @@ func published(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (
 func anchorsOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []corev1.Secret {
 	t.Helper()
 	list := &corev1.SecretList{}
-	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(projectName(edge)),
-		client.MatchingLabels{edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: roleValue(role)})).To(Succeed())
+	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(openshift.ProjectName(edge)),
+		client.MatchingLabels{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(role)})).To(Succeed())
 	slices.SortFunc(list.Items, func(a, b corev1.Secret) int { return int(generationOf(&a) - generationOf(&b)) })
 	return list.Items
 }
@@ -60,7 +63,7 @@ func anchorOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) *c
 
 // mintsFor is how many tokens the operator asked for of one account.
 func (o *operator) mintsFor(edge *edgev1.EdgeRegistry, account string) int {
-	path := "POST /api/v1/namespaces/" + projectName(edge) + "/serviceaccounts/" + account + "/token"
+	path := "POST /api/v1/namespaces/" + openshift.ProjectName(edge) + "/serviceaccounts/" + account + "/token"
 	return len(o.wire.matching(func(request string) bool { return request == path }))
 }
 
@@ -119,9 +122,9 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 		g.Expect(anchor.Data).To(BeEmpty())
 		g.Expect(anchor.Type).To(Equal(corev1.SecretTypeOpaque))
 		g.Expect(anchor.Annotations).To(Equal(map[string]string{
-			generationAnnotation: "1", lifetimeAnnotation: lifetimes[role].String(), credentialIDAnnotation: claims.ID,
-			accountUIDAnnotation: string(claims.ServiceAccountUID), causeAnnotation: causeUnpublished.name,
-			issuedAtAnnotation: timestamp(claims.IssuedAt), expiresAtAnnotation: timestamp(claims.Expiry),
+			objects.GenerationAnnotation: "1", objects.LifetimeAnnotation: lifetimes[role].String(), objects.CredentialIDAnnotation: claims.ID,
+			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID), objects.CauseAnnotation: pass.CauseUnpublished.Name,
+			objects.IssuedAtAnnotation: pass.Timestamp(claims.IssuedAt), objects.ExpiresAtAnnotation: pass.Timestamp(claims.Expiry),
 			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
 		}))
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
@@ -133,7 +136,7 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 	_, first := published(t, edge, edgev1.TokenPublisher)
 	g.Expect(edge.Status.ExpiresAt.Unix()).To(Equal(first.Expiry.Unix()), "the first to expire counts")
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonIssued))
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 1", timestamp(first.Expiry))
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 1", pass.Timestamp(first.Expiry))
 }
 
 func statusOfTokens(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []edgev1.CredentialStatus {
@@ -293,10 +296,10 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 			s.Data = map[string][]byte{handoff.KeyDockerConfigJSON: []byte(`{}`)}
 		}), 1, 0, kept, "emptied or altered"},
 		{"the host in the Secret is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") }), 1, 0, kept, "the host changed"},
-		{"the Secret loses our label", alter(func(s *corev1.Secret) { delete(s.Labels, edgeLabel) }), 0, 0, kept, ""},
+		{"the Secret loses our label", alter(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
 		{"the Secret loses all labels and annotations", alter(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
-		{"the anchor loses our label", anchor(func(s *corev1.Secret) { delete(s.Labels, edgeLabel) }), 0, 0, kept, ""},
-		{"the anchor loses its kind", anchor(func(s *corev1.Secret) { delete(s.Labels, kindLabel) }), 0, 0, kept, ""},
+		{"the anchor loses our label", anchor(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
+		{"the anchor loses its kind", anchor(func(s *corev1.Secret) { delete(s.Labels, objects.KindLabel) }), 0, 0, kept, ""},
 		{"the anchor loses all labels and annotations", anchor(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -359,7 +362,7 @@ func TestTokenWhoseAnchorNameIsTaken(t *testing.T) {
 	edge.GenerateName, edge.Name = "", "edge-taken-"+stamp()
 	foreign := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: edge.Name + "-publish-1", Labels: map[string]string{
-			edgeLabel: edge.Name, kindLabel: kindAnchor, roleLabel: "publisher", managedByLabel: fieldManager}},
+			objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "publisher", objects.ManagedByLabel: objects.FieldManager}},
 		StringData: map[string]string{"mine": "yes"},
 	}
 	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())

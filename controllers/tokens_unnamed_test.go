@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // namingNoTokens has tokens issued as API servers before Kubernetes 1.30 do, without an id.
@@ -71,8 +73,8 @@ func TestTokensWithoutAnIDAreMintedOnceAndWork(t *testing.T) {
 		g.Expect(claims.AnchorUID).To(Equal(anchor.UID))
 		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 		for _, annotations := range []map[string]string{secret.Annotations, anchor.Annotations} {
-			g.Expect(annotations).To(HaveKeyWithValue(expiresAtAnnotation, timestamp(claims.Expiry)))
-			g.Expect(annotations).NotTo(HaveKey(credentialIDAnnotation))
+			g.Expect(annotations).To(HaveKeyWithValue(objects.ExpiresAtAnnotation, pass.Timestamp(claims.Expiry)))
+			g.Expect(annotations).NotTo(HaveKey(objects.CredentialIDAnnotation))
 		}
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
 			HaveField("Current", true), HaveField("CredentialID", ""), HaveField("ExpiresAt.Unix()", claims.Expiry.Unix()))))

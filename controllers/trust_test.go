@@ -26,6 +26,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -70,7 +72,7 @@ func proxyTrusts(t *testing.T, name string, content []byte) {
 		Spec:       configv1.ProxySpec{TrustedCA: configv1.ConfigMapNameReference{Name: name}},
 	})
 	injected := &corev1.ConfigMap{}
-	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: trustedCAConfigMap}, injected)).To(Succeed())
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: openshift.TrustedCAConfigMap}, injected)).To(Succeed())
 	g.Expect(injected.Labels).To(HaveKeyWithValue("config.openshift.io/inject-trusted-cabundle", "true"))
 	filled := injected.DeepCopy()
 	filled.Data = map[string]string{caBundleKey: string(content)}
@@ -265,7 +267,7 @@ func TestANewCAIsPublishedWithTheSameTokens(t *testing.T) {
 	o := startOperator(t)
 	keepCertificate(t)
 	edge := awaitReady(t, apply(t, newEdge(withOverlap(0))))
-	old := secretOf(t, edge, publishSecretName(edge))
+	old := secretOf(t, edge, pass.PublishSecretName(edge))
 	minted := canary.count()
 	root := openShift.Router.RotateCA()
 	sum := sha256.Sum256(root.Certificate().Raw)
@@ -273,7 +275,7 @@ func TestANewCAIsPublishedWithTheSameTokens(t *testing.T) {
 		WithTimeout(soon).WithPolling(often).Should(Equal(hex.EncodeToString(sum[:])))
 	awaitReady(t, edge)
 	expectPublishedCA(t, edge, "DefaultIngressCert", root, root.PEM())
-	renewed := secretOf(t, edge, publishSecretName(edge))
+	renewed := secretOf(t, edge, pass.PublishSecretName(edge))
 	for key, value := range old.Data {
 		if key != handoff.KeyCA && key != handoff.KeyNodeBootstrap {
 			g.Expect(bytes.Equal(renewed.Data[key], value)).To(BeTrue(), "%s changed", key)

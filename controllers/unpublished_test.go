@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // refusedPublication is how an API server refuses a write, for ever.
@@ -104,7 +105,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			g.Expect(kept[0].UID).NotTo(Equal(lost[0].UID))
 
 			refusing.Store(false)
-			o.advance(retryCap)
+			o.advance(pass.RetryCap)
 			o.settles(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "the token that was kept is published")
 			secret, claims := published(t, edge, edgev1.TokenPuller)

@@ -19,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
@@ -127,7 +129,7 @@ func TestTokensAreRenewedWhileNothingVerifiesIfNoProofIsRequired(t *testing.T) {
 	startOperator(t)
 	keepCertificate(t)
 	edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationBestEffort))))
-	ca, token := caOf(t, edge), tokenOf(secretOf(t, edge, pullSecretName(edge)))
+	ca, token := caOf(t, edge), tokenOf(secretOf(t, edge, pass.PullSecretName(edge)))
 	root := openShift.Router.CA().PEM()
 	openShift.Router.SetBoth(platform.NewCA("stranger").Leaf(appsHost("*")), root)
 	askForAPass(t, edge)
@@ -136,7 +138,7 @@ func TestTokensAreRenewedWhileNothingVerifiesIfNoProofIsRequired(t *testing.T) {
 	askForNewTokens(t, edge, "while-untrusted")
 	g.Expect(canary.count()).To(Equal(minted + 2))
 	g.Expect(caOf(t, edge)).To(Equal(ca))
-	renewed := tokenOf(secretOf(t, edge, pullSecretName(edge)))
+	renewed := tokenOf(secretOf(t, edge, pass.PullSecretName(edge)))
 	g.Expect(renewed.Reveal() == token.Reveal()).To(BeFalse(), "the token is the old one")
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(edgev1.ReasonChainUntrusted))
 	g.Expect(condition(t, edge, edgev1.SecretsPublished).Status).To(Equal(metav1.ConditionTrue))
@@ -154,7 +156,7 @@ func TestWithNoCAToBeginWithNoTokenIsMinted(t *testing.T) {
 	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonRootMissing, true, "not its root")
 	g.Expect(canary.count()).To(Equal(minted))
 	g.Expect(meta.FindStatusCondition(edge.Status.Conditions, edgev1.CredentialsIssued)).To(BeNil())
-	err := admin.Get(t.Context(), client.ObjectKey{Namespace: projectName(edge), Name: pullSecretName(edge)}, &corev1.Secret{})
+	err := admin.Get(t.Context(), client.ObjectKey{Namespace: openshift.ProjectName(edge), Name: pass.PullSecretName(edge)}, &corev1.Secret{})
 	g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "%v", err)
 	openShift.Router.RotateCA()
 	awaitReady(t, edge)

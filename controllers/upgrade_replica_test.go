@@ -30,6 +30,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/fixtures"
@@ -106,13 +108,15 @@ func (r *replica) knowToken(t *testing.T, anchor *corev1.Secret, account string,
 	canary.know(token)
 	claims, err := credential.ReadClaims(token)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	claims = completed(claims, anchor)
+	if !claims.Expires() {
+		claims.IssuedAt = anchor.CreationTimestamp.UTC()
+	}
 	name := r.short(anchor.Name)
 	r.facts["token:"+name] = token.Reveal()
 	r.facts["login:"+name] = base64.StdEncoding.EncodeToString([]byte(account + ":" + token.Reveal()))
-	r.facts["iat:"+name] = timestamp(claims.IssuedAt)
+	r.facts["iat:"+name] = pass.Timestamp(claims.IssuedAt)
 	if claims.Expires() {
-		r.facts["jti:"+name], r.facts["exp:"+name] = claims.ID, timestamp(claims.Expiry)
+		r.facts["jti:"+name], r.facts["exp:"+name] = claims.ID, pass.Timestamp(claims.Expiry)
 	}
 }
 
@@ -120,13 +124,13 @@ func (r *replica) knowToken(t *testing.T, anchor *corev1.Secret, account string,
 func (r *replica) record(t *testing.T, edge *edgev1.EdgeRegistry) []byte {
 	t.Helper()
 	r.knowEdge(edge)
-	own := client.MatchingLabels{edgeLabel: edge.Name}
+	own := client.MatchingLabels{objects.EdgeLabel: edge.Name}
 	accounts := listed(t, &corev1.ServiceAccountList{}, client.InNamespace(edge.Name), own)
 	bindings := listed(t, &rbacv1.RoleBindingList{}, client.InNamespace(edge.Name))
 	secrets := listed(t, &corev1.SecretList{}, client.InNamespace(edge.Name), own)
 	// What a Secret refers to comes before it.
 	slices.SortStableFunc(secrets, func(a, b client.Object) int {
-		return strings.Compare(a.GetLabels()[kindLabel], b.GetLabels()[kindLabel])
+		return strings.Compare(a.GetLabels()[objects.KindLabel], b.GetLabels()[objects.KindLabel])
 	})
 	copies := listed(t, &corev1.SecretList{}, client.InNamespace(r.target), own)
 	for _, object := range slices.Concat(accounts, secrets) {
@@ -165,7 +169,7 @@ func (r *replica) document(t *testing.T, object client.Object) string {
 	case *edgev1.EdgeRegistry:
 		delete(o.Annotations, edgev1.ReconcileAnnotation)
 		for i, token := range o.Status.Credentials {
-			secret := map[edgev1.TokenRole]string{edgev1.TokenPublisher: kindPublish, edgev1.TokenPuller: kindPull}[token.Role]
+			secret := map[edgev1.TokenRole]string{edgev1.TokenPublisher: objects.KindPublish, edgev1.TokenPuller: objects.KindPull}[token.Role]
 			if token.CredentialID != "" {
 				o.Status.Credentials[i].CredentialID = "@{jti:" + anchorName(secret, token.Generation) + "}"
 			}
@@ -198,10 +202,10 @@ func (r *replica) blankSecret(t *testing.T, secret *corev1.Secret) {
 	delete(secret.Labels, "kubernetes.io/legacy-token-last-used")
 	delete(secret.Annotations, corev1.ServiceAccountUIDKey)
 	anchor := r.short(secret.Name)
-	if secret.Labels[kindLabel] != kindAnchor {
+	if secret.Labels[objects.KindLabel] != objects.KindAnchor {
 		anchor = anchorName(anchor, generationFrom(secret))
 	}
-	for key, fact := range map[string]string{issuedAtAnnotation: "iat", expiresAtAnnotation: "exp", credentialIDAnnotation: "jti"} {
+	for key, fact := range map[string]string{objects.IssuedAtAnnotation: "iat", objects.ExpiresAtAnnotation: "exp", objects.CredentialIDAnnotation: "jti"} {
 		if secret.Annotations[key] != "" {
 			secret.Annotations[key] = "@{" + fact + ":" + anchor + "}"
 		}
@@ -222,7 +226,7 @@ func (r *replica) blankSecret(t *testing.T, secret *corev1.Secret) {
 }
 
 func generationFrom(secret *corev1.Secret) (generation int64) {
-	_, _ = fmt.Sscan(secret.Annotations[generationAnnotation], &generation)
+	_, _ = fmt.Sscan(secret.Annotations[objects.GenerationAnnotation], &generation)
 	return generation
 }
 
@@ -234,7 +238,7 @@ func (r *replica) load(t *testing.T, file string) *edgev1.EdgeRegistry {
 	g.Expect(err).NotTo(HaveOccurred())
 	now := time.Now()
 	for key, at := range map[string]time.Time{"now": now, "until": now.Add(600 * time.Hour), "notAfter": r.cas[0].Certificate().NotAfter} {
-		r.facts[key] = timestamp(at)
+		r.facts[key] = pass.Timestamp(at)
 	}
 	r.facts["name"] = "edge-" + rand.String(5)
 	r.facts[handoff.KeyNodeBootstrap] = r.fill(string(script), plain)
@@ -255,7 +259,7 @@ func (r *replica) load(t *testing.T, file string) *edgev1.EdgeRegistry {
 	for i := range edge.Status.Conditions {
 		edge.Status.Conditions[i].ObservedGeneration = edge.Generation
 	}
-	g.Expect(admin.Status().Update(t.Context(), edge, client.FieldOwner(fieldManager))).To(Succeed())
+	g.Expect(admin.Status().Update(t.Context(), edge, client.FieldOwner(objects.FieldManager))).To(Succeed())
 	return edge
 }
 
@@ -285,16 +289,16 @@ func (r *replica) make(t *testing.T, document string) {
 		}
 		secret.StringData = nil
 	}
-	g.Expect(admin.Create(t.Context(), object, client.FieldOwner(fieldManager))).To(Succeed())
+	g.Expect(admin.Create(t.Context(), object, client.FieldOwner(objects.FieldManager))).To(Succeed())
 	r.knowUID(object)
-	if isSecret && secret.Labels[kindLabel] == kindAnchor {
-		account := "edge-" + secret.Labels[roleLabel]
+	if isSecret && secret.Labels[objects.KindLabel] == objects.KindAnchor {
+		account := "edge-" + secret.Labels[objects.RoleLabel]
 		r.knowToken(t, secret, account, issueFor(t, secret, account))
 		before := secret.DeepCopy()
 		for key, value := range secret.Annotations {
 			secret.Annotations[key] = r.fill(value, plain)
 		}
-		g.Expect(admin.Patch(t.Context(), secret, client.MergeFrom(before), client.FieldOwner(fieldManager))).To(Succeed())
+		g.Expect(admin.Patch(t.Context(), secret, client.MergeFrom(before), client.FieldOwner(objects.FieldManager))).To(Succeed())
 	}
 }
 
@@ -309,7 +313,7 @@ func issueFor(t *testing.T, anchor *corev1.Secret, account string) credential.To
 		}).WithTimeout(soon).WithPolling(often).Should(BeFalse())
 		return keptToken(anchor)
 	}
-	lifetime, err := time.ParseDuration(anchor.Annotations[lifetimeAnnotation])
+	lifetime, err := time.ParseDuration(anchor.Annotations[objects.LifetimeAnnotation])
 	g.Expect(err).NotTo(HaveOccurred())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: ptr.To(int64(lifetime.Seconds())),

@@ -9,102 +9,97 @@ import (
 	"strings"
 	"time"
 
-	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
 // verifyRegistry uses each token as its consumer would: with the published CA alone, against the
 // published host. A login by itself proves nothing, since the registry's token endpoint answers
 // without credentials too; so the rights are tried, and that the puller has no more than its own.
-func (r *EdgeRegistryReconciler) verifyRegistry(ctx context.Context, s *scope) (done, error) {
-	policy := s.edge.Spec.Verification
+func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
+	policy := p.Edge.Spec.Verification
 	if policy.Policy == edgev1.VerificationDisabled {
-		s.edge.Status.VerifiedAt = nil
-		return done{}, nil
+		p.Edge.Status.VerifiedAt = nil
+		return pass.Done{}, nil
 	}
-	last := meta.FindStatusCondition(s.edge.Status.Conditions, edgev1.RegistryVerified)
-	if due := s.verificationDue(last); s.now.Before(due) && !r.knowsRefused(s) {
-		s.due(due)
-		return verified(s), nil
+	if due := p.verificationDue(); p.Now.Before(due) && !p.knowsRefused() {
+		p.Due(due)
+		return p.verified(), nil
 	}
-	err := explainDial(s.unreachable)
+	err := explainDial(p.Unreachable)
 	if err == nil {
-		err = r.probe(ctx, s)
+		err = p.probe(ctx)
 	}
 	countProbe(err)
 	if err == nil {
-		s.edge.Status.VerifiedAt = statusTime(s.verifiedNow(r.Clock.Now()))
-		if s.verifiedFarAhead() {
-			s.due(s.now.Add(policy.Interval.Duration))
-		} else {
-			s.due(s.edge.Status.VerifiedAt.Add(policy.Interval.Duration))
+		verifiedAt := p.verifiedNow(p.Clock.Now())
+		p.Edge.Status.VerifiedAt = pass.StatusTime(verifiedAt)
+		if p.isFarAhead(verifiedAt) {
+			verifiedAt = p.Now
 		}
-		return verified(s), nil
+		p.Due(verifiedAt.Add(policy.Interval.Duration))
+		return p.verified(), nil
 	}
-	var b *blocked
-	if policy.Policy == edgev1.VerificationBestEffort && errors.As(err, &b) {
-		b.retry = policy.Interval.Duration
+	if b := pass.AsBlocked(err); b != nil && policy.Policy == edgev1.VerificationBestEffort {
+		b.Retry = policy.Interval.Duration
 	}
-	return done{}, err
+	return pass.Done{}, err
 }
 
 // verified says that the last trial was a success, and of each setting of the registry that may
 // keep people from pushing or nodes from pulling all the same. A setting takes no trial to judge: each
 // pass looks at all of them again, and a change of the Config makes a pass.
-func verified(s *scope) done {
-	warnings := registryWarnings(s.config)
-	if len(warnings) > 0 {
-		return doneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both tokens, but %s", s.host, strings.Join(warnings, "; and "))
+func (p *run) verified() pass.Done {
+	host := p.Registry.Host
+	if warnings := p.Registry.Warnings; len(warnings) > 0 {
+		return pass.DoneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both tokens, but %s", host, strings.Join(warnings, "; and "))
 	}
-	return doneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
-		s.host, s.publisher.account, s.puller.account)
+	return pass.DoneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
+		host, p.Publisher.Account, p.Puller.Account)
 }
 
 // verificationDue is when the tokens are to be tried next: at once if this pass changed anything, the last trial was
-// not a success under this spec, the route does not answer, or a pass since did not come as far as here, which left the
-// condition Unknown; else an interval after the last trial. The status only spares a probe: whatever it says, what is
-// published is re-derived from live objects.
-func (s *scope) verificationDue(last *metav1.Condition) time.Time {
-	verifiedAt := s.edge.Status.VerifiedAt
-	if s.wrote || s.unreachable != nil || verifiedAt == nil || s.verifiedFarAhead() || last == nil ||
-		last.Status != metav1.ConditionTrue || last.ObservedGeneration != s.edge.Generation {
-		return s.now
+// not a success under this spec, the host does not answer, or a pass since did not come as far as here, which left the
+// condition Unknown; else an interval after the last trial. A time that is further ahead than that is not waited for: one of
+// the clocks was wrong then, or is now, and a token that died since would go unnoticed for as long.
+func (p *run) verificationDue() time.Time {
+	verifiedAt := p.record.verifiedAt
+	if p.Wrote || p.Unreachable != nil || verifiedAt.IsZero() || p.isFarAhead(verifiedAt) {
+		return p.Now
 	}
-	for _, l := range s.logins() {
-		if l.token.claims.IssuedAt.After(verifiedAt.Time) {
-			return s.now
+	for _, l := range p.Logins() {
+		if l.Credential.IssuedAt.After(verifiedAt) {
+			return p.Now
 		}
 	}
-	return verifiedAt.Add(s.edge.Spec.Verification.Interval.Duration)
+	return verifiedAt.Add(p.Edge.Spec.Verification.Interval.Duration)
 }
 
-// verifiedFarAhead reports a last trial whose time is not to be waited for: one of the clocks was wrong then, or is now, and a
-// token that died since would go unnoticed for as long.
-func (s *scope) verifiedFarAhead() bool {
-	return s.edge.Status.VerifiedAt.After(s.now.Add(s.edge.Spec.Verification.Interval.Duration))
+// isFarAhead reports a time of a trial that is not to be waited for.
+func (p *run) isFarAhead(verifiedAt time.Time) bool {
+	return verifiedAt.After(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
 }
 
 // verifiedNow is the time of a trial, never before the tokens were issued, though the API server's
 // clock may be ahead of the operator's.
-func (s *scope) verifiedNow(now time.Time) time.Time {
-	for _, l := range s.logins() {
-		if l.token.claims.IssuedAt.After(now) {
-			now = l.token.claims.IssuedAt
+func (p *run) verifiedNow(now time.Time) time.Time {
+	for _, l := range p.Logins() {
+		if l.Credential.IssuedAt.After(now) {
+			now = l.Credential.IssuedAt
 		}
 	}
 	return now.Truncate(time.Second)
 }
 
-func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
-	return r.atRegistry(ctx, s, func(ctx context.Context, client *registry.Client) error {
-		for _, l := range s.logins() {
-			if err := r.try(ctx, s, l, client); err != nil {
+func (p *run) probe(ctx context.Context) error {
+	return p.atRegistry(ctx, func(ctx context.Context, client *registry.Client) error {
+		for _, l := range p.Logins() {
+			if err := p.try(ctx, l, client); err != nil {
 				return err
 			}
 		}
@@ -113,30 +108,30 @@ func (r *EdgeRegistryReconciler) probe(ctx context.Context, s *scope) error {
 }
 
 // atRegistry has the registry asked, as a consumer would: with the published CA alone.
-func (r *EdgeRegistryReconciler) atRegistry(ctx context.Context, s *scope, ask func(context.Context, *registry.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.probeTimeout())
+func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
 	defer cancel()
-	roots, err := trust.Pool(s.ca)
+	roots, err := trust.Pool(p.CA)
 	if err != nil {
 		return err
 	}
-	transport := r.transport(roots, s.reached)
+	transport := p.transport(roots, p.Reached)
 	defer transport.CloseIdleConnections()
-	return ask(ctx, registry.New(s.host, transport))
+	return p.withAdvice(ask(ctx, registry.New(p.Registry.Host, transport, p.Registry.Dialect)))
 }
 
 // try finds what one token may do. Rights that this pass changed take a moment to count at the API
 // server: it tries again for that long before it speaks of a wrong one.
-func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, client *registry.Client) error {
+func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) error {
 	const rightsDelay = 2 * time.Second
 	var denial error
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
-		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
+		access, err := client.Probe(ctx, p.Registry.Repository, l.User, l.Credential.Token)
 		if err != nil {
-			return false, r.weighRefusal(ctx, s, l, withRegistryState(explainProbe(err), s.config))
+			return false, p.weighRefusal(ctx, l, p.explainProbe(err))
 		}
-		denial = judgeAccess(s, l, access)
-		return denial == nil || !s.wrote, nil
+		denial = p.judgeAccess(l, access)
+		return denial == nil || !p.Wrote, nil
 	})
 	if err != nil && !wait.Interrupted(err) {
 		return err
@@ -144,32 +139,29 @@ func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, cl
 	return denial
 }
 
-func judgeAccess(s *scope, l *login, access registry.Access) error {
-	publisher := l.role == edgev1.TokenPublisher
+func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
+	publisher, images := l.Role == edgev1.TokenPublisher, p.Registry.ImagePrefix()
 	switch {
 	case !access.Pull:
-		return waiting(edgev1.ReasonPullDenied, "%s may not pull from %s: check that ClusterRole %q allows get on imagestreams/layers",
-			l.account, s.edge.Status.ImagePrefix, l.clusterRole)
+		return pass.Waiting(edgev1.ReasonPullDenied, "%s may not pull from %s: %s", l.Account, images, l.PullAdvice)
 	case publisher && !access.Push:
-		return waiting(edgev1.ReasonPushDenied, "%s may not push to %s: check that ClusterRole %q allows update on imagestreams/layers",
-			l.account, s.edge.Status.ImagePrefix, l.clusterRole)
+		return pass.Waiting(edgev1.ReasonPushDenied, "%s may not push to %s: %s", l.Account, images, l.PushAdvice)
 	case !publisher && access.Push:
-		tooMuch := stalled(edgev1.ReasonPullerCanPush,
-			"%s may push to %s, and so may every node that holds its token: set spec.openshift.puller.clusterRole to system:image-puller, or remove other bindings of %s in the project",
-			l.account, s.edge.Status.ImagePrefix, l.account)
+		tooMuch := pass.Stalled(edgev1.ReasonPullerCanPush,
+			"%s may push to %s, and so may every node that holds its token: %s", l.Account, images, l.TooMuch)
 		// No watch tells that another's role binding is gone.
-		tooMuch.retry = time.Minute
+		tooMuch.Retry = time.Minute
 		return tooMuch
-	case access.ReadOnly && !s.config.Spec.ReadOnly:
-		return waiting(edgev1.ReasonRegistryUnavailable,
-			"registry %s refuses pushes as read-only, though spec.readOnly of registry Config %q is not set: wait until its pods have that setting; %s",
-			s.host, s.config.Name, registryState(s.config))
+	case access.ReadOnly && !p.Registry.ReadOnly:
+		return pass.Waiting(edgev1.ReasonRegistryUnavailable,
+			"registry %s refuses pushes as read-only, though it is not set to: wait until its pods have that setting; %s",
+			p.Registry.Host, p.Registry.State)
 	default:
 		return nil
 	}
 }
 
-func explainProbe(err error) error {
+func (p *run) explainProbe(err error) error {
 	var failure *registry.Error
 	if !errors.As(err, &failure) {
 		return err
@@ -182,16 +174,32 @@ func explainProbe(err error) error {
 		registry.Unavailable:  edgev1.ReasonRegistryUnavailable,
 		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
 	}
-	return waiting(reasons[failure.Kind], "%s", failure.Error())
+	p.advise(failure)
+	message := failure.Error()
+	if failure.Kind == registry.Unavailable && p.Registry.State != "" {
+		message += "; " + p.Registry.State
+	}
+	return pass.Waiting(reasons[failure.Kind], "%s", message)
 }
 
-// withRegistryState adds to a failure of the registry what its own operator says of its pods.
-func withRegistryState(err error, config *imageregistryv1.Config) error {
-	var b *blocked
-	if errors.As(err, &b) && b.reason == edgev1.ReasonRegistryUnavailable {
-		b.message += "; " + registryState(config)
+// withAdvice says in an error of the registry what its provider advises.
+func (p *run) withAdvice(err error) error {
+	var failure *registry.Error
+	if errors.As(err, &failure) {
+		p.advise(failure)
 	}
 	return err
+}
+
+func (p *run) advise(failure *registry.Error) {
+	advice := p.Registry.Advice
+	failure.Advice = map[registry.Kind]string{
+		registry.Unresolvable: advice.Unresolvable,
+		registry.Unreachable:  advice.Unreachable,
+		registry.Untrusted:    advice.Untrusted,
+		registry.Unavailable:  advice.Unavailable,
+		registry.Unexpected:   advice.Unexpected,
+	}[failure.Kind]
 }
 
 // explainDial says in the words of the verification why the route could not be asked.
@@ -205,14 +213,14 @@ func explainDial(err error) error {
 	}
 	var failure *trust.Error
 	if errors.As(err, &failure) && reasons[failure.Kind] != "" {
-		return waiting(reasons[failure.Kind], "%s", oneLine(err))
+		return pass.Waiting(reasons[failure.Kind], "%s", text.Of(err))
 	}
-	return waiting(edgev1.ReasonRegistryUnreachable, "%s", oneLine(err))
+	return pass.Waiting(edgev1.ReasonRegistryUnreachable, "%s", text.Of(err))
 }
 
-func (r *EdgeRegistryReconciler) probeTimeout() time.Duration {
-	if r.ProbeTimeout > 0 {
-		return r.ProbeTimeout
+func (p *run) probeTimeout() time.Duration {
+	if p.ProbeTimeout > 0 {
+		return p.ProbeTimeout
 	}
 	return 30 * time.Second
 }

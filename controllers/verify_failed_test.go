@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
@@ -88,9 +89,9 @@ func allow(t *testing.T, role *rbacv1.ClusterRole, edge *edgev1.EdgeRegistry, ac
 	for _, verb := range []string{"get", "update"} {
 		g.Eventually(func() (bool, error) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: "system:serviceaccount:" + projectName(edge) + ":" + account,
+				User: "system:serviceaccount:" + openshift.ProjectName(edge) + ":" + account,
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: projectName(edge), Verb: verb, Group: "image.openshift.io", Resource: "imagestreams", Subresource: "layers",
+					Namespace: openshift.ProjectName(edge), Verb: verb, Group: "image.openshift.io", Resource: "imagestreams", Subresource: "layers",
 				},
 			}}
 			err := admin.Create(t.Context(), review)

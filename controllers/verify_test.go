@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
@@ -36,7 +37,7 @@ func editEdge(t *testing.T, edge *edgev1.EdgeRegistry, edit func(*edgev1.EdgeReg
 func probes(edge *edgev1.EdgeRegistry) int {
 	count := 0
 	for _, request := range openShift.Registry.Requests() {
-		if request.Path == "/v2/"+projectName(edge)+"/"+registry.ProbeRepository+"/tags/list" {
+		if request.Path == "/v2/"+openshift.ProjectName(edge)+"/"+registry.ProbeRepository+"/tags/list" {
 			count++
 		}
 	}
@@ -61,7 +62,7 @@ func TestAVerificationTriesBothTokensAndLeavesNoUploadOpen(t *testing.T) {
 	g.Expect(openShift.Registry.Uploads()).To(Equal(open))
 	var uploads []string
 	for _, request := range openShift.Registry.Requests() {
-		if strings.HasPrefix(request.Path, "/v2/"+projectName(edge)+"/") && request.Method != http.MethodGet {
+		if strings.HasPrefix(request.Path, "/v2/"+openshift.ProjectName(edge)+"/") && request.Method != http.MethodGet {
 			uploads = append(uploads, request.Method+" "+http.StatusText(request.Status))
 		}
 	}
@@ -159,7 +160,7 @@ func TestWhatWasRepairedIsVerifiedAtOnce(t *testing.T) {
 	o.awaitAPass(t, edge)
 	g.Expect(probes(edge)).To(Equal(2))
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
-		Namespace: projectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
+		Namespace: openshift.ProjectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
 	}}
 	g.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
 	g.Eventually(func() int { return probes(edge) }).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">=", 4))
@@ -240,9 +241,9 @@ func TestAPullerThatMayPushStopsForAPerson(t *testing.T) {
 
 	// A right that somebody else gave it counts as well.
 	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: projectName(edge), Name: "too-much"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: openshift.ProjectName(edge), Name: "too-much"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: projectName(edge), Name: "edge-puller"}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: openshift.ProjectName(edge), Name: "edge-puller"}},
 	}
 	createForTest(t, binding)
 	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Verification.Interval = metav1.Duration{Duration: time.Hour} })

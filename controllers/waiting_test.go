@@ -4,8 +4,6 @@
 package controllers
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // waitsFor expects that a condition says that its step was not run, and for which one it waits.
@@ -61,81 +60,26 @@ func TestAConditionWhoseStepDidNotRunIsUnknown(t *testing.T) {
 	}
 }
 
-// A step that cannot be done, and after which others can, has none of them wait.
-func TestRunSteps_whoWaits(t *testing.T) {
-	ends := func(condition string, err error) step {
-		return step{condition, func(context.Context, *scope) (done, error) { return doneBecause("Done", "done"), err }}
-	}
-	carryOn := waiting("Renewing", "a renewal is not proven")
-	carryOn.carryOn = true
-	for _, test := range []struct {
-		name  string
-		steps []step
-		want  map[string]metav1.ConditionStatus
-		waits string
-	}{
-		{
-			"nothing fails", []step{ends("A", nil), ends("B", nil), ends("C", nil)},
-			map[string]metav1.ConditionStatus{"A": "True", "B": "True", "C": "True"}, "",
-		},
-		{
-			"the first cannot be done", []step{ends("A", stalled("Taken", "taken")), ends("B", nil), ends("C", nil)},
-			map[string]metav1.ConditionStatus{"A": "False", "B": "Unknown", "C": "Unknown"}, "Taken: waits for A",
-		},
-		{
-			"the others carry on", []step{ends("A", carryOn), ends("B", nil), ends("C", nil)},
-			map[string]metav1.ConditionStatus{"A": "False", "B": "True", "C": "True"}, "",
-		},
-		{
-			"a later one fails after that", []step{ends("A", carryOn), ends("B", errors.New("refused")), ends("C", nil)},
-			map[string]metav1.ConditionStatus{"A": "False", "B": "False", "C": "Unknown"}, "RequestFailed: waits for B",
-		},
-		{
-			"an API does not answer", []step{ends("A", nil), ends("B", context.DeadlineExceeded), ends("C", nil)},
-			map[string]metav1.ConditionStatus{"A": "True", "B": "Unknown", "C": "Unknown"}, "APIUnavailable: waits for B",
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			g := NewWithT(t)
-			edge := newEdge()
-			for name := range test.want {
-				setCondition(edge, name, doneBecause("Done", "an hour ago"), nil)
-			}
-			_ = runSteps(t.Context(), test.steps, newScope(edge, metav1.Now().Time))
-			for name, status := range test.want {
-				g.Expect(meta.FindStatusCondition(edge.Status.Conditions, name).Status).To(Equal(status), name)
-			}
-			if c := meta.FindStatusCondition(edge.Status.Conditions, "C"); test.waits != "" {
-				g.Expect(c.Reason + ": " + c.Message).To(Equal(test.waits))
-			}
-
-			fresh := newEdge()
-			_ = runSteps(t.Context(), test.steps, newScope(fresh, metav1.Now().Time))
-			for name, status := range test.want {
-				if status == metav1.ConditionUnknown && name == "C" {
-					g.Expect(meta.FindStatusCondition(fresh.Status.Conditions, name)).To(BeNil(), "%s has never been looked at", name)
-				}
-			}
-		})
-	}
-}
-
 // What waited for another condition is told of neither when it begins to wait nor when it is true again, but for what a
 // person has to act on.
 func TestTransitionsOfWhatWaitsAreNotTold(t *testing.T) {
+	set := func(edge *edgev1.EdgeRegistry, name string, status metav1.ConditionStatus, reason string) {
+		meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{Type: name, Status: status, Reason: reason, Message: "m"})
+	}
 	healthy := func(verified string) *edgev1.EdgeRegistry {
 		edge := newEdge()
 		for _, name := range stepConditions {
-			setCondition(edge, name, doneBecause("Done", "done"), nil)
+			set(edge, name, metav1.ConditionTrue, "Done")
 		}
-		setCondition(edge, edgev1.RegistryVerified, doneBecause(verified, "verified"), nil)
-		summarize(edge, nil, false)
+		set(edge, edgev1.RegistryVerified, metav1.ConditionTrue, verified)
+		pass.Summarize(edge, nil, false, "")
 		return edge
 	}
 	gone := healthy(edgev1.ReasonVerified)
-	setCondition(gone, edgev1.RegistryExposed, done{}, stalled(edgev1.ReasonRegistryRemoved, "removed"))
-	setWaiting(gone, stepConditions[1:], edgev1.ReasonRegistryRemoved, "waits for RegistryExposed")
-	summarize(gone, firstPending(gone), true)
+	pass.SetWaiting(gone, edgev1.ReasonRegistryRemoved, "waits for RegistryExposed")
+	set(gone, edgev1.RegistryExposed, metav1.ConditionFalse, edgev1.ReasonRegistryRemoved)
+	pending := meta.FindStatusCondition(gone.Status.Conditions, edgev1.RegistryExposed)
+	pass.Summarize(gone, pending, true, "")
 	applied := newEdge()
 	applied.Status.Conditions = []metav1.Condition{{Type: edgev1.Ready, Status: metav1.ConditionUnknown, Reason: edgev1.ReasonPending}}
 	first := []string{"Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Done", "Normal Verified", "Normal Ready"}
@@ -152,7 +96,11 @@ func TestTransitionsOfWhatWaitsAreNotTold(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			recorder := events.NewFakeRecorder(10)
-			(&EdgeRegistryReconciler{Recorder: recorder}).tellTransitions(test.before, test.after)
+			result := pass.Result{Conditions: stepConditions}
+			if test.after == gone {
+				result.Pending = pending
+			}
+			(&EdgeRegistryReconciler{Recorder: recorder}).reportTransitions(test.before, test.after, result)
 			var told []string
 			for len(recorder.Events) > 0 {
 				told = append(told, strings.Join(strings.Fields(<-recorder.Events)[:2], " "))

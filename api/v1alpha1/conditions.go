@@ -87,7 +87,9 @@ const (
 const (
 	// ReasonProviderUnknown (stalled): the object was stored with a provider that this version of the operator does not know.
 	ReasonProviderUnknown = "ProviderUnknown"
-	// ReasonRegistryAbsent (stalled): this cluster has no image registry Config: the capability is off, or this is not OpenShift.
+	// ReasonAPIAbsent (stalled): this cluster does not serve the API of the image registry's Config: it is not OpenShift, or the capability is off.
+	ReasonAPIAbsent = "APIAbsent"
+	// ReasonRegistryAbsent (stalled): this cluster has no image registry Config.
 	ReasonRegistryAbsent = "RegistryAbsent"
 	// ReasonRegistryRemoved (stalled): spec.managementState of the Config is Removed.
 	ReasonRegistryRemoved = "RegistryRemoved"

@@ -35,6 +35,9 @@ func (in Input) check() ([]byte, error) {
 	if err := checkHost(in.Host); err != nil {
 		return nil, err
 	}
+	if in.Provider == "" {
+		return nil, errors.New("there is no provider")
+	}
 	if !projectPattern.MatchString(in.Project) {
 		return nil, fmt.Errorf("project %q cannot stand in an image name: use lower-case letters, digits and single separators", in.Project)
 	}

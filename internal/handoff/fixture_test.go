@@ -88,6 +88,7 @@ func login(user, token string) handoff.Login {
 func validInput() handoff.Input {
 	return handoff.Input{
 		Host:      host,
+		Provider:  "openshift",
 		Project:   project,
 		Publisher: login("edge-publisher", pushToken),
 		Puller:    login("edge-puller", pullToken),

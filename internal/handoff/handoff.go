@@ -42,7 +42,7 @@ const (
 const (
 	// KeyType holds what is bound: bindingType.
 	KeyType = "type"
-	// KeyProvider holds who provides it: bindingProvider.
+	// KeyProvider holds who provides it, such as openshift.
 	KeyProvider = "provider"
 	// KeyBindingHost holds the DNS name of the registry.
 	KeyBindingHost = "host"
@@ -57,9 +57,8 @@ const (
 )
 
 const (
-	bindingType     = "container-registry"
-	bindingProvider = "openshift"
-	// bindingPort is where OpenShift's router serves Routes with TLS.
+	bindingType = "container-registry"
+	// bindingPort is the usual one of HTTPS.
 	bindingPort = "443"
 )
 
@@ -83,6 +82,8 @@ type Login struct {
 type Input struct {
 	// Host is the DNS name of the registry, without scheme or port.
 	Host string
+	// Provider is who provides the registry, such as openshift.
+	Provider string
 	// Project is the first part of the path of every image.
 	Project string
 	// Publisher may push, Puller may only pull.
@@ -159,7 +160,7 @@ func sharedData(in Input, login Login, ca []byte) (map[string][]byte, error) {
 		KeyRegistryAuth:     []byte(in.Host + ":" + in.Puller.User + ":" + in.Puller.Token.Reveal()),
 		KeyCA:               ca,
 		KeyType:             []byte(bindingType),
-		KeyProvider:         []byte(bindingProvider),
+		KeyProvider:         []byte(in.Provider),
 		KeyBindingHost:      []byte(in.Host),
 		KeyBindingPort:      []byte(bindingPort),
 		KeyURI:              []byte("https://" + in.Host),

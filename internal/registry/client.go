@@ -1,8 +1,8 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registry asks the image registry of OpenShift what a token may do,
-// the way docker would: over the host of its route, with nothing but the token.
+// Package registry asks an image registry what a token may do, the way docker
+// would: over its host, with nothing but the token.
 package registry
 
 import (
@@ -26,20 +26,23 @@ const ProbeRepository = "edge-registry-probe"
 // maxBody is how many bytes of an answer are read.
 const maxBody = 64 << 10
 
-// anonymous is the token that the registry gives to whom it does not know
-// (openshift/image-registry, pkg/dockerregistry/server/token.go).
-const anonymous = "anonymous"
+// Dialect is how a registry speaks where registries differ.
+type Dialect struct {
+	// Anonymous is the token that the registry gives to whom it does not know; empty where it gives none.
+	Anonymous string
+}
 
 // Client talks to one registry.
 type Client struct {
 	host      string
 	transport http.RoundTripper
+	dialect   Dialect
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport
 // decides whom to trust: it should hold the published CA and nothing else.
-func New(host string, transport http.RoundTripper) *Client {
-	return &Client{host: host, transport: transport}
+func New(host string, transport http.RoundTripper, dialect Dialect) *Client {
+	return &Client{host: host, transport: transport, dialect: dialect}
 }
 
 // Access is what a token may do in a project.
@@ -101,7 +104,7 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	return realm, nil
 }
 
-// login trades the token for the one to send with requests. OpenShift answers
+// login trades the token for the one to send with requests. Some registries answer
 // with the very same token, but only after it has checked it; without a login it
 // gives the anonymous one to everybody.
 func (c *Client) login(ctx context.Context, realm *url.URL, repository, user string, token credential.Token) (credential.Token, error) {
@@ -134,7 +137,7 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	if granted.Token == "" {
 		granted.Token = granted.AccessToken
 	}
-	if granted.Token == anonymous {
+	if granted.Token == c.dialect.Anonymous {
 		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
 	}
 	return credential.NewToken(granted.Token), nil

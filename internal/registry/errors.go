@@ -12,8 +12,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // Kind says why a probe has no answer.
@@ -28,9 +29,9 @@ const (
 	Untrusted Kind = "Untrusted"
 	// Refused: the registry does not accept the token.
 	Refused Kind = "Refused"
-	// Unavailable: the router or the registry cannot serve now.
+	// Unavailable: the registry, or what stands before it, cannot serve now.
 	Unavailable Kind = "Unavailable"
-	// Unexpected: the answer is not one of an OpenShift registry.
+	// Unexpected: the answer is not one of a registry.
 	Unexpected Kind = "Unexpected"
 )
 
@@ -55,16 +56,18 @@ type Error struct {
 	Status int
 	// Err is the cause, if there is one that can be shown.
 	Err error
+	// Advice is what to do where that depends on what the registry is; a caller who knows it says so here.
+	Advice string
 }
 
-// advice is what to do about each kind.
+// advice is what to do about each kind, whatever the registry is.
 var advice = map[Kind]string{
-	Unresolvable: "check the wildcard DNS record of the apps domain",
-	Unreachable:  "check the router, network policies and the cluster proxy",
-	Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
+	Unresolvable: "check its DNS record",
+	Unreachable:  "check the way to it, network policies and the proxy",
+	Untrusted:    "its certificate and the published CA do not match; wait for the next check of the host or set trust.caBundleRef",
 	Refused:      "the token has expired or was revoked and must be issued again",
-	Unavailable:  `check the pods and conditions of registry Config "cluster"`,
-	Unexpected:   "check that the route leads to the image registry of OpenShift",
+	Unavailable:  "check the registry itself",
+	Unexpected:   "check what answers at the host",
 }
 
 // Error implements error.
@@ -72,7 +75,10 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "registry %s, on the attempt to %s: %s", e.Host, e.Op, e.what())
 	if e.Err != nil {
-		fmt.Fprintf(&b, " (%s)", oneLine(e.Err.Error()))
+		fmt.Fprintf(&b, " (%s)", text.Foreign(e.Err.Error()))
+	}
+	if e.Advice != "" {
+		return b.String() + ": " + e.Advice
 	}
 	return b.String() + ": " + advice[e.Kind]
 }
@@ -144,21 +150,4 @@ func untrusted(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
-}
-
-// maxText is how many bytes of a cause a message holds.
-const maxText = 200
-
-// oneLine makes foreign text fit for a message: printable, on one line, short.
-func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "..."
-	}
-	return text
 }

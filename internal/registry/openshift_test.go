@@ -60,6 +60,9 @@ func startOpenShift(t *testing.T) *openShift {
 	return o
 }
 
+// spoken is the dialect of the stand-in.
+var spoken = Dialect{Anonymous: "anonymous"}
+
 // transport trusts the stand-in alone and resolves its host alone.
 func (o *openShift) transport() *http.Transport {
 	config := o.server.Client().Transport.(*http.Transport).TLSClientConfig
@@ -78,7 +81,7 @@ func (o *openShift) transport() *http.Transport {
 func (o *openShift) probe(ctx context.Context, token string) (Access, error) {
 	transport := o.transport()
 	defer transport.CloseIdleConnections()
-	return New(host, transport).Probe(ctx, "factory", "edge-publisher", credential.NewToken(token))
+	return New(host, transport, spoken).Probe(ctx, "factory", "edge-publisher", credential.NewToken(token))
 }
 
 func (o *openShift) seen() []string {

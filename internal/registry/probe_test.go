@@ -285,7 +285,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 			o := startOpenShift(t)
 			transport := o.transport()
 			tt.change(transport)
-			_, err := New(host, transport).Probe(t.Context(), "factory", "edge-publisher", credential.NewToken(publisherToken))
+			_, err := New(host, transport, spoken).Probe(t.Context(), "factory", "edge-publisher", credential.NewToken(publisherToken))
 			expectError(t, err, tt.kind, opChallenge, tt.text)
 			NewWithT(t).Expect(o.seen()).To(BeEmpty())
 		})

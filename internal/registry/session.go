@@ -39,8 +39,7 @@ func (s session) pull(ctx context.Context) (bool, error) {
 // begun. The registry authorises a request on uploads before it looks for the one
 // that is meant (docker/distribution, registry/handlers/app.go), so that only who
 // may push is told that there is none. Nothing is begun, for who may push could not
-// cancel it: every DELETE needs the right to delete images in the whole cluster
-// (openshift/image-registry, pkg/dockerregistry/server/auth.go).
+// cancel it: DELETE may need a right that no login has.
 //
 // The address ends without the id of an upload. With one, a registry that takes no
 // pushes would look for the upload too, and not say so: in read-only mode it has no

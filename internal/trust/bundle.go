@@ -22,17 +22,11 @@ import (
 // Source is the kind of place from which an anchor was taken.
 type Source string
 
-// Sources, in the order in which a caller is expected to offer them.
+// Sources that every registry has, in the order in which a caller is expected to offer them. Those that only some registries
+// have come between the two.
 const (
 	// SourceCABundleRef is the ConfigMap that the spec names.
 	SourceCABundleRef Source = "CABundleRef"
-	// SourceRoute is the certificate in the Route itself.
-	SourceRoute Source = "Route"
-	// SourceDefaultIngressCert is the chain of the default router, which
-	// cluster-ingress-operator publishes.
-	SourceDefaultIngressCert Source = "DefaultIngressCert"
-	// SourceProxy is the trusted CA of the cluster proxy.
-	SourceProxy Source = "Proxy"
 	// SourceSystem is the set of roots of the machine that the operator runs on.
 	SourceSystem Source = "System"
 )
@@ -40,8 +34,7 @@ const (
 // Candidate is a set of certificates that may hold the anchor of a host.
 type Candidate struct {
 	Source Source
-	// Where names the place in messages, such as
-	// `ConfigMap openshift-config-managed/default-ingress-cert`.
+	// Where names the place in messages, such as `ConfigMap some-namespace/some-name`.
 	Where string
 	// PEM holds certificates. It is ignored for SourceSystem.
 	PEM []byte

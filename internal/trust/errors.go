@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // Kind says what kept a host from being trusted, or from being asked.
@@ -46,12 +48,20 @@ type Error struct {
 	// Err is the cause, if there is one.
 	Err error
 
+	// Advice is what to do where that depends on what the registry is; a caller who knows it says so here.
+	Advice string
+
 	text string
 	rank int
 }
 
 // Error implements error.
-func (e *Error) Error() string { return e.text }
+func (e *Error) Error() string {
+	if e.Advice == "" {
+		return e.text
+	}
+	return e.text + ": " + e.Advice
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -111,7 +121,7 @@ func untrusted(host string, c Candidate, cause error) *Error {
 func invalid(host string, c Candidate, cause error) *Error {
 	return &Error{Kind: Untrusted, Host: host, Where: c.place(), Err: cause, rank: rankInvalid, text: fmt.Sprintf(
 		"the certificate of %s, checked with %s, is not one for a server (%s): have its CA issue another",
-		host, c.place(), oneLine(cause.Error()))}
+		host, c.place(), text.Foreign(cause.Error()))}
 }
 
 func nothingPresented(host string) *Error {
@@ -122,7 +132,7 @@ func nothingPresented(host string) *Error {
 
 func noCertificates(host string, c Candidate, cause error) *Error {
 	return &Error{Kind: NoCandidates, Host: host, Where: c.place(), Err: cause, rank: rankNothing, text: fmt.Sprintf(
-		"%s cannot vouch for %s (%s): put the root CA into it, in PEM form", c.place(), host, oneLine(cause.Error()))}
+		"%s cannot vouch for %s (%s): put the root CA into it, in PEM form", c.place(), host, text.Foreign(cause.Error()))}
 }
 
 func noLeaf(host string) *Error {
@@ -138,8 +148,8 @@ func noRoot(host string, c Candidate, top *x509.Certificate) *Error {
 
 func nameMismatch(host string, c Candidate, leaf *x509.Certificate) *Error {
 	return &Error{Kind: NameMismatch, Host: host, Where: c.place(), Err: leaf.VerifyHostname(host), rank: rankNameMismatch,
-		text: fmt.Sprintf("the certificate of %s is for %s: no CA can repair that, give its IngressController (spec.defaultCertificate) or the Route a certificate that names the host; the cluster's default one does not cover an appsDomain",
-			host, names(leaf))}
+		Advice: "no CA can repair that, give the registry a certificate that names the host",
+		text:   fmt.Sprintf("the certificate of %s is for %s", host, names(leaf))}
 }
 
 // expired returns the failure of the certificate nearest to the root that is not
@@ -185,29 +195,12 @@ func names(cert *x509.Certificate) string {
 		list = list[:maxNames]
 	}
 	for i := range list {
-		list[i] = oneLine(list[i])
+		list[i] = text.Foreign(list[i])
 	}
 	return strings.Join(list, ", ") + more
 }
 
 // quote keeps text of a stranger's certificate from breaking a message.
-func quote(text string) string {
-	return strconv.Quote(oneLine(text))
-}
-
-// maxText is how many bytes of foreign text a message holds.
-const maxText = 200
-
-// oneLine makes foreign text fit for a message: printable, on one line, short.
-func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "..."
-	}
-	return text
+func quote(foreign string) string {
+	return strconv.Quote(text.Foreign(foreign))
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // errPresented ends a handshake once the certificates are known.
@@ -134,22 +136,22 @@ func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.R
 
 // failure says how far the connection came.
 func (d *dial) failure(err error) *Error {
-	fail := func(kind Kind, format string, args ...any) *Error {
-		return &Error{Kind: kind, Host: d.host, Err: err, text: fmt.Sprintf(format, args...)}
+	fail := func(kind Kind, advice, format string, args ...any) *Error {
+		return &Error{Kind: kind, Host: d.host, Err: err, Advice: advice, text: fmt.Sprintf(format, args...)}
 	}
 	var unknown *net.DNSError
 	switch {
 	case d.proxy != nil && !d.handshake.Load():
-		return fail(Unreachable, "cannot connect to %s through proxy %s (%s): check the cluster proxy and its noProxy",
-			d.host, d.proxy.Host, oneLine(err.Error()))
+		return fail(Unreachable, "", "cannot connect to %s through proxy %s (%s): check the cluster proxy and its noProxy",
+			d.host, d.proxy.Host, text.Foreign(err.Error()))
 	case errors.As(err, &unknown):
-		return fail(Unresolvable, "cannot resolve %s (%s): check the wildcard DNS record of the apps domain",
-			d.host, oneLine(unknown.Err))
+		return fail(Unresolvable, "check its DNS record", "cannot resolve %s (%s)",
+			d.host, text.Foreign(unknown.Err))
 	case d.handshake.Load() && !cutOff(err):
-		return fail(NotTLS, "no TLS with %s (%s): check what answers on its port 443", d.host, oneLine(err.Error()))
+		return fail(NotTLS, "", "no TLS with %s (%s): check what answers on its port 443", d.host, text.Foreign(err.Error()))
 	default:
-		return fail(Unreachable, "cannot connect to %s (%s): check the router, network policies and the cluster proxy",
-			d.host, oneLine(withoutAddresses(err)))
+		return fail(Unreachable, "check the way to it, network policies and the proxy", "cannot connect to %s (%s)",
+			d.host, text.Foreign(withoutAddresses(err)))
 	}
 }
 

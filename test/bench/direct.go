@@ -184,7 +184,7 @@ func owned(twin client.Object, name string) metav1.ObjectMeta {
 
 // mint has both tokens issued, each bound to an anchor, and returns the two Secrets that carry them.
 func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]*corev1.Secret, error) {
-	in := handoff.Input{Host: b.platform.Host(), Project: twin.GetName(), CA: b.platform.Router.CA().RootPEM()}
+	in := handoff.Input{Provider: "openshift", Host: b.platform.Host(), Project: twin.GetName(), CA: b.platform.Router.CA().RootPEM()}
 	for account, login := range map[string]*handoff.Login{publisher: &in.Publisher, puller: &in.Puller} {
 		anchor := &corev1.Secret{ObjectMeta: owned(twin, fmt.Sprintf("%s-%d", account, generation))}
 		if err := b.api.Create(ctx, anchor); err != nil {
@@ -226,7 +226,7 @@ func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secr
 	for _, secret := range secrets {
 		token, _ := handoff.Token(secret.Data)
 		user := string(secret.Data[handoff.KeyUser])
-		if _, err := registry.New(b.platform.Host(), transport).Probe(ctx, twin.GetName(), user, token); err != nil {
+		if _, err := registry.New(b.platform.Host(), transport, registry.Dialect{Anonymous: "anonymous"}).Probe(ctx, twin.GetName(), user, token); err != nil {
 			return fmt.Errorf("try a token: %w", err)
 		}
 		anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: twin.GetName(), Name: fmt.Sprintf("%s-%d", user, generation)}}

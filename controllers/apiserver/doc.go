@@ -1,0 +1,14 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apiserver is how the operator speaks with the API server of its cluster, whoever the provider is.
+//
+//	connection.go       the clients, and what the API server says of a token
+//	scheme.go           the types and the paths of what the operator works with
+//	identity.go         who the operator is
+//	redact.go           no error repeats a token
+//	bounded_watches.go  no watch lasts for ever
+//	occasions.go        when all tokens are to be reviewed
+//	signing_keys.go     the keys of the API server's tokens
+//	scrape.go           who may read the metrics
+package apiserver

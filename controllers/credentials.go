@@ -1,0 +1,281 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// loginMemory is what the process remembers of a login. It only spares mints: without it, as after a restart, the next
+// pass ends in the same state.
+type loginMemory struct {
+	// mintedAt is when the login was last given a credential, minted what that was, and answered what it was minted for.
+	mintedAt time.Time
+	minted   pass.Identity
+	answered wish
+	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor.
+	heldUntil time.Time
+	heldFor   string
+	// refused is the credential that its issuer did not accept, and refusalMintedAt when the operator last minted for such a
+	// cause.
+	refused         string
+	refusalMintedAt time.Time
+	// unpublished is a credential that was issued and taken, and that no Secret carries yet, since its publication was
+	// refused: a mint cannot be undone, and whatever refuses the publication may do so for ever. One that does not expire
+	// needs none of this: its issuer keeps it.
+	unpublished *pass.Credential
+	review      reviewMemory
+}
+
+// logins are the memories of both logins.
+type logins struct{ publisher, puller loginMemory }
+
+func (p *run) memory(l *pass.Login) *loginMemory {
+	both := pass.Part[logins](p.Memory)
+	if l.Role == edgev1.TokenPublisher {
+		return &both.publisher
+	}
+	return &both.puller
+}
+
+// issueCredentials has issued what is due. A credential that works stays until its successor is proven; where nothing
+// works, the new one is published at once.
+func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
+	causes := map[*pass.Login]pass.Cause{}
+	for _, l := range p.Logins() {
+		l.Unpublished = p.memory(l).unpublished
+		why, err := p.session.Current(ctx, l)
+		if err == nil {
+			why, err = p.whyReplace(ctx, l, why)
+		}
+		if err != nil {
+			return pass.Done{}, err
+		}
+		causes[l] = why
+	}
+	var postponed []*pass.Blocked
+	for _, l := range p.Logins() {
+		err := p.replace(ctx, l, causes[l])
+		b := pass.AsBlocked(err)
+		switch {
+		case err == nil:
+			if l.Credential.Expires() {
+				p.Due(p.renewalDue(l, l.Credential.Identity))
+			}
+		case b != nil && b.CarryOn:
+			postponed = append(postponed, b)
+		default:
+			return pass.Done{}, err
+		}
+	}
+	if len(postponed) > 0 {
+		return pass.Done{}, together(postponed)
+	}
+	return p.describeIssued(), nil
+}
+
+// whyReplace returns why a login needs another credential, by what its issuer says and by what only the operator knows.
+func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
+	if !why.IsZero() && !why.Kept {
+		return why, nil
+	}
+	p.review(ctx, l)
+	if dead, err := p.confirmRefused(ctx, l); err != nil || dead {
+		return pass.CauseRefused.In(l.Published), err
+	}
+	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
+	expires := l.Credential.Expires()
+	switch {
+	case string(l.Published.Data[handoff.KeyHost]) != p.Registry.Host:
+		// What names a host that the registry does not have any more is of no use to keep.
+		return pass.CauseHost.In(l.Published), nil
+	case requested != "" && handledRotation(l.Published) != requested:
+		why = pass.CauseRotation.In(l.Published)
+	case why.IsZero() && expires && !p.Now.Before(p.renewalDue(l, l.Credential.Identity)):
+		why = pass.CauseDue.In(l.Published)
+	}
+	why.Kept = why.Kept && (!expires || p.Now.Before(l.Credential.Expiry))
+	return why, nil
+}
+
+// replace gives a login another credential, if there is a cause.
+func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error {
+	held := why.Kept && p.Now.Before(p.memory(l).heldUntil)
+	if err := p.dropUnwanted(ctx, l, why, held); err != nil || why.IsZero() {
+		return err
+	}
+	if l.Unpublished == nil && l.Begun == nil {
+		if err := p.mayMint(l, why); err != nil {
+			return err
+		}
+	}
+	if l.Unpublished != nil {
+		l.Credential, p.Settled = *l.Unpublished, false
+		return nil
+	}
+	if why.Kept && p.Edge.Spec.Verification.Policy != edgev1.VerificationDisabled {
+		return p.renew(ctx, l, why)
+	}
+	fresh, err := p.issue(ctx, l, why)
+	if err != nil {
+		return err
+	}
+	p.take(l, fresh, why)
+	return nil
+}
+
+// dropUnwanted revokes what was issued or begun for a cause that there is no more.
+func (p *run) dropUnwanted(ctx context.Context, l *pass.Login, why pass.Cause, held bool) error {
+	if kept := l.Unpublished; kept == nil || !p.fits(l, *kept, why) {
+		p.memory(l).unpublished = nil
+		if err := p.revokeLost(ctx, l, &l.Unpublished); err != nil {
+			return err
+		}
+	}
+	if why.IsZero() || held {
+		return p.revokeLost(ctx, l, &l.Begun)
+	}
+	return nil
+}
+
+// revokeLost revokes a credential that no Secret will carry, if there is one.
+func (p *run) revokeLost(ctx context.Context, l *pass.Login, lost **pass.Credential) error {
+	c := *lost
+	if c == nil {
+		return nil
+	}
+	if err := p.session.Revoke(ctx, l, *c); err != nil {
+		return err
+	}
+	*lost = nil
+	p.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.Account, c.Generation), c.About)
+	return nil
+}
+
+// fits reports whether a credential that waits for its publication is what would be issued now.
+func (p *run) fits(l *pass.Login, kept pass.Credential, why pass.Cause) bool {
+	switch {
+	case why.IsZero(), kept.Wish != p.WishFor(l):
+		return false
+	case why.Kept && !kept.Issuance.Kept:
+		// It was issued where nothing worked, so the registry was not asked about it.
+		return false
+	case why.Name == pass.CauseRefused.Name && kept.Issuance.Name != pass.CauseRefused.Name:
+		// What has the one in use refused came after this one was issued, and may concern it too.
+		return false
+	default:
+		return p.Now.Before(p.renewalDue(l, kept.Identity))
+	}
+}
+
+// issue has a credential issued. The login has it once it takes it.
+func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
+	existed := l.Begun != nil
+	fresh, err := p.session.Issue(ctx, l, why)
+	if !existed && (err == nil || l.Begun != nil) {
+		p.countForMint(l, why)
+	}
+	if err != nil {
+		if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonTokenPending && l.Begun == nil {
+			p.useUpWish(l)
+		}
+		return pass.Credential{}, err
+	}
+	countMint(l.Role, why)
+	fresh.Fresh, fresh.Issuance, fresh.Wish = true, why, p.WishFor(l)
+	return fresh, nil
+}
+
+// take makes a new credential the one that the Secrets are to carry.
+func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
+	l.Credential, p.Settled = fresh, false
+	m := p.memory(l)
+	*m = loginMemory{
+		mintedAt: p.Now, minted: fresh.Identity, answered: p.wish(), refused: m.refused, refusalMintedAt: m.refusalMintedAt,
+		review: reviewMemory{wanted: p.wantedReview(), reviewed: p.wantedReview()},
+	}
+	if fresh.Expires() {
+		kept := fresh
+		m.unpublished = &kept
+	}
+	if why.Name == pass.CauseRefused.Name {
+		m.refusalMintedAt = p.Now
+	}
+	p.Note(edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which %s, because %s%s",
+		l.Account, fresh.Generation, lifeOf(fresh.Identity), why.Text, fresh.Superseded), fresh.About)
+}
+
+// lifeOf says how long a credential works.
+func lifeOf(c pass.Identity) string {
+	if c.Expires() {
+		return "expires at " + pass.Timestamp(c.Expiry)
+	}
+	return "does not expire"
+}
+
+// tokenName is what messages call the token of a login.
+func (p *run) tokenName(l *pass.Login) string {
+	return fmt.Sprintf("the token of %s in %s %q", l.Account, p.Home.Noun, p.Home.Namespace)
+}
+
+// together is one wait for all that wait.
+func together(waits []*pass.Blocked) *pass.Blocked {
+	all := *waits[0]
+	for _, b := range waits[1:] {
+		all.Message += "; " + b.Message
+	}
+	return &all
+}
+
+// renewalDue is when the operator renews a credential: at renewAt, but not before half of that time has
+// passed since it minted the last one. To a clock that is ahead of the API server's by more than a
+// short token's life every new token looks due, and would be followed at once.
+func (p *run) renewalDue(l *pass.Login, c pass.Identity) time.Time {
+	due := renewAt(p.Edge.UID, l, c)
+	m := p.memory(l)
+	if m.mintedAt.IsZero() || (m.unpublished != nil && m.unpublished.ID != c.ID) {
+		// What was minted since and waits to be published does not make the one in use less due.
+		return due
+	}
+	if pause := m.mintedAt.Add(due.Sub(c.IssuedAt) / 2); pause.After(due) {
+		return pause
+	}
+	return due
+}
+
+// renewAt is when a credential is followed by the next: renewBefore ahead of its expiry, both in
+// proportion to what was granted, and up to a twentieth of that time earlier, so that credentials that
+// were issued together are not renewed together.
+func renewAt(uid types.UID, l *pass.Login, c pass.Identity) time.Time {
+	granted := c.Expiry.Sub(c.IssuedAt)
+	share := 1 - float64(l.Policy.RenewBefore)/float64(l.Policy.Lifetime)
+	jitter := 1 - 0.05*pass.PlaceOf(string(uid)+string(l.Role))
+	return c.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
+}
+
+// describeIssued says what the credentials are, and what a person should know of those that do not expire.
+func (p *run) describeIssued() pass.Done {
+	reason, message := edgev1.ReasonIssued, []string{"both tokens are issued"}
+	for _, l := range p.Logins() {
+		c := l.Credential
+		if granted := c.Expiry.Sub(c.IssuedAt); c.Expires() && granted < l.Policy.Lifetime-time.Minute {
+			if reason == edgev1.ReasonIssued {
+				message[0] += " and renewal follows what was granted"
+			}
+			reason = edgev1.ReasonIssuedShortened
+			message = append(message, fmt.Sprintf("the API server granted %s of the %s asked for %s", granted, l.Policy.Lifetime, l.Account))
+		}
+		message = append(message, c.Advice...)
+	}
+	return pass.DoneBecause(reason, "%s", strings.Join(message, "; "))
+}

@@ -1,0 +1,86 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+	"github.com/edge-registry/edge-registry-operator/internal/trust"
+)
+
+const (
+	// dialTimeout bounds the attempt to be shown the route's certificate.
+	dialTimeout = 10 * time.Second
+	// serviceTimeout bounds the same inside the cluster, where the way is short.
+	serviceTimeout = 5 * time.Second
+)
+
+// describeWay goes at the end of a message. It is empty when the host itself was asked.
+func describeWay(way pass.Reached) string {
+	if way.Inside == "" {
+		return ""
+	}
+	return fmt.Sprintf("; asked through %s %s, for %s does not answer from the operator's pod: %s; nodes need it",
+		way.InsideName, way.Inside, way.Host, text.Of(way.Direct))
+}
+
+// present returns the certificates that the host presents. Where a host does not answer inside the
+// cluster, as behind a load balancer that does not turn connections round, or one that only a proxy
+// knows, a second address of it is asked, and the rest of the pass goes that way too. The
+// error is that of the direct way.
+func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
+	presented, direct := p.presentBy(ctx, pass.Reached{}, dialTimeout)
+	var failure *trust.Error
+	if p.Registry.Inside == "" || !errors.As(direct, &failure) || (failure.Kind != trust.Unresolvable && failure.Kind != trust.Unreachable) {
+		return presented, direct
+	}
+	inside := pass.Reached{Inside: p.Registry.Inside, InsideName: p.Registry.InsideName, Host: p.Registry.Host, Direct: direct}
+	presented, err := p.presentBy(ctx, inside, serviceTimeout)
+	if err != nil {
+		return nil, direct
+	}
+	p.Reached = inside
+	// Nothing tells when the host answers again.
+	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
+	return presented, nil
+}
+
+func (p *run) presentBy(ctx context.Context, way pass.Reached, timeout time.Duration) ([]*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	presented, err := trust.Present(ctx, p.transport(nil, way), p.Registry.Host)
+	return presented, p.withCAAdvice(err)
+}
+
+// transport connects to the registry's host, trusting the given roots.
+func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reached) *http.Transport {
+	t := &http.Transport{
+		Proxy:               r.Proxy,
+		DialContext:         r.DialContext,
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: r.Clock.Now},
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
+	if way.Inside == "" {
+		return t
+	}
+	dial := r.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	t.Proxy = nil
+	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dial(ctx, network, way.Inside)
+	}
+	return t
+}

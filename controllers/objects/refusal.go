@@ -1,0 +1,77 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package objects
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// Explained explains the refusals that a step may meet in the home of the Secrets.
+func Explained(s *pass.Scope, step pass.Step) pass.Step {
+	run := step.Run
+	step.Run = func(ctx context.Context) (pass.Done, error) {
+		result, err := run(ctx)
+		return result, explain(s, err)
+	}
+	return step
+}
+
+func explain(s *pass.Scope, err error) error {
+	home := s.Home
+	switch {
+	case err == nil || pass.AsBlocked(err) != nil:
+		return err
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return Terminating(s)
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "status unknown for quota"):
+		uncounted := pass.Waiting(edgev1.ReasonQuotaExceeded, "a quota of %s %q has not been counted by the cluster yet: %s", home.Noun, home.Namespace, text.Of(err))
+		uncounted.Retry = 2 * time.Second
+		return uncounted
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
+		return pass.Stalled(edgev1.ReasonQuotaExceeded, "a quota of %s %q refuses what the operator needs: %s", home.Noun, home.Namespace, text.Of(err))
+	case apierrors.IsForbidden(err) && ofTheInstallation(err):
+		return pass.Stalled(edgev1.ReasonRequestFailed, "the operator lacks a right that it is installed with: apply config/default again; refused was: %s", text.Of(err))
+	case apierrors.IsForbidden(err) && !LacksRight(err):
+		return pass.Stalled(edgev1.ReasonRequestFailed, "an admission rule of the cluster refuses what the operator needs: %s", text.Of(err))
+	case apierrors.IsForbidden(err):
+		missing := RightsMissing(s)
+		missing.Message += "; refused was: " + text.Of(err)
+		return missing
+	default:
+		return err
+	}
+}
+
+// Terminating waits for the home of the Secrets to be gone.
+func Terminating(s *pass.Scope) error {
+	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: it is requested again when it is gone", s.Home.Noun, s.Home.Namespace)
+}
+
+// RightsMissing says that the operator lacks rights in the home of the Secrets, and how its owner gives them.
+func RightsMissing(s *pass.Scope) *pass.Blocked {
+	return pass.Stalled(edgev1.ReasonRightsMissing,
+		"the operator lacks rights in %s %q (a custom project template may grant less than admin): run '%s'",
+		s.Home.Noun, s.Home.Namespace, s.Home.Invite())
+}
+
+// ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, and to name an
+// EdgeRegistry as an owner.
+func ofTheInstallation(err error) bool {
+	return strings.Contains(err.Error(), `cannot get resource "namespaces"`) || strings.Contains(err.Error(), "cannot set blockOwnerDeletion")
+}
+
+// LacksRight tells a refusal for want of a right, by the words of the API server's authorisation,
+// from one by an admission plugin or webhook: both answer 403.
+func LacksRight(err error) bool {
+	return strings.Contains(err.Error(), `User "`) && strings.Contains(err.Error(), " cannot ")
+}

@@ -1,0 +1,78 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// grantAccess makes the two service accounts and binds each to its role in the project. On an
+// account it sets labels and the owner only: OpenShift's own controllers keep secrets,
+// imagePullSecrets and annotations there.
+func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
+	if err := s.claimNames(ctx); err != nil {
+		return pass.Done{}, err
+	}
+	for _, l := range s.logins() {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.Home.Namespace,
+			Name:      l.Account,
+			Labels:    map[string]string{objects.RoleLabel: objects.RoleValue(l.Role)},
+		}}
+		live, err := s.Objects.Ensure(ctx, s.Scope, account, s.accounts[l.Account])
+		if err != nil {
+			return pass.Done{}, err
+		}
+		l.accountUID = live.GetUID()
+		binding := s.desiredBinding(l)
+		if _, err := s.Objects.Ensure(ctx, s.Scope, binding, s.bindings[binding.Name]); err != nil {
+			return pass.Done{}, s.explainBinding(err, l)
+		}
+	}
+	return pass.DoneBecause(edgev1.ReasonGranted, "%s has %s and %s has %s in project %q",
+		s.publisher.Account, s.publisher.clusterRole, s.puller.Account, s.puller.clusterRole, s.Home.Namespace), nil
+}
+
+func (s *session) desiredBinding(l *login) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.Home.Namespace,
+			Name:      bindingName(s.Edge, l.Role),
+			Labels:    map[string]string{objects.RoleLabel: objects.RoleValue(l.Role)},
+		},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: l.clusterRole},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: s.Home.Namespace, Name: l.Account}},
+	}
+}
+
+// explainBinding tells an absent role, and one that the operator may not hand on, from other refusals.
+func (s *session) explainBinding(err error, l *login) error {
+	switch {
+	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), l.clusterRole):
+		return pass.Waiting(edgev1.ReasonRoleMissing,
+			"ClusterRole %q for %s does not exist: create it, or set spec.openshift.%s.clusterRole to one that does",
+			l.clusterRole, l.Account, objects.RoleValue(l.Role))
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
+		return pass.Stalled(edgev1.ReasonRoleNotGrantable,
+			"the operator may not grant ClusterRole %q in project %q, which goes beyond the project's admin: choose a role that admin covers, or bind it yourself and give the operator the verb bind on clusterroles %q",
+			l.clusterRole, s.Home.Namespace, l.clusterRole)
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "are not allowed in project"):
+		return pass.Stalled(edgev1.ReasonRoleNotGrantable,
+			"a RoleBindingRestriction of project %q keeps service accounts from getting roles: add one that allows the service accounts of %q; refused was: %s",
+			s.Home.Namespace, s.Home.Namespace, text.Of(err))
+	default:
+		return err
+	}
+}

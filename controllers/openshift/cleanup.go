@@ -1,0 +1,204 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	projectv1 "github.com/openshift/api/project/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// adminClusterRole is what OpenShift's project template binds to whoever requests a project.
+const adminClusterRole = "admin"
+
+// remains is the project of an EdgeRegistry that is being deleted.
+type remains struct {
+	namespace *corev1.Namespace
+	// requested: the operator requested the project; marked: for this very EdgeRegistry.
+	requested, marked bool
+	username          string
+	now               time.Time
+}
+
+// whatIsLeft returns what is left of the project, or nil if the operator never had one to work in
+// or if it is gone.
+func (s *session) whatIsLeft(ctx context.Context) (*remains, error) {
+	if objects.IsReserved(s.Home.Namespace, s.Namespace) {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	namespace := &corev1.Namespace{}
+	err := s.Get(ctx, client.ObjectKey{Name: s.Home.Namespace}, namespace)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read project %q: %w", s.Home.Namespace, err)
+	}
+	username, err := s.Username(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &remains{
+		namespace: namespace,
+		requested: namespace.Annotations[requesterAnnotation] == username,
+		marked:    strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)),
+		username:  username,
+		now:       s.Now,
+	}, nil
+}
+
+// excuse tells the failures that a deletion does not wait for: what is gone is done, and where the
+// operator has no right any more, garbage collection has. In a project that was requested a moment
+// ago the right may come yet.
+func (left *remains) excuse(err error) error {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err) && left.requested && left.now.Sub(left.namespace.CreationTimestamp.Time).Abs() < bindingDelay:
+		return &pass.Blocked{Reason: edgev1.ReasonRightsMissing, Message: text.Of(err), Retry: time.Second}
+	case apierrors.IsForbidden(err):
+		return nil
+	default:
+		return err
+	}
+}
+
+// leaveProject deletes the project, if it was requested for this EdgeRegistry and it says so. From
+// a project that stays the operator withdraws.
+func (s *session) leaveProject(ctx context.Context) error {
+	left, err := s.whatIsLeft(ctx)
+	if err != nil || left == nil || !left.namespace.DeletionTimestamp.IsZero() {
+		return err
+	}
+	edges := s.Edges
+	if s.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
+		// Images that are deleted do not come back: a cache may not know of whoever uses them since a moment ago.
+		edges = s.WithWatch
+	}
+	others, err := others(ctx, edges, s.Edge, func(other *edgev1.EdgeRegistry) bool { return ProjectName(other) == s.Home.Namespace })
+	if err != nil {
+		return err
+	}
+	if s.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
+		deleted, err := s.deleteProject(ctx, left, others)
+		if deleted || err != nil {
+			return err
+		}
+	}
+	if !left.requested || len(others) > 0 {
+		return nil
+	}
+	return s.giveUpAdmin(ctx, left)
+}
+
+// deleteProject reports whether the project goes. It goes for an EdgeRegistry that can prove that
+// it was requested for it, and only when nobody else uses it.
+func (s *session) deleteProject(ctx context.Context, left *remains, others []string) (bool, error) {
+	switch {
+	case !left.requested || !left.marked:
+		s.retained("it does not say that it was requested for this EdgeRegistry")
+		return false, nil
+	case len(others) > 0:
+		s.retained("EdgeRegistry " + others[0] + " uses it too")
+		return false, nil
+	}
+	project := &projectv1.Project{ObjectMeta: metav1.ObjectMeta{Name: s.Home.Namespace}}
+	err := s.Delete(ctx, project, client.Preconditions{UID: ptr.To(left.namespace.UID)})
+	switch {
+	case err == nil:
+		s.Note(edgev1.ReasonProjectDeleted, fmt.Sprintf("deleted project %q with its images, as spec.deletionPolicy asks", s.Home.Namespace), nil)
+		return true, nil
+	case apierrors.IsNotFound(err) && apiAbsent(err):
+		s.retained("this cluster does not serve projects any more")
+		return false, nil
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case apierrors.IsConflict(err):
+		// Whether another of its name has taken its place shows when the next pass reads it again.
+		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, err)
+	}
+	if waits := left.excuse(err); waits != nil {
+		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, waits)
+	}
+	s.retained("the operator may not delete it any more")
+	return false, nil
+}
+
+// retained tells that deletionPolicy is not followed.
+func (s *session) retained(why string) {
+	s.Note(edgev1.ReasonProjectRetained, fmt.Sprintf(
+		"project %q is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'oc delete project %s'", s.Home.Namespace, why, s.Home.Namespace), nil)
+}
+
+// giveUpAdmin gives up the admin right that the project template bound to the operator.
+func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
+	bindings, err := s.listBindings(ctx)
+	if err != nil {
+		return left.excuse(err)
+	}
+	isOperator := func(subject rbacv1.Subject) bool {
+		return apiserver.IsSubject(subject, s.Home.Namespace, left.username)
+	}
+	released := false
+	for i := range bindings {
+		binding := &bindings[i]
+		if binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != adminClusterRole || !slices.ContainsFunc(binding.Subjects, isOperator) {
+			continue
+		}
+		if err := left.excuse(s.takeOff(ctx, binding, isOperator)); err != nil {
+			return fmt.Errorf("give up the operator's right in RoleBinding %q in project %q: %w", binding.Name, s.Home.Namespace, err)
+		}
+		released = true
+	}
+	if released {
+		s.Note(edgev1.ReasonProjectReleased, fmt.Sprintf(
+			"project %q stays with its images, and the operator has given up its own right there: run 'oc adm policy add-role-to-user admin USER -n %s' to give somebody access, and '%s' before an EdgeRegistry uses it again",
+			s.Home.Namespace, s.Home.Namespace, inviteCommand(s.Home.Namespace, left.username)), nil)
+	}
+	return nil
+}
+
+// takeOff takes subjects off a RoleBinding as it was read, and deletes one that would be left with none.
+func (s *session) takeOff(ctx context.Context, binding *rbacv1.RoleBinding, leaves func(rbacv1.Subject) bool) error {
+	stay := slices.DeleteFunc(slices.Clone(binding.Subjects), leaves)
+	if len(stay) == 0 {
+		return s.Delete(ctx, binding, client.Preconditions{UID: ptr.To(binding.UID), ResourceVersion: ptr.To(binding.ResourceVersion)})
+	}
+	before := binding.DeepCopy()
+	binding.Subjects = stay
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return s.Patch(ctx, binding, patch, client.FieldOwner(objects.FieldManager))
+}
+
+// others names the other EdgeRegistries that share something, but for those that are being deleted too.
+func others(ctx context.Context, edges client.Reader, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]string, error) {
+	list := &edgev1.EdgeRegistryList{}
+	if err := edges.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("list the EdgeRegistries: %w", err)
+	}
+	var names []string
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID != edge.UID && other.Spec.OpenShift != nil && other.DeletionTimestamp.IsZero() && share(other) {
+			names = append(names, other.Name)
+		}
+	}
+	return names, nil
+}

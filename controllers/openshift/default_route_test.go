@@ -1,0 +1,85 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+func TestTheContestOverTheDefaultRoute(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(version string) *imageregistryv1.Config {
+		return &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: "cluster", ResourceVersion: version}}
+	}
+	set := func(after time.Duration) *contest { return &contest{set: start.Add(-after)} }
+	for name, tt := range map[string]struct {
+		contest *contest
+		now     time.Duration
+		want    bool
+	}{
+		"never switched on":                 {&contest{}, 0, false},
+		"switched on long ago":              {set(contestWindow), 0, false},
+		"switched on a moment ago":          {set(contestWindow - time.Second), 0, true},
+		"lost, before the pause is over":    {&contest{set: start, lost: start.Add(time.Minute)}, contestPause, true},
+		"lost, when the pause is over":      {&contest{set: start, lost: start.Add(time.Minute)}, contestPause + time.Minute, false},
+		"lost, by a clock that went back":   {&contest{set: start, lost: start}, -time.Hour, true},
+		"switched on, by a clock gone back": {set(-time.Hour), 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.contest.judge(at("7"), start.Add(tt.now))
+			NewWithT(t).Expect(err != nil).To(Equal(tt.want), "%v", err)
+		})
+	}
+	t.Run("a Config that was made anew ends it", func(t *testing.T) {
+		g := NewWithT(t)
+		c := set(0)
+		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
+		anew := at("8")
+		anew.UID = "another"
+		g.Expect(c.judge(anew, start)).To(Succeed())
+	})
+	t.Run("an old view of true does not end it", func(t *testing.T) {
+		g := NewWithT(t)
+		c := set(0)
+		g.Expect(c.judge(at("7"), start)).To(MatchError(HavePrefix("somebody set")))
+		c.settle(at("6"))
+		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
+		c.settle(at("8"))
+		g.Expect(c.judge(at("9"), start)).To(Succeed())
+	})
+}
+
+func TestAnOldViewOfTheConfigWritesNothing(t *testing.T) {
+	g := NewWithT(t)
+	live := &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: imageRegistryConfig}}
+	live.Spec.DefaultRoute = true
+	writes := 0
+	cluster := fake.NewClientBuilder().WithScheme(apiserver.NewScheme()).WithObjects(live).WithInterceptorFuncs(interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			writes++
+			return nil
+		},
+	}).Build()
+	edge := &edgev1.EdgeRegistry{Spec: edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}}
+	provider := &Provider{Config: Config{Connection: &apiserver.Connection{WithWatch: cluster}}}
+	s := provider.begin(pass.NewScope(edge, time.Now(), &pass.Memory{}))
+	s.config = live.DeepCopy()
+	s.config.Spec.DefaultRoute = false
+	g.Expect(s.switchOn(t.Context())).To(Succeed())
+	g.Expect(s.Wrote).To(BeFalse())
+	g.Expect(writes).To(BeZero())
+}

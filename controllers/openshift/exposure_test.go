@@ -1,0 +1,97 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	operatorv1 "github.com/openshift/api/operator/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+func ingressSaying(router, host string, status corev1.ConditionStatus, reason, message string) routev1.RouteIngress {
+	return routev1.RouteIngress{Host: host, RouterName: router, Conditions: []routev1.RouteIngressCondition{
+		{Type: routev1.RouteAdmitted, Status: status, Reason: reason, Message: message},
+	}}
+}
+
+func expectBlocked(g *WithT, err error, reason string, stalled bool) {
+	b := pass.AsBlocked(err)
+	g.Expect(b).NotTo(BeNil())
+	g.Expect(b.Reason).To(Equal(reason))
+	g.Expect(b.Stalled).To(Equal(stalled))
+}
+
+func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
+	refused := ingressSaying("default", "a.example.com", corev1.ConditionFalse, "HostAlreadyClaimed", "taken")
+	admitted := ingressSaying("shard", "b.example.com", corev1.ConditionTrue, "", "")
+	other := admitted
+	other.Conditions = []routev1.RouteIngressCondition{{Type: "Extended", Status: corev1.ConditionTrue}}
+	for _, tt := range []struct {
+		name    string
+		ingress []routev1.RouteIngress
+		host    string
+		err     string
+	}{
+		{"one router admits it", []routev1.RouteIngress{admitted}, "b.example.com", ""},
+		{"one of two routers admits it", []routev1.RouteIngress{refused, admitted}, "b.example.com", ""},
+		{"no router has seen it", nil, "", "no router has picked it up"},
+		{"a router refuses it", []routev1.RouteIngress{refused}, "", `router "default" refuses it: HostAlreadyClaimed: taken`},
+		{"a router says something else of it", []routev1.RouteIngress{other}, "", "no router has picked it up"},
+		{"a router admits it without a host", []routev1.RouteIngress{ingressSaying("default", "", corev1.ConditionTrue, "", "")}, "", `router "default"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Name: "r"}}
+			// A wish, which does not count.
+			route.Spec.Host = "wished.example.com"
+			route.Status.Ingress = tt.ingress
+			host, _, err := admittedHost(route)
+			g.Expect(host).To(Equal(tt.host))
+			if tt.err == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			g.Expect(err).To(MatchError(ContainSubstring(tt.err)))
+			expectBlocked(g, err, edgev1.ReasonRouteNotAdmitted, false)
+		})
+	}
+}
+
+func TestWhyThereIsNoRoute(t *testing.T) {
+	condition := func(kind string, status operatorv1.ConditionStatus, reason, message string) operatorv1.OperatorCondition {
+		return operatorv1.OperatorCondition{Type: kind, Status: status, Reason: reason, Message: message}
+	}
+	for _, tt := range []struct {
+		name       string
+		conditions []operatorv1.OperatorCondition
+		reason     string
+		stalled    bool
+		message    string
+	}{
+		{"its operator has not come to it", nil, edgev1.ReasonRouteNotFound, false, `Route "r" is not there yet: the image registry operator makes it`},
+		{"its operator is well", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionFalse, "", "")},
+			edgev1.ReasonRouteNotFound, false, "is not there yet: the image registry operator makes it"},
+		{"its operator is in trouble", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionTrue, "VerificationFailed", "two of a name")},
+			edgev1.ReasonRouteNotFound, false, `registry Config "cluster" is Degraded: VerificationFailed: two of a name`},
+		{"there is no storage", []operatorv1.OperatorCondition{condition("Available", operatorv1.ConditionFalse, "StorageNotConfigured", "x")},
+			edgev1.ReasonStorageNotConfigured, true, "set spec.storage"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := NewWithT(t)
+			config := &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: "cluster"}}
+			config.Status.Conditions = tt.conditions
+			err := routeAbsent(config, "r")
+			g.Expect(err).To(MatchError(ContainSubstring(tt.message)))
+			expectBlocked(g, err, tt.reason, tt.stalled)
+		})
+	}
+}

@@ -1,0 +1,261 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// The API server keeps no list of the tokens that it issues, so each is bound to an anchor, a Secret that is written before:
+// should the reply be lost, or the operator die before it publishes the token, the next pass finds an anchor that never was
+// published and deletes it, and the token dies with it.
+
+// Causes that this provider has beside those of all.
+var (
+	causeAnchorDeleted = pass.Cause{Name: "AnchorDeleted", Text: "its anchor was deleted", Undone: true}
+	causeAccountAnew   = pass.Cause{Name: "ServiceAccountAnew", Text: "the service account was made anew", Undone: true}
+	causeInvalidated   = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
+	causeType          = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
+
+	// Causes are all of them.
+	Causes = []pass.Cause{causeAnchorDeleted, causeAccountAnew, causeInvalidated, causeType}
+)
+
+// Current implements pass.Issuer. Where another's Secret is in the way, nothing is to be issued for it.
+func (s *session) Current(ctx context.Context, login *pass.Login) (pass.Cause, error) {
+	l := s.of(login)
+	why, err := s.readCurrent(ctx, l)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	if l.Unpublished != nil {
+		works, err := s.isBound(ctx, l, *l.Unpublished)
+		if err != nil {
+			return pass.Cause{}, err
+		}
+		if !works {
+			l.Unpublished = nil
+		}
+	}
+	if pending := s.pendingAnchor(l); pending != nil {
+		l.Begun = begun(pending)
+	}
+	return why, s.dropLostAnchors(ctx, l)
+}
+
+// readCurrent finds the token that the published Secret carries, and why there has to be another.
+func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error) {
+	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	if foreign := s.Secrets[l.Secret]; published == nil && foreign != nil {
+		return pass.Cause{}, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
+	}
+	if published == nil {
+		return pass.CauseUnpublished, nil
+	}
+	l.Published = published
+	if !published.DeletionTimestamp.IsZero() {
+		return pass.Cause{}, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
+	}
+	token, claims, intact := s.readToken(published, l)
+	if !intact {
+		return pass.CauseEmptied.In(published), nil
+	}
+	anchor, err := s.Objects.OwnSecret(ctx, s.Scope, claims.AnchorName)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	if anchor == nil || !anchor.DeletionTimestamp.IsZero() || (claims.Expires() && anchor.UID != claims.AnchorUID) {
+		return causeAnchorDeleted, nil
+	}
+	if !genuine(published, anchor, token, claims) {
+		return pass.CauseAltered.In(published), nil
+	}
+	l.Credential = s.credentialOf(l, token, completed(claims, anchor), anchor)
+	return s.whyReplace(l, anchor), nil
+}
+
+// whyReplace returns why a token that was issued has to be followed by another, if so.
+func (s *session) whyReplace(l *login, anchor *corev1.Secret) pass.Cause {
+	switch {
+	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
+		return causeAccountAnew
+	case invalidated(anchor):
+		return causeInvalidated.In(anchor)
+	case typeOf(anchor) != l.tokenType:
+		return causeType.In(anchor)
+	case l.Credential.Expires() && askedLifetime(anchor, l) != l.Policy.Lifetime.String():
+		return pass.CauseLifetime.In(anchor)
+	default:
+		return pass.Cause{}
+	}
+}
+
+// credentialOf is the token of an anchor as a credential.
+func (s *session) credentialOf(l *login, token credential.Token, claims credential.Claims, anchor *corev1.Secret) pass.Credential {
+	c := pass.Credential{
+		Token:      token,
+		Identity:   pass.Identity{ID: string(anchor.UID), IssuedAt: claims.IssuedAt, Expiry: claims.Expiry},
+		Generation: generationOf(anchor),
+		Issuance:   pass.Cause{Name: s.causeOf(l, anchor)},
+		Marks: map[string]string{
+			objects.AnchorUIDAnnotation:  string(anchor.UID),
+			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID),
+		},
+		About: anchor,
+	}
+	if claims.ID != "" {
+		// A token that does not expire has no id, nor has one of an API server before 1.30.
+		c.Marks[objects.CredentialIDAnnotation] = claims.ID
+	}
+	c.Superseded = s.adviseOnSuperseded(l, anchor.UID)
+	c.Advice = s.adviseOnKept(l, anchor.UID)
+	return c
+}
+
+// readToken returns the token that a Secret carries, and false if it is none of the login's.
+func (s *session) readToken(published *corev1.Secret, l *login) (credential.Token, credential.Claims, bool) {
+	token, intact := handoff.Token(published.Data)
+	if !intact {
+		return credential.Token{}, credential.Claims{}, false
+	}
+	claims, err := credential.ReadClaims(token)
+	return token, claims, err == nil && s.speaksFor(claims, l)
+}
+
+// speaksFor reports whether claims are of a token that was minted for a login.
+func (s *session) speaksFor(claims credential.Claims, l *login) bool {
+	return claims.Namespace == s.Home.Namespace && claims.ServiceAccount == l.Account && generationIn(claims.AnchorName, l.Secret) != 0
+}
+
+// genuine reports whether a token is one that was issued. Its signature cannot be checked here. So a
+// token that expires has to be known to the Secret that carries it or to its anchor, and one that
+// does not expire has to be the one that the cluster keeps in its anchor.
+func genuine(published, anchor *corev1.Secret, token credential.Token, claims credential.Claims) bool {
+	if !claims.Expires() {
+		return typeOf(anchor) == edgev1.TokenLongLived && keptToken(anchor).Equal(token)
+	}
+	return typeOf(anchor) == edgev1.TokenBound &&
+		(!wasPublished(anchor) || attests(published, claims) || attests(anchor, claims))
+}
+
+// attests reports whether a Secret records the token of these claims. Before Kubernetes 1.30 a token
+// has no id, and none is recorded: then its expiry tells it, with the UID of its anchor, that the caller compared.
+func attests(secret *corev1.Secret, claims credential.Claims) bool {
+	return secret.Annotations[objects.CredentialIDAnnotation] == claims.ID &&
+		secret.Annotations[objects.ExpiresAtAnnotation] == pass.Timestamp(claims.Expiry)
+}
+
+// isBound reports whether the anchor of a token is there still, and the account that it speaks for.
+func (s *session) isBound(ctx context.Context, l *login, c pass.Credential) (bool, error) {
+	if l.tokenType != edgev1.TokenBound || c.Marks[objects.AccountUIDAnnotation] != string(l.accountUID) {
+		return false, nil
+	}
+	anchor, err := s.Objects.OwnSecret(ctx, s.Scope, boundSecretName(l.Secret, c.Generation))
+	return anchor != nil && string(anchor.UID) == c.ID && anchor.DeletionTimestamp.IsZero(), err
+}
+
+// Issue implements pass.Issuer: it writes an anchor and has a token issued for it.
+func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) (pass.Credential, error) {
+	l := s.of(login)
+	// An operator that died after it published the token in use may not have come to its mark.
+	if err := s.markCurrent(ctx, l); err != nil {
+		return pass.Credential{}, err
+	}
+	if until := s.remembered().odd[l.Role]; s.Now.Before(until) {
+		return pass.Credential{}, s.odd(l, until)
+	}
+	anchor, err := s.anchorToFill(ctx, l, why)
+	if err != nil {
+		return pass.Credential{}, err
+	}
+	var token credential.Token
+	if typeOf(anchor) == edgev1.TokenLongLived {
+		if anchor, err = s.awaitToken(ctx, l, anchor); err == nil {
+			token = keptToken(anchor)
+		}
+	} else {
+		token, err = s.requestToken(ctx, l, anchor)
+	}
+	if err != nil {
+		return pass.Credential{}, err
+	}
+	claims, err := credential.ReadClaims(token)
+	claims = completed(claims, anchor)
+	if err != nil || !s.speaksFor(claims, l) || claims.AnchorName != anchor.Name || claims.AnchorUID != anchor.UID {
+		return pass.Credential{}, s.refuseOdd(ctx, l, anchor)
+	}
+	return s.credentialOf(l, token, claims, anchor), nil
+}
+
+// refuseOdd revokes a token that was not what was asked for. The next would be no other: it is asked for only after a
+// while, since whoever issues such tokens may do so for ever.
+func (s *session) refuseOdd(ctx context.Context, l *login, anchor *corev1.Secret) error {
+	const pause = time.Hour
+	until := s.Now.Add(pause)
+	if s.remembered().odd == nil {
+		s.remembered().odd = map[edgev1.TokenRole]time.Time{}
+	}
+	s.remembered().odd[l.Role] = until
+	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+		return err
+	}
+	delete(s.Secrets, anchor.Name)
+	return s.odd(l, until)
+}
+
+// odd says that tokens of a login are not what was asked for.
+func (s *session) odd(l *login, until time.Time) *pass.Blocked {
+	return pass.Stalled(edgev1.ReasonRequestFailed,
+		"the token issued for service account %q in project %q does not say which account and which Secret it is bound to, as one of a Kubernetes API server does: it was revoked, and the next is asked for at %s; see what answers token requests in this cluster",
+		l.Account, s.Home.Namespace, pass.Timestamp(until))
+}
+
+// requestToken has a token issued that is bound to an anchor.
+func (s *session) requestToken(ctx context.Context, l *login, anchor *corev1.Secret) (credential.Token, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Account}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		// No audiences: the registry hands the token to the API server, so it has to carry the API's own.
+		ExpirationSeconds: ptr.To(int64(l.Policy.Lifetime.Seconds())),
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+	}}
+	if err := s.SubResource("token").Create(ctx, account, request); err != nil {
+		return credential.Token{}, fmt.Errorf("mint a token for service account %q in project %q: %w", l.Account, s.Home.Namespace, err)
+	}
+	return credential.NewToken(request.Status.Token), nil
+}
+
+// Revoke implements pass.Issuer: a token dies with its anchor.
+func (s *session) Revoke(ctx context.Context, login *pass.Login, c pass.Credential) error {
+	name := boundSecretName(login.Secret, c.Generation)
+	anchor := s.Secrets[name]
+	if anchor == nil || string(anchor.UID) != c.ID {
+		return nil
+	}
+	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+		return err
+	}
+	delete(s.Secrets, name)
+	return nil
+}
+
+// Dead implements pass.Issuer.
+func (s *session) Dead(ctx context.Context, login *pass.Login) (bool, error) {
+	return s.Refuses(ctx, login.Credential.Token)
+}

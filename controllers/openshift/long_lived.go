@@ -1,0 +1,195 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// invalidSinceLabel is put on a token Secret by kube-controller-manager when the Secret is in the list
+// of its service account and nobody used the token for a year. From then on the API server refuses
+// the token (kubernetes, pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go).
+const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since"
+
+// typeOf is the type of an anchor's token, by the type of the Secret, which nobody can alter.
+func typeOf(anchor *corev1.Secret) edgev1.TokenType {
+	if anchor.Type == corev1.SecretTypeServiceAccountToken {
+		return edgev1.TokenLongLived
+	}
+	return edgev1.TokenBound
+}
+
+// keptToken is the token that the cluster keeps in an anchor; the zero one before it is there.
+func keptToken(anchor *corev1.Secret) credential.Token {
+	return credential.NewToken(string(anchor.Data[corev1.ServiceAccountTokenKey]))
+}
+
+// completed adds to the claims of a LongLived token what only its anchor knows.
+func completed(claims credential.Claims, anchor *corev1.Secret) credential.Claims {
+	if !claims.Expires() {
+		claims.AnchorUID = anchor.UID
+		claims.IssuedAt = anchor.CreationTimestamp.UTC()
+	}
+	return claims
+}
+
+func invalidated(anchor *corev1.Secret) bool {
+	return anchor.Labels[invalidSinceLabel] != ""
+}
+
+// isPending reports an anchor whose LongLived token can still be published for a login: the cluster
+// has yet to put it there, or has put there what it should.
+func isPending(anchor *corev1.Secret, l *login) bool {
+	if typeOf(anchor) != edgev1.TokenLongLived || wasPublished(anchor) || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() ||
+		anchor.Annotations[corev1.ServiceAccountNameKey] != l.Account {
+		return false
+	}
+	token := keptToken(anchor)
+	if token.IsZero() {
+		return accountOf(anchor, l) == l.accountUID
+	}
+	claims, err := credential.ReadClaims(token)
+	return err == nil && !claims.Expires() && claims.AnchorName == anchor.Name &&
+		claims.ServiceAccount == l.Account && claims.ServiceAccountUID == l.accountUID
+}
+
+// anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
+// not lost, since its token is in it: it is used before another is made.
+func (s *session) anchorToFill(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
+	if anchor := s.pendingAnchor(l); anchor != nil {
+		return anchor, nil
+	}
+	anchor, err := s.createAnchor(ctx, l, why)
+	if err == nil && typeOf(anchor) == edgev1.TokenLongLived {
+		// The cluster mints for it from now on, whether or not anybody waits for that.
+		l.Begun = begun(anchor)
+	}
+	return anchor, err
+}
+
+// pendingAnchor is the anchor of a LongLived token that waits to be published, or nil.
+func (s *session) pendingAnchor(l *login) *corev1.Secret {
+	for _, anchor := range s.anchors(l) {
+		if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && isPending(anchor, l) {
+			return anchor
+		}
+	}
+	return nil
+}
+
+// begun is the token of an anchor that the cluster fills, or has filled.
+func begun(anchor *corev1.Secret) *pass.Credential {
+	return &pass.Credential{Identity: pass.Identity{ID: string(anchor.UID)}, Generation: generationOf(anchor), About: anchor}
+}
+
+// awaitToken returns an anchor with the token that kube-controller-manager puts into it, mostly within
+// a fraction of a second.
+func (s *session) awaitToken(ctx context.Context, l *login, anchor *corev1.Secret) (*corev1.Secret, error) {
+	const patience = 3 * time.Second
+	live := anchor
+	err := wait.PollUntilContextTimeout(ctx, patience/30, patience, true, func(ctx context.Context) (bool, error) {
+		if !keptToken(live).IsZero() {
+			return true, nil
+		}
+		live = &corev1.Secret{}
+		err := s.Get(ctx, client.ObjectKeyFromObject(anchor), live)
+		if apierrors.IsNotFound(err) || (err == nil && live.UID != anchor.UID) {
+			return false, pass.Waiting(edgev1.ReasonTokenPending, "%s was deleted before the cluster filled it: another is made", s.Objects.Describe(s.Scope, anchor))
+		}
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", s.Objects.Describe(s.Scope, anchor), err)
+		}
+		return !keptToken(live).IsZero(), nil
+	})
+	switch {
+	case err == nil:
+		s.Secrets[anchor.Name] = live
+		return live, nil
+	case wait.Interrupted(err) && ctx.Err() == nil:
+		return nil, pass.Waiting(edgev1.ReasonTokenPending, "the cluster has not put a token for %s into %s yet: see whether kube-controller-manager works",
+			l.Account, s.Objects.Describe(s.Scope, anchor))
+	case pass.AsBlocked(err) != nil:
+		l.Begun = nil
+		delete(s.Secrets, anchor.Name)
+	}
+	return nil, err
+}
+
+// superseded are the LongLived tokens of a login that go on working though another is current.
+func (s *session) superseded(l *login, current types.UID) []string {
+	var names []string
+	for _, anchor := range s.anchors(l) {
+		if typeOf(anchor) == edgev1.TokenLongLived && anchor.UID != current && wasPublished(anchor) &&
+			!invalidated(anchor) && accountOf(anchor, l) == l.accountUID {
+			names = append(names, anchor.Name)
+		}
+	}
+	return names
+}
+
+// adviseOnSuperseded says which LongLived tokens work besides the current one, and how they end.
+func (s *session) adviseOnSuperseded(l *login, current types.UID) string {
+	names := s.superseded(l, current)
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; earlier tokens of %s that do not expire go on working: delete %s in project %q when no node needs them",
+		l.Account, listSecrets(names), s.Home.Namespace)
+}
+
+// adviseOnKept says what a person should know of the LongLived tokens of a login.
+func (s *session) adviseOnKept(l *login, current types.UID) []string {
+	var advice []string
+	if text := s.adviseOnSuperseded(l, current); text != "" {
+		advice = append(advice, strings.TrimPrefix(text, "; "))
+	}
+	if doomed := s.doomed(l); len(doomed) > 0 {
+		advice = append(advice, fmt.Sprintf("service account %q names %s in its list of secrets, so the cluster revokes what nobody uses for a year: take it off that list",
+			l.Account, listSecrets(doomed)))
+	}
+	return advice
+}
+
+// doomed are the LongLived tokens that the cluster revokes when nobody uses them for a year: those
+// that the service account lists. The operator does not list them, and leaves the list to others.
+func (s *session) doomed(l *login) []string {
+	account := s.accounts[l.Account]
+	if account == nil {
+		return nil
+	}
+	var names []string
+	for _, anchor := range s.anchors(l) {
+		listed := slices.ContainsFunc(account.Secrets, func(ref corev1.ObjectReference) bool { return ref.Name == anchor.Name })
+		if listed && typeOf(anchor) == edgev1.TokenLongLived {
+			names = append(names, anchor.Name)
+		}
+	}
+	return names
+}
+
+// listSecrets names Secrets, the oldest first, and not more than fit into a message.
+func listSecrets(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("the Secrets %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) == 1 {
+		return "the Secret " + names[0]
+	}
+	return "the Secrets " + strings.Join(names, ", ")
+}

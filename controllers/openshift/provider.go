@@ -1,0 +1,117 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+)
+
+// Config is what the provider works with.
+type Config struct {
+	*apiserver.Connection
+	Objects  *objects.Writer
+	Triggers *watches.Triggers
+	// Edges reads EdgeRegistries from the manager's cache.
+	Edges client.Reader
+	// Namespace is the operator's own.
+	Namespace string
+	Clock     clock.PassiveClock
+}
+
+// Provider is the image registry of the OpenShift cluster that the operator runs in. It implements pass.Provider.
+type Provider struct {
+	Config
+
+	configs     *watches.Informer[*imageregistryv1.Config]
+	routes      *watches.Informer[*routev1.Route]
+	ingressCert *watches.Informer[*corev1.ConfigMap]
+	contest     contest
+}
+
+// New returns a provider that watches nothing yet.
+func New(config Config) *Provider {
+	c, passive := config.Connection, config.Clock
+	return &Provider{
+		Config: config,
+		configs: watches.NewInformer(c.WithWatch, passive, func() *imageregistryv1.Config { return &imageregistryv1.Config{} },
+			&imageregistryv1.ConfigList{}, "", imageRegistryConfig),
+		routes: watches.NewInformer(c.WithWatch, passive, func() *routev1.Route { return &routev1.Route{} },
+			&routev1.RouteList{}, imageRegistryNamespace, ""),
+		ingressCert: watches.NewInformer(c.WithWatch, passive, func() *corev1.ConfigMap { return &corev1.ConfigMap{} },
+			&corev1.ConfigMapList{}, configManagedNamespace, defaultIngressCert),
+	}
+}
+
+// Watch implements pass.Provider: it watches the registry's Config, its Routes and the default router's CA.
+func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
+	enqueueAll := func() { enqueue("") }
+	return errors.Join(
+		p.configs.Start(ctx, enqueueAll),
+		p.routes.Start(ctx, enqueueAll),
+		p.ingressCert.Start(ctx, enqueueAll),
+	)
+}
+
+// Forget implements pass.Provider. All that it remembers of an EdgeRegistry is in the memory of the passes.
+func (*Provider) Forget(types.UID) {}
+
+// watchedKinds are the kinds of the operator's objects in a project.
+var watchedKinds = []schema.GroupVersionKind{
+	corev1.SchemeGroupVersion.WithKind("ServiceAccountList"),
+	rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"),
+	corev1.SchemeGroupVersion.WithKind("SecretList"),
+}
+
+// remembered is what the process remembers of one EdgeRegistry for this provider.
+type remembered struct {
+	// host is that of its Route.
+	host string
+	// entered: its project was there, and the operator was let in.
+	entered bool
+	// causes are why the token in use of each role was issued, by the UID of its anchor, from which that may be taken away.
+	causes map[edgev1.TokenRole]issuance
+	// odd are the logins for which no token is asked for again before a time, since the last was not what was asked for.
+	odd map[edgev1.TokenRole]time.Time
+}
+
+// issuance is why the token of an anchor was issued.
+type issuance struct {
+	anchor types.UID
+	cause  string
+}
+
+// causeOf is why the token of an anchor was issued; empty where neither the anchor nor this process knows.
+func (s *session) causeOf(l *login, anchor *corev1.Secret) string {
+	known := s.remembered()
+	if cause := anchor.Annotations[objects.CauseAnnotation]; cause != "" {
+		if known.causes == nil {
+			known.causes = map[edgev1.TokenRole]issuance{}
+		}
+		known.causes[l.Role] = issuance{anchor.UID, cause}
+		return cause
+	}
+	if last := known.causes[l.Role]; last.anchor == anchor.UID {
+		return last.cause
+	}
+	return ""
+}
+
+func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }

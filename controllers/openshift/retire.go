@@ -1,0 +1,127 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// maxListed is how many tokens of a role the status lists, the newest.
+const maxListed = 20
+
+// Retire implements pass.Issuer: it marks the anchors of the tokens that the Secrets now carry as published, and
+// deletes those whose token works no more.
+func (s *session) Retire(ctx context.Context) error {
+	// The API server takes a token for another minute after its expiry.
+	const leeway = time.Minute
+	for _, l := range s.logins() {
+		for _, anchor := range s.anchors(l) {
+			expiry := anchorExpiry(anchor, l)
+			switch {
+			case string(anchor.UID) == l.Credential.ID:
+				if err := s.markPublished(ctx, l, anchor); err != nil {
+					return err
+				}
+			case typeOf(anchor) == edgev1.TokenLongLived && accountOf(anchor, l) == l.accountUID:
+				// It works until somebody deletes it.
+			case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:
+				s.Due(expiry.Add(leeway))
+			case anchor.DeletionTimestamp.IsZero():
+				if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+					return err
+				}
+				delete(s.Secrets, anchor.Name)
+				s.Note(edgev1.ReasonTokenRetired,
+					fmt.Sprintf("%s token %d does not work any more", l.Account, generationOf(anchor)), anchor)
+			}
+		}
+		s.listAlive(l)
+	}
+	return nil
+}
+
+// markCurrent makes sure that the anchor of the published token says so before that token is
+// followed by another: an operator that died in between may not have come to it.
+func (s *session) markCurrent(ctx context.Context, l *login) error {
+	anchor := s.Secrets[boundSecretName(l.Secret, l.Credential.Generation)]
+	if anchor == nil || string(anchor.UID) != l.Credential.ID || wasPublished(anchor) {
+		return nil
+	}
+	return s.markPublished(ctx, l, anchor)
+}
+
+// markPublished records on the anchor that its token is in use. From then on it stays until the
+// token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
+func (s *session) markPublished(ctx context.Context, l *login, anchor *corev1.Secret) error {
+	c := l.Credential
+	if typeOf(anchor) == edgev1.TokenLongLived && !wasPublished(anchor) {
+		// The API server marks the Secret of a LongLived token when it is used.
+		delete(s.Secrets, anchor.Name)
+		live, err := s.Objects.OwnSecret(ctx, s.Scope, anchor.Name)
+		if err != nil {
+			return err
+		}
+		if live == nil {
+			return pass.Waiting(edgev1.ReasonTokenPending, "%s was deleted as its token was published: another is made",
+				s.Objects.Describe(s.Scope, anchor))
+		}
+		anchor = live
+	}
+	desired := s.desiredAnchor(l, generationOf(anchor), typeOf(anchor))
+	desired.Name = anchor.Name
+	desired.Annotations[objects.AccountUIDAnnotation] = c.Marks[objects.AccountUIDAnnotation]
+	desired.Annotations[objects.IssuedAtAnnotation] = pass.Timestamp(c.IssuedAt)
+	if c.Expires() {
+		desired.Annotations[objects.LifetimeAnnotation] = askedLifetime(anchor, l)
+		if id := c.Marks[objects.CredentialIDAnnotation]; id != "" {
+			desired.Annotations[objects.CredentialIDAnnotation] = id
+		}
+		desired.Annotations[objects.ExpiresAtAnnotation] = pass.Timestamp(c.Expiry)
+	}
+	if why := s.causeOf(l, anchor); why != "" {
+		desired.Annotations[objects.CauseAnnotation] = why
+	}
+	marked, err := s.Objects.Ensure(ctx, s.Scope, desired, anchor)
+	if err != nil {
+		return err
+	}
+	s.Secrets[anchor.Name] = marked.(*corev1.Secret)
+	return nil
+}
+
+// listAlive lists the tokens of a login that work, for the status: the newest, and the one in use whatever others seem to
+// be later.
+func (s *session) listAlive(l *login) {
+	all := s.anchors(l)
+	listed := all[max(0, len(all)-maxListed):]
+	for i, anchor := range all {
+		if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {
+			listed = append([]*corev1.Secret{anchor}, listed[1:]...)
+		}
+	}
+	l.Alive = nil
+	for _, anchor := range listed {
+		status := edgev1.CredentialStatus{
+			Role:           l.Role,
+			Type:           typeOf(anchor),
+			Generation:     generationOf(anchor),
+			Current:        string(anchor.UID) == l.Credential.ID,
+			ServiceAccount: l.Account,
+			CredentialID:   anchor.Annotations[objects.CredentialIDAnnotation],
+			IssuedAt:       pass.StatusTime(pass.AnnotatedTime(anchor, objects.IssuedAtAnnotation)),
+		}
+		if status.Type == edgev1.TokenBound {
+			status.ExpiresAt = pass.StatusTime(pass.AnnotatedTime(anchor, objects.ExpiresAtAnnotation))
+		}
+		l.Alive = append(l.Alive, status)
+	}
+}

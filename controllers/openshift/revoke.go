@@ -1,0 +1,65 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// revokeTokens deletes everything in the project that a token of this EdgeRegistry depends on or is
+// kept in. It does not wait for garbage collection, which deletes nothing when the EdgeRegistry is
+// deleted with --cascade=orphan.
+func (s *session) revokeTokens(ctx context.Context) error {
+	place, err := s.whatIsLeft(ctx)
+	if err != nil || place == nil {
+		return err
+	}
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	// All of them and their metadata alone: one that lost its labels is found, and no foreign Secret is read.
+	if err := s.List(ctx, secrets, client.InNamespace(s.Home.Namespace)); err != nil {
+		return place.excuse(err)
+	}
+	revoked := 0
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		if !objects.MadeFor(secret, s.Edge.UID) {
+			continue
+		}
+		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		err := s.Delete(ctx, secret, client.Preconditions{UID: ptr.To(secret.UID)})
+		switch {
+		case err == nil:
+			revoked++
+		case apierrors.IsNotFound(err):
+			// It went by itself.
+		default:
+			// A conflict too: whether another has taken its name shows when the next pass reads them again.
+			return place.excuse(fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
+		}
+	}
+	if revoked > 0 {
+		s.Note(edgev1.ReasonTokensRevoked, fmt.Sprintf(
+			"the tokens of %s and %s in project %q are revoked", s.publisher.Account, s.puller.Account, s.Home.Namespace), nil)
+	}
+	if slices.Contains(s.Edge.Finalizers, metav1.FinalizerOrphanDependents) {
+		// What an operator that is about to lose its lease makes before the collector has been here would stay.
+		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Retry: pass.RetrySoon().RequeueAfter,
+			Message: "the garbage collector has not released the objects yet, as --cascade=orphan asks"}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openshift
+
+import (
+	"fmt"
+
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
+	routev1 "github.com/openshift/api/route/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// session is one EdgeRegistry during one pass. It implements pass.Session.
+type session struct {
+	*Provider
+	*pass.Scope
+
+	// config is the registry's Config as it was read, by expose.
+	config *imageregistryv1.Config
+	// route is the admitted Route, and router the router that admitted it, by expose.
+	route  *routev1.Route
+	router string
+	// username is the operator's own, by prepareProject.
+	username string
+	// accounts and bindings are those in the project that carry the EdgeRegistry's label, by prepareProject.
+	accounts map[string]*corev1.ServiceAccount
+	bindings map[string]*rbacv1.RoleBinding
+	// publisher and puller are the two logins as this provider knows them.
+	publisher, puller login
+}
+
+// login is one of the two service accounts.
+type login struct {
+	*pass.Login
+	// accountUID is that of the service account, by grantAccess.
+	accountUID  types.UID
+	clusterRole string
+	tokenType   edgev1.TokenType
+}
+
+// Begin implements pass.Provider.
+func (p *Provider) Begin(scope *pass.Scope) pass.Session { return p.begin(scope) }
+
+func (p *Provider) begin(scope *pass.Scope) *session {
+	s := &session{Provider: p, Scope: scope}
+	scope.Home = pass.Home{
+		Namespace: ProjectName(scope.Edge), Noun: "project", Terminating: edgev1.ReasonProjectTerminating,
+		Invite: func() string { return inviteCommand(scope.Home.Namespace, s.username) },
+	}
+	spec := scope.Edge.Spec.OpenShift
+	s.publisher = newLogin(&scope.Publisher, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, scope.Edge.Spec.Tokens.Publisher)
+	s.puller = newLogin(&scope.Puller, spec.Puller.ServiceAccountName, spec.Puller.ClusterRole, scope.Edge.Spec.Tokens.Puller)
+	return s
+}
+
+func newLogin(l *pass.Login, account, clusterRole string, policy edgev1.TokenSpec) login {
+	lifetime := policy.Lifetime.Duration
+	l.Account, l.User = account, account
+	l.Policy = pass.Policy{Lifetime: lifetime, RenewBefore: lifetime * 2 / 3}
+	if policy.RenewBefore != nil {
+		l.Policy.RenewBefore = policy.RenewBefore.Duration
+	}
+	l.PullAdvice = fmt.Sprintf("check that ClusterRole %q allows get on imagestreams/layers", clusterRole)
+	l.PushAdvice = fmt.Sprintf("check that ClusterRole %q allows update on imagestreams/layers", clusterRole)
+	l.TooMuch = fmt.Sprintf("set spec.openshift.puller.clusterRole to system:image-puller, or remove other bindings of %s in the project", account)
+	tokenType := edgev1.TokenBound
+	if policy.Type == edgev1.TokenLongLived {
+		tokenType = edgev1.TokenLongLived
+	}
+	return login{Login: l, clusterRole: clusterRole, tokenType: tokenType}
+}
+
+// logins are both logins, the publisher's first.
+func (s *session) logins() []*login { return []*login{&s.publisher, &s.puller} }
+
+// of is a login of the pass as this provider knows it.
+func (s *session) of(l *pass.Login) *login {
+	if l.Role == edgev1.TokenPublisher {
+		return &s.publisher
+	}
+	return &s.puller
+}
+
+// Steps implements pass.Session.
+func (s *session) Steps() []pass.Step {
+	return []pass.Step{
+		{Condition: edgev1.RegistryExposed, Run: s.expose},
+		objects.Explained(s.Scope, pass.Step{Condition: edgev1.ProjectReady, Run: s.prepareProject}),
+		objects.Explained(s.Scope, pass.Step{Condition: edgev1.AccessGranted, Run: s.grantAccess}),
+	}
+}
+
+// Cleanups implements pass.Session. The right to work in the project is given up last.
+func (s *session) Cleanups() []pass.Cleanup {
+	return []pass.Cleanup{
+		{What: "revoke the tokens", Run: s.revokeTokens},
+		{What: "restore the default route", Run: s.restoreDefaultRoute},
+		{What: "leave the project", Run: s.leaveProject},
+	}
+}

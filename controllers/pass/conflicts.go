@@ -1,0 +1,82 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pass
+
+import (
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// conflictsUnreported is how many passes in a row may end in a conflict before it is reported. A conflict is mostly over in the
+// next pass, which reads again what was changed; but a webhook may answer with one for ever, and whoever writes an object all
+// the time may be there first each time.
+const conflictsUnreported = 5
+
+// conflicts are passes over one EdgeRegistry that ended in a conflict, in a row.
+type conflicts struct {
+	passes int
+	// until is when the next pass is made, whatever wakes the operator before: each answer of a rival does. A person who asks
+	// for something else since is answered at once.
+	until time.Time
+	asked asked
+}
+
+// asked is what people can ask for with an EdgeRegistry itself.
+type asked struct {
+	generation        int64
+	rotate, reconcile string
+}
+
+func askedOf(edge *edgev1.EdgeRegistry) asked {
+	return asked{edge.Generation, edge.Annotations[edgev1.RotateAnnotation], edge.Annotations[edgev1.ReconcileAnnotation]}
+}
+
+// ConflictPause returns how long a pass has to wait because of the conflicts before it.
+func (s *Scope) ConflictPause() time.Duration {
+	before := Part[conflicts](s.Memory)
+	if before.asked != askedOf(s.Edge) {
+		return 0
+	}
+	return LeftOf(before.until, s.Now, RetryCap)
+}
+
+// CountConflict counts the passes that end in a conflict, by the error of this one, and reports one that is not worth
+// reporting yet.
+func (s *Scope) CountConflict(err error) bool {
+	row := Part[conflicts](s.Memory)
+	known := AsBlocked(err)
+	if !apierrors.IsConflict(err) && (known == nil || !known.Conflict) {
+		*row = conflicts{}
+		return false
+	}
+	row.passes++
+	row.asked = askedOf(s.Edge)
+	row.until = time.Time{}
+	if row.passes >= conflictsUnreported {
+		row.until = s.Now.Add(conflictPause(row.passes))
+	}
+	return known == nil && row.passes < conflictsUnreported
+}
+
+// conflictPause is how long to wait after so many conflicts in a row.
+func conflictPause(passes int) time.Duration {
+	return min(time.Second<<min(passes-conflictsUnreported+1, 16), RetryCap)
+}
+
+// persistent makes of a conflict that has met too many passes in a row what a condition can say.
+func (s *Scope) persistent(err error) error {
+	before := Part[conflicts](s.Memory).passes
+	if before < conflictsUnreported-1 || !apierrors.IsConflict(err) || AsBlocked(err) != nil {
+		return err
+	}
+	lasting := Stalled(edgev1.ReasonContested,
+		"%s; this was the answer to at least %d passes in a row: have whatever writes that object all the time (its managedFields name it), or the webhook that answers so, leave it alone",
+		text.Of(err), conflictsUnreported)
+	lasting.Conflict, lasting.Retry = true, conflictPause(before+1)
+	return lasting
+}

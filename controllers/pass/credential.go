@@ -1,0 +1,127 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pass
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// Login is one of the two logins of an EdgeRegistry with its credential.
+type Login struct {
+	Role edgev1.TokenRole
+	// Secret is the name of the Secret that carries the credential, and Published that Secret as it was read, or nil.
+	Secret    string
+	Published *corev1.Secret
+	// Account is whose credential it is, in messages, and User the user name of the login.
+	Account, User string
+	// PullAdvice and PushAdvice say what to check where the registry denies a right, TooMuch where it grants too much.
+	PullAdvice, PushAdvice, TooMuch string
+	// Policy says how long credentials live.
+	Policy Policy
+	// Credential is the one that the Secrets carry, or are about to.
+	Credential Credential
+	// Unpublished is a credential that was issued and taken before, and that no Secret carries yet; nil when there is none.
+	Unpublished *Credential
+	// Begun is a credential that was begun before, and whose issue can be completed without making another; nil when there
+	// is none.
+	Begun *Credential
+	// Alive are the credentials that work, as the status lists them, by the issuer as it retires the others.
+	Alive []edgev1.CredentialStatus
+}
+
+// Policy says how long a credential lives, and how long before its end it is followed by another.
+type Policy struct {
+	Lifetime    time.Duration
+	RenewBefore time.Duration
+}
+
+// Credential is what a login shows to the registry.
+type Credential struct {
+	Token credential.Token
+	Identity
+	// Generation counts the credentials of a role.
+	Generation int64
+	// Marks are annotations by which its issuer knows it again on the Secret that carries it.
+	Marks map[string]string
+	// Issuance is why it was issued.
+	Issuance Cause
+	// Wish is what people asked for when it was issued.
+	Wish Wish
+	// Fresh: no Secret carries it yet.
+	Fresh bool
+	// About is the object that stands for it in events, or nil.
+	About runtime.Object
+	// Advice is what a person should know of it, and Superseded of those before it that go on working, each without a full
+	// stop.
+	Advice     []string
+	Superseded string
+}
+
+// Identity tells one credential of an issuer from another.
+type Identity struct {
+	// ID is the issuer's own.
+	ID string
+	// IssuedAt and Expiry are to the second, in UTC. Expiry is zero for a credential that does not expire.
+	IssuedAt, Expiry time.Time
+}
+
+// Expires reports whether the credential works for a time only.
+func (i Identity) Expires() bool { return !i.Expiry.IsZero() }
+
+// IsZero reports that there is no credential.
+func (c *Credential) IsZero() bool { return c.ID == "" }
+
+// Wish is what people ask of a credential from outside of the namespaces whose owners can write there.
+type Wish struct {
+	Lifetime time.Duration
+	Rotation string
+}
+
+// WishFor is what people ask for now.
+func (s *Scope) WishFor(l *Login) Wish {
+	return Wish{l.Policy.Lifetime, s.Edge.Annotations[edgev1.RotateAnnotation]}
+}
+
+// Cause is why a login needs another credential. The zero value is none.
+type Cause struct {
+	// Name is the cause in metrics and on records, Text in sentences.
+	Name, Text string
+	// Kept: the credential in use works, and stays in use until its successor is proven.
+	Kept bool
+	// Undone: somebody took away or altered what the operator made.
+	Undone bool
+	// Seen is the object that shows the cause, where somebody may have altered it; nil otherwise.
+	Seen metav1.Object
+}
+
+// IsZero reports that there is no cause.
+func (c Cause) IsZero() bool { return c.Name == "" }
+
+// In is the cause as an object shows it.
+func (c Cause) In(object metav1.Object) Cause {
+	c.Seen = object
+	return c
+}
+
+// Causes that every provider has.
+var (
+	CauseUnpublished = Cause{Name: "Unpublished", Text: "no token was published", Undone: true}
+	CauseEmptied     = Cause{Name: "Altered", Text: "the Secret was emptied or altered", Undone: true}
+	CauseAltered     = Cause{Name: "Altered", Text: "the Secret was altered", Undone: true}
+	CauseRefused     = Cause{Name: "Refused", Text: "the API server does not accept it any more"}
+	CauseHost        = Cause{Name: "HostChanged", Text: "the host changed"}
+	CauseRotation    = Cause{Name: "Rotation", Text: "rotation was requested", Kept: true}
+	CauseLifetime    = Cause{Name: "LifetimeChanged", Text: "its lifetime in the spec changed", Kept: true}
+	CauseDue         = Cause{Name: "Due", Text: "renewal was due", Kept: true}
+)
+
+// Causes are all of them.
+var Causes = []Cause{CauseUnpublished, CauseEmptied, CauseAltered, CauseRefused, CauseHost, CauseRotation, CauseLifetime, CauseDue}

@@ -1,0 +1,17 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pass is what one pass over one EdgeRegistry is made of, for the shared steps and for each provider. It sends
+// nothing.
+//
+//	scope.go       what the steps of a pass tell each other
+//	step.go        steps, and how they are run
+//	conditions.go  the conditions that they leave in the status
+//	blocked.go     why a step cannot be done now
+//	outcome.go     when the next pass is
+//	conflicts.go   conflicts that repeat
+//	provider.go    what a provider has to offer
+//	credential.go  the credentials of the two logins, and why one is replaced
+//	memory.go      what the process remembers from pass to pass
+//	time.go        times in annotations and in the status
+package pass

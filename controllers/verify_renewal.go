@@ -1,0 +1,136 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// renew has a successor issued for a credential that works, and takes it once the registry has accepted it. A
+// successor that is refused, or that nobody can try where the verification is required, is revoked,
+// and the credential in use stays.
+func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
+	if m := p.memory(l); p.Now.Before(m.heldUntil) {
+		p.Due(m.heldUntil)
+		return p.postponed(l, m.heldFor)
+	}
+	required := p.mustBeProven(l)
+	if required {
+		// Nothing is issued for a registry that does not answer: there would be a token for each time that it is asked.
+		if err := p.registryAnswers(ctx); err != nil {
+			return p.postponed(l, text.Of(err))
+		}
+	}
+	fresh, err := p.issue(ctx, l, why)
+	if err != nil {
+		return stillPending(err)
+	}
+	err = p.prove(ctx, l, fresh.Token)
+	if err == nil || (!required && !refused(err)) {
+		p.take(l, fresh, why)
+		return nil
+	}
+	m := p.memory(l)
+	m.heldUntil, m.heldFor = p.Now.Add(p.holdTime(l.Credential.Identity)), text.Of(err)
+	p.Due(m.heldUntil)
+	if err := p.session.Revoke(ctx, l, fresh); err != nil {
+		return err
+	}
+	return p.postponed(l, m.heldFor)
+}
+
+// mustBeProven reports whether a credential is only followed by one that the registry was seen to accept.
+// From half of the time between its renewal and its expiry on, an unproven successor is better than
+// none: consumers need the rest of that time to take it.
+func (p *run) mustBeProven(l *pass.Login) bool {
+	if p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired {
+		return false
+	}
+	c := l.Credential
+	if !c.Expires() {
+		return true
+	}
+	due := renewAt(p.Edge.UID, l, c.Identity)
+	return p.Now.Before(due.Add(c.Expiry.Sub(due) / 2))
+}
+
+// holdTime is how long no further successor is issued after one that was not proven: an interval of
+// the verification, but less where the credential in use has not long to go.
+func (p *run) holdTime(inUse pass.Identity) time.Duration {
+	hold := p.Edge.Spec.Verification.Interval.Duration
+	if inUse.Expires() {
+		hold = min(hold, inUse.Expiry.Sub(p.Now)/4)
+	}
+	return max(hold, pass.RetryWaiting)
+}
+
+// postponed lets the steps after this one go on with the credential that is in use.
+func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
+	life := "does not expire"
+	if c := l.Credential; c.Expires() {
+		life = "works until " + pass.Timestamp(c.Expiry)
+	}
+	b := pass.Waiting(edgev1.ReasonProofFailed, "the renewal of %s's token waits: %s; the token in use %s", l.Account, because, life)
+	b.CarryOn = true
+	return b
+}
+
+// stillPending lets the steps after this one go on while the cluster completes a successor.
+func stillPending(err error) error {
+	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonTokenPending {
+		b.CarryOn = true
+		b.Message += "; the token in use stays"
+	}
+	return err
+}
+
+// registryAnswers returns why the registry cannot be asked, or nil. It asks once in a pass.
+func (p *run) registryAnswers(ctx context.Context) error {
+	if p.Unreachable != nil {
+		return p.Unreachable
+	}
+	if !p.askedRegistry {
+		p.askedRegistry = true
+		p.silence = p.atRegistry(ctx, func(ctx context.Context, c *registry.Client) error { return c.Answers(ctx) })
+	}
+	return p.silence
+}
+
+// prove has the registry judge a new credential, at the host and over the CA that it is published with.
+// What it may do there is for the verification to find.
+func (p *run) prove(ctx context.Context, l *pass.Login, token credential.Token) error {
+	err := p.atRegistry(ctx, func(ctx context.Context, c *registry.Client) error {
+		return c.Accepts(ctx, p.Registry.Repository, l.User, token)
+	})
+	if refused(err) {
+		return &refusal{err: err, host: p.Registry.Host}
+	}
+	return err
+}
+
+func refused(err error) bool {
+	var failure *registry.Error
+	return errors.As(err, &failure) && failure.Kind == registry.Refused
+}
+
+// refusal is that of a token which the API server issued a moment ago, of which its own text does not know.
+type refusal struct {
+	err  error
+	host string
+}
+
+func (f *refusal) Error() string {
+	return fmt.Sprintf("registry %s refuses a token that the API server issued a moment ago: look at the registry's pods, and at the API servers", f.host)
+}
+
+func (f *refusal) Unwrap() error { return f.err }

@@ -1,0 +1,163 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package watches
+
+import (
+	"context"
+	"crypto/sha256"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/sets"
+)
+
+// copyTarget is what the triggers know of one namespace of copyTo: that its copies are watched, and
+// in which state each was last found good. A pass asks no more about a copy that is in that state
+// still, so it costs nothing however many there are.
+type copyTarget struct {
+	edge string
+	// stop ends the watch; nil while there is none.
+	stop context.CancelFunc
+	// copies are by the name of the Secret.
+	copies map[string]copyState
+}
+
+// Digest is of all that the operator wants of a copy.
+type Digest [sha256.Size]byte
+
+// copyState is what is known of one copy.
+type copyState struct {
+	// want is what the copy was found or made to hold at the resource version good.
+	want Digest
+	good string
+	// seen is the resource version of the latest event about it.
+	seen string
+}
+
+// RetainTargets makes the namespaces the only ones that an EdgeRegistry is known to copy to.
+func (t *Triggers) RetainTargets(edge metav1.Object, namespaces sets.Set[string]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.retain(edge.GetUID(), edge.GetName(), namespaces)
+}
+
+func (t *Triggers) retain(uid types.UID, edge string, namespaces sets.Set[string]) {
+	targets := make(map[string]*copyTarget, len(namespaces))
+	for namespace := range namespaces {
+		targets[namespace] = &copyTarget{edge: edge}
+	}
+	for namespace, target := range t.targets[uid] {
+		switch {
+		case namespaces.Has(namespace):
+			targets[namespace] = target
+		case target.stop != nil:
+			target.stop()
+		}
+	}
+	t.targets[uid] = targets
+	if len(targets) == 0 {
+		delete(t.targets, uid)
+	}
+}
+
+// Reach watches the copies of an EdgeRegistry in a namespace, unless it does so already. That the
+// watch is open before a copy is read is what makes it safe to remember the copy afterwards. An
+// error is that of the API server, mostly that the operator was not invited.
+func (t *Triggers) Reach(edge metav1.Object, namespace string) error {
+	t.mu.Lock()
+	target, parent := t.targets[edge.GetUID()][namespace], t.ctx
+	nothingToDo := parent == nil || target == nil || target.stop != nil
+	t.mu.Unlock()
+	if nothingToDo {
+		return nil
+	}
+	ctx, stop := context.WithCancel(parent)
+	from := source{corev1.SchemeGroupVersion.WithKind("SecretList"), t.ofEdge(edge.GetName(), namespace)}
+	events, err := t.open(ctx, from, "")
+	if err != nil {
+		stop()
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target.stop, target.copies = stop, map[string]copyState{}
+	go t.follow(ctx, from, reader{
+		changed: func(object metav1.Object) { t.copyChanged(target, object) },
+		doubt:   func() { t.doubt(target) },
+		lost:    func() { t.lose(ctx, target) },
+	}, events)
+	return nil
+}
+
+// doubt forgets the copies in a target at once, so that a pass that comes before the next watch reads them.
+func (t *Triggers) doubt(target *copyTarget) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target.copies = nil
+}
+
+// lose forgets the copies in a target and has the next pass watch it again, unless that is nobody's target any more.
+func (t *Triggers) lose(ctx context.Context, target *copyTarget) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ctx.Err() == nil {
+		target.stop()
+		target.stop, target.copies = nil, nil
+		t.enqueue(target.edge)
+	}
+}
+
+// copyChanged enqueues an EdgeRegistry for an event about a copy, but not for one that tells of the
+// state in which the copy was found good: that is the echo of a write, or of an older one.
+func (t *Triggers) copyChanged(target *copyTarget, object metav1.Object) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	state, known := target.copies[object.GetName()]
+	if !known || !Newer(object.GetResourceVersion(), state.good) {
+		return
+	}
+	if Newer(object.GetResourceVersion(), state.seen) {
+		state.seen = object.GetResourceVersion()
+	}
+	target.copies[object.GetName()] = state
+	t.enqueue(target.edge)
+}
+
+// IsSettled reports that a copy was found to hold what is wanted, and that no event has told of a
+// later state. To ask is to have events about the copy noted from then on.
+func (t *Triggers) IsSettled(edge types.UID, namespace, name string, want Digest) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target := t.targets[edge][namespace]
+	if target == nil || target.copies == nil {
+		return false
+	}
+	state := target.copies[name]
+	target.copies[name] = state
+	return state.want == want && state.good != "" && !Newer(state.seen, state.good)
+}
+
+// Settle notes the resource version at which a copy holds what is wanted.
+func (t *Triggers) Settle(edge types.UID, namespace, name string, want Digest, resourceVersion string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target := t.targets[edge][namespace]
+	if target == nil || target.copies == nil {
+		return
+	}
+	state := target.copies[name]
+	state.want, state.good = want, resourceVersion
+	target.copies[name] = state
+}
+
+// Newer compares resource versions, where none is older than any. What cannot be compared counts as newer.
+func Newer(a, b string) bool {
+	if a == "" || b == "" {
+		return a != ""
+	}
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err != nil || order > 0
+}

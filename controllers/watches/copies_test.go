@@ -1,0 +1,152 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package watches
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+)
+
+// edge is an EdgeRegistry.
+var edge = &metav1.ObjectMeta{Name: "edge", UID: "1"}
+
+// reaching are triggers that watch the copies of edge in "ci", and how often they enqueued it.
+func reaching(t *testing.T, server *watchServer) (*Triggers, *int) {
+	t.Helper()
+	w, wakes := NewTriggers(server.watch, objects.EdgeLabel, isPublished), 0
+	w.ctx, w.enqueue = t.Context(), func(string) { wakes++ }
+	w.RetainTargets(edge, sets.New("ci"))
+	NewWithT(t).Expect(w.Reach(edge, "ci")).To(Succeed())
+	return w, &wakes
+}
+
+func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
+	want, other := Digest{1}, Digest{2}
+	told := func(version string) []watch.Event {
+		return []watch.Event{{Type: watch.Modified, Object: metadataOf("copy", version)}}
+	}
+	for _, tt := range []struct {
+		name string
+		// before and after are what the watch tells before the copy is found good at version 8, and after it.
+		before, after []watch.Event
+		ask           Digest
+		settled       bool
+		wakes         int
+	}{
+		{"nothing was told", nil, nil, want, true, 0},
+		{"another content is wanted", nil, nil, other, false, 0},
+		{"the echo of the write", nil, told("8"), want, true, 0},
+		{"the echo of the write, ahead of its answer", told("8"), nil, want, true, 1},
+		{"an older state", nil, told("7"), want, true, 0},
+		{"a later state", nil, told("9"), want, false, 1},
+		{"a later state, told between the read and its note", told("9"), nil, want, false, 1},
+		{"it was deleted", nil, []watch.Event{{Type: watch.Deleted, Object: metadataOf("copy", "9")}}, want, false, 1},
+		{"it was deleted between the read and its note", []watch.Event{{Type: watch.Deleted, Object: metadataOf("copy", "9")}}, nil, want, false, 1},
+		{"another Secret changed", nil, []watch.Event{{Type: watch.Modified, Object: metadataOf("another", "9")}}, want, true, 0},
+		{"a version that cannot be compared", nil, told("nonsense"), want, false, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				events := watch.NewFake()
+				w, wakes := reaching(t, &watchServer{answers: []any{events}})
+				g.Expect(w.IsSettled(edge.UID, "ci", "copy", want)).To(BeFalse())
+				for _, event := range tt.before {
+					events.Action(event.Type, event.Object)
+				}
+				synctest.Wait()
+				w.Settle(edge.UID, "ci", "copy", want, "8")
+				for _, event := range tt.after {
+					events.Action(event.Type, event.Object)
+				}
+				synctest.Wait()
+				g.Expect(w.IsSettled(edge.UID, "ci", "copy", tt.ask)).To(Equal(tt.settled))
+				g.Expect(*wakes).To(Equal(tt.wakes))
+				w.Forget(edge.UID)
+				events.Stop()
+				g.Expect(w.IsSettled(edge.UID, "ci", "copy", want)).To(BeFalse())
+				g.Expect(w.targets).To(BeEmpty())
+			})
+		})
+	}
+}
+
+func TestCopiesAreReadAgainAfterTheirWatchWasLost(t *testing.T) {
+	broken := func() *watch.FakeWatcher {
+		w := watch.NewFakeWithChanSize(2, false)
+		w.Action(watch.Modified, metadataOf("copy", "7"))
+		w.Action(watch.Error, tooOldVersion)
+		return w
+	}
+	for _, tt := range []struct {
+		name    string
+		answers []any
+		asked   []string
+		// believed is until the next watch, settled when that is made.
+		believed, settled bool
+	}{
+		{"a watch that ended goes on where it was", []any{finished(watch.Event{Type: watch.Modified, Object: metadataOf("copy", "7")})},
+			[]string{"SecretList@", "SecretList@7"}, true, true},
+		{"a watch that ended before it told anything", []any{finished()}, []string{"SecretList@"}, true, false},
+		{"a watch that broke", []any{broken()}, []string{"SecretList@"}, false, false},
+		{"a watch that cannot be made again, as when the invitation is withdrawn",
+			[]any{finished(watch.Event{Type: watch.Modified, Object: metadataOf("copy", "7")}), errors.New("forbidden")},
+			[]string{"SecretList@", "SecretList@7"}, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				server := &watchServer{answers: tt.answers}
+				w, wakes := reaching(t, server)
+				w.IsSettled(edge.UID, "ci", "copy", Digest{1})
+				w.Settle(edge.UID, "ci", "copy", Digest{1}, "8")
+				synctest.Wait()
+				g.Expect(w.IsSettled(edge.UID, "ci", "copy", Digest{1})).To(Equal(tt.believed))
+				*wakes = 0
+				<-time.After(time.Hour)
+				synctest.Wait()
+				g.Expect(server.asked).To(Equal(tt.asked))
+				g.Expect(w.IsSettled(edge.UID, "ci", "copy", Digest{1})).To(Equal(tt.settled))
+				if !tt.settled {
+					g.Expect(*wakes).To(Equal(1))
+					g.Expect(w.Reach(edge, "ci")).To(Succeed())
+					g.Expect(server.asked).To(HaveLen(len(tt.asked)+1), "the next pass watches again")
+				}
+				w.Forget(edge.UID)
+			})
+		})
+	}
+}
+
+func TestCopiesOfATargetThatIsRetainedAreNotWatchedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		server := &watchServer{}
+		w, wakes := reaching(t, server)
+		w.Expect(edge, "project")
+		g.Expect(w.Reach(edge, "ci")).To(Succeed())
+		w.RetainTargets(edge, sets.New("ci", "absent"))
+		g.Expect(w.Reach(edge, "ci")).To(Succeed())
+		g.Expect(server.asked).To(HaveLen(1))
+		for namespace, woken := range map[string]int{"ci": 1, "absent": 1, "project": 1, "elsewhere": 0, "": 1} {
+			*wakes = 0
+			w.namespaceChanged(namespace)
+			g.Expect(*wakes).To(Equal(woken), "namespace %q", namespace)
+		}
+		w.RetainTargets(edge, sets.New("absent"))
+		w.namespaceChanged("ci")
+		g.Expect(w.Reach(edge, "ci")).To(Succeed(), "it is nobody's target any more")
+		g.Expect(server.asked).To(HaveLen(1))
+		w.Forget(edge.UID)
+	})
+}

@@ -1,0 +1,147 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package watches
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/watch"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// A watch is at rest nearly all its life, and there are three for each EdgeRegistry. So what one costs at rest is what
+// the operator costs. A watcher of client-go keeps a goroutine and buffers for itself beside the reader's goroutine, and
+// both have stacks that have grown by what they did. Here one goroutine reads a stream, keeps no buffer, and has what
+// needs a deep stack done apart.
+
+// Opener watches the objects of a list's kind, and returns the events as the API server writes them, with the metadata
+// of the objects alone.
+type Opener func(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) (io.ReadCloser, error)
+
+// metadataOnly asks for the metadata of objects, in protobuf where it is spoken: a stream keeps the buffer that its first
+// frame took, and in JSON that is twice as long.
+const metadataOnly = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1," +
+	"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+// NewOpener returns an Opener that asks an API server.
+func NewOpener(api rest.Interface, mapper meta.RESTMapper) Opener {
+	return func(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) (io.ReadCloser, error) {
+		mapping, err := mapper.RESTMapping(schema.GroupKind{Group: kind.Group, Kind: strings.TrimSuffix(kind.Kind, "List")}, kind.Version)
+		if err != nil {
+			return nil, err
+		}
+		o := client.ListOptions{}
+		o.ApplyOptions(options)
+		o.Raw.Watch = true
+		path := []string{"/apis", kind.Group, kind.Version}
+		if kind.Group == "" {
+			path = []string{"/api", kind.Version}
+		}
+		return api.Get().AbsPath(path...).NamespaceIfScoped(o.Namespace, o.Namespace != "").Resource(mapping.Resource.Resource).
+			SpecificallyVersionedParams(o.AsListOptions(), clientgoscheme.ParameterCodec, kind.GroupVersion()).
+			SetHeader("Accept", metadataOnly).
+			Stream(ctx)
+	}
+}
+
+// apart does something on a stack of its own, and returns when it is done. A stack that has grown does not shrink to
+// the least again, so whoever waits nearly all the time had better do nothing else.
+func apart(do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	<-done
+}
+
+// drain reads a watch to its end and returns where the next one may go on. An error means that
+// events may have been missed.
+func drain(events io.ReadCloser, resourceVersion string, isNews func(metav1.Object) bool, changed func(metav1.Object)) (string, error) {
+	heard := func(event *metav1.WatchEvent) (string, error) { return hear(event, isNews, changed) }
+	defer func() { _ = events.Close() }()
+	for {
+		// To read nothing is to wait until there is something to read. Where it does not wait, the next read does.
+		_, err := events.Read(nil)
+		if err == nil {
+			apart(func() { resourceVersion, err = read(events, resourceVersion, heard) })
+		}
+		if isEnd(err) {
+			return resourceVersion, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// isEnd reports what client-go, too, takes for the ordinary end of a watch, after which the next one goes on.
+func isEnd(err error) bool {
+	return utilnet.IsProbableEOF(err) || utilnet.IsTimeout(err)
+}
+
+// read hears the next event and returns its resource version. In protobuf each event comes after its length, of
+// which the first byte is 0 below 16 MB. A server that writes JSON instead writes something else there, and is read to
+// its end.
+func read(events io.Reader, resourceVersion string, heard func(*metav1.WatchEvent) (string, error)) (string, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(events, head); err != nil {
+		return resourceVersion, err
+	}
+	event := &metav1.WatchEvent{}
+	if head[0] == 0 {
+		frame := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(events, frame); err != nil {
+			return resourceVersion, err
+		}
+		if err := event.Unmarshal(frame); err != nil {
+			return "", fmt.Errorf("read an event: %w", err)
+		}
+		return heard(event)
+	}
+	for decoder := json.NewDecoder(io.MultiReader(bytes.NewReader(head), events)); ; {
+		err := decoder.Decode(event)
+		if err != nil {
+			return resourceVersion, err
+		}
+		if resourceVersion, err = heard(event); err != nil {
+			return "", err
+		}
+	}
+}
+
+// hear reports an event, unless it is a bookmark or no news, and returns its resource version. A change of what is there is
+// always news.
+func hear(event *metav1.WatchEvent, isNews func(metav1.Object) bool, changed func(metav1.Object)) (string, error) {
+	content, err := runtime.Decode(metadataDecoder, event.Object.Raw)
+	if err != nil {
+		return "", fmt.Errorf("read an event: %w", err)
+	}
+	object, err := meta.Accessor(content)
+	if err != nil || event.Type == string(watch.Error) {
+		return "", apierrors.FromObject(content)
+	}
+	if event.Type == string(watch.Modified) || (event.Type != string(watch.Bookmark) && isNews(object)) {
+		changed(object)
+	}
+	return object.GetResourceVersion(), nil
+}
+
+// metadataDecoder knows the metadata of objects and the errors of watches, in protobuf and in JSON.
+var metadataDecoder = metainternalversionscheme.Codecs.UniversalDeserializer()

@@ -1,0 +1,44 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package text makes texts fit for the messages that people read in conditions, events and errors.
+package text
+
+import (
+	"strconv"
+	"strings"
+)
+
+// limit is the longest message in bytes: the API server takes no more in an event
+// (kubernetes, pkg/apis/core/validation/events.go).
+const limit = 1024
+
+// OneLine makes a text one line of at most 1024 bytes, and ends one that was longer with an ellipsis.
+func OneLine(text string) string {
+	const ellipsis = "…"
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit-len(ellipsis)], "") + ellipsis
+	}
+	return text
+}
+
+// Of is the text of an error on one line.
+func Of(err error) string { return OneLine(err.Error()) }
+
+// foreignLimit is how many bytes of a stranger's text a message holds.
+const foreignLimit = 200
+
+// Foreign makes a stranger's text fit for a message: printable, on one line, of at most 200 bytes.
+func Foreign(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) > foreignLimit {
+		text = strings.ToValidUTF8(text[:foreignLimit], "") + "..."
+	}
+	return text
+}
