@@ -144,7 +144,7 @@ run: ## Run the manager on this machine against the current kubeconfig. ARGS add
 	POD_NAMESPACE=edge-registry-system go run . $(ARGS)
 
 .PHONY: dist
-dist: ## Write install.yaml, static binaries, bills of materials and checksums into dist/.
+dist: ## Write files to install from, static binaries, bills of materials and checksums into dist/.
 	CGO_ENABLED=0 go run -trimpath ./hack/dist -version '$(VERSION)' -image '$(RELEASE_IMG)'
 
 .PHONY: docker-build
