@@ -8,6 +8,8 @@ IMG ?= controller:latest
 RELEASE ?= 0.1.0
 RELEASE_IMG ?= quay.example.com/edge/edge-registry-operator:v$(RELEASE)
 BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
+# What `make deploy` and `make undeploy` are about: CONFIG=config/overlays/kubernetes for a cluster that is not OpenShift.
+CONFIG ?= config/default
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
@@ -52,6 +54,7 @@ manifests: ## Write the CustomResourceDefinition, the table of its fields and th
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	CGO_ENABLED=0 go run -trimpath ./hack/fields > docs/spec/fields.md
 	$(CONTROLLER_GEN) rbac:roleName=edge-registry-manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	CGO_ENABLED=0 go run -trimpath ./hack/roles
 
 .PHONY: bundle
 bundle: manifests ## Write bundle/ for the Operator Lifecycle Manager and the samples of the console, from config/.
@@ -141,7 +144,7 @@ run: ## Run the manager on this machine against the current kubeconfig. ARGS add
 	POD_NAMESPACE=edge-registry-system go run . $(ARGS)
 
 .PHONY: dist
-dist: ## Write install.yaml, static binaries, bills of materials and checksums into dist/.
+dist: ## Write files to install from, static binaries, bills of materials and checksums into dist/.
 	CGO_ENABLED=0 go run -trimpath ./hack/dist -version '$(VERSION)' -image '$(RELEASE_IMG)'
 
 .PHONY: docker-build
@@ -176,7 +179,7 @@ uninstall: ## Remove the CustomResourceDefinition, and every EdgeRegistry with i
 .PHONY: deploy
 deploy: ## Deploy the operator with the image IMG.
 	mkdir -p bin/deploy
-	echo 'resources: [../../config/default]' > bin/deploy/kustomization.yaml
+	echo 'resources: [../../$(CONFIG)]' > bin/deploy/kustomization.yaml
 	cd bin/deploy && $(KUSTOMIZE) edit set image 'controller=$(IMG)'
 	$(KUSTOMIZE) build bin/deploy | $(KUBECTL) apply --server-side -f -
 
@@ -185,4 +188,4 @@ deploy: ## Deploy the operator with the image IMG.
 undeploy: ## Delete every EdgeRegistry, then the operator.
 	if $(KUBECTL) get crd edgeregistries.edge.open-horizon.io >/dev/null; then \
 		$(KUBECTL) delete edgeregistries.edge.open-horizon.io --all; fi
-	$(KUSTOMIZE) build config/default | $(KUBECTL) delete --ignore-not-found -f -
+	$(KUSTOMIZE) build $(CONFIG) | $(KUBECTL) delete --ignore-not-found -f -

@@ -104,6 +104,9 @@ func TestEveryKustomizationIsAcceptedByTheAPIServer(t *testing.T) {
 	for _, file := range folders {
 		folder := filepath.Dir(file)
 		t.Run(folder, func(t *testing.T) {
+			if filepath.Dir(folder) == "components" {
+				t.Skip("it changes the kustomizations that use it, which are rendered here too")
+			}
 			if folder == "samples" {
 				t.Skip("TestSamplesAreValid creates them; the namespace of the invitation is not there")
 			}

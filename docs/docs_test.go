@@ -22,9 +22,11 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/hack/manifests"
 )
 
 const (
@@ -297,16 +299,20 @@ func TestEveryShellExampleIsWellFormed(t *testing.T) {
 func TestTheReadmeTellsEveryRightOfTheOperator(t *testing.T) {
 	text := read(t, readme)
 	rules := 0
-	for _, file := range []string{"role.yaml", "leader_election_role.yaml", "metrics_auth.yaml"} {
-		for document := range strings.SplitSeq(read(t, "../config/rbac/"+file), "\n---\n") {
-			var role rbacv1.ClusterRole
-			NewWithT(t).Expect(yaml.Unmarshal([]byte(document), &role)).To(Succeed(), file)
-			for _, rule := range role.Rules {
-				rules++
-				for _, resource := range rule.Resources {
-					NewWithT(t).Expect(tells(text, resource, rule)).To(BeTrue(),
-						"a row of the README tells of %v on %s, resourceNames %v", rule.Verbs, resource, rule.ResourceNames)
-				}
+	rendered, err := manifests.Render("../config/default")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	standing := []string{"edge-registry-manager-role", "edge-registry-leader-election", "edge-registry-metrics-auth"}
+	for _, object := range rendered {
+		if !strings.HasSuffix(object.GetKind(), "Role") || !slices.Contains(standing, object.GetName()) {
+			continue
+		}
+		var role rbacv1.ClusterRole
+		NewWithT(t).Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role)).To(Succeed())
+		for _, rule := range role.Rules {
+			rules++
+			for _, resource := range rule.Resources {
+				NewWithT(t).Expect(tells(text, resource, rule)).To(BeTrue(),
+					"a row of the README tells of %v on %s, resourceNames %v", rule.Verbs, resource, rule.ResourceNames)
 			}
 		}
 	}

@@ -22,18 +22,25 @@ import (
 
 const testImage = "registry.example.com/edge/operator:v9.9.9"
 
-func TestTheInstallManifestIsConfigDefaultWithTheImage(t *testing.T) {
+func TestTheInstallManifestsAreFoldersOfConfigWithTheImage(t *testing.T) {
+	for name, folder := range installs {
+		t.Run(name, func(t *testing.T) { expectInstallManifest(t, name, folder) })
+	}
+}
+
+func expectInstallManifest(t *testing.T, name, folder string) {
+	t.Helper()
 	g := NewWithT(t)
 	r := &release{root: "../..", out: t.TempDir(), version: "v9.9.9", image: testImage}
-	g.Expect(r.installYAML()).To(Succeed())
-	content, err := os.ReadFile(filepath.Join(r.out, "install.yaml"))
+	g.Expect(r.installYAML(name, folder)).To(Succeed())
+	content, err := os.ReadFile(filepath.Join(r.out, name))
 	g.Expect(err).NotTo(HaveOccurred())
-	want, err := manifests.Render("../../config/default")
+	want, err := manifests.Render(filepath.Join("../../config", folder))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(manifests.SetImage(want, testImage)).To(Succeed())
 
 	about, rest, _ := strings.Cut(string(content), "---\n")
-	g.Expect(about).To(ContainSubstring("v9.9.9"))
+	g.Expect(about).To(And(ContainSubstring("v9.9.9"), HaveSuffix("-f "+name+"\n")))
 	documents := strings.Split(rest, "\n---\n")
 	g.Expect(documents).To(HaveLen(len(want)))
 	for i, document := range documents {

@@ -1,9 +1,9 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command dist writes what a release consists of: install.yaml, a static binary
-// for each architecture with its bill of materials, and the checksums of all of
-// them. The same commit, version, image and Go release give the same bytes,
+// Command dist writes what a release consists of: install.yaml for OpenShift and
+// install-kubernetes.yaml for other clusters, a static binary for each architecture
+// with its bill of materials, and the checksums of all of them. The same commit, version, image and Go release give the same bytes,
 // wherever the checkout is. `make dist` runs it.
 package main
 
@@ -31,6 +31,9 @@ const (
 	checksumFile  = "SHA256SUMS"
 )
 
+// installs are the files to install from, by the folders of config/ that they hold.
+var installs = map[string]string{"install.yaml": "default", "install-kubernetes.yaml": "overlays/kubernetes"}
+
 // release is what to write, and where.
 type release struct {
 	root, out      string
@@ -42,7 +45,7 @@ func main() {
 	var r release
 	archs := flag.String("architectures", architectures, "The architectures to build for, by Go's names, with commas between.")
 	flag.StringVar(&r.version, "version", "", "The version that the binaries and the bills of materials tell.")
-	flag.StringVar(&r.image, "image", "", "The operator's image in install.yaml.")
+	flag.StringVar(&r.image, "image", "", "The operator's image in the files to install from.")
 	flag.StringVar(&r.out, "out", "dist", "The folder to write. What it held before is removed.")
 	flag.Parse()
 	r.architectures = strings.Split(*archs, ",")
@@ -71,8 +74,10 @@ func (r *release) write(ctx context.Context) (err error) {
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", r.out, err)
 	}
-	if err := r.installYAML(); err != nil {
-		return err
+	for name, folder := range installs {
+		if err := r.installYAML(name, folder); err != nil {
+			return err
+		}
 	}
 	for _, architecture := range r.architectures {
 		binary := filepath.Join(r.out, "edge-registry-operator-linux-"+architecture)
@@ -86,9 +91,9 @@ func (r *release) write(ctx context.Context) (err error) {
 	return checksums(r.out)
 }
 
-// installYAML writes config/default with the image into one file.
-func (r *release) installYAML() error {
-	objects, err := manifests.Render(filepath.Join(r.root, "config", "default"))
+// installYAML writes a folder of config/ with the image into one file.
+func (r *release) installYAML(name, folder string) error {
+	objects, err := manifests.Render(filepath.Join(r.root, "config", filepath.FromSlash(folder)))
 	if err != nil {
 		return err
 	}
@@ -96,7 +101,7 @@ func (r *release) installYAML() error {
 		return err
 	}
 	var file bytes.Buffer
-	fmt.Fprintf(&file, "# Edge Registry Operator %s. Install it with: oc apply --server-side -f install.yaml\n", r.version)
+	fmt.Fprintf(&file, "# Edge Registry Operator %s. Install it with: kubectl apply --server-side -f %s\n", r.version, name)
 	for _, object := range objects {
 		content, err := yaml.Marshal(object.Object)
 		if err != nil {
@@ -104,7 +109,7 @@ func (r *release) installYAML() error {
 		}
 		fmt.Fprintf(&file, "---\n%s", content)
 	}
-	return os.WriteFile(filepath.Join(r.out, "install.yaml"), file.Bytes(), 0o644)
+	return os.WriteFile(filepath.Join(r.out, name), file.Bytes(), 0o644)
 }
 
 // build makes a binary that depends on nothing but the sources, the version and

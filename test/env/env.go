@@ -43,6 +43,8 @@ type Options struct {
 	APIServerArgs map[string][]string
 	// Output receives what the programs print; nil discards it.
 	Output io.Writer
+	// PlainKubernetes leaves out all that is OpenShift's: its APIs, namespaces and roles.
+	PlainKubernetes bool
 }
 
 // Env is a running control plane. Its methods may be called from several
@@ -62,6 +64,7 @@ type Env struct {
 	// the API server's aggregator presents itself to extension API servers.
 	FrontProxyCA []byte
 
+	plain       bool
 	ownsDir     bool
 	state       string // what must not outlive the control plane: data, keys, process ids
 	assets      string
@@ -79,7 +82,7 @@ type Env struct {
 // error names what to run when a program was not built yet. Whether it returns
 // an error or the calling process dies, nothing that it started stays behind.
 func Start(ctx context.Context, o Options) (*Env, error) {
-	e := &Env{output: newSharedWriter(o.Output)}
+	e := &Env{output: newSharedWriter(o.Output), plain: o.PlainKubernetes}
 	if err := e.start(ctx, o); err != nil {
 		_ = e.Stop()
 		return nil, err
@@ -108,8 +111,10 @@ func (e *Env) start(ctx context.Context, o Options) error {
 	if err := e.Kubeconfig(e.Admin, e.adminKubeconfig()); err != nil {
 		return err
 	}
-	if err := e.installOpenShift(ctx); err != nil {
-		return err
+	if !e.plain {
+		if err := e.installOpenShift(ctx); err != nil {
+			return err
+		}
 	}
 	return e.startControllers(ctx)
 }

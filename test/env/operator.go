@@ -22,14 +22,19 @@ import (
 
 const fieldManager = "edge-registry-env"
 
-// Rendered returns the objects of config/default, as kustomize renders them, in
-// the order in which they can be applied.
+// Rendered returns the objects of config/default, or for plain Kubernetes those of
+// config/overlays/kubernetes, as kustomize renders them, in the order in which they
+// can be applied.
 func (e *Env) Rendered() ([]*unstructured.Unstructured, error) {
-	return manifests.Render(filepath.Join(RepoRoot(), "config", "default"))
+	folder := "default"
+	if e.plain {
+		folder = "overlays/kubernetes"
+	}
+	return manifests.Render(filepath.Join(RepoRoot(), "config", filepath.FromSlash(folder)))
 }
 
-// InstallOperator applies config/default as the admin, without its Deployment and
-// without objects of kinds that the cluster does not serve. It returns the config
+// InstallOperator applies what Rendered returns as the admin, without its Deployment
+// and without objects of kinds that the cluster does not serve. It returns the config
 // of the ServiceAccount under which the Deployment would run.
 func (e *Env) InstallOperator(ctx context.Context) (*rest.Config, error) {
 	objects, err := e.Rendered()
@@ -38,7 +43,7 @@ func (e *Env) InstallOperator(ctx context.Context) (*rest.Config, error) {
 	}
 	at := slices.IndexFunc(objects, func(object *unstructured.Unstructured) bool { return object.GetKind() == "Deployment" })
 	if at < 0 {
-		return nil, errors.New("config/default renders no Deployment: the operator's service account is unknown")
+		return nil, errors.New("config/ renders no Deployment: the operator's service account is unknown")
 	}
 	deployment := objects[at]
 	if err := e.install(ctx, slices.Delete(objects, at, at+1)); err != nil {
