@@ -57,7 +57,7 @@ func TestTheOperatorStartsAndStaysUpWhereAnAPIIsAbsent(t *testing.T) {
 		stalled bool
 		message string
 	}{
-		{"no image registry", "configs.imageregistry.operator.openshift.io", edgev1.ReasonRegistryAbsent, true, "enable the capability ImageRegistry"},
+		{"no image registry", "configs.imageregistry.operator.openshift.io", edgev1.ReasonAPIAbsent, true, "on OpenShift enable the capability ImageRegistry"},
 		{"no Routes", "routes.route.openshift.io", edgev1.ReasonRouteNotFound, false, "this cluster does not serve Routes (route.openshift.io/v1)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

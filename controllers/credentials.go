@@ -136,7 +136,11 @@ func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error 
 
 // dropUnwanted revokes what was issued or begun for a cause that there is no more.
 func (p *run) dropUnwanted(ctx context.Context, l *pass.Login, why pass.Cause, held bool) error {
-	if kept := l.Unpublished; kept == nil || !p.fits(l, *kept, why) {
+	switch kept := l.Unpublished; {
+	case kept == nil || kept.ID == l.Credential.ID:
+		// The last word about its publication was lost, and it was published.
+		p.memory(l).unpublished, l.Unpublished = nil, nil
+	case !p.fits(l, *kept, why):
 		p.memory(l).unpublished = nil
 		if err := p.revokeLost(ctx, l, &l.Unpublished); err != nil {
 			return err
@@ -182,13 +186,17 @@ func (p *run) fits(l *pass.Login, kept pass.Credential, why pass.Cause) bool {
 func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
 	existed := l.Begun != nil
 	fresh, err := p.session.Issue(ctx, l, why)
-	if !existed && (err == nil || l.Begun != nil) {
+	b := pass.AsBlocked(err)
+	pending := b != nil && b.Reason == edgev1.ReasonTokenPending
+	if !existed && (err == nil || pending) {
+		// It is issued from now on, whether or not anybody waits for that.
 		p.countForMint(l, why)
 	}
+	if pending && l.Begun == nil {
+		// It was deleted before it was in use: whoever deletes another is a rival.
+		p.useUpWish(l)
+	}
 	if err != nil {
-		if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonTokenPending && l.Begun == nil {
-			p.useUpWish(l)
-		}
 		return pass.Credential{}, err
 	}
 	countMint(l.Role, why)

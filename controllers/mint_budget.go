@@ -46,8 +46,7 @@ func (p *run) countForMint(l *pass.Login, why pass.Cause) {
 	}
 }
 
-// useUpWish has the next mint count, since what was begun was deleted before it was in use: whoever deletes another is a
-// rival.
+// useUpWish has the next mint count.
 func (p *run) useUpWish(l *pass.Login) { p.memory(l).answered = p.wish() }
 
 // isWished reports that nothing was minted yet for what people ask for. So it is after a restart, too.

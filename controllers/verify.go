@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -154,8 +155,8 @@ func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
 		return tooMuch
 	case access.ReadOnly && !p.Registry.ReadOnly:
 		return pass.Waiting(edgev1.ReasonRegistryUnavailable,
-			"registry %s refuses pushes as read-only, though it is not set to: wait until its pods have that setting; %s",
-			p.Registry.Host, p.Registry.State)
+			"registry %s refuses pushes as read-only, though %s: wait until its pods have that setting; %s",
+			p.Registry.Host, cmp.Or(p.Registry.Advice.ReadOnly, "it is not set to"), p.Registry.State)
 	default:
 		return nil
 	}

@@ -19,6 +19,7 @@ var advice = pass.Advice{
 	Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
 	NameMismatch: "no CA can repair that, give its IngressController (spec.defaultCertificate) or the Route a certificate that names the host; the cluster's default one does not cover an appsDomain",
 	Unavailable:  `check the pods and conditions of registry Config "cluster"`,
+	ReadOnly:     `spec.readOnly of registry Config "cluster" is not set`,
 	Unexpected:   "check that the route leads to the image registry of OpenShift",
 }
 

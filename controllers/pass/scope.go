@@ -86,6 +86,8 @@ type Registry struct {
 // registry is said.
 type Advice struct {
 	Unresolvable, Unreachable, Untrusted, NameMismatch, Unavailable, Unexpected string
+	// ReadOnly is which setting it contradicts that pushes are refused, as a clause.
+	ReadOnly string
 }
 
 // ImagePrefix is what every image name begins with.

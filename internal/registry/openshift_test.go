@@ -122,7 +122,7 @@ func (o *openShift) giveToken(w http.ResponseWriter, r *http.Request) {
 	_, token, ok := r.BasicAuth()
 	switch {
 	case !ok:
-		token = anonymous
+		token = spoken.Anonymous
 	case token == garbageToken:
 		w.WriteHeader(http.StatusUnauthorized)
 		return

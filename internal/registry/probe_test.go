@@ -265,7 +265,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 			}
-		}, Unresolvable, "wildcard DNS record"},
+		}, Unresolvable, "check its DNS record"},
 		{"a refused connection", func(tr *http.Transport) {
 			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
@@ -331,7 +331,7 @@ func TestNoPushIsTriedOnceTheContextHasEnded(t *testing.T) {
 			cancel()
 		}
 		return resp, err
-	}))
+	}), spoken)
 	_, err := client.Probe(ctx, "factory", "edge-publisher", credential.NewToken(publisherToken))
 	expectError(t, err, Unreachable, opPush, "context canceled")
 	g.Expect(o.seen()).To(HaveLen(3))

@@ -155,7 +155,7 @@ func TestPresentFails(t *testing.T) {
 		kind      Kind
 		text      string
 	}{
-		{"a name that does not resolve", &http.Transport{DialContext: dialer(nil)}, Unresolvable, "wildcard DNS record"},
+		{"a name that does not resolve", &http.Transport{DialContext: dialer(nil)}, Unresolvable, "check its DNS record"},
 		{"a refused connection", &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 		}}, Unreachable, "connection refused"},

@@ -46,7 +46,7 @@ func TestSuccessorsAreWhatAnAdminVouchesForBeforeTheHostShowsIt(t *testing.T) {
 		{"as many as an admin may name", []Candidate{fromRef(many...)}, many, maxNamed},
 		{"nothing of a store of roots", []Candidate{fromRef(append(slices.Clone(many), root)...)}, nil, 0},
 		{"no root of the proxy or of the world", []Candidate{fromProxy(next), fromSystem(other)}, nil, 0},
-		{"no garbage", []Candidate{{Source: SourceCABundleRef, PEM: []byte("junk")}, {Source: SourceRoute}}, nil, 0},
+		{"no garbage", []Candidate{{Source: SourceCABundleRef, PEM: []byte("junk")}, {Source: "Route"}}, nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -17,11 +17,11 @@ import (
 const ingressCert = "ConfigMap openshift-config-managed/default-ingress-cert"
 
 func fromIngress(authorities ...authority) Candidate {
-	return Candidate{Source: SourceDefaultIngressCert, Where: ingressCert, PEM: encoded(authorities...)}
+	return Candidate{Source: "DefaultIngressCert", Where: ingressCert, PEM: encoded(authorities...)}
 }
 
 func fromProxy(authorities ...authority) Candidate {
-	return Candidate{Source: SourceProxy, Where: "ConfigMap openshift-config/user-ca-bundle", PEM: encoded(authorities...)}
+	return Candidate{Source: "Proxy", Where: "ConfigMap openshift-config/user-ca-bundle", PEM: encoded(authorities...)}
 }
 
 func fromSystem(authorities ...authority) Candidate {
@@ -52,38 +52,38 @@ func TestVerifyPublishes(t *testing.T) {
 		published  []authority
 	}{
 		{"the default router, which sends its self-signed root", []authority{leaf, root},
-			[]Candidate{fromIngress(leaf, root)}, SourceDefaultIngressCert, []authority{root}},
+			[]Candidate{fromIngress(leaf, root)}, "DefaultIngressCert", []authority{root}},
 		{"a root that the server does not send", []authority{interLeaf, inter},
-			[]Candidate{fromIngress(interLeaf, inter), fromProxy(other, root)}, SourceProxy, []authority{root}},
+			[]Candidate{fromIngress(interLeaf, inter), fromProxy(other, root)}, "Proxy", []authority{root}},
 		{"an intermediate that the server omits", []authority{interLeaf},
-			[]Candidate{fromProxy(inter, root)}, SourceProxy, []authority{root, inter}},
+			[]Candidate{fromProxy(inter, root)}, "Proxy", []authority{root, inter}},
 		{"two omitted intermediates, from the root downwards", []authority{deepLeaf},
-			[]Candidate{fromProxy(deep, root, inter)}, SourceProxy, []authority{root, inter, deep}},
+			[]Candidate{fromProxy(deep, root, inter)}, "Proxy", []authority{root, inter, deep}},
 		{"one of two intermediates omitted", []authority{deepLeaf, deep},
-			[]Candidate{fromProxy(deep, root, inter)}, SourceProxy, []authority{root, inter}},
+			[]Candidate{fromProxy(deep, root, inter)}, "Proxy", []authority{root, inter}},
 		{"a public CA", []authority{interLeaf, inter},
 			[]Candidate{fromIngress(interLeaf, inter), fromSystem(root, other)}, SourceSystem, []authority{root}},
 		{"the first of two that verify", []authority{leaf, root},
-			[]Candidate{fromProxy(root), fromIngress(leaf, root)}, SourceProxy, []authority{root}},
+			[]Candidate{fromProxy(root), fromIngress(leaf, root)}, "Proxy", []authority{root}},
 		{"a cross-signed root by its self-signed form", []authority{interLeaf, inter, crossed},
-			[]Candidate{fromProxy(root)}, SourceProxy, []authority{root}},
+			[]Candidate{fromProxy(root)}, "Proxy", []authority{root}},
 		{"a cross-signed root by the root that crossed it", []authority{interLeaf, inter, crossed},
-			[]Candidate{fromProxy(other)}, SourceProxy, []authority{other}},
+			[]Candidate{fromProxy(other)}, "Proxy", []authority{other}},
 		{"the nearer of two roots when the way to the other needs more certificates", []authority{interLeaf, inter},
-			[]Candidate{fromProxy(other, crossed, shortRoot)}, SourceProxy, []authority{shortRoot}},
+			[]Candidate{fromProxy(other, crossed, shortRoot)}, "Proxy", []authority{shortRoot}},
 		{"the longer of two roots of one key", []authority{leaf},
-			[]Candidate{fromProxy(shortRoot, root)}, SourceProxy, []authority{root}},
+			[]Candidate{fromProxy(shortRoot, root)}, "Proxy", []authority{root}},
 		{"a root beside another whose name is the same", []authority{leaf},
-			[]Candidate{fromProxy(newRoot(t, "root"), root)}, SourceProxy, []authority{root}},
+			[]Candidate{fromProxy(newRoot(t, "root"), root)}, "Proxy", []authority{root}},
 		{"an intermediate that expires before its root", []authority{shortLeaf},
-			[]Candidate{fromProxy(root, shortInter)}, SourceProxy, []authority{root, shortInter}},
+			[]Candidate{fromProxy(root, shortInter)}, "Proxy", []authority{root, shortInter}},
 		{"a CA that serves by itself", []authority{serving},
-			[]Candidate{fromIngress(serving)}, SourceDefaultIngressCert, []authority{serving}},
+			[]Candidate{fromIngress(serving)}, "DefaultIngressCert", []authority{serving}},
 		{"a root whose own signature is SHA-1", []authority{sha1Leaf},
-			[]Candidate{fromProxy(sha1)}, SourceProxy, []authority{sha1}},
+			[]Candidate{fromProxy(sha1)}, "Proxy", []authority{sha1}},
 		{"past candidates without certificates", []authority{leaf, root},
-			[]Candidate{{Source: SourceRoute}, {Source: SourceCABundleRef, PEM: []byte("junk")}, {Source: SourceSystem}, fromProxy(root)},
-			SourceProxy, []authority{root}},
+			[]Candidate{{Source: "Route"}, {Source: SourceCABundleRef, PEM: []byte("junk")}, {Source: SourceSystem}, fromProxy(root)},
+			"Proxy", []authority{root}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -145,7 +145,7 @@ func TestVerifyFails(t *testing.T) {
 		text       []string
 	}{
 		{"a certificate for another host", []authority{wrongName, root}, []Candidate{fromIngress(wrongName, root)},
-			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that", "spec.defaultCertificate", "appsDomain"}},
+			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that", "give the registry a certificate that names the host", "appsDomain"}},
 		{"a certificate of many names lists a few", []authority{manyNames}, []Candidate{fromIngress(root)},
 			NameMismatch, []string{"a, b, c, d, e and 2 more"}},
 		{"a certificate without names", []authority{noName}, []Candidate{fromIngress(root)},
@@ -190,7 +190,7 @@ func TestVerifyFails(t *testing.T) {
 		{"a name that breaks lines", []authority{nasty}, []Candidate{fromProxy(mitm)},
 			Untrusted, []string{`"CN=evil Ready=True"`}},
 		{"no candidates", []authority{leaf}, nil, NoCandidates, []string{"trust.caBundleRef"}},
-		{"nothing but garbage", []authority{leaf}, []Candidate{{Source: SourceRoute, PEM: []byte("junk")}, {Source: SourceSystem}},
+		{"nothing but garbage", []authority{leaf}, []Candidate{{Source: "Route", PEM: []byte("junk")}, {Source: SourceSystem}},
 			NoCandidates, []string{"Route", "no certificate in PEM form"}},
 		{"a host that presents nothing", nil, []Candidate{fromProxy(root)}, Untrusted, []string{"presented no certificate"}},
 	} {
@@ -235,7 +235,7 @@ func TestVerifyOfflinePublishes(t *testing.T) {
 			b, err := VerifyOffline(host, tt.candidates, now)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(encoded(tt.published...))))
-			g.Expect(b.Source).To(Equal(SourceDefaultIngressCert))
+			g.Expect(b.Source).To(BeEquivalentTo("DefaultIngressCert"))
 		})
 	}
 }
@@ -289,7 +289,7 @@ func TestABigBundlePublishesTheAnchorOnly(t *testing.T) {
 	presented := certs(inter.leaf(t), inter)
 	big := bigBundle(t, root)
 	g.Expect(len(big)).To(BeNumerically(">", 200<<10))
-	b, err := Verify(host, presented, []Candidate{{Source: SourceProxy, PEM: big}}, now)
+	b, err := Verify(host, presented, []Candidate{{Source: "Proxy", PEM: big}}, now)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(EncodePEM(b.Certificates))).To(Equal(string(encoded(root))))
 }
@@ -341,8 +341,8 @@ func BenchmarkVerify(b *testing.B) {
 	presented := certs(leaf, inter)
 	for name, candidates := range map[string][]Candidate{
 		"default router":    {fromIngress(leaf, inter, root)},
-		"big proxy bundle":  {fromIngress(leaf, inter), {Source: SourceProxy, PEM: bigBundle(b, root)}},
-		"nothing that fits": {fromIngress(newRoot(b, "x")), {Source: SourceProxy, PEM: bigBundle(b, newRoot(b, "y"))}},
+		"big proxy bundle":  {fromIngress(leaf, inter), {Source: "Proxy", PEM: bigBundle(b, root)}},
+		"nothing that fits": {fromIngress(newRoot(b, "x")), {Source: "Proxy", PEM: bigBundle(b, newRoot(b, "y"))}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
