@@ -60,7 +60,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	puller := map[string]string{"role": "puller"}
 	minted, rotated := series(t, metricMints, puller)[causeUnpublished.name], series(t, metricRotations, nil)
 	target := makeTarget(t)
-	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
 	o.pass(t, edge)
 	of := map[string]string{"edgeregistry": edge.Name}
@@ -77,7 +77,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	expectTransitions(t, edge)
 
 	edit(t, edge, func(e *edgev1.EdgeRegistry) {
-		e.Spec.Tokens.Puller.Type, e.Spec.Tokens.Publisher.Type = edgev1.TokenBound, edgev1.TokenLongLived
+		e.Spec.OpenShift.Puller.Token.Type, e.Spec.OpenShift.Publisher.Token.Type = edgev1.TokenBound, edgev1.TokenLongLived
 	})
 	awaitReady(t, edge)
 	o.pass(t, edge)

@@ -119,14 +119,14 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 			role:        edgev1.TokenPublisher,
 			account:     openshift.Publisher.ServiceAccountName,
 			clusterRole: openshift.Publisher.ClusterRole,
-			policy:      edge.Spec.Tokens.Publisher,
+			policy:      openshift.Publisher.Token,
 			secret:      publishSecretName(edge),
 		},
 		puller: login{
 			role:        edgev1.TokenPuller,
 			account:     openshift.Puller.ServiceAccountName,
 			clusterRole: openshift.Puller.ClusterRole,
-			policy:      edge.Spec.Tokens.Puller,
+			policy:      openshift.Puller.Token,
 			secret:      pullSecretName(edge),
 		},
 	}

@@ -247,7 +247,7 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 1))
 	spoil()
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
-	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Lifetime.Duration = 100 * time.Hour })
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Lifetime.Duration = 100 * time.Hour })
 	o.settles(t, edge)
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 2))
 

@@ -51,7 +51,7 @@ const (
 	ReasonCAExpiring = "CAExpiring"
 	// ReasonIssued (CredentialsIssued): both tokens were granted as asked.
 	ReasonIssued = "Issued"
-	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
+	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than the spec asks for; renewal follows the grant.
 	ReasonIssuedShortened = "IssuedShortened"
 	// ReasonPublished (SecretsPublished): both Secrets are up to date.
 	ReasonPublished = "Published"

@@ -64,7 +64,7 @@ func TestEveryFieldIsExplained(t *testing.T) {
 		name := path[strings.LastIndex(path, ".")+1:]
 		g.Expect(explained).To(MatchRegexp(`(?m)^\s*`+regexp.QuoteMeta(name)+`\s`), path)
 	})
-	one, err := control.Kubectl(t.Context(), "explain", "edgereg.spec.tokens.publisher.renewBefore")
+	one, err := control.Kubectl(t.Context(), "explain", "edgereg.spec.openshift.publisher.token.renewBefore")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(strings.Join(strings.Fields(one), " ")).To(ContainSubstring("Defaults to two thirds of lifetime"))
 }

@@ -60,7 +60,7 @@ func withLifetime(lifetime time.Duration) func(*Case) {
 		spec := edgev1.TokenSpec{
 			Lifetime: metav1.Duration{Duration: lifetime}, RenewBefore: &metav1.Duration{Duration: lifetime / 5},
 		}
-		c.Edge.Spec.Tokens = edgev1.TokensSpec{Publisher: spec, Puller: spec}
+		c.Edge.Spec.OpenShift.Publisher.Token, c.Edge.Spec.OpenShift.Puller.Token = spec, spec
 	}
 }
 
