@@ -28,10 +28,7 @@ func (v *vault) harvest(ctx context.Context, edge *edgev1.EdgeRegistry) {
 		described = err.Error()
 	}
 	_, _ = fmt.Fprintln(v, described)
-	project := edge.Status.Project
-	if project == "" {
-		return
-	}
+	project := projectName(edge)
 	for _, list := range []client.ObjectList{
 		&corev1.ServiceAccountList{}, &rbacv1.RoleBindingList{}, &rbacv1.RoleList{}, &corev1.ConfigMapList{}, &corev1.EventList{},
 	} {

@@ -62,7 +62,6 @@ func (r *EdgeRegistryReconciler) expose(ctx context.Context, s *scope) (done, er
 	s.route, s.host, s.router = route, host, router
 	s.changing = s.changing || s.edge.Status.Host != host
 	s.edge.Status.Host = host
-	s.edge.Status.Project = s.project
 	s.edge.Status.ImagePrefix = host + "/" + s.project
 	return doneBecause(edgev1.ReasonExposed, "Route %s is admitted at %s", name, host), nil
 }

@@ -89,7 +89,9 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 
 	o.pass(t, edge)
 	before := projectState(t, edge)
-	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Lifetime = metav1.Duration{Duration: time.Hour} })
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) {
+		e.Spec.OpenShift.Puller.Token.Lifetime = metav1.Duration{Duration: time.Hour}
+	})
 	o.advance(600 * 24 * time.Hour)
 	o.pass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before), "neither time nor a lifetime mean anything to it")

@@ -73,7 +73,7 @@ func setWaiting(edge *edgev1.EdgeRegistry, conditions []string, reason, message 
 // summarize derives Ready, Reconciling and Stalled from the conditions of the steps and from the
 // error of the pass.
 func summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled bool) {
-	edge.Status.ObservedGeneration = edge.Generation
+	introduce(edge)
 	conditions := &edge.Status.Conditions
 	ready := metav1.Condition{
 		Type:               edgev1.Ready,
@@ -88,6 +88,15 @@ func summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled b
 	meta.SetStatusCondition(conditions, ready)
 	setProgress(conditions, edgev1.Stalled, pending != nil && isStalled, ready)
 	setProgress(conditions, edgev1.Reconciling, pending != nil && !isStalled, ready)
+}
+
+// introduce says which generation of the EdgeRegistry the status speaks of, and whose registry it is.
+func introduce(edge *edgev1.EdgeRegistry) {
+	edge.Status.ObservedGeneration = edge.Generation
+	edge.Status.Provider = ""
+	if edge.Spec.OpenShift != nil {
+		edge.Status.Provider = edgev1.ProviderOpenShift
+	}
 }
 
 // setProgress keeps one of the conditions that are present only while true. One that stays true
