@@ -116,7 +116,7 @@ func (r *EdgeRegistryReconciler) registryAnswers(ctx context.Context, s *scope) 
 // What the token may do there is for the verification to find.
 func (r *EdgeRegistryReconciler) prove(ctx context.Context, s *scope, l *login, token credential.Token) error {
 	err := r.atRegistry(ctx, s, func(ctx context.Context, c *registry.Client) error {
-		return c.Accepts(ctx, s.project, l.account, token)
+		return c.Accepts(ctx, s.project, l.user, token)
 	})
 	if refused(err) {
 		return &refusal{err: err, host: s.host}

@@ -62,8 +62,8 @@ func desiredSecrets(s *scope) (publish, pull *publication, err error) {
 	input := handoff.Input{
 		Host:      s.host,
 		Project:   s.project,
-		Publisher: handoff.Login{User: s.publisher.account, Token: s.publisher.token.Token},
-		Puller:    handoff.Login{User: s.puller.account, Token: s.puller.token.Token},
+		Publisher: handoff.Login{User: s.publisher.user, Token: s.publisher.token.Token},
+		Puller:    handoff.Login{User: s.puller.user, Token: s.puller.token.Token},
 		CA:        s.ca,
 	}
 	data, err := handoff.PullData(input)

@@ -97,6 +97,8 @@ type login struct {
 	accountUID  types.UID
 	clusterRole string
 	policy      edgev1.TokenSpec
+	// user is the user name of the login. The registry ignores it: it says whose a login is, wherever that is found.
+	user string
 	// secret is the name of the Secret that carries the token.
 	secret string
 	token  issuedToken
@@ -118,6 +120,7 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 		publisher: login{
 			role:        edgev1.TokenPublisher,
 			account:     openshift.Publisher.ServiceAccountName,
+			user:        openshift.Publisher.ServiceAccountName + "." + projectName(edge),
 			clusterRole: openshift.Publisher.ClusterRole,
 			policy:      openshift.Publisher.Token,
 			secret:      publishSecretName(edge),
@@ -125,6 +128,7 @@ func newScope(edge *edgev1.EdgeRegistry, now time.Time) *scope {
 		puller: login{
 			role:        edgev1.TokenPuller,
 			account:     openshift.Puller.ServiceAccountName,
+			user:        openshift.Puller.ServiceAccountName + "." + projectName(edge),
 			clusterRole: openshift.Puller.ClusterRole,
 			policy:      openshift.Puller.Token,
 			secret:      pullSecretName(edge),

@@ -131,7 +131,7 @@ func (r *EdgeRegistryReconciler) try(ctx context.Context, s *scope, l *login, cl
 	const rightsDelay = 2 * time.Second
 	var denial error
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
-		access, err := client.Probe(ctx, s.project, l.account, l.token.Token)
+		access, err := client.Probe(ctx, s.project, l.user, l.token.Token)
 		if err != nil {
 			return false, r.weighRefusal(ctx, s, l, withRegistryState(explainProbe(err), s.config))
 		}

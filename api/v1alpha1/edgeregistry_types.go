@@ -192,7 +192,7 @@ type ClusterRoleName = string
 
 // PublisherSpec is the service account that pushes. It differs from PullerSpec by its defaults alone.
 type PublisherSpec struct {
-	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
 	// +optional
 	// +kubebuilder:default=edge-publisher
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
@@ -211,7 +211,7 @@ type PublisherSpec struct {
 
 // PullerSpec is the service account that pulls.
 type PullerSpec struct {
-	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
 	// +optional
 	// +kubebuilder:default=edge-puller
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`

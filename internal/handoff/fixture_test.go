@@ -89,8 +89,8 @@ func validInput() handoff.Input {
 	return handoff.Input{
 		Host:      host,
 		Project:   project,
-		Publisher: login("edge-publisher", pushToken),
-		Puller:    login("edge-puller", pullToken),
+		Publisher: login("edge-publisher.factory", pushToken),
+		Puller:    login("edge-puller.factory", pullToken),
 		CA:        registryCA().pem,
 	}
 }

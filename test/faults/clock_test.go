@@ -151,7 +151,7 @@ func (c *Case) plant(publisher, puller credential.Token, names ...string) {
 		secret := c.secret(name)
 		input := handoff.Input{
 			Host: c.Edge.Status.Host, Project: c.Project(), CA: secret.Data[handoff.KeyCA],
-			Publisher: handoff.Login{User: "edge-publisher", Token: publisher}, Puller: handoff.Login{User: "edge-puller", Token: puller},
+			Publisher: handoff.Login{User: "edge-publisher." + c.Project(), Token: publisher}, Puller: handoff.Login{User: "edge-puller." + c.Project(), Token: puller},
 		}
 		form := handoff.PullData
 		if name == "publish" {
