@@ -70,7 +70,6 @@ func TestOnPlainKubernetes(t *testing.T) {
 	t.Run("an openshift object says what is missing and what to do", func(t *testing.T) {
 		// The overlay gives no rights on OpenShift's APIs, so the API server answers 403 before it would answer 404, and
 		// the reason is RequestFailed. Take this line away once the operator asks the discovery, which everybody may read.
-		t.Skip("the operator does not tell an API that is absent from one that it may not read yet")
 		g := NewWithT(t)
 		for _, name := range []string{edgev1.Ready, edgev1.RegistryExposed} {
 			g.Eventually(func() string { return condition(name).Reason }).WithTimeout(soon).Should(Equal(reasonAPIAbsent), name)

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/test/leaks"
 )
 
@@ -29,10 +29,7 @@ func (v *vault) harvest(ctx context.Context, edge *edgev1.EdgeRegistry) {
 		described = err.Error()
 	}
 	_, _ = fmt.Fprintln(v, described)
-	project := edge.Status.Project
-	if project == "" {
-		return
-	}
+	project := openshift.ProjectName(edge)
 	for _, list := range []client.ObjectList{
 		&corev1.ServiceAccountList{}, &rbacv1.RoleBindingList{}, &rbacv1.RoleList{}, &corev1.ConfigMapList{}, &corev1.EventList{},
 	} {

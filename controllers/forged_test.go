@@ -44,10 +44,10 @@ func TestATokenThatWasNeverIssuedIsReplacedOnce(t *testing.T) {
 			edge := awaitReady(t, apply(t, newEdge()))
 			pull := secretOf(t, edge, pass.PullSecretName(edge))
 			forged := forge(t, tokenOf(pull), change)
-			login := handoff.Login{User: "edge-puller", Token: forged}
+			login := handoff.Login{User: "edge-puller." + edge.Name, Token: forged}
 			data, err := handoff.PullData(handoff.Input{
 				Provider: "openshift",
-				Host:     edge.Status.Host, Project: edge.Status.Project, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
+				Host:     edge.Status.Host, Project: edge.Name, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			minted := canary.count()

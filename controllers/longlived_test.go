@@ -25,7 +25,7 @@ import (
 )
 
 func longLived(e *edgev1.EdgeRegistry) {
-	e.Spec.Tokens.Publisher.Type, e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived, edgev1.TokenLongLived
+	e.Spec.OpenShift.Publisher.Token.Type, e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived, edgev1.TokenLongLived
 }
 
 // knowKept tells the canary of the tokens that no TokenRequest issued.
@@ -92,7 +92,9 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 
 	o.pass(t, edge)
 	before := projectState(t, edge)
-	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Lifetime = metav1.Duration{Duration: time.Hour} })
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) {
+		e.Spec.OpenShift.Puller.Token.Lifetime = metav1.Duration{Duration: time.Hour}
+	})
 	o.advance(600 * 24 * time.Hour)
 	o.pass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before), "neither time nor a lifetime mean anything to it")
@@ -101,7 +103,7 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 func TestALongLivedTokenIsReplacedOnRequestAndTheOneBeforeGoesOn(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
+	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
 	first := tokensOf(t, edge)
 	g.Expect(edge.Status.ExpiresAt.Unix()).To(Equal(statusOfTokens(edge, edgev1.TokenPublisher)[0].ExpiresAt.Unix()), "only what expires counts")
@@ -135,7 +137,7 @@ func TestTheTypeOfATokenChangesInBothDirections(t *testing.T) {
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	become := func(to edgev1.TokenType) {
-		editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = to })
+		editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = to })
 		awaitReady(t, edge)
 		o.pass(t, edge)
 		o.pass(t, edge)
@@ -264,7 +266,7 @@ func TestALongLivedTokenIsWaitedForWhileNobodyFillsIt(t *testing.T) {
 	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(1), "one anchor, however often it looks")
 	waits := anchorsOf(t, edge, edgev1.TokenPublisher)[0].UID
 	// What has a token that works goes on with it.
-	editEdge(t, established, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })
+	editEdge(t, established, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })
 	c = awaitReason(t, established, edgev1.CredentialsIssued, edgev1.ReasonTokenPending)
 	g.Expect(c.Message).To(ContainSubstring("the token in use stays"))
 	g.Expect(condition(t, established, edgev1.RegistryVerified).Status).To(Equal(metav1.ConditionTrue))
@@ -293,14 +295,14 @@ func TestAnUnpublishedLongLivedTokenIsUsedAfterADeathAndDroppedIfNotNeeded(t *te
 				return a.Method == http.MethodPatch && strings.HasSuffix(a.URL.Path, "/"+pass.PullSecretName(edge))
 			}}
 			b.install(o)
-			editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })
+			editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })
 			g.Eventually(b.happened).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 			o.stop(t)
 			lost := anchorsOf(t, edge, edgev1.TokenPuller)[1]
 			canary.know(keptToken(&lost))
 			g.Expect(works(t, keptToken(&lost))).To(BeTrue())
 			if !tt.needed {
-				editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenBound })
+				editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenBound })
 			}
 			o = startOperator(t)
 			o.pass(t, edge)

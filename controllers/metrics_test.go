@@ -63,7 +63,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	puller := map[string]string{"role": "puller"}
 	minted, rotated := series(t, metricMints, puller)[pass.CauseUnpublished.Name], series(t, metricRotations, nil)
 	target := makeTarget(t)
-	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived })))
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target), func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
 	o.pass(t, edge)
 	of := map[string]string{"edgeregistry": edge.Name}
@@ -80,7 +80,7 @@ func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
 	expectTransitions(t, edge)
 
 	edit(t, edge, func(e *edgev1.EdgeRegistry) {
-		e.Spec.Tokens.Puller.Type, e.Spec.Tokens.Publisher.Type = edgev1.TokenBound, edgev1.TokenLongLived
+		e.Spec.OpenShift.Puller.Token.Type, e.Spec.OpenShift.Publisher.Token.Type = edgev1.TokenBound, edgev1.TokenLongLived
 	})
 	awaitReady(t, edge)
 	o.pass(t, edge)

@@ -50,7 +50,7 @@ func TestProjectIsRequestedAsAUserWould(t *testing.T) {
 	g.Expect(project.Annotations).To(HaveKeyWithValue("openshift.io/requester", operatorUser))
 	g.Expect(project.OwnerReferences).To(BeEmpty())
 	g.Expect(condition(t, edge, edgev1.ProjectReady).Reason).To(Equal(edgev1.ReasonOwned))
-	g.Expect(edge.Status.Project).To(Equal(edge.Name))
+	g.Expect(edge.Status.Secrets).To(HaveEach(HaveField("Namespace", edge.Name)))
 	g.Expect(o.projectRequests()).To(Equal(1))
 	expectEvent(t, edge, edgev1.ReasonProjectRequested, "requested project", edge.Name)
 

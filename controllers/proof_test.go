@@ -226,7 +226,7 @@ func TestARefusedRenewalIsTriedAgainBeforeAShortTokenExpires(t *testing.T) {
 	o := startOperator(t, onDetour(way))
 	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
 		short := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: 10 * time.Minute}}
-		e.Spec.Tokens = edgev1.TokensSpec{Publisher: short, Puller: short}
+		e.Spec.OpenShift.Publisher.Token, e.Spec.OpenShift.Puller.Token = short, short
 	})))
 	old := tokensOf(t, edge)
 	_, due, _ := renewals(t, edge)

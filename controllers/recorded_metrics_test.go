@@ -60,7 +60,7 @@ func TestTheRecordedMetricsAreTheOperators(t *testing.T) {
 	o := startOperator(t)
 	factory := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
 	lineTwo := apply(t, newEdge(copyPublishTo(makeTarget(t), makeNamespace(t).Name), func(e *edgev1.EdgeRegistry) {
-		e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived
+		e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived
 	}))
 	awaitReason(t, lineTwo, edgev1.SecretsPublished, edgev1.ReasonCopiesFailed)
 	annotate(t, factory, edgev1.RotateAnnotation, stamp())

@@ -65,6 +65,7 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 	input := handoff.Input{
 		Host:      p.Registry.Host,
+		Provider:  pass.ProviderOf(p.Edge),
 		Project:   p.Registry.Repository,
 		Publisher: handoff.Login{User: p.Publisher.User, Token: p.Publisher.Credential.Token},
 		Puller:    handoff.Login{User: p.Puller.User, Token: p.Puller.Credential.Token},

@@ -43,8 +43,8 @@ func TestSecretsCarryWhatConsumersRead(t *testing.T) {
 		secret, user string
 		keys         []string
 	}{
-		{"push-here", "pipeline", common},
-		{"pull-here", "nodes", append([]string{"EDGE_CLUSTER_REGISTRY_TOKEN", "EDGE_CLUSTER_REGISTRY_USERNAME", "node-bootstrap.sh"}, common...)},
+		{"push-here", "pipeline." + edge.Name, common},
+		{"pull-here", "nodes." + edge.Name, append([]string{"EDGE_CLUSTER_REGISTRY_TOKEN", "EDGE_CLUSTER_REGISTRY_USERNAME", "node-bootstrap.sh"}, common...)},
 	} {
 		t.Run(tt.secret, func(t *testing.T) {
 			g := NewWithT(t)
@@ -62,9 +62,9 @@ func TestSecretsCarryWhatConsumersRead(t *testing.T) {
 			held(t, secret.Data, "uri", "https://"+host)
 			held(t, secret.Data, "username", tt.user)
 			held(t, secret.Data, "password", token)
-			held(t, secret.Data, "HZN_REGISTRY_AUTH", host+":nodes:"+pullToken)
-			if tt.user == "nodes" {
-				held(t, secret.Data, "EDGE_CLUSTER_REGISTRY_USERNAME", "nodes")
+			held(t, secret.Data, "HZN_REGISTRY_AUTH", host+":nodes."+edge.Name+":"+pullToken)
+			if tt.secret == "pull-here" {
+				held(t, secret.Data, "EDGE_CLUSTER_REGISTRY_USERNAME", tt.user)
 				held(t, secret.Data, "EDGE_CLUSTER_REGISTRY_TOKEN", token)
 				g.Expect(string(secret.Data["node-bootstrap.sh"])).To(And(HavePrefix("#!/bin/sh"), ContainSubstring(host)))
 			}

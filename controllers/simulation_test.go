@@ -39,7 +39,7 @@ func TestSimulatedTimeLosesNoConsumer(t *testing.T) {
 		lifetime: time.Hour, overlap: 4 * time.Hour,
 		spec: func(edge *edgev1.EdgeRegistry) {
 			hour := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: time.Hour}}
-			edge.Spec.Tokens = edgev1.TokensSpec{Publisher: hour, Puller: hour}
+			edge.Spec.OpenShift.Publisher.Token, edge.Spec.OpenShift.Puller.Token = hour, hour
 			edge.Spec.Trust.Overlap = ptr.To(metav1.Duration{Duration: 4 * time.Hour})
 		},
 	}, {

@@ -23,7 +23,7 @@ func TestAClockThatIsAheadCausesNoStormOfTokens(t *testing.T) {
 	minted := canary.count()
 	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
 		short := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: 10 * time.Minute}}
-		e.Spec.Tokens = edgev1.TokensSpec{Publisher: short, Puller: short}
+		e.Spec.OpenShift.Publisher.Token, e.Spec.OpenShift.Puller.Token = short, short
 	})))
 	for range 3 {
 		o.pass(t, edge)

@@ -20,7 +20,7 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 	// What its watches could tell would change nothing.
 	r.triggers.Forget(edge.UID)
 	before := edge.DeepCopy()
-	edge.Status.ObservedGeneration = edge.Generation
+	pass.Introduce(edge)
 	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
 		Type:               edgev1.Ready,
 		Status:             metav1.ConditionUnknown,

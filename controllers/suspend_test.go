@@ -86,6 +86,7 @@ func TestSuspendFromTheBeginningDoesNothingAtAll(t *testing.T) {
 	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.Suspend = true }))
 	awaitReason(t, edge, edgev1.Ready, edgev1.ReasonSuspended)
 	g.Expect(condition(t, edge, edgev1.Ready).Message).NotTo(ContainSubstring("expires"))
+	g.Expect(edge.Status.Provider).To(Equal(edgev1.ProviderOpenShift))
 	g.Expect(edge.Finalizers).To(BeEmpty())
 	expectNoProject(t, edge)
 	g.Expect(o.wire.writes()).To(HaveLen(1), "its status")

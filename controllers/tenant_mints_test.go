@@ -97,8 +97,8 @@ func (m *tenant) dataWith(token credential.Token, secret *corev1.Secret) map[str
 	m.t.Helper()
 	input := handoff.Input{
 		Provider: "openshift",
-		Host:     m.edge.Status.Host, Project: m.edge.Status.Project, CA: secret.Data[handoff.KeyCA],
-		Publisher: handoff.Login{User: "edge-publisher", Token: token}, Puller: handoff.Login{User: "edge-puller", Token: token},
+		Host:     m.edge.Status.Host, Project: m.edge.Name, CA: secret.Data[handoff.KeyCA],
+		Publisher: handoff.Login{User: "edge-publisher." + m.edge.Name, Token: token}, Puller: handoff.Login{User: "edge-puller." + m.edge.Name, Token: token},
 	}
 	data, err := handoff.PullData(input)
 	if secret.Name == pass.PublishSecretName(m.edge) {
@@ -252,7 +252,7 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 1))
 	spoil()
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
-	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Puller.Lifetime.Duration = 100 * time.Hour })
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Lifetime.Duration = 100 * time.Hour })
 	o.settles(t, edge)
 	g.Expect(o.mintsFor(edge, "edge-puller")).To(Equal(before + 2))
 

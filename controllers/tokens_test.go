@@ -102,7 +102,7 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 	})
 	lifetimes := map[edgev1.TokenRole]time.Duration{edgev1.TokenPublisher: 24 * time.Hour, edgev1.TokenPuller: 2160 * time.Hour}
 	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
-		e.Spec.Tokens.Publisher.Lifetime.Duration = lifetimes[edgev1.TokenPublisher]
+		e.Spec.OpenShift.Publisher.Token.Lifetime.Duration = lifetimes[edgev1.TokenPublisher]
 	})))
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
@@ -208,8 +208,8 @@ func TestTokenOfAServerThatGrantsLittleIsMintedOncePerWindow(t *testing.T) {
 	o := startOperator(t)
 	o.granting(func() int64 { return 600 }, func(authenticationv1.TokenRequestSpec) {})
 	edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationDisabled), func(e *edgev1.EdgeRegistry) {
-		e.Spec.Tokens.Publisher.RenewBefore = &metav1.Duration{Duration: 1944 * time.Hour}
-		e.Spec.Tokens.Puller.Type = edgev1.TokenLongLived
+		e.Spec.OpenShift.Publisher.Token.RenewBefore = &metav1.Duration{Duration: 1944 * time.Hour}
+		e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived
 	})))
 	knowKept(t, edge)
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(Equal(
@@ -287,7 +287,7 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 		{"the anchor is deleted", drop(func() client.Object { return anchorOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "its anchor was deleted"},
 		{"the service account is deleted", drop(func() client.Object { return serviceAccountOf(t, edge, "edge-publisher") }), 1, 0, dead, "the service account was made anew"},
 		{"the lifetime changes", func(t *testing.T) {
-			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Tokens.Publisher.Lifetime.Duration = 100 * time.Hour })
+			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.Token.Lifetime.Duration = 100 * time.Hour })
 		}, 1, 0, kept, "its lifetime in the spec changed"},
 		{"OCP_TOKEN is emptied", alter(func(s *corev1.Secret) { s.Data[handoff.KeyToken] = nil }), 1, 0, kept, "emptied or altered"},
 		{"OCP_TOKEN is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") }), 1, 0, kept, "altered"},

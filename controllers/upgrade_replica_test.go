@@ -113,7 +113,12 @@ func (r *replica) knowToken(t *testing.T, anchor *corev1.Secret, account string,
 	}
 	name := r.short(anchor.Name)
 	r.facts["token:"+name] = token.Reveal()
-	r.facts["login:"+name] = base64.StdEncoding.EncodeToString([]byte(account + ":" + token.Reveal()))
+	encoded := func(user string) string {
+		return base64.StdEncoding.EncodeToString([]byte(user + ":" + token.Reveal()))
+	}
+	r.facts["login:"+name] = encoded(account + "." + r.name)
+	// An older operator took the account alone for the user.
+	r.facts["login-by-account:"+name] = encoded(account)
 	r.facts["iat:"+name] = pass.Timestamp(claims.IssuedAt)
 	if claims.Expires() {
 		r.facts["jti:"+name], r.facts["exp:"+name] = claims.ID, pass.Timestamp(claims.Expiry)

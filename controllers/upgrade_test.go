@@ -147,7 +147,12 @@ func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
 				awaitReady(t, edge)
 				expectKept(t, edge, tokens)
 				for _, role := range roles {
-					secret, _ := published(t, edge, role)
+					secret, claims := published(t, edge, role)
+					user := claims.ServiceAccount + "." + edge.Name
+					held(t, secret.Data, handoff.KeyUser, user)
+					held(t, secret.Data, handoff.KeyUsername, user)
+					puller, _, _ := strings.Cut(strings.TrimPrefix(string(secret.Data[handoff.KeyRegistryAuth]), openShift.Host()+":"), ":")
+					g.Expect(puller).To(Equal("edge-puller."+edge.Name), "what the Exchange is given tells whose it is")
 					g.Expect(string(secret.Data[corev1.DockerConfigJsonKey]) == dockerConfigOf(secret)).To(BeTrue(), "the login is not written as auth alone")
 				}
 				g.Expect(o.mints(edge)).To(BeZero())

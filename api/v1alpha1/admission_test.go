@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,12 +33,12 @@ func TestAnEmptyProviderIsACompleteObject(t *testing.T) {
 		"openshift.puller.serviceAccountName":    "edge-puller",
 		"openshift.puller.clusterRole":           "system:image-puller",
 		"openshift.exposure":                     "Retain",
-		"tokens.publisher.type":                  "Bound",
-		"tokens.puller.type":                     "Bound",
+		"openshift.publisher.token.type":         "Bound",
+		"openshift.puller.token.type":            "Bound",
 		"trust.overlap":                          "720h",
 		"deletionPolicy":                         "Retain",
-		"tokens.publisher.lifetime":              "2160h",
-		"tokens.puller.lifetime":                 "2160h",
+		"openshift.publisher.token.lifetime":     "2160h",
+		"openshift.puller.token.lifetime":        "2160h",
 		"verification.policy":                    "Required",
 		"verification.interval":                  "30m",
 	} {
@@ -54,10 +55,9 @@ func TestAnEmptyProviderIsACompleteObject(t *testing.T) {
 			"route": "default-route",
 			"exposure": "Retain",
 			"project": {},
-			"publisher": {"serviceAccountName": "edge-publisher", "clusterRole": "edit"},
-			"puller": {"serviceAccountName": "edge-puller", "clusterRole": "system:image-puller"}
+			"publisher": {"serviceAccountName": "edge-publisher", "clusterRole": "edit", "token": {"type": "Bound", "lifetime": "2160h"}},
+			"puller": {"serviceAccountName": "edge-puller", "clusterRole": "system:image-puller", "token": {"type": "Bound", "lifetime": "2160h"}}
 		},
-		"tokens": {"publisher": {"type": "Bound", "lifetime": "2160h"}, "puller": {"type": "Bound", "lifetime": "2160h"}},
 		"trust": {"overlap": "720h"},
 		"secrets": {"publish": {}, "pull": {}},
 		"verification": {"policy": "Required", "interval": "30m"},
@@ -67,12 +67,12 @@ func TestAnEmptyProviderIsACompleteObject(t *testing.T) {
 
 func TestAPartOfATokenOrAnAccountTakesTheOtherDefaults(t *testing.T) {
 	g := NewWithT(t)
-	edge := create(t, "parts", `{openshift: {publisher: {clusterRole: "system:image-builder"}, puller: {serviceAccountName: nodes}}, tokens: {puller: {renewBefore: 720h}}, trust: {caBundleRef: {name: ca}}}`)
+	edge := create(t, "parts", `{openshift: {publisher: {clusterRole: "system:image-builder"}, puller: {serviceAccountName: nodes, token: {renewBefore: 720h}}}, trust: {caBundleRef: {name: ca}}}`)
 	typed := &edgev1.EdgeRegistry{}
 	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), typed)).To(Succeed())
 	g.Expect(typed.Spec.OpenShift.Publisher.ServiceAccountName).To(Equal("edge-publisher"))
 	g.Expect(typed.Spec.OpenShift.Puller.ClusterRole).To(Equal("system:image-puller"))
-	g.Expect(typed.Spec.Tokens.Puller.Lifetime.Hours()).To(Equal(2160.0))
+	g.Expect(typed.Spec.OpenShift.Puller.Token.Lifetime.Hours()).To(Equal(2160.0))
 	g.Expect(typed.Spec.Trust.CABundleRef.Key).To(Equal("ca-bundle.crt"))
 }
 
@@ -97,18 +97,15 @@ func TestWhatASpecMaySay(t *testing.T) {
 openshift:
   route: edge
   project: {name: images, displayName: Factory images, description: "Edge service images\nof the factory"}
-  publisher: {serviceAccountName: ci, clusterRole: "system:image-builder"}
-  puller: {serviceAccountName: nodes, clusterRole: registry-viewer}
-tokens:
-  publisher: {lifetime: 24h, renewBefore: 16h}
-  puller: {lifetime: 87600h, renewBefore: 1m}
+  publisher: {serviceAccountName: ci, clusterRole: "system:image-builder", token: {lifetime: 24h, renewBefore: 16h}}
+  puller: {serviceAccountName: nodes, clusterRole: registry-viewer, token: {lifetime: 87600h, renewBefore: 1m}}
 trust: {caBundleRef: {name: ca, key: root.pem}}
 secrets:
   publish: {name: push.me, labels: {team: edge}, annotations: {example.com/a: b}}
   pull: {name: pull.me}
 verification: {policy: BestEffort, interval: 1m}`},
-		"the shortest lifetime":                        {"short", `{openshift: {}, tokens: {publisher: {lifetime: 10m}, puller: {lifetime: 10m0s}}}`},
-		"a compound duration":                          {"compound", `{openshift: {}, tokens: {publisher: {lifetime: 1h30m, renewBefore: 0.5h}}}`},
+		"the shortest lifetime":                        {"short", `{openshift: {publisher: {token: {lifetime: 10m}}, puller: {token: {lifetime: 10m0s}}}}`},
+		"a compound duration":                          {"compound", `{openshift: {publisher: {token: {lifetime: 1h30m, renewBefore: 0.5h}}}}`},
 		"a reserved name with a project of its own":    {"default", `{openshift: {project: {name: images}}}`},
 		"a name of 63 characters":                      {strings.Repeat("a", 63), `{openshift: {}}`},
 		"a project that only resembles the platform's": {"resembles", `{openshift: {project: {name: my-openshift-images}}}`},
@@ -228,11 +225,27 @@ func TestAFieldThatIsNotThereIsToldOf(t *testing.T) {
 	}
 }
 
+// A client that asks for strict validation, as kubectl does, is told where the field is now, and not that it is unknown.
+func TestAFieldThatHasMovedIsToldByItsNewPlace(t *testing.T) {
+	g := NewWithT(t)
+	manifest := filepath.Join(t.TempDir(), "edge.yaml")
+	g.Expect(os.WriteFile(manifest, []byte(`
+apiVersion: edge.open-horizon.io/v1alpha1
+kind: EdgeRegistry
+metadata: {name: moved}
+spec: {openshift: {}, tokens: {publisher: {type: LongLived}}}`), 0o600)).To(Succeed())
+	for _, how := range [][]string{{"create"}, {"apply"}, {"apply", "--server-side"}} {
+		_, err := control.Kubectl(t.Context(), append(how, "--filename="+manifest)...)
+		g.Expect(err).To(MatchError(ContainSubstring("spec.tokens has moved: set spec.openshift.publisher.token and spec.openshift.puller.token")))
+		g.Expect(err).NotTo(MatchError(ContainSubstring("unknown field")))
+	}
+}
+
 // What a person writes is read the same by Go's YAML and by the API server.
 func TestDurationsKeepTheFormInWhichTheyWereWritten(t *testing.T) {
 	g := NewWithT(t)
-	edge := create(t, "durations", `{openshift: {}, tokens: {publisher: {lifetime: 90m, renewBefore: 0.5h}}}`)
-	content, err := yaml.Marshal(edge.Object["spec"].(map[string]any)["tokens"])
+	edge := create(t, "durations", `{openshift: {publisher: {token: {lifetime: 90m, renewBefore: 0.5h}}}}`)
+	content, err := yaml.Marshal(edge.Object["spec"].(map[string]any)["openshift"])
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(content)).To(ContainSubstring("lifetime: 90m\n"))
 	g.Expect(string(content)).To(ContainSubstring("renewBefore: 0.5h\n"))

@@ -12,9 +12,9 @@ const (
 	ProjectReady = "ProjectReady"
 	// AccessGranted: the service accounts exist and hold their roles.
 	AccessGranted = "AccessGranted"
-	// RegistryTrusted: the route presents a certificate for its host that leads to a root the operator was told to trust.
+	// RegistryTrusted: the registry presents a certificate for its host that leads to a root the operator was told to trust.
 	RegistryTrusted = "RegistryTrusted"
-	// CredentialsIssued: both service accounts have a token that is not due for renewal.
+	// CredentialsIssued: there is a credential for pushing and one for pulling, and neither is due for renewal.
 	CredentialsIssued = "CredentialsIssued"
 	// SecretsPublished: both Secrets hold the current tokens, host and CA.
 	SecretsPublished = "SecretsPublished"
@@ -41,17 +41,17 @@ const (
 	ReasonInvited = "Invited"
 	// ReasonGranted (AccessGranted): both service accounts hold their roles.
 	ReasonGranted = "Granted"
-	// ReasonTrusted (RegistryTrusted): the route was dialled and its chain verified.
+	// ReasonTrusted (RegistryTrusted): the registry was dialled and its chain verified.
 	ReasonTrusted = "Trusted"
-	// ReasonTrustedOffline (RegistryTrusted): the route could not be dialled from here; the certificate that the router publishes was verified instead.
+	// ReasonTrustedOffline (RegistryTrusted): the registry could not be dialled from here; the certificate that the router publishes was verified instead.
 	ReasonTrustedOffline = "TrustedOffline"
-	// ReasonCARolling (RegistryTrusted): the route still shows a certificate of the outgoing CA, and its successor is known: ca.crt holds both.
+	// ReasonCARolling (RegistryTrusted): the registry still shows a certificate of the outgoing CA, and its successor is known: ca.crt holds both.
 	ReasonCARolling = "CARolling"
-	// ReasonCAExpiring (RegistryTrusted): a certificate that verifies the route ends soon, and consumers need time to take its successor.
+	// ReasonCAExpiring (RegistryTrusted): a certificate that verifies the registry ends soon, and consumers need time to take its successor.
 	ReasonCAExpiring = "CAExpiring"
 	// ReasonIssued (CredentialsIssued): both tokens were granted as asked.
 	ReasonIssued = "Issued"
-	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than spec.tokens asks for; renewal follows the grant.
+	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than the spec asks for; renewal follows the grant.
 	ReasonIssuedShortened = "IssuedShortened"
 	// ReasonPublished (SecretsPublished): both Secrets are up to date.
 	ReasonPublished = "Published"

@@ -21,19 +21,19 @@ type EdgeRegistryStatus struct {
 	// +patchStrategy=merge
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// host of the registry's route, without a scheme or port.
+	// provider of the registry: openshift.
+	// +optional
+	Provider string `json:"provider,omitempty"`
+
+	// host of the registry, without a scheme or port.
 	// +optional
 	Host string `json:"host,omitempty"`
 
-	// project that holds the images and the Secrets.
-	// +optional
-	Project string `json:"project,omitempty"`
-
-	// imagePrefix is host/project: images are named imagePrefix/NAME:TAG.
+	// imagePrefix is what the name of every image begins with: imagePrefix/NAME:TAG.
 	// +optional
 	ImagePrefix string `json:"imagePrefix,omitempty"`
 
-	// expiresAt is when the first of the current tokens expires, unless it is renewed before. Absent while both are LongLived.
+	// expiresAt is when the first of the current credentials expires, unless it is renewed before. Absent while none does.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
@@ -50,18 +50,21 @@ type EdgeRegistryStatus struct {
 	// +listMapKey=generation
 	Credentials []CredentialStatus `json:"credentials,omitempty"`
 
-	// ca is the root certificate that the Secrets carry in ca.crt.
+	// ca is what the Secrets carry in ca.crt: the root certificate that verifies the registry.
 	// +optional
 	CA *CAStatus `json:"ca,omitempty"`
 
-	// verifiedAt is when the tokens were last found to work against the registry.
+	// verifiedAt is when the credentials were last found to work against the registry.
 	// +optional
 	VerifiedAt *metav1.Time `json:"verifiedAt,omitempty"`
 
-	// lastHandledRotation is the value of the annotation edge.open-horizon.io/rotate that both tokens were last minted for.
+	// lastHandledRotation is the value of the annotation edge.open-horizon.io/rotate that the credentials were last minted for.
 	// +optional
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
 }
+
+// ProviderOpenShift is the provider of an EdgeRegistry with spec.openshift.
+const ProviderOpenShift = "openshift"
 
 // SecretRole tells the two Secrets apart.
 // +kubebuilder:validation:Enum=Publish;Pull
@@ -159,11 +162,11 @@ type CAStatus struct {
 	Subject string `json:"subject"`
 	// sha256 is the fingerprint of the root certificate: the SHA-256 of its DER form, in lower-case hexadecimal.
 	SHA256 string `json:"sha256"`
-	// notAfter is when the first of the certificates that verify the route ends.
+	// notAfter is when the first of the certificates that verify the registry ends.
 	NotAfter metav1.Time `json:"notAfter"`
 	// source says where the root was found: CABundleRef, Route, DefaultIngressCert, Proxy or System (a public CA).
 	Source string `json:"source"`
-	// certificates are the fingerprints of all certificates in ca.crt, in their order: the root and intermediates that verify the route, those that are about to follow them, and those that are on their way out. A certificate that is not among them was not put there by the operator.
+	// certificates are the fingerprints of all certificates in ca.crt, in their order: the root and intermediates that verify the registry, those that are about to follow them, and those that are on their way out. A certificate that is not among them was not put there by the operator.
 	// +optional
 	// +listType=set
 	Certificates []string `json:"certificates,omitempty"`

@@ -17,13 +17,13 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=edgereg,categories=edge
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.status.provider`
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.status.host`
-// +kubebuilder:printcolumn:name="Project",type=string,JSONPath=`.status.project`
-// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.expiresAt`,description="When the first of the current tokens expires, unless it is renewed."
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.expiresAt`,description="When the first of the current credentials expires, unless it is renewed."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Images",type=string,priority=1,JSONPath=`.status.imagePrefix`,description="What the name of every image begins with."
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Publish secret",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Publish")].name`
-// +kubebuilder:printcolumn:name="Pull secret",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].name`
+// +kubebuilder:printcolumn:name="Secrets",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].namespace`,description="The namespace of the Secrets that consumers read."
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",fieldPath=".metadata",message="metadata.name must be a DNS label of at most 63 characters (lower-case letters, digits and '-'): it labels every object that the operator makes; choose a shorter or simpler name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"
@@ -63,10 +63,10 @@ type EdgeRegistrySpec struct {
 	// +optional
 	OpenShift *OpenShiftSpec `json:"openshift,omitempty"`
 
-	// tokens says how long the tokens live and when they are renewed.
+	// tokens has moved to openshift.publisher.token and openshift.puller.token, and is refused here: dropped without a word, it would leave a token with the defaults.
 	// +optional
-	// +kubebuilder:default={}
-	Tokens TokensSpec `json:"tokens,omitzero"`
+	// +kubebuilder:validation:XValidation:rule="false",message="spec.tokens has moved: set spec.openshift.publisher.token and spec.openshift.puller.token"
+	Tokens MovedField `json:"tokens,omitempty"`
 
 	// trust says where the CA of the registry's route is looked for.
 	// +optional
@@ -92,6 +92,10 @@ type EdgeRegistrySpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
+
+// MovedField is a field that is somewhere else now. Whatever it holds is refused, but what was stored before stays
+// updatable: its fields have a schema, because the API server compares with what was there by that alone.
+type MovedField map[string]map[string]string
 
 // DeletionPolicy says what becomes of the project.
 // +kubebuilder:validation:Enum=Retain;Delete
@@ -129,12 +133,12 @@ type OpenShiftSpec struct {
 
 	// publisher is the service account that pipelines push with.
 	// +optional
-	// +kubebuilder:default={serviceAccountName: "edge-publisher", clusterRole: "edit"}
+	// +kubebuilder:default={}
 	Publisher PublisherSpec `json:"publisher,omitzero"`
 
 	// puller is the service account that edge nodes pull with. Its token is stored with every service in the Open Horizon Exchange, where all nodes of the organisation can read it.
 	// +optional
-	// +kubebuilder:default={serviceAccountName: "edge-puller", clusterRole: "system:image-puller"}
+	// +kubebuilder:default={}
 	Puller PullerSpec `json:"puller,omitzero"`
 }
 
@@ -173,58 +177,54 @@ type ProjectSpec struct {
 	Description string `json:"description,omitempty"`
 }
 
-// PublisherSpec is the service account that pushes.
+// ServiceAccountName is the name of a service account in the project.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
+// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
+type ServiceAccountName = string
+
+// ClusterRoleName is the name of a ClusterRole.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type ClusterRoleName = string
+
+// PublisherSpec is the service account that pushes. It differs from PullerSpec by its defaults alone.
 type PublisherSpec struct {
-	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
 	// +optional
 	// +kubebuilder:default=edge-publisher
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
-	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
 
 	// clusterRole is bound to the account in the project, and in no other place. edit, the default, is what the documented procedure binds: its token can also read the Secrets of the project and run pods there.
 	// system:image-builder is the least that can push a new repository. system:image-pusher is refused at the first manifest of a new one.
 	// +optional
 	// +kubebuilder:default=edit
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	ClusterRole string `json:"clusterRole,omitempty"`
+	ClusterRole ClusterRoleName `json:"clusterRole,omitempty"`
+
+	// token is the token in the publish Secret, which can push: how long it lives and when it is renewed.
+	// +optional
+	// +kubebuilder:default={}
+	Token TokenSpec `json:"token,omitzero"`
 }
 
 // PullerSpec is the service account that pulls.
 type PullerSpec struct {
-	// serviceAccountName is the account in the project, and the user name of the login. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
 	// +optional
 	// +kubebuilder:default=edge-puller
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be a DNS label of at most 63 characters: lower-case letters, digits and '-', beginning and ending with a letter or digit"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'builder', 'deployer'])",message="default, builder and deployer belong to OpenShift in every project: choose another name"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the service account cannot be changed, since deleting it kills the tokens in use: create another EdgeRegistry"
-	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
 
 	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push.
 	// +optional
 	// +kubebuilder:default="system:image-puller"
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	ClusterRole string `json:"clusterRole,omitempty"`
-}
+	ClusterRole ClusterRoleName `json:"clusterRole,omitempty"`
 
-// TokensSpec says how long the tokens live.
-type TokensSpec struct {
-	// publisher is the token in the publish Secret, which can push.
+	// token is the token in the pull Secret, which can only pull: how long it lives and when it is renewed.
 	// +optional
 	// +kubebuilder:default={}
-	Publisher TokenSpec `json:"publisher,omitzero"`
-
-	// puller is the token in the pull Secret, which can only pull.
-	// +optional
-	// +kubebuilder:default={}
-	Puller TokenSpec `json:"puller,omitzero"`
+	Token TokenSpec `json:"token,omitzero"`
 }
 
 // TokenSpec is the life of one token.

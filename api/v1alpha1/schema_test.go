@@ -64,7 +64,7 @@ func TestEveryFieldIsExplained(t *testing.T) {
 		name := path[strings.LastIndex(path, ".")+1:]
 		g.Expect(explained).To(MatchRegexp(`(?m)^\s*`+regexp.QuoteMeta(name)+`\s`), path)
 	})
-	one, err := control.Kubectl(t.Context(), "explain", "edgereg.spec.tokens.publisher.renewBefore")
+	one, err := control.Kubectl(t.Context(), "explain", "edgereg.spec.openshift.publisher.token.renewBefore")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(strings.Join(strings.Fields(one), " ")).To(ContainSubstring("Defaults to two thirds of lifetime"))
 }
@@ -117,7 +117,7 @@ func TestColumns(t *testing.T) {
 	g := NewWithT(t)
 	edge := create(t, "columns", `{openshift: {}}`)
 	edge.Object["status"] = map[string]any{
-		"host": "registry.example", "project": "columns", "expiresAt": "2099-01-01T00:00:00Z",
+		"provider": "openshift", "host": "registry.example", "imagePrefix": "registry.example/columns", "expiresAt": "2099-01-01T00:00:00Z",
 		"conditions": []any{map[string]any{
 			"type": edgev1.Ready, "status": "False", "reason": edgev1.ReasonNotInvited, "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z",
 		}},
@@ -136,10 +136,10 @@ func TestColumns(t *testing.T) {
 		return strings.Join(strings.Fields(lines[0]), " "), strings.Fields(lines[1])
 	}
 	// Kubectl prints a future date as how far away it is.
-	short := []string{"columns", "False", "registry.example", "columns"}
+	short := []string{"columns", "False", "openshift", "registry.example"}
 	for _, name := range []string{"edgereg", "edgeregistry", "edgeregistries", "edge"} {
 		header, row := table(name)
-		g.Expect(header).To(Equal("NAME READY HOST PROJECT EXPIRES AGE"), name)
+		g.Expect(header).To(Equal("NAME READY PROVIDER HOST EXPIRES AGE"), name)
 		if name == "edge" {
 			row[0] = strings.TrimPrefix(row[0], "edgeregistry.edge.open-horizon.io/")
 		}
@@ -147,6 +147,6 @@ func TestColumns(t *testing.T) {
 		g.Expect(row[4]).To(HavePrefix("2099-01-01"), name)
 	}
 	header, row := table("edgereg", "-o", "wide")
-	g.Expect(header).To(Equal("NAME READY HOST PROJECT EXPIRES AGE REASON PUBLISH SECRET PULL SECRET"))
-	g.Expect(row[6:]).To(Equal([]string{edgev1.ReasonNotInvited, "columns-publish", "columns-pull"}))
+	g.Expect(header).To(Equal("NAME READY PROVIDER HOST EXPIRES AGE IMAGES REASON SECRETS"))
+	g.Expect(row[6:]).To(Equal([]string{"registry.example/columns", edgev1.ReasonNotInvited, "columns"}))
 }

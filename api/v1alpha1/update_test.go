@@ -77,7 +77,7 @@ func TestWhatMayBeChanged(t *testing.T) {
 		"the project's texts":  `{openshift: {project: {displayName: Images, description: Of the factory}}}`,
 		"the publisher's role": `{openshift: {publisher: {clusterRole: "system:image-builder"}}}`,
 		"the puller's role":    `{openshift: {puller: {clusterRole: registry-viewer}}}`,
-		"the lifetimes":        `{openshift: {}, tokens: {publisher: {lifetime: 24h, renewBefore: 16h}, puller: {lifetime: 48h}}}`,
+		"the lifetimes":        `{openshift: {publisher: {token: {lifetime: 24h, renewBefore: 16h}}, puller: {token: {lifetime: 48h}}}}`,
 		"the CA":               `{openshift: {}, trust: {caBundleRef: {name: ca}}}`,
 		"labels":               `{openshift: {}, secrets: {publish: {labels: {a: b}, annotations: {c: d}}}}`,
 		"the verification":     `{openshift: {}, verification: {policy: Disabled, interval: 1h}}`,
@@ -105,7 +105,7 @@ func TestAnObjectOlderThanARuleStaysUpdatable(t *testing.T) {
 	restore(lax)
 	t.Cleanup(func() { restore(crd) })
 
-	edge := object(t, "older", `{openshift: {project: {name: kube-images}}, tokens: {publisher: {lifetime: 1h, renewBefore: 2h}}, verification: {interval: 1s}}`)
+	edge := object(t, "older", `{openshift: {project: {name: kube-images}, publisher: {token: {lifetime: 1h, renewBefore: 2h}}}, tokens: {puller: {type: LongLived}}, verification: {interval: 1s}}`)
 	g.Eventually(func() error { return admin.Create(t.Context(), edge) }).WithTimeout(eventually).Should(Succeed())
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), edge) })
 	restore(crd)
@@ -123,7 +123,7 @@ func TestAnObjectOlderThanARuleStaysUpdatable(t *testing.T) {
 	status.Object["status"] = map[string]any{"host": "registry.example"}
 	g.Expect(admin.Status().Update(t.Context(), status)).To(Succeed(), "the operator can still say what is wrong")
 
-	g.Expect(change(t, status, `{openshift: {project: {name: kube-images}}, tokens: {publisher: {lifetime: 1h, renewBefore: 3h}}, verification: {interval: 1s}}`)).
+	g.Expect(change(t, status, `{openshift: {project: {name: kube-images}, publisher: {token: {lifetime: 1h, renewBefore: 3h}}}, verification: {interval: 1s}}`)).
 		To(MatchError(ContainSubstring("renewBefore must be shorter than lifetime")), "what is said anew is checked")
 }
 

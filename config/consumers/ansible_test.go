@@ -27,7 +27,7 @@ func TestAnsibleRunsTheScriptOfTheSecret(t *testing.T) {
 	}{
 		"a look at what it does": {[]string{"--check"}, map[string]any{"said": "would install"}, "--root /x --dry-run\n", "changed=1"},
 		"a node that is right, and a login": {nil, map[string]any{"said": "unchanged", "edge_login": true},
-			"--root /x\n--login FILE --root /x\n600 " + host + ":edge-puller:" + pullToken + "\n", "changed=0"},
+			"--root /x\n--login FILE --root /x\n600 " + host + ":edge-puller.factory:" + pullToken + "\n", "changed=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -45,7 +45,7 @@ esac
 echo "` + test.vars["said"].(string) + ` /etc/docker"
 `
 			secret := map[string]map[string][]byte{"data": {
-				"node-bootstrap.sh": []byte(script), "HZN_REGISTRY_AUTH": []byte(host + ":edge-puller:" + pullToken),
+				"node-bootstrap.sh": []byte(script), "HZN_REGISTRY_AUTH": []byte(host + ":edge-puller.factory:" + pullToken),
 			}}
 			write("secret.json", string(must(json.Marshal(secret))))
 			write("oc", "#!/bin/sh\n[ \"$*\" = 'get secret factory-pull --namespace=factory --output=json' ] && cat "+dir+"/secret.json\n")

@@ -99,8 +99,8 @@ func newPipeline(t *testing.T, shell []string) *pipeline {
 	p.env = map[string]string{
 		"PATH": p.tools, "HOME": p.temp, "TMPDIR": p.temp, "LC_ALL": "C", "RECORD": p.record, "DIGEST": digest,
 		"INSPECTED":       prefix + "/sensor_amd64@" + digest,
-		"OCP_DOCKER_HOST": host, "OCP_USER": "edge-publisher", "OCP_TOKEN": pushToken,
-		"IMAGE_PREFIX": prefix, "HZN_REGISTRY_AUTH": host + ":edge-puller:" + pullToken,
+		"OCP_DOCKER_HOST": host, "OCP_USER": "edge-publisher.factory", "OCP_TOKEN": pushToken,
+		"IMAGE_PREFIX": prefix, "HZN_REGISTRY_AUTH": host + ":edge-puller.factory:" + pullToken,
 		"BASE": "sensor", "VERSION": "1.2.3", "ARCH": "amd64",
 		"HZN_ORG_ID": "myorg", "HZN_EXCHANGE_URL": "https://hub.example.test/v1", "HZN_EXCHANGE_USER_AUTH": "me:password",
 	}

@@ -19,13 +19,13 @@ import (
 
 const (
 	image       = prefix + "/sensor_amd64:1.2.3"
-	publication = "hzn exchange service publish -O -r " + host + ":edge-puller:" + pullToken + " -f horizon/service.definition.json"
+	publication = "hzn exchange service publish -O -r " + host + ":edge-puller.factory:" + pullToken + " -f horizon/service.definition.json"
 )
 
 func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 	files := []string{
-		"%s login --cert-dir=SCRATCH/certs --username edge-publisher --password-stdin " + host,
-		"%s login --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --username edge-publisher --password-stdin " + host,
+		"%s login --cert-dir=SCRATCH/certs --username edge-publisher.factory --password-stdin " + host,
+		"%s login --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --username edge-publisher.factory --password-stdin " + host,
 		"%s login --authfile=SCRATCH/auth.json --get-login " + prefix,
 		"%s build --cert-dir=SCRATCH/certs --platform linux/amd64 --tag " + image + " --file ./Dockerfile .",
 		"%s push --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --digestfile SCRATCH/digest " + image,
@@ -33,7 +33,7 @@ func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 	}
 	for engine, want := range map[string][]string{
 		"docker": {
-			"%s login --username edge-publisher --password-stdin " + host,
+			"%s login --username edge-publisher.factory --password-stdin " + host,
 			"%s build --platform linux/amd64 --tag " + image + " --file ./Dockerfile .",
 			"%s push " + image,
 			`%s image inspect --format {{join .RepoDigests " "}} ` + image,
@@ -114,11 +114,11 @@ func TestPublishShowsNoToken(t *testing.T) {
 					g.Expect(shown).To(MatchRegexp(`(?m)^\*\*\* and \*\*\*$`))
 					if failing == "nothing" {
 						g.Expect(shown).To(And(ContainSubstring("says <******>"),
-							ContainSubstring("Storing "+host+":edge-puller:*** with")))
+							ContainSubstring("Storing "+host+":edge-puller.factory:*** with")))
 					}
 					g.Expect(p.recorded("tools")).NotTo(Or(BeEmpty(), ContainSubstring(pushToken), ContainSubstring(pullToken)))
 					for _, call := range p.calls() {
-						g.Expect(strings.Replace(call, " -r "+host+":edge-puller:"+pullToken+" ", "", 1)).
+						g.Expect(strings.Replace(call, " -r "+host+":edge-puller.factory:"+pullToken+" ", "", 1)).
 							NotTo(Or(ContainSubstring(pushToken), ContainSubstring(pullToken)))
 					}
 					left, err := os.ReadDir(p.temp)
@@ -186,9 +186,9 @@ func TestPublishNamesWhatIsMissingBeforeItDoesAnything(t *testing.T) {
 		"the CA":                   {set("CA_FILE", "absent.crt"), "absent.crt is not a file"},
 		"a CA that is a directory": {set("CA_FILE", "horizon"), "horizon is not a file"},
 		"the Dockerfile":           {set("CONTEXT", "horizon"), "horizon/Dockerfile is not a file"},
-		"the pull token":           {set("HZN_REGISTRY_AUTH", host+":edge-publisher:"+pushToken), "carries the push token"},
-		"a host for the token":     {set("HZN_REGISTRY_AUTH", "elsewhere.test:edge-puller:"+pullToken), "is not HOST:USER:TOKEN"},
-		"a token after the user":   {set("HZN_REGISTRY_AUTH", host+":edge-puller:"), "is not HOST:USER:TOKEN"},
+		"the pull token":           {set("HZN_REGISTRY_AUTH", host+":edge-publisher.factory:"+pushToken), "carries the push token"},
+		"a host for the token":     {set("HZN_REGISTRY_AUTH", "elsewhere.test:edge-puller.factory:"+pullToken), "is not HOST:USER:TOKEN"},
+		"a token after the user":   {set("HZN_REGISTRY_AUTH", host+":edge-puller.factory:"), "is not HOST:USER:TOKEN"},
 		"an architecture":          {func(p *pipeline) { delete(p.env, "ARCH"); p.program("hzn", "#!/bin/sh\nexit 1\n") }, "hzn does not tell the architecture"},
 	}
 	for _, name := range []string{

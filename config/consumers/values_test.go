@@ -59,7 +59,7 @@ func TestPublishRefusesAValueWithCharactersThatItCannotHave(t *testing.T) {
 				}
 			}
 		}
-		expectRefused(t, p, "HZN_REGISTRY_AUTH", "a line break after the host", host+":edge-puller:"+pullToken+"\n"+canary)
+		expectRefused(t, p, "HZN_REGISTRY_AUTH", "a line break after the host", host+":edge-puller.factory:"+pullToken+"\n"+canary)
 	})
 }
 

@@ -64,7 +64,6 @@ func (s *session) expose(ctx context.Context) (pass.Done, error) {
 	}
 	s.remembered().host = host
 	s.Edge.Status.Host = host
-	s.Edge.Status.Project = s.Home.Namespace
 	s.Edge.Status.ImagePrefix = s.Registry.ImagePrefix()
 	return pass.DoneBecause(edgev1.ReasonExposed, "Route %s is admitted at %s", name, host), nil
 }

@@ -54,15 +54,16 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 		Namespace: ProjectName(scope.Edge), Noun: "project", Terminating: edgev1.ReasonProjectTerminating,
 		Invite: func() string { return inviteCommand(scope.Home.Namespace, s.username) },
 	}
-	spec := scope.Edge.Spec.OpenShift
-	s.publisher = newLogin(&scope.Publisher, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, scope.Edge.Spec.Tokens.Publisher)
-	s.puller = newLogin(&scope.Puller, spec.Puller.ServiceAccountName, spec.Puller.ClusterRole, scope.Edge.Spec.Tokens.Puller)
+	spec, project := scope.Edge.Spec.OpenShift, scope.Home.Namespace
+	s.publisher = newLogin(&scope.Publisher, project, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, spec.Publisher.Token)
+	s.puller = newLogin(&scope.Puller, project, spec.Puller.ServiceAccountName, spec.Puller.ClusterRole, spec.Puller.Token)
 	return s
 }
 
-func newLogin(l *pass.Login, account, clusterRole string, policy edgev1.TokenSpec) login {
+func newLogin(l *pass.Login, project, account, clusterRole string, policy edgev1.TokenSpec) login {
 	lifetime := policy.Lifetime.Duration
-	l.Account, l.User = account, account
+	// Whoever finds the login elsewhere, as in the Exchange, sees whose it is: the registry takes any user name with a token.
+	l.Account, l.User = account, account+"."+project
 	l.Policy = pass.Policy{Lifetime: lifetime, RenewBefore: lifetime * 2 / 3}
 	if policy.RenewBefore != nil {
 		l.Policy.RenewBefore = policy.RenewBefore.Duration

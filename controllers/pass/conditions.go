@@ -63,7 +63,7 @@ func setWaiting(edge *edgev1.EdgeRegistry, name, reason, message string) {
 // Summarize derives Ready, Reconciling and Stalled. pending is the condition that holds Ready up; nil when none does, and
 // then message is what Ready says.
 func Summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled bool, message string) {
-	edge.Status.ObservedGeneration = edge.Generation
+	Introduce(edge)
 	conditions := &edge.Status.Conditions
 	ready := metav1.Condition{
 		Type:               edgev1.Ready,
@@ -78,6 +78,20 @@ func Summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled b
 	meta.SetStatusCondition(conditions, ready)
 	setProgress(conditions, edgev1.Stalled, pending != nil && isStalled, ready)
 	setProgress(conditions, edgev1.Reconciling, pending != nil && !isStalled, ready)
+}
+
+// Introduce says which generation of the EdgeRegistry the status speaks of, and whose registry it is.
+func Introduce(edge *edgev1.EdgeRegistry) {
+	edge.Status.ObservedGeneration = edge.Generation
+	edge.Status.Provider = ProviderOf(edge)
+}
+
+// ProviderOf is the provider of an EdgeRegistry; empty for one that this version does not know.
+func ProviderOf(edge *edgev1.EdgeRegistry) string {
+	if edge.Spec.OpenShift != nil {
+		return edgev1.ProviderOpenShift
+	}
+	return ""
 }
 
 // setProgress keeps one of the conditions that are present only while true. One that stays true

@@ -31,6 +31,9 @@ func descriptors(schema apiextensionsv1.JSONSchemaProps, path string) []descript
 	var found []descriptor
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		field, below := schema.Properties[name], strings.TrimPrefix(path+"."+name, ".")
+		if slices.ContainsFunc(field.XValidations, func(r apiextensionsv1.ValidationRule) bool { return r.Rule == "false" }) {
+			continue // It has moved, and is there to be refused: edgev1.MovedField.
+		}
 		if len(field.Properties) > 0 {
 			found = append(found, descriptors(field, below)...)
 			continue

@@ -50,7 +50,7 @@ func TestTheSmallestObjectTakesItsDefaults(t *testing.T) {
 	g.Expect(wrong).To(BeEmpty())
 	for want, path := range map[string]string{
 		"default-route": "openshift.route", "edge-publisher": "openshift.publisher.serviceAccountName",
-		"system:image-puller": "openshift.puller.clusterRole", "2160h": "tokens.puller.lifetime", "Required": "verification.policy",
+		"system:image-puller": "openshift.puller.clusterRole", "2160h": "openshift.puller.token.lifetime", "Required": "verification.policy",
 	} {
 		value, _, err := unstructured.NestedString(edge.Object, append([]string{"spec"}, strings.Split(path, ".")...)...)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -64,11 +64,11 @@ func checkHost(host string) error {
 func (l Login) check() error {
 	switch {
 	case l.User == "":
-		return errors.New("user is empty: name the service account")
+		return errors.New("user is empty: give the user name of the login")
 	case strings.Contains(l.User, ":"):
-		return fmt.Errorf("user has a \":\": hzn splits %s there, so give the bare name of the service account", KeyRegistryAuth)
+		return fmt.Errorf("user has a \":\": hzn splits %s there, so give a name without one", KeyRegistryAuth)
 	case !visible(l.User):
-		return errors.New("user has a space, a control character or one beyond ASCII: give the bare name of the service account")
+		return errors.New("user has a space, a control character or one beyond ASCII: give a name without one")
 	}
 	return checkToken(l.Token)
 }

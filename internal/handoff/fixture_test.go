@@ -90,8 +90,8 @@ func validInput() handoff.Input {
 		Host:      host,
 		Provider:  "openshift",
 		Project:   project,
-		Publisher: login("edge-publisher", pushToken),
-		Puller:    login("edge-puller", pullToken),
+		Publisher: login("edge-publisher.factory", pushToken),
+		Puller:    login("edge-puller.factory", pullToken),
 		CA:        registryCA().pem,
 	}
 }

@@ -30,7 +30,7 @@ const (
 	KeyToken = "OCP_TOKEN"
 	// KeyImagePrefix holds HOST/PROJECT, what every image name begins with.
 	KeyImagePrefix = "IMAGE_PREFIX"
-	// KeyRegistryAuth holds HOST:PULLER:PULL-TOKEN for "hzn exchange service publish -r".
+	// KeyRegistryAuth holds HOST:PULL-USER:PULL-TOKEN for "hzn exchange service publish -r".
 	// It is the puller's in both Secrets, because every node can read it in the Exchange.
 	KeyRegistryAuth = "HZN_REGISTRY_AUTH"
 	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs.

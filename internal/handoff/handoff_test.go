@@ -31,20 +31,20 @@ func TestPublishDataHoldsThePushLoginAndThePullAuthOfHzn(t *testing.T) {
 	data := must(handoff.PublishData(in))
 
 	want := map[string][]byte{
-		".dockerconfigjson": []byte(dockerConfig("edge-publisher", pushToken)),
+		".dockerconfigjson": []byte(dockerConfig("edge-publisher.factory", pushToken)),
 		"OCP_DOCKER_HOST":   []byte(host),
 		"OCP_PROJECT":       []byte(project),
-		"OCP_USER":          []byte("edge-publisher"),
+		"OCP_USER":          []byte("edge-publisher.factory"),
 		"OCP_TOKEN":         []byte(pushToken),
 		"IMAGE_PREFIX":      []byte(host + "/" + project),
-		"HZN_REGISTRY_AUTH": []byte(host + ":edge-puller:" + pullToken),
+		"HZN_REGISTRY_AUTH": []byte(host + ":edge-puller.factory:" + pullToken),
 		"ca.crt":            in.CA,
 		"type":              []byte("container-registry"),
 		"provider":          []byte("openshift"),
 		"host":              []byte(host),
 		"port":              []byte("443"),
 		"uri":               []byte("https://" + host),
-		"username":          []byte("edge-publisher"),
+		"username":          []byte("edge-publisher.factory"),
 		"password":          []byte(pushToken),
 	}
 	g.Expect(data).To(Equal(want))
@@ -59,26 +59,26 @@ func TestPullDataHoldsThePullLoginAndNothingOfThePublisher(t *testing.T) {
 	g.Expect(script).NotTo(BeEmpty())
 	delete(data, "node-bootstrap.sh")
 	want := map[string][]byte{
-		".dockerconfigjson":              []byte(dockerConfig("edge-puller", pullToken)),
+		".dockerconfigjson":              []byte(dockerConfig("edge-puller.factory", pullToken)),
 		"OCP_DOCKER_HOST":                []byte(host),
 		"OCP_PROJECT":                    []byte(project),
-		"OCP_USER":                       []byte("edge-puller"),
+		"OCP_USER":                       []byte("edge-puller.factory"),
 		"OCP_TOKEN":                      []byte(pullToken),
 		"IMAGE_PREFIX":                   []byte(host + "/" + project),
-		"HZN_REGISTRY_AUTH":              []byte(host + ":edge-puller:" + pullToken),
+		"HZN_REGISTRY_AUTH":              []byte(host + ":edge-puller.factory:" + pullToken),
 		"ca.crt":                         in.CA,
-		"EDGE_CLUSTER_REGISTRY_USERNAME": []byte("edge-puller"),
+		"EDGE_CLUSTER_REGISTRY_USERNAME": []byte("edge-puller.factory"),
 		"EDGE_CLUSTER_REGISTRY_TOKEN":    []byte(pullToken),
 		"type":                           []byte("container-registry"),
 		"provider":                       []byte("openshift"),
 		"host":                           []byte(host),
 		"port":                           []byte("443"),
 		"uri":                            []byte("https://" + host),
-		"username":                       []byte("edge-puller"),
+		"username":                       []byte("edge-puller.factory"),
 		"password":                       []byte(pullToken),
 	}
 	g.Expect(data).To(Equal(want))
-	for _, secret := range []string{pushToken, pullToken, "edge-publisher", "edge-puller"} {
+	for _, secret := range []string{pushToken, pullToken, "edge-publisher.factory", "edge-puller.factory"} {
 		g.Expect(string(script)).NotTo(ContainSubstring(secret), "the script is no place for a login")
 	}
 }
@@ -103,7 +103,7 @@ func TestToken(t *testing.T) {
 		"an altered CA leaves the token as it is":         {set(handoff.KeyCA, ""), true},
 		"an altered host leaves the token as it is":       {set(handoff.KeyHost, "other.example.test"), true},
 		"an altered password leaves the token as it is":   {set(handoff.KeyPassword, "other"), true},
-		"a login of before carries its token":             {set(handoff.KeyDockerConfigJSON, formerDockerConfig("edge-puller", pullToken)), true},
+		"a login of before carries its token":             {set(handoff.KeyDockerConfigJSON, formerDockerConfig("edge-puller.factory", pullToken)), true},
 		"an emptied Secret carries none":                  {func(data map[string][]byte) { clear(data) }, false},
 		"a missing token is none":                         {func(data map[string][]byte) { delete(data, handoff.KeyToken) }, false},
 		"an empty token is none":                          {set(handoff.KeyToken, ""), false},
@@ -112,8 +112,8 @@ func TestToken(t *testing.T) {
 		"a missing config is none":                        {func(data map[string][]byte) { delete(data, handoff.KeyDockerConfigJSON) }, false},
 		"a config without logins is none":                 {set(handoff.KeyDockerConfigJSON, `{"auths":{}}`), false},
 		"a config that is not JSON is none":               {set(handoff.KeyDockerConfigJSON, "{"), false},
-		"a config with another token is none":             {set(handoff.KeyDockerConfigJSON, dockerConfig("edge-puller", "other")), false},
-		"a config whose password is another is none":      {set(handoff.KeyDockerConfigJSON, strings.Replace(formerDockerConfig("edge-puller", pullToken), `"`+pullToken+`"`, `"other"`, 1)), false},
+		"a config with another token is none":             {set(handoff.KeyDockerConfigJSON, dockerConfig("edge-puller.factory", "other")), false},
+		"a config whose password is another is none":      {set(handoff.KeyDockerConfigJSON, strings.Replace(formerDockerConfig("edge-puller.factory", pullToken), `"`+pullToken+`"`, `"other"`, 1)), false},
 		"a config whose auth is not base64 is none":       {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text","auth":"%"}}}`), false},
 		"a config whose auth holds another token is none": {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text","auth":"dTpv"}}}`), false},
 		"a config with a password alone is none":          {set(handoff.KeyDockerConfigJSON, `{"auths":{"h":{"password":"pull-token-text"}}}`), false},
@@ -137,7 +137,7 @@ func TestToken(t *testing.T) {
 func both(token string) func(map[string][]byte) {
 	return func(data map[string][]byte) {
 		data[handoff.KeyToken] = []byte(token)
-		data[handoff.KeyDockerConfigJSON] = []byte(dockerConfig("edge-puller", token))
+		data[handoff.KeyDockerConfigJSON] = []byte(dockerConfig("edge-puller.factory", token))
 	}
 }
 

@@ -33,9 +33,9 @@ func pullLogin() string {
 
 func TestScriptHasTheEnginesOfTheMachineStoreTheLogin(t *testing.T) {
 	forEachShell(t, func(t *testing.T, m *machine) {
-		const asDocker = "docker login --username edge-puller --password-stdin " + host + " HOME=HOMEDIR <" + pullToken
+		const asDocker = "docker login --username edge-puller.factory --password-stdin " + host + " HOME=HOMEDIR <" + pullToken
 		asKin := func(tool string) string {
-			return tool + " login --authfile HOMEDIR" + podmanLogin + " --username edge-puller --password-stdin " + host +
+			return tool + " login --authfile HOMEDIR" + podmanLogin + " --username edge-puller.factory --password-stdin " + host +
 				" HOME=HOMEDIR <" + pullToken
 		}
 		for name, test := range map[string]struct {
@@ -78,12 +78,12 @@ func TestScriptHasTheEnginesOfTheMachineStoreTheLogin(t *testing.T) {
 				for _, call := range test.calls {
 					calls = append(calls, strings.ReplaceAll(call, "HOMEDIR", m.home))
 					tool, _, _ := strings.Cut(call, " ")
-					g.Expect(result.stdout).To(ContainSubstring("stored the login of edge-puller by " + tool + ": the registry accepts it\n"))
+					g.Expect(result.stdout).To(ContainSubstring("stored the login of edge-puller.factory by " + tool + ": the registry accepts it\n"))
 				}
 				g.Expect(m.calls()).To(Equal(calls))
 				if calls == nil {
 					g.Expect(m.home + dockerLogin).To(BeAnExistingFile())
-					g.Expect(result.stdout).To(HaveSuffix("not checked the login of edge-puller: no engine tried it\n"))
+					g.Expect(result.stdout).To(HaveSuffix("not checked the login of edge-puller.factory: no engine tried it\n"))
 				} else {
 					g.Expect(m.home+dockerLogin).NotTo(BeAnExistingFile(), "the files of engines are theirs")
 				}
@@ -127,10 +127,10 @@ func TestScriptShowsTheTokenToNobody(t *testing.T) {
 				}
 				m.env = []string{"login_token=before", "login_user=before", "login_auth=before", "answer=before"}
 				result := m.run(append(args, "--login", m.loginFile(pullLogin()))...)
-				g.Expect(result.stdout + result.stderr).To(ContainSubstring("edge-puller"))
+				g.Expect(result.stdout + result.stderr).To(ContainSubstring("edge-puller.factory"))
 				seen := string(must(os.ReadFile(m.log + "/seen")))
 				g.Expect(seen).To(ContainSubstring("mktemp "))
-				encoded := base64.StdEncoding.EncodeToString([]byte("edge-puller:" + pullToken))
+				encoded := base64.StdEncoding.EncodeToString([]byte("edge-puller.factory:" + pullToken))
 				for _, secret := range []string{pullToken, encoded} {
 					g.Expect(result.stdout+result.stderr).NotTo(ContainSubstring(secret), "printed")
 					g.Expect(seen).NotTo(ContainSubstring(secret), "an argument or a variable of a child")
@@ -148,17 +148,17 @@ func TestScriptStoresTheLoginItselfWhereNoEngineRuns(t *testing.T) {
 		file := "/root" + dockerLogin
 		args := []string{"--root", m.root, "--login", m.loginFile(pullLogin())}
 		g.Expect(m.run(args...)).To(Equal(outcome{stdout: "installed " + m.root + dockerFile + "\ninstalled " + m.root + podmanFile +
-			"\ninstalled " + m.root + file + "\nnot checked the login of edge-puller: no engine tried it\n"}))
+			"\ninstalled " + m.root + file + "\nnot checked the login of edge-puller.factory: no engine tried it\n"}))
 		g.Expect(m.calls()).To(BeEmpty(), "those of this machine are not the image's")
 		info := must(os.Stat(m.root + file))
 		g.Expect(info.Mode().Perm()).To(Equal(fs.FileMode(0o600)))
 		g.Expect(must(os.Stat(filepath.Dir(m.root + file))).Mode().Perm()).To(Equal(fs.FileMode(0o700)))
-		g.Expect(storedLogin(t, m.root+file)).To(Equal("edge-puller:" + pullToken))
+		g.Expect(storedLogin(t, m.root+file)).To(Equal("edge-puller.factory:" + pullToken))
 
 		g.Expect(m.run(args...).stdout).To(ContainSubstring("unchanged " + m.root + file + "\n"))
 		g.Expect(os.SameFile(info, must(os.Stat(m.root+file)))).To(BeTrue())
 		// The token of a bound service account is this long.
-		renewed := "edge-puller:" + strings.Repeat("Renewed-token_1.", 90)
+		renewed := "edge-puller.factory:" + strings.Repeat("Renewed-token_1.", 90)
 		args[3] = m.loginFile(host + ":" + renewed + "\n")
 		g.Expect(m.run(args...).stdout).To(ContainSubstring("installed " + m.root + file + "\n"))
 		g.Expect(storedLogin(t, m.root+file)).To(Equal(renewed))
@@ -205,13 +205,13 @@ func TestScriptLeavesAFileOfOtherLoginsToTheEngines(t *testing.T) {
 func TestScriptRefusesALoginThatIsNotThisRegistrys(t *testing.T) {
 	forEachShell(t, func(t *testing.T, m *machine) {
 		for name, content := range map[string]string{
-			"of another registry":    "other.example.test:edge-puller:" + pullToken,
+			"of another registry":    "other.example.test:edge-puller.factory:" + pullToken,
 			"without a user":         host + "::" + pullToken,
 			"with an option inside":  host + ":--help:" + pullToken,
-			"without a token":        host + ":edge-puller:",
+			"without a token":        host + ":edge-puller.factory:",
 			"of the token alone":     pullToken,
-			"with two lines":         host + ":edge-puller\n" + pullToken,
-			"with a carriage return": host + ":edge-puller:" + pullToken + "\r\n",
+			"with two lines":         host + ":edge-puller.factory\n" + pullToken,
+			"with a carriage return": host + ":edge-puller.factory:" + pullToken + "\r\n",
 			"that is empty":          "",
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestScriptSaysWhyTheLoginWasNotStored(t *testing.T) {
 		g.Expect(result.code).To(Equal(1))
 		g.Expect(result.stdout).NotTo(ContainSubstring("stored"))
 		g.Expect(result.stderr).To(Equal("node-bootstrap.sh: podman cannot log in to " + host +
-			" as edge-puller: fetch the login anew if it has expired (podman: Error: invalid username/password)\n"))
+			" as edge-puller.factory: fetch the login anew if it has expired (podman: Error: invalid username/password)\n"))
 		g.Expect(m.home+userFile).To(BeAnExistingFile(), "the CA is of use without a login")
 	})
 }
@@ -302,7 +302,7 @@ func TestScriptStoresTheLoginByRealEngines(t *testing.T) {
 			if err != nil {
 				t.Skipf("%s is not installed", engine)
 			}
-			proxy := proxyTo(t, serveLogin(t, "edge-puller", pullToken))
+			proxy := proxyTo(t, serveLogin(t, "edge-puller.factory", pullToken))
 			forEachShell(t, func(t *testing.T, m *machine) {
 				g := NewWithT(t)
 				g.Expect(os.Symlink(path, filepath.Join(m.tools, engine))).To(Succeed())
@@ -330,7 +330,7 @@ func logInAndOut(t *testing.T, m *machine, file string, options ...string) {
 	g.Expect(os.WriteFile(m.home+file, []byte(others), 0o600)).To(Succeed())
 	g.Expect(m.run(options...).code).To(BeZero())
 
-	result := m.run(append(options, "--login", m.loginFile(host+":edge-puller:expired"))...)
+	result := m.run(append(options, "--login", m.loginFile(host+":edge-puller.factory:expired"))...)
 	g.Expect(result.code).To(Equal(1), result.stdout)
 	g.Expect(os.ReadFile(m.home + file)).To(MatchJSON(others))
 
@@ -338,7 +338,7 @@ func logInAndOut(t *testing.T, m *machine, file string, options ...string) {
 	for range 2 {
 		result = m.run(options...)
 		g.Expect(result.code).To(BeZero(), result.stderr)
-		g.Expect(storedLogin(t, m.home+file)).To(Equal("edge-puller:" + pullToken))
+		g.Expect(storedLogin(t, m.home+file)).To(Equal("edge-puller.factory:" + pullToken))
 		g.Expect(must(os.Stat(m.home + file)).Mode().Perm()).To(Equal(fs.FileMode(0o600)))
 		g.Expect(os.ReadFile(m.home + file)).To(ContainSubstring("b3RoZXI6b3RoZXI="))
 	}

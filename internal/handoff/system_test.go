@@ -43,11 +43,11 @@ func TestScriptServesTheMachineItself(t *testing.T) {
 		m.env = []string{"SUDO_USER=someone"}
 		result := m.run("--no-check", "--login", m.loginFile(pullLogin()))
 		g.Expect(result).To(Equal(outcome{stdout: "installed " + dockerFile + "\ninstalled " + podmanFile +
-			"\nstored the login of edge-puller by docker: the registry accepts it\nstored the login of edge-puller by skopeo: the registry accepts it\n"}))
+			"\nstored the login of edge-puller.factory by docker: the registry accepts it\nstored the login of edge-puller.factory by skopeo: the registry accepts it\n"}))
 		g.Expect(m.files()).To(ConsistOf(dockerFile, podmanFile, "/etc/passwd"))
 		g.Expect(m.calls()).To(Equal([]string{
-			"docker login --username edge-puller --password-stdin " + host + " HOME=/root <" + pullToken,
-			"skopeo login --authfile /root" + podmanLogin + " --username edge-puller --password-stdin " + host + " HOME=/root <" + pullToken,
+			"docker login --username edge-puller.factory --password-stdin " + host + " HOME=/root <" + pullToken,
+			"skopeo login --authfile /root" + podmanLogin + " --username edge-puller.factory --password-stdin " + host + " HOME=/root <" + pullToken,
 		}), "sudo may leave the caller's HOME")
 		g.Expect(m.run("--remove", "--login").stdout).To(Equal("removed " + dockerFile + "\nremoved " + podmanFile + "\n"))
 		g.Expect(m.files()).To(ConsistOf("/etc/passwd"))

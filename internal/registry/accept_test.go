@@ -25,14 +25,14 @@ func TestATokenIsAcceptedWhateverItMayDo(t *testing.T) {
 	g := NewWithT(t)
 	o := startOpenShift(t)
 	for _, known := range []string{publisherToken, pullerToken, strangerToken} {
-		g.Expect(New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller", credential.NewToken(known))).To(Succeed())
+		g.Expect(New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller.factory", credential.NewToken(known))).To(Succeed())
 	}
 	expectNothingBegun(t, o)
 	for name, unknown := range map[string]credential.Token{"an unknown one": credential.NewToken(garbageToken), "none": {}} {
-		err := New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller", unknown)
+		err := New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller.factory", unknown)
 		g.Expect(err).To(HaveField("Kind", Refused), name)
 	}
 	o.override["GET "+tokenPath] = status(http.StatusServiceUnavailable)
-	err := New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller", credential.NewToken(pullerToken))
+	err := New(host, o.transport(), spoken).Accepts(t.Context(), "factory", "edge-puller.factory", credential.NewToken(pullerToken))
 	g.Expect(err).To(HaveField("Kind", Unavailable), "no answer is not a refusal")
 }

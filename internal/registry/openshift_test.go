@@ -81,7 +81,7 @@ func (o *openShift) transport() *http.Transport {
 func (o *openShift) probe(ctx context.Context, token string) (Access, error) {
 	transport := o.transport()
 	defer transport.CloseIdleConnections()
-	return New(host, transport, spoken).Probe(ctx, "factory", "edge-publisher", credential.NewToken(token))
+	return New(host, transport, spoken).Probe(ctx, "factory", "edge-publisher.factory", credential.NewToken(token))
 }
 
 func (o *openShift) seen() []string {

@@ -90,7 +90,7 @@ func TestProbeSendsFourRequestsAndBeginsNoUpload(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(o.seen()).To(Equal([]string{"GET /v2/", "GET " + tokenPath, "GET " + tagsPath, "PATCH " + uploadPath}))
 	g.Expect(o.logins).To(ConsistOf(
-		"account=edge-publisher&scope=repository%3Afactory%2Fedge-registry-probe%3Apull%2Cpush&service="))
+		"account=edge-publisher.factory&scope=repository%3Afactory%2Fedge-registry-probe%3Apull%2Cpush&service="))
 }
 
 func TestTheAttemptToPushHoldsNoData(t *testing.T) {
@@ -285,7 +285,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 			o := startOpenShift(t)
 			transport := o.transport()
 			tt.change(transport)
-			_, err := New(host, transport, spoken).Probe(t.Context(), "factory", "edge-publisher", credential.NewToken(publisherToken))
+			_, err := New(host, transport, spoken).Probe(t.Context(), "factory", "edge-publisher.factory", credential.NewToken(publisherToken))
 			expectError(t, err, tt.kind, opChallenge, tt.text)
 			NewWithT(t).Expect(o.seen()).To(BeEmpty())
 		})
@@ -332,7 +332,7 @@ func TestNoPushIsTriedOnceTheContextHasEnded(t *testing.T) {
 		}
 		return resp, err
 	}), spoken)
-	_, err := client.Probe(ctx, "factory", "edge-publisher", credential.NewToken(publisherToken))
+	_, err := client.Probe(ctx, "factory", "edge-publisher.factory", credential.NewToken(publisherToken))
 	expectError(t, err, Unreachable, opPush, "context canceled")
 	g.Expect(o.seen()).To(HaveLen(3))
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -198,7 +199,7 @@ func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]
 		if err := b.api.SubResource("token").Create(ctx, owner, request); err != nil {
 			return nil, fmt.Errorf("request a token: %w", err)
 		}
-		*login = handoff.Login{User: account, Token: credential.NewToken(request.Status.Token)}
+		*login = handoff.Login{User: account + "." + twin.GetName(), Token: credential.NewToken(request.Status.Token)}
 	}
 	publish, err := handoff.PublishData(in)
 	if err != nil {
@@ -229,7 +230,8 @@ func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secr
 		if _, err := registry.New(b.platform.Host(), transport, registry.Dialect{Anonymous: "anonymous"}).Probe(ctx, twin.GetName(), user, token); err != nil {
 			return fmt.Errorf("try a token: %w", err)
 		}
-		anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: twin.GetName(), Name: fmt.Sprintf("%s-%d", user, generation)}}
+		account := strings.TrimSuffix(user, "."+twin.GetName())
+		anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: twin.GetName(), Name: fmt.Sprintf("%s-%d", account, generation)}}
 		mark := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"edge.open-horizon.io/bench":"published"}}}`))
 		if err := b.api.Patch(ctx, anchor, mark); err != nil {
 			return fmt.Errorf("mark an anchor: %w", err)

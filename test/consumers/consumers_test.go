@@ -122,7 +122,7 @@ func TestPublishScriptWithRealEngines(t *testing.T) {
 			m.env = append(m.env, "REGISTRY_AUTH_FILE="+m.home+"/auth.json")
 			for range 2 {
 				output := m.do("sh", filepath.Join(env.RepoRoot(), "config/consumers/publish.sh"))
-				g.Expect(output).To(ContainSubstring("hzn exchange service publish -O -r " + string(publish.Data["OCP_DOCKER_HOST"]) + ":edge-puller:*** -f "))
+				g.Expect(output).To(ContainSubstring("hzn exchange service publish -O -r " + string(publish.Data["OCP_DOCKER_HOST"]) + ":edge-puller." + string(publish.Data["OCP_PROJECT"]) + ":*** -f "))
 			}
 			image := string(must(os.ReadFile(m.home + "/published")))
 			g.Expect(image).To(MatchRegexp("^" + string(publish.Data["IMAGE_PREFIX"]) + "/sensor-" + engine + "_arm64@sha256:[0-9a-f]{64}$"))

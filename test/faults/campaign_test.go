@@ -45,13 +45,13 @@ var topics = []struct{ what, set, other, none string }{
 		`{openshift: {exposure: Retain, project: {displayName: More images, description: Of another}}, deletionPolicy: Retain}`,
 		`{openshift: {exposure: null, project: {displayName: null, description: null}}, deletionPolicy: null}`},
 	{"the publisher's token",
-		`{tokens: {publisher: {type: LongLived, lifetime: 1h, renewBefore: 20m}}}`,
-		`{tokens: {publisher: {type: Bound, lifetime: 24h, renewBefore: 2h}}}`,
-		`{tokens: {publisher: {type: null, lifetime: null, renewBefore: null}}}`},
+		`{openshift: {publisher: {token: {type: LongLived, lifetime: 1h, renewBefore: 20m}}}}`,
+		`{openshift: {publisher: {token: {type: Bound, lifetime: 24h, renewBefore: 2h}}}}`,
+		`{openshift: {publisher: {token: {type: null, lifetime: null, renewBefore: null}}}}`},
 	{"the puller's token",
-		`{tokens: {puller: {type: Bound, lifetime: 48h, renewBefore: 40h}}}`,
-		`{tokens: {puller: {type: LongLived, lifetime: 12h, renewBefore: 1h}}}`,
-		`{tokens: {puller: {type: null, lifetime: null, renewBefore: null}}}`},
+		`{openshift: {puller: {token: {type: Bound, lifetime: 48h, renewBefore: 40h}}}}`,
+		`{openshift: {puller: {token: {type: LongLived, lifetime: 12h, renewBefore: 1h}}}}`,
+		`{openshift: {puller: {token: {type: null, lifetime: null, renewBefore: null}}}}`},
 	{"the publish Secret",
 		`{secrets: {publish: {copyTo: [NAME-copies, NAME-copies-too], labels: {team: a, tier: edge}, annotations: {example.com/a: x, example.com/b: z}}}}`,
 		`{secrets: {publish: {copyTo: [NAME-copies-too], labels: {team: b, tier: null}, annotations: {example.com/a: w, example.com/b: null}}}}`,
@@ -201,7 +201,7 @@ func ofProject(state []string) []string {
 // out, the next verification.
 func (c *Case) judgeAgreement(life *Life) {
 	c.T.Helper()
-	for name, spec := range map[string]edgev1.TokenSpec{"publish": c.Edge.Spec.Tokens.Publisher, "pull": c.Edge.Spec.Tokens.Puller} {
+	for name, spec := range map[string]edgev1.TokenSpec{"publish": c.Edge.Spec.OpenShift.Publisher.Token, "pull": c.Edge.Spec.OpenShift.Puller.Token} {
 		token, _ := handoff.Token(c.secret(name).Data)
 		claims, err := credential.ReadClaims(token)
 		c.must(err, "read a token")

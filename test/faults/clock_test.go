@@ -60,7 +60,7 @@ func withLifetime(lifetime time.Duration) func(*Case) {
 		spec := edgev1.TokenSpec{
 			Lifetime: metav1.Duration{Duration: lifetime}, RenewBefore: &metav1.Duration{Duration: lifetime / 5},
 		}
-		c.Edge.Spec.Tokens = edgev1.TokensSpec{Publisher: spec, Puller: spec}
+		c.Edge.Spec.OpenShift.Publisher.Token, c.Edge.Spec.OpenShift.Puller.Token = spec, spec
 	}
 }
 
@@ -152,7 +152,7 @@ func (c *Case) plant(publisher, puller credential.Token, names ...string) {
 		input := handoff.Input{
 			Provider: "openshift",
 			Host: c.Edge.Status.Host, Project: c.Project(), CA: secret.Data[handoff.KeyCA],
-			Publisher: handoff.Login{User: "edge-publisher", Token: publisher}, Puller: handoff.Login{User: "edge-puller", Token: puller},
+			Publisher: handoff.Login{User: "edge-publisher." + c.Project(), Token: publisher}, Puller: handoff.Login{User: "edge-puller." + c.Project(), Token: puller},
 		}
 		form := handoff.PullData
 		if name == "publish" {

@@ -112,8 +112,8 @@ func (h *history) apply(ch change) {
 	object := ch.object()
 	if edge, ok := object.(*edgev1.EdgeRegistry); ok {
 		h.edge, h.known[string(edge.UID)] = edge, true
-		h.asked["publisher "+edge.Spec.OpenShift.Publisher.ClusterRole], h.asked["publisher "+string(edge.Spec.Tokens.Publisher.Type)] = true, true
-		h.asked["puller "+edge.Spec.OpenShift.Puller.ClusterRole], h.asked["puller "+string(edge.Spec.Tokens.Puller.Type)] = true, true
+		h.asked["publisher "+edge.Spec.OpenShift.Publisher.ClusterRole], h.asked["publisher "+string(edge.Spec.OpenShift.Publisher.Token.Type)] = true, true
+		h.asked["puller "+edge.Spec.OpenShift.Puller.ClusterRole], h.asked["puller "+string(edge.Spec.OpenShift.Puller.Token.Type)] = true, true
 		if ch.after == nil {
 			h.edge, h.gone[edge.UID] = nil, true
 		}

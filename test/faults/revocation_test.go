@@ -15,7 +15,7 @@ import (
 
 // longLived has tokens that do not expire.
 var longLived = &Workload{Name: "tokens that do not expire", Prepare: func(c *Case) {
-	c.Edge.Spec.Tokens.Publisher.Type, c.Edge.Spec.Tokens.Puller.Type = "LongLived", "LongLived"
+	c.Edge.Spec.OpenShift.Publisher.Token.Type, c.Edge.Spec.OpenShift.Puller.Token.Type = "LongLived", "LongLived"
 }, Steps: []func(*Case){func(*Case) {}}}
 
 // revocations are how a token dies before its time.

@@ -4,6 +4,7 @@
 package platform_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -149,6 +150,7 @@ type request struct {
 	path   string
 	bearer string
 	login  string // password of a basic login
+	user   string // of that login; "x" when empty
 }
 
 type answer struct {
@@ -188,7 +190,7 @@ func askTrusting(t *testing.T, roots *x509.CertPool, r request) (answer, error) 
 	case r.bearer != "":
 		req.Header.Set("Authorization", "Bearer "+r.bearer)
 	case r.login != "":
-		req.SetBasicAuth("x", r.login)
+		req.SetBasicAuth(cmp.Or(r.user, "x"), r.login)
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {

@@ -60,6 +60,13 @@ func loginAnswers(publisher string) map[string]recorded {
 			request: request{path: "/openshift/token?account=p&service=&scope=repository%3Aplant%2Fprobe%3Apull%2Cpush", login: publisher},
 			status:  200, body: token(publisher), plain: true,
 		},
+		"the token endpoint asks neither who logs in nor for whom": {
+			request: request{path: "/openshift/token?account=a.plant&service=&scope=repository%3Aplant%2Fprobe%3Apull", user: "b.plant", login: publisher},
+			status:  200, body: token(publisher), plain: true,
+		},
+		"a login needs no name that the cluster knows": {
+			request: request{path: "/v2/", user: "edge-publisher.plant", login: publisher}, status: 200, body: "{}",
+		},
 		"the token endpoint refuses a password that is no token": {
 			request: request{path: "/openshift/token", login: "garbage"}, status: 401, plain: true,
 		},

@@ -51,7 +51,7 @@ type place struct {
 func (p place) file() string { return filepath.Join(p.dir, "config.json") }
 
 var (
-	puller  = login{"edge-puller", "pull-token-text"}
+	puller  = login{"edge-puller.factory", "pull-token-text"}
 	userOf  = login{user: puller.user}
 	errSkip = errors.New("not installed")
 )
@@ -139,7 +139,7 @@ func published(t *testing.T) []byte {
 	data, err := handoff.PullData(handoff.Input{
 		Provider: "openshift",
 		Host: host, Project: "factory", CA: ca,
-		Publisher: handoff.Login{User: "edge-publisher", Token: credential.NewToken("push-token-text")},
+		Publisher: handoff.Login{User: "edge-publisher.factory", Token: credential.NewToken("push-token-text")},
 		Puller:    handoff.Login{User: puller.user, Token: credential.NewToken(puller.token)},
 	})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
