@@ -22,7 +22,7 @@ import (
 )
 
 // reasonAPIAbsent is what an EdgeRegistry has to say on a cluster that lacks the APIs of its provider.
-const reasonAPIAbsent = "APIAbsent"
+const reasonAPIAbsent = edgev1.ReasonAPIAbsent
 
 // startPlain starts a control plane that has nothing of OpenShift, and returns it with the kubeconfig of the operator.
 func startPlain(t *testing.T) (plain *env.Env, operator string) {
