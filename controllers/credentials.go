@@ -271,6 +271,45 @@ func renewAt(uid types.UID, l *pass.Login, c pass.Identity) time.Time {
 	return c.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
 }
 
+// mustBeProven reports whether a credential is only followed by one that the registry was seen to accept.
+// From half of the time between its renewal and its expiry on, an unproven successor is better than
+// none: consumers need the rest of that time to take it.
+func (p *run) mustBeProven(l *pass.Login) bool {
+	if p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired {
+		return false
+	}
+	c := l.Credential
+	if !c.Expires() {
+		return true
+	}
+	due := renewAt(p.Edge.UID, l, c.Identity)
+	return p.Now.Before(due.Add(c.Expiry.Sub(due) / 2))
+}
+
+// holdTime is how long no further successor is issued after one that was not proven: an interval of
+// the verification, but less where the credential in use has not long to go.
+func (p *run) holdTime(inUse pass.Identity) time.Duration {
+	hold := p.Edge.Spec.Verification.Interval.Duration
+	if inUse.Expires() {
+		hold = min(hold, inUse.Expiry.Sub(p.Now)/4)
+	}
+	return max(hold, pass.RetryWaiting)
+}
+
+// refusalPause is when a login may be given another token because its issuer refuses the one it
+// has: whatever is wrong there, at most once in an interval of the verification. The token itself tells of
+// the last time when the operator was restarted since.
+func (p *run) refusalPause(l *pass.Login) time.Time {
+	last := p.memory(l).refusalMintedAt
+	if last.IsZero() && l.Credential.Issuance.Name == pass.CauseRefused.Name {
+		last = l.Credential.IssuedAt
+	}
+	if last.IsZero() {
+		return p.Now
+	}
+	return last.Add(p.Edge.Spec.Verification.Interval.Duration)
+}
+
 // describeIssued says what the credentials are, and what a person should know of those that do not expire.
 func (p *run) describeIssued() pass.Done {
 	reason, message := edgev1.ReasonIssued, []string{"both tokens are issued"}

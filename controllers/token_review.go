@@ -151,17 +151,3 @@ func (p *run) knowsRefused() bool {
 	}
 	return false
 }
-
-// refusalPause is when a login may be given another token because its issuer refuses the one it
-// has: whatever is wrong there, at most once in an interval of the verification. The token itself tells of
-// the last time when the operator was restarted since.
-func (p *run) refusalPause(l *pass.Login) time.Time {
-	last := p.memory(l).refusalMintedAt
-	if last.IsZero() && l.Credential.Issuance.Name == pass.CauseRefused.Name {
-		last = l.Credential.IssuedAt
-	}
-	if last.IsZero() {
-		return p.Now
-	}
-	return last.Add(p.Edge.Spec.Verification.Interval.Duration)
-}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -47,31 +46,6 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 		return err
 	}
 	return p.postponed(l, m.heldFor)
-}
-
-// mustBeProven reports whether a credential is only followed by one that the registry was seen to accept.
-// From half of the time between its renewal and its expiry on, an unproven successor is better than
-// none: consumers need the rest of that time to take it.
-func (p *run) mustBeProven(l *pass.Login) bool {
-	if p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired {
-		return false
-	}
-	c := l.Credential
-	if !c.Expires() {
-		return true
-	}
-	due := renewAt(p.Edge.UID, l, c.Identity)
-	return p.Now.Before(due.Add(c.Expiry.Sub(due) / 2))
-}
-
-// holdTime is how long no further successor is issued after one that was not proven: an interval of
-// the verification, but less where the credential in use has not long to go.
-func (p *run) holdTime(inUse pass.Identity) time.Duration {
-	hold := p.Edge.Spec.Verification.Interval.Duration
-	if inUse.Expires() {
-		hold = min(hold, inUse.Expiry.Sub(p.Now)/4)
-	}
-	return max(hold, pass.RetryWaiting)
 }
 
 // postponed lets the steps after this one go on with the credential that is in use.
