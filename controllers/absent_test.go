@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about APIs that are absent, down or restarted, across all steps.
+
 import (
 	"context"
 	"io"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the step AccessGranted of openshift/access.go, on a control plane.
+
 import (
 	"context"
 	"testing"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about a change of the CA, from ca.go and trust.go to the Secrets and what reads them.
+
 import (
 	"bytes"
 	"crypto/tls"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about that no token reaches what the operator says, across the whole suite.
+
 import (
 	"context"
 	"encoding/base64"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/taken_names.go, on a control plane.
+
 import (
 	"strings"
 	"testing"

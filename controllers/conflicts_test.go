@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about pass/conflicts.go, on a control plane.
+
 import (
 	"net/http"
 	"strings"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about copies.go and watches/copies.go over time: what is taken off, lost, restarted and deleted.
+
 import (
 	"context"
 	"net/http"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about copies: what the tests of them share.
+
 import (
 	"maps"
 	"slices"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/cleanup.go, on a control plane: what becomes of the project.
+
 import (
 	"slices"
 	"testing"

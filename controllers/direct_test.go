@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about passes that a test makes by hand: what the tests share.
+
 import (
 	"fmt"
 	"net/http"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about objects/writer.go, on a control plane: what others alter or delete is mended.
+
 import (
 	"maps"
 	"slices"

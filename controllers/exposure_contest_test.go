@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/default_route.go, on a control plane: somebody switches the default route off again.
+
 import (
 	"slices"
 	"testing"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/exposure.go, on a control plane.
+
 import (
 	"encoding/json"
 	"testing"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/issuer.go: tokens that were never issued.
+
 import (
 	"encoding/base64"
 	"encoding/json"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about Reconcile as a whole, by inputs that nobody would write.
+
 import (
 	"encoding/json"
 	"fmt"

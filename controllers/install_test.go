@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about an EdgeRegistry from nothing to Ready, across all steps, and what such tests share.
+
 import (
 	"context"
 	"testing"

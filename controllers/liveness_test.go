@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about tokens that the API server does not accept any more, from token_review.go to the Secrets.
+
 import (
 	"context"
 	"net/http"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/long_lived.go, on a control plane.
+
 import (
 	"context"
 	"maps"

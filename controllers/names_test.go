@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the names of what the operator makes.
+
 import (
 	"strings"
 	"testing"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about an operator in this process: what the tests share.
+
 import (
 	"context"
 	"fmt"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about passes and what they leave: what the tests share.
+
 import (
 	"bytes"
 	"context"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about mistakes that other operators made, across all steps.
+
 import (
 	"context"
 	"net/http"

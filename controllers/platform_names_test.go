@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about names of the platform: what the tests share.
+
 import (
 	"fmt"
 	"strings"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about states of the platform: what the tests share.
+
 import (
 	"context"
 	"crypto/tls"

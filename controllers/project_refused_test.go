@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/project.go, on a control plane: who refuses the operator, and how that is told.
+
 import (
 	"context"
 	"errors"

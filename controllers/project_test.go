@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/project.go, on a control plane.
+
 import (
 	"os"
 	"path/filepath"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about clusters that are not as a clean one is, across all steps.
+
 import (
 	"bytes"
 	"context"

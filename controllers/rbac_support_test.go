@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the rights that the operator ships with: what the tests share.
+
 import (
 	"bufio"
 	"context"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the rights that the operator ships with, across all steps.
+
 import (
 	"context"
 	"crypto/tls"

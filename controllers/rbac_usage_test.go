@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about that each right that the operator ships with is used, and no other, across all steps.
+
 import (
 	"context"
 	"fmt"

@@ -26,7 +26,7 @@ var nonsense = map[string]any{
 	"secrets": []any{map[string]any{"role": "Pull", "namespace": "kube-system", "name": "x", "generation": 99,
 		"copies": map[string]any{"total": 9, "synced": 9}}},
 	"credentials": []any{map[string]any{"role": "Puller", "generation": 99, "current": true, "serviceAccount": "default"}},
-	"ca": map[string]any{"subject": "CN=x", "sha256": "00", "notAfter": "2001-01-01T00:00:00Z", "source": "x", "certificates": []any{"00"}},
+	"ca":          map[string]any{"subject": "CN=x", "sha256": "00", "notAfter": "2001-01-01T00:00:00Z", "source": "x", "certificates": []any{"00"}},
 	"conditions": []any{
 		map[string]any{"type": "Nonsense", "status": "True", "reason": "Nonsense", "message": "m", "lastTransitionTime": "2001-01-01T00:00:00Z"},
 		map[string]any{"type": edgev1.RegistryVerified, "status": "True", "reason": "Nonsense", "message": "m", "lastTransitionTime": "2001-01-01T00:00:00Z"},

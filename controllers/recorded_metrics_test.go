@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the metrics of metrics.go as alerts and dashboards read them.
+
 import (
 	"fmt"
 	"net/http/httptest"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the samples of config/samples, from nothing to Ready.
+
 import (
 	"context"
 	"os"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about years of an EdgeRegistry, by a stepped clock, across all steps.
+
 import (
 	"os"
 	"runtime"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the world of the simulation.
+
 import (
 	"bytes"
 	"crypto/tls"

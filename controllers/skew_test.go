@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about clocks that are wrong, in credentials.go and verify.go.
+
 import (
 	"testing"
 	"time"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the states that Argo CD, kubectl and kstatus judge, across all steps.
+
 import (
 	"fmt"
 	"maps"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about the control plane of the suite.
+
 import (
 	"context"
 	"fmt"

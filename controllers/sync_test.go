@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about GitOps tools that apply an EdgeRegistry time and again, across all steps.
+
 import (
 	"context"
 	"encoding/json"

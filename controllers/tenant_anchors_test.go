@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about what a holder of edit in the project can do by Secrets that look like bound ones.
+
 import (
 	"fmt"
 	"slices"

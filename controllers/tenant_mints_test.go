@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about mint_budget.go: what a holder of edit in the project can do by altering and deleting.
+
 import (
 	"fmt"
 	"net/http"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about tokens that are lost between their issue and their publication, across credentials.go and openshift/issuer.go.
+
 import (
 	"net/http"
 	"slices"

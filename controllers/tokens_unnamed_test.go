@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about tokens as API servers before 1.30 issue them, across credentials.go and openshift/issuer.go.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about one mint for one cause, whatever refuses the publication, across credentials.go and secrets.go.
+
 import (
 	"bytes"
 	"context"

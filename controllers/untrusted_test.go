@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about a host that nothing verifies, in trust.go and the steps after it.
+
 import (
 	"context"
 	"net"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about what an older operator left: how the tests make it again.
+
 import (
 	"encoding/base64"
 	"encoding/json"

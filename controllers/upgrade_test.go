@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about what an older operator left, across all steps.
+
 import (
 	"encoding/base64"
 	"fmt"

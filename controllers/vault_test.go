@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about tools that read the Secrets of consumers out of the cluster.
+
 import (
 	"bytes"
 	"context"

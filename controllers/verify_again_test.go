@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about verify.go over time: when the registry is asked again.
+
 import (
 	"net/http"
 	"testing"

@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about verify.go: what is said of a registry that fails.
+
 import (
 	"context"
 	"crypto/tls"

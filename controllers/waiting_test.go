@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about conditions whose step did not run, from pass/step.go to events.
+
 import (
 	"slices"
 	"strings"

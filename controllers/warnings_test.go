@@ -3,6 +3,8 @@
 
 package controllers
 
+// This file is about openshift/warnings.go, on a control plane.
+
 import (
 	"net/http"
 	"testing"
