@@ -119,7 +119,7 @@ consumers: controlplane ## Give the Secrets to the real programs that read them:
 # Etcd does not start in this mode, so the control plane of the tests stays out of it.
 .PHONY: test-fips
 test-fips: controlplane ## Run the operator's tests with cryptography that FIPS 140-3 allows and no other.
-	GODEBUG=fips140=only go test -timeout 20m $(TEST_ARGS) . ./api/... ./config ./controllers ./internal/... ./test/platform
+	GODEBUG=fips140=only go test -timeout 20m $(TEST_ARGS) . ./api/... ./config ./controllers/... ./internal/... ./test/platform
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs the database at vuln.go.dev.

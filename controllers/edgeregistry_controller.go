@@ -117,6 +117,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)
 	}
+	s.PauseAfterConflicts()
 	r.reportTransitions(before, edge, result)
 	observe(edge)
 	return pass.Outcome(result.Err, s.Now, s.Next)

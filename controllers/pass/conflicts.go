@@ -57,10 +57,14 @@ func (s *Scope) CountConflict(err error) bool {
 	row.passes++
 	row.asked = askedOf(s.Edge)
 	row.until = time.Time{}
-	if row.passes >= conflictsUnreported {
+	return known == nil && row.passes < conflictsUnreported
+}
+
+// PauseAfterConflicts has the next pass wait, once it is reported that this one ended in one conflict of many.
+func (s *Scope) PauseAfterConflicts() {
+	if row := Part[conflicts](s.Memory); row.passes >= conflictsUnreported {
 		row.until = s.Now.Add(conflictPause(row.passes))
 	}
-	return known == nil && row.passes < conflictsUnreported
 }
 
 // conflictPause is how long to wait after so many conflicts in a row.
