@@ -145,7 +145,7 @@ func TestVerifyFails(t *testing.T) {
 		text       []string
 	}{
 		{"a certificate for another host", []authority{wrongName, root}, []Candidate{fromIngress(wrongName, root)},
-			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that", "give the registry a certificate that names the host", "appsDomain"}},
+			NameMismatch, []string{host, "*.apps.other.test, x.test", "no CA can repair that", "give the registry a certificate that names the host", "names the host"}},
 		{"a certificate of many names lists a few", []authority{manyNames}, []Candidate{fromIngress(root)},
 			NameMismatch, []string{"a, b, c, d, e and 2 more"}},
 		{"a certificate without names", []authority{noName}, []Candidate{fromIngress(root)},
