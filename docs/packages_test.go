@@ -61,3 +61,16 @@ func TestThePackageCommentNamesEveryFile(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(packages).To(BeNumerically(">=", 6))
 }
+
+// TestNoProviderIsNamedInInternal keeps the shared packages true of every registry, in their comments and messages too.
+func TestNoProviderIsNamedInInternal(t *testing.T) {
+	files, err := filepath.Glob("../internal/*/*.go")
+	g := NewWithT(t)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(files)).To(BeNumerically(">", 20))
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			g.Expect(strings.Contains(strings.ToLower(read(t, file)), "openshift")).To(BeFalse(), "%s names OpenShift", file)
+		}
+	}
+}
