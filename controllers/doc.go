@@ -1,31 +1,33 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controllers reconciles EdgeRegistries.
+// Package controllers reconciles EdgeRegistries. A pass runs the steps of the provider, which are in the provider's package,
+// then those that all providers share, which are here. A step has one condition, by which this list names its file. The
+// first that cannot be done ends the pass, unless the others can carry on.
 //
-// A pass runs these steps in order, each in the file of its name and with a condition of its own.
-// The first that cannot be done ends the pass.
+//	edgeregistry_controller.go  Reconcile, and how an EdgeRegistry is read and its status written
+//	run.go                      the steps and cleanups of a pass, in their order
+//	record.go                   what has to be known of an EdgeRegistry after a restart
+//	manager.go                  the manager, and what starts a pass
+//	status.go                   the events about a pass, and the message of Ready
+//	suspend.go                  an EdgeRegistry that is suspended
+//	deletion.go                 the finalizer, and an EdgeRegistry that is being deleted
+//	metrics.go                  the metrics
+//	trust.go                    RegistryTrusted: the registry's certificate leads to a trusted root
+//	ca_bundle.go                the CA that an admin names
+//	ca.go                       what ca.crt holds over time
+//	dial.go                     how the registry's host is reached
+//	credentials.go              CredentialsIssued: when a login gets another credential, the same for every issuer
+//	verify_renewal.go           a credential that works is followed by one that the registry accepts
+//	token_review.go             when an issuer is asked whether it still accepts a credential
+//	mint_budget.go              how often a credential is issued for what others do
+//	secrets.go                  SecretsPublished: both Secrets carry host, credential and CA
+//	copies.go                   their copies in other namespaces
+//	copies_status.go            what became of the copies, in the status and in messages
+//	verify.go                   RegistryVerified: the registry accepts both credentials for what they are meant to do
 //
-//	exposure.go  RegistryExposed    the image registry has an admitted Route
-//	project.go   ProjectReady       the project is there, and the operator may work in it
-//	access.go    AccessGranted      the service accounts hold their roles
-//	trust.go     RegistryTrusted    the route's certificate leads to a trusted root
-//	tokens.go    CredentialsIssued  both accounts have a token that is not due for renewal
-//	secrets.go   SecretsPublished   both Secrets carry tokens, host and CA, and so do their copies (copies.go)
-//	verify.go    RegistryVerified   the registry accepts both tokens for what they are meant to do
-//
-// A deletion is a list of its own (deletion.go, deletion_project.go, exposure_contest.go), and a suspended
-// EdgeRegistry gets no pass at all (suspend.go).
-//
-// The step of the tokens has help: anchors.go (the Secrets that tokens are bound to), mint.go,
-// longlived.go (tokens that do not expire), unpublished.go (a token whose publication is refused), proof.go (no
-// token that works is given up for one that the registry does not take), liveness.go (whether the API server accepts a
-// token) and token_review.go (when that is asked before its time: occasions.go, signing_keys.go).
-//
-// Steps return errors and never set conditions (steps.go does), nor decide when the next pass is
-// (outcome.go does). Data goes from step to step in scope alone. Whatever a pass judges it reads
-// live from the API server; watches only wake it (wakers.go, streams.go), but for a few platform
-// objects (mirror.go); no watch lasts for ever (watches.go). Objects in a project are changed by ensure.go
-// alone, and not without a pause where somebody undoes that each time (rivals.go). What ca.crt holds over time is in
-// ca.go, and how the registry's host is reached in reach.go. No error may repeat a token (repeats.go).
+// What a pass is made of is in package pass, which sends nothing: the scope that steps share, the conditions that they
+// leave, when the next pass is, what the process remembers, and what a provider has to offer. Package objects writes
+// whatever an EdgeRegistry has in namespaces of others, package watches starts passes, package apiserver is the connection,
+// and package openshift is a provider. None of them imports this one.
 package controllers

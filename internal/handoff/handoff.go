@@ -42,7 +42,7 @@ const (
 const (
 	// KeyType holds what is bound: bindingType.
 	KeyType = "type"
-	// KeyProvider holds who provides it, such as openshift.
+	// KeyProvider holds who provides it, by the name of the field in the spec.
 	KeyProvider = "provider"
 	// KeyBindingHost holds the DNS name of the registry.
 	KeyBindingHost = "host"
@@ -82,7 +82,7 @@ type Login struct {
 type Input struct {
 	// Host is the DNS name of the registry, without scheme or port.
 	Host string
-	// Provider is who provides the registry, such as openshift.
+	// Provider is who provides the registry, by the name of the field in the spec.
 	Provider string
 	// Project is the first part of the path of every image.
 	Project string

@@ -17,7 +17,7 @@ const maxNamed = 8
 // Successors returns what may verify the host next, in the order of the
 // candidates: what each vouches for by itself, whatever the host presents now.
 // These are the roots that an admin names for the host, unless there are too many,
-// and the chains that a router is about to serve, as VerifyOffline finds them. A
+// and the chains that the host is about to serve, as VerifyOffline finds them. A
 // candidate whose root is the given one, which verifies the host already, names no
 // successor by it.
 func Successors(host string, candidates []Candidate, root *x509.Certificate, now time.Time) []Bundle {

@@ -31,9 +31,9 @@ func Verify(host string, presented []*x509.Certificate, candidates []Candidate, 
 
 // VerifyOffline does what can be checked without a connection: a candidate
 // verifies if its own PEM holds a certificate that names the host and chains to
-// a root that it also holds, as the chain of the default router does. What the
-// host would send is not known, so that every intermediate is published. An
-// error is an *Error.
+// a root that it also holds, as a chain does that is published for the host to
+// serve. What the host would send is not known, so that every intermediate is
+// published. An error is an *Error.
 func VerifyOffline(host string, candidates []Candidate, now time.Time) (Bundle, error) {
 	var presented []*x509.Certificate
 	var attempts []attempt
