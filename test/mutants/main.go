@@ -92,9 +92,10 @@ func (m mutant) try(root, logs string) (string, error) {
 
 // ask runs the tests on the mutated sources, and reports whether they failed.
 func (g guard) ask(root, overlay string) (output []byte, failed bool) {
-	command := exec.Command("go", "test", "-overlay="+overlay, "-count=1", "-vet=off", "-failfast", "-timeout=30m", "-run="+g.run, ".")
+	command := exec.Command("go", "test", "-count=1", "-vet=off", "-failfast", "-timeout=30m", "-run="+g.run, ".")
 	command.Dir = filepath.Join(root, g.folder)
-	command.Env = os.Environ()
+	// By the environment, so that a test that builds the manager builds the mutated one.
+	command.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
 	if g.whole {
 		command.Env = append(command.Env, "FAULTS=all")
 	}

@@ -43,6 +43,12 @@ func faults(run string) guard { return guard{folder: "test/faults", run: run, wh
 // controllers are tests of the package of that name.
 func controllers(run string) guard { return guard{folder: "controllers", run: run} }
 
+// within are tests of a package within controllers.
+func within(name, run string) guard { return guard{folder: "controllers/" + name, run: run} }
+
+// binary are tests of the manager as it is built.
+func binary(run string) guard { return guard{folder: ".", run: run} }
+
 // apply returns the files that the edits change, with their new content.
 func (m mutant) apply(root string) (map[string][]byte, error) {
 	changed := map[string][]byte{}
@@ -71,7 +77,8 @@ func (m mutant) overlay(root, folder string) (string, error) {
 	}
 	replace := map[string]string{}
 	for file, content := range changed {
-		replace[file] = filepath.Join(folder, filepath.Base(file))
+		// Files of several packages may have one name.
+		replace[file] = filepath.Join(folder, fmt.Sprintf("%d-%s", len(replace), filepath.Base(file)))
 		if err := os.WriteFile(replace[file], content, 0o600); err != nil {
 			return "", err
 		}

@@ -4,6 +4,9 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -28,6 +31,28 @@ func TestEachMutantStillApplies(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(changed).NotTo(BeEmpty())
 		})
+	}
+}
+
+func TestFilesOfOneNameAreToldApart(t *testing.T) {
+	g := NewWithT(t)
+	root, folder := t.TempDir(), t.TempDir()
+	m := mutant{name: "two"}
+	for _, of := range []string{"a", "b"} {
+		g.Expect(os.Mkdir(filepath.Join(root, of), 0o700)).To(Succeed())
+		g.Expect(os.WriteFile(filepath.Join(root, of, "x.go"), []byte("package "+of), 0o600)).To(Succeed())
+		m.edits = append(m.edits, edit{of + "/x.go", "package " + of, "package " + of + of})
+	}
+	path, err := m.overlay(root, folder)
+	g.Expect(err).NotTo(HaveOccurred())
+	content, err := os.ReadFile(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	var overlay struct{ Replace map[string]string }
+	g.Expect(json.Unmarshal(content, &overlay)).To(Succeed())
+	for _, of := range []string{"a", "b"} {
+		mutated, err := os.ReadFile(overlay.Replace[filepath.Join(root, of, "x.go")])
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(mutated)).To(Equal("package " + of + of))
 	}
 }
 

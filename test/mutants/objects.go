@@ -9,10 +9,10 @@ var ofObjects = []mutant{
 		name:    "binding-behind-account",
 		pattern: "the existence of one object stands for that of another",
 		edits: []edit{
-			{"controllers/access.go",
+			{"controllers/openshift/access.go",
 				`		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 `,
-				`		if known := s.live.accounts[l.account]; known != nil {
+				`		if known := s.accounts[l.Account]; known != nil {
 			l.accountUID = known.UID
 			continue
 		}
@@ -26,11 +26,11 @@ var ofObjects = []mutant{
 		pattern: "a follow-up is lost when the operator dies before it",
 		edits: []edit{
 			{"controllers/secrets.go",
-				`		if err := r.spread(ctx, s, p); err != nil {`,
-				`		if !p.token.fresh && slices.Equal(p.copies.listed, p.copies.holders) {
+				`		if err := p.syncCopies(ctx, pub); err != nil {`,
+				`		if !pub.Credential.Fresh && slices.Equal(pub.copies.listed, pub.copies.holders) {
 			continue
 		}
-		if err := r.spread(ctx, s, p); err != nil {`},
+		if err := p.syncCopies(ctx, pub); err != nil {`},
 		},
 		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$")},
 	},
@@ -39,8 +39,8 @@ var ofObjects = []mutant{
 		pattern: "what is taken out of the spec stays in the cluster",
 		edits: []edit{
 			{"controllers/copies.go",
-				`e.err = r.withdraw(ctx, e, p.secret, ownedBy)`,
-				`e.err = nil`},
+				`job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
+				`job.err = nil`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$"), controllers("TestCopiesOfATargetThatIsTakenOffAreRemoved")},
 	},
@@ -48,7 +48,7 @@ var ofObjects = []mutant{
 		name:    "rival-answered-without-end",
 		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
 		edits: []edit{
-			{"controllers/rivals.go",
+			{"controllers/objects/repair_limit.go",
 				`	if left >= 1 {`,
 				`	if left >= 0 {`},
 		},
@@ -59,7 +59,7 @@ var ofObjects = []mutant{
 		pattern: "what belongs to others is deleted by its name",
 		edits: []edit{
 			{"controllers/copies.go",
-				`if err != nil || live == nil || !ours(live, e.scope.edge.UID) {`,
+				`if err != nil || live == nil || !ours(live, p.Edge.UID) {`,
 				`if err != nil || live == nil {`},
 		},
 		guards: []guard{controllers("TestRemoveCopiesTakesAllThatItMay|TestCopiesLeaveAForeignSecretOfTheirNameAlone|TestCopiesOfTwoEdgeRegistriesDoNotCollide")},
@@ -68,20 +68,20 @@ var ofObjects = []mutant{
 		name:    "copies-owned-by-original",
 		pattern: "an owner in another namespace has the garbage collector take what is in use",
 		edits: []edit{
-			{"controllers/ensure.go",
+			{"controllers/objects/owner.go",
 				`	object.SetOwnerReferences([]metav1.OwnerReference{
 		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
 	})`,
 				`	owners := []metav1.OwnerReference{*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry"))}
-	if isCopy(object) {
+	if IsCopy(object) {
 		owners = append(owners, object.GetOwnerReferences()...)
 	}
 	object.SetOwnerReferences(owners)`},
 			{"controllers/copies.go",
-				`	targets, listed := sets.New(p.copies.targets...), sets.New(p.copies.listed...)
+				`	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
 `,
-				`	targets, listed := sets.New(p.copies.targets...), sets.New(p.copies.listed...)
-	original := s.live.secrets[p.secret]
+				`	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
+	original := p.Secrets[pub.Secret]
 	owner := original.OwnerReferences[0]
 	owner.APIVersion, owner.Kind, owner.Name, owner.UID, owner.Controller, owner.BlockOwnerDeletion = "v1", "Secret", original.Name, original.UID, nil, nil
 	template.OwnerReferences = append(template.OwnerReferences[:0:0], owner)
@@ -93,7 +93,7 @@ var ofObjects = []mutant{
 		name:    "owner-by-kind",
 		pattern: "identity goes by name or kind and not by UID",
 		edits: []edit{
-			{"controllers/ensure.go",
+			{"controllers/objects/owner.go",
 				`		if owner.UID == uid {`,
 				`		if owner.Kind == "EdgeRegistry" && uid != "" {`},
 		},
@@ -103,7 +103,7 @@ var ofObjects = []mutant{
 		name:    "always-different",
 		pattern: "a comparison never finds two things equal",
 		edits: []edit{
-			{"controllers/difference.go",
+			{"controllers/objects/diff.go",
 				`		case key == "apiVersion" || key == "kind":
 			// A typed object that was read does not repeat its kind.
 `,
@@ -129,7 +129,7 @@ var ofObjects = []mutant{
 		name:    "labels-never-removed",
 		pattern: "a merge adds and never removes",
 		edits: []edit{
-			{"controllers/ensure.go",
+			{"controllers/objects/writer.go",
 				`surplus := ownsMore(live, want)`,
 				`surplus := false`},
 		},
@@ -139,7 +139,7 @@ var ofObjects = []mutant{
 		name:    "role-changed-in-place",
 		pattern: "an immutable field is written again and again",
 		edits: []edit{
-			{"controllers/ensure.go",
+			{"controllers/objects/writer.go",
 				`return live.(*rbacv1.RoleBinding).RoleRef != want.RoleRef`,
 				`return live.(*rbacv1.RoleBinding).RoleRef.Kind != want.RoleRef.Kind`},
 		},
@@ -149,9 +149,9 @@ var ofObjects = []mutant{
 		name:    "delete-without-uid",
 		pattern: "a deletion meets what took the name since",
 		edits: []edit{
-			{"controllers/ensure.go",
-				`r.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())})`,
-				`r.Delete(ctx, live)`},
+			{"controllers/objects/writer.go",
+				`w.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())})`,
+				`w.Delete(ctx, live)`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_role$")},
 	},
@@ -159,7 +159,7 @@ var ofObjects = []mutant{
 		name:    "conflict-is-gone",
 		pattern: "a refusal is taken for success",
 		edits: []edit{
-			{"controllers/deletion.go",
+			{"controllers/openshift/revoke.go",
 				`		case apierrors.IsNotFound(err):
 			// It went by itself.
 `,
@@ -173,9 +173,9 @@ var ofObjects = []mutant{
 		name:    "acts-for-the-gone",
 		pattern: "an old incarnation acts for an object that was deleted or made anew",
 		edits: []edit{
-			{"controllers/project.go",
-				`	if live.UID != s.edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, cleanupFinalizer) {`,
-				`	if !controllerutil.ContainsFinalizer(live, cleanupFinalizer) && live.UID == "" {`},
+			{"controllers/objects/writer.go",
+				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
+				`	if !controllerutil.ContainsFinalizer(live, CleanupFinalizer) && live.UID == "" {`},
 		},
 		guards: []guard{controllers("TestDeletionIsNotUndoneByAnOperatorThatWasReplaced|TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone")},
 	},
@@ -183,10 +183,10 @@ var ofObjects = []mutant{
 		name:    "acts-by-name",
 		pattern: "an old incarnation acts for an object that was deleted or made anew",
 		edits: []edit{
-			{"controllers/project.go",
-				`	if live.UID != s.edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, cleanupFinalizer) {`,
+			{"controllers/objects/writer.go",
+				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
 				`	if !live.DeletionTimestamp.IsZero() {`},
-			{"controllers/project.go",
+			{"controllers/objects/writer.go",
 				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 `, ``},
 		},
@@ -196,16 +196,16 @@ var ofObjects = []mutant{
 		name:    "adopted-by-name",
 		pattern: "what belongs to others is taken over by its name",
 		edits: []edit{
-			{"controllers/ensure.go",
-				`	if !ownedBy(live, s.edge.UID) {
-		return nil, notOurs(r.describe(desired))
+			{"controllers/objects/writer.go",
+				`	if !OwnedBy(live, e.scope.Edge.UID) {
+		return nil, NotOurs(e.name)
 	}
 `,
-				`	if !ownedBy(live, s.edge.UID) {
+				`	if !OwnedBy(live, e.scope.Edge.UID) {
 		ours := live.DeepCopyObject().(client.Object)
-		ours.SetLabels(desired.GetLabels())
-		ours.SetOwnerReferences(desired.GetOwnerReferences())
-		if err := r.Patch(ctx, ours, client.MergeFrom(live), client.FieldOwner(fieldManager)); err != nil {
+		ours.SetLabels(e.desired.GetLabels())
+		ours.SetOwnerReferences(e.desired.GetOwnerReferences())
+		if err := e.Patch(ctx, ours, client.MergeFrom(live), client.FieldOwner(FieldManager)); err != nil {
 			return nil, err
 		}
 		live = ours
@@ -218,8 +218,8 @@ var ofObjects = []mutant{
 		name:    "revocation-left-to-the-collector",
 		pattern: "garbage collection is trusted with what it may be told to leave",
 		edits: []edit{
-			{"controllers/deletion.go",
-				`		{"revoke the tokens", r.revokeTokens},
+			{"controllers/openshift/session.go",
+				`		{What: "revoke the tokens", Run: s.revokeTokens},
 `, ``},
 		},
 		guards: []guard{sampled("TestWhatIsRevokedIsRefused/^the_EdgeRegistry_is_deleted_and_its_objects_are_to_stay$")},
@@ -228,12 +228,12 @@ var ofObjects = []mutant{
 		name:    "gone-is-an-error",
 		pattern: "a deletion that is resumed fails at what is gone already",
 		edits: []edit{
-			{"controllers/deletion_project.go",
+			{"controllers/openshift/cleanup.go",
 				`	case apierrors.IsNotFound(err):
 		return nil
 	case apierrors.IsForbidden(err) && left.requested`,
 				`	case apierrors.IsForbidden(err) && left.requested`},
-			{"controllers/deletion_project.go",
+			{"controllers/openshift/cleanup.go",
 				`	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
 	}
@@ -248,7 +248,7 @@ var ofObjects = []mutant{
 		name:    "apply-without-version",
 		pattern: "a write of an operator that was replaced undoes what its successor did",
 		edits: []edit{
-			{"controllers/ensure.go",
+			{"controllers/objects/writer.go",
 				`	want.SetResourceVersion(live.GetResourceVersion())
 `, ``},
 		},
@@ -259,14 +259,38 @@ var ofObjects = []mutant{
 		pattern: "a failure is tried again in silence, and the status says that all is well",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`	summarize(edge, firstPending(edge), isStall(passErr))
+				`	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
 	if err := r.writeStatus`,
-				`	if passErr != nil && !isStall(passErr) {
-		return ctrl.Result{}, passErr
+				`	if result.Err != nil && !pass.IsStalled(result.Err) {
+		return ctrl.Result{}, result.Err
 	}
-	summarize(edge, firstPending(edge), isStall(passErr))
+	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
 	if err := r.writeStatus`},
 		},
 		guards: []guard{faults("TestAFaultThatLastsIsToldAndHealsByItself/^rotate$")},
+	},
+	{
+		name:    "own-change-counted",
+		pattern: "an operator takes what it wants itself for what others did",
+		edits: []edit{
+			{"controllers/objects/repair_limit.go",
+				`return made == wanted`,
+				`return made > 0 || wanted > 0`},
+		},
+		guards: []guard{controllers("TestAccessFollowsAChangeOfTheRole|TestSecretsCarryLabelsAndAnnotationsOfTheSpec")},
+	},
+	{
+		name:    "memory-by-name",
+		pattern: "what the last object of the same name left is taken over",
+		edits: []edit{
+			{"controllers/pass/memory.go",
+				`		m.forget(edge.Name)
+	}
+	if m.byUID`,
+				`		m.byUID[edge.UID] = m.byUID[before]
+	}
+	if m.byUID`},
+		},
+		guards: []guard{within("pass", "TestMemoriesAreOfOneUID")},
 	},
 }

@@ -11,31 +11,31 @@ var ofPlatform = []mutant{
 		edits: []edit{
 			{"controllers/deletion.go",
 				`	before := edge.DeepCopy()
-	if !controllerutil.AddFinalizer(edge, cleanupFinalizer) {`,
+	if !controllerutil.AddFinalizer(edge, objects.CleanupFinalizer) {`,
 				`	if meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Stalled) {
-		return waiting(edgev1.ReasonPending, "it is stalled")
+		return pass.Waiting(edgev1.ReasonPending, "it is stalled")
 	}
 	before := edge.DeepCopy()
-	if !controllerutil.AddFinalizer(edge, cleanupFinalizer) {`},
+	if !controllerutil.AddFinalizer(edge, objects.CleanupFinalizer) {`},
 		},
-		guards: []guard{controllers("TestAccessBeyondTheProjectIsNotHandedOn|TestDeletionOfWhatIsStalled|TestPullerThatMayPush|TestAPullerThatMayPushStopsForAPerson")},
+		guards: []guard{controllers("TestAccessBeyondTheProjectIsNotHandedOn|TestDeletionOfWhatIsStalled|TestAPullerThatMayPushStopsForAPerson")},
 	},
 	{
 		name:    "first-router-only",
 		pattern: "valid input makes the operator panic",
 		edits: []edit{
-			{"controllers/exposure.go",
+			{"controllers/openshift/exposure.go",
 				`range route.Status.Ingress {`,
 				`range route.Status.Ingress[:1] {`},
 		},
-		guards: []guard{controllers("TestTheHostIsTheOneThatARouterAdmitted")},
+		guards: []guard{within("openshift", "TestTheHostIsTheOneThatARouterAdmitted")},
 	},
 	{
 		name:    "ca-forgotten-by-restart",
 		pattern: "a crash leaves less security behind than there was",
 		edits: []edit{
 			{"controllers/ca.go",
-				`	record := s.edge.Status.CA
+				`	record := p.record.ca
 `,
 				`	var record *edgev1.CAStatus
 `},
@@ -47,12 +47,12 @@ var ofPlatform = []mutant{
 		pattern: "a fall-back is silent and insecure",
 		edits: []edit{
 			{"controllers/trust.go",
-				`		return s.checkRolling(presented, near, last, err)
+				`		return p.checkRolling(presented, near, last, err)
 	}
 	return finding`,
-				`		own, strange := trust.Verify(s.host, presented, []trust.Candidate{{PEM: trust.EncodePEM(presented)}}, s.now)
+				`		own, strange := trust.Verify(p.Registry.Host, presented, []trust.Candidate{{PEM: trust.EncodePEM(presented)}}, p.Now)
 		if strange != nil {
-			return s.checkRolling(presented, near, last, err)
+			return p.checkRolling(presented, near, last, err)
 		}
 		bundle = own
 	}
@@ -64,7 +64,7 @@ var ofPlatform = []mutant{
 		name:    "refusal-taken-for-absence",
 		pattern: "what may not be read counts as what is not there",
 		edits: []edit{
-			{"controllers/candidates.go",
+			{"controllers/openshift/ca_sources.go",
 				`	if client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("read ConfigMap %s/%s: %w", configManagedNamespace`,
 				`	if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
@@ -77,13 +77,13 @@ var ofPlatform = []mutant{
 		pattern: "a change of the source is not seen",
 		edits: []edit{
 			{"controllers/trust.go",
-				`	found, err := r.findCA(ctx, s, last)
+				`	found, err := p.findCA(ctx, last)
 `,
 				`	if last.usable() {
-		r.publishCA(s, finding{Bundle: last.Bundle}, last)
-		return doneBecause(edgev1.ReasonTrusted, "%s was verified before", s.host), nil
+		p.publishCA(finding{Bundle: last.Bundle}, last)
+		return pass.DoneBecause(edgev1.ReasonTrusted, "%s was verified before", p.Registry.Host), nil
 	}
-	found, err := r.findCA(ctx, s, last)
+	found, err := p.findCA(ctx, last)
 `},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^another_CA$")},
@@ -92,17 +92,17 @@ var ofPlatform = []mutant{
 		name:    "project-by-name",
 		pattern: "what the last object of the same name left is taken over",
 		edits: []edit{
-			{"controllers/names.go",
+			{"controllers/openshift/names.go",
 				`return fmt.Sprintf("[EdgeRegistry %s %s]", name, uid)`,
 				`return fmt.Sprintf("[EdgeRegistry %s %.0s]", name, uid)`},
 		},
-		guards: []guard{controllers("TestAnOwnerMarkIsOfOneEdgeRegistry|TestDeletionPolicyDelete")},
+		guards: []guard{within("openshift", "TestAnOwnerMarkIsOfOneEdgeRegistry"), controllers("TestDeletionPolicyDelete")},
 	},
 	{
 		name:    "route-of-others-switched-off",
 		pattern: "two objects set one thing of the cluster each its own way",
 		edits: []edit{
-			{"controllers/exposure_contest.go",
+			{"controllers/openshift/default_route.go",
 				`	if err != nil || len(users) > 0 {
 `,
 				`	if err != nil || len(users) > 1 {
@@ -115,8 +115,8 @@ var ofPlatform = []mutant{
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`return seen != "" && !newer(seen.(string), edge.ResourceVersion)`,
-				`return seen != ""`},
+				`return seen.version != "" && !watches.Newer(seen.version, edge.ResourceVersion)`,
+				`return seen.version != ""`},
 		},
 		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
 	},
@@ -125,8 +125,8 @@ var ofPlatform = []mutant{
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`return !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`,
-				`return edge.UID != "" || !controllerutil.ContainsFinalizer(edge, cleanupFinalizer)`},
+				`return !controllerutil.ContainsFinalizer(edge, objects.CleanupFinalizer)`,
+				`return edge.UID != "" || !controllerutil.ContainsFinalizer(edge, objects.CleanupFinalizer)`},
 		},
 		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_role$")},
 	},
@@ -134,8 +134,8 @@ var ofPlatform = []mutant{
 		name:    "old-route-believed",
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
-			{"controllers/exposure.go",
-				`err == nil && host == s.edge.Status.Host {`,
+			{"controllers/openshift/exposure.go",
+				`err == nil && host == s.remembered().host {`,
 				`err == nil && host != "" {`},
 		},
 		guards: []guard{faults("TestAnOperatorThatBeginsInThePastTouchesNothing/^another_host$")},
@@ -145,10 +145,9 @@ var ofPlatform = []mutant{
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`		r.seen.Store(edge.Name, "")
+				`		*r.seen(edge) = seenVersion{known: true}
 `,
-				`		r.seen.Load(edge.Name)
-`},
+				``},
 		},
 		guards: []guard{faults("TestALostEventIsMadeUpForByTheNextLook/^another_role$")},
 	},
@@ -156,34 +155,34 @@ var ofPlatform = []mutant{
 		name:    "copy-never-listed-again",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
-			{"controllers/mirror.go",
+			{"controllers/watches/informer.go",
 				`>= relistAfter {`,
 				`>= 1000*relistAfter {`},
 		},
-		guards: []guard{controllers("TestAnEventAboutAPlatformObjectThatWasLostIsMadeUpFor")},
+		guards: []guard{within("watches", "TestAnEventAboutAPlatformObjectThatWasLostIsMadeUpFor")},
 	},
 	{
 		name:    "watch-error-swallowed",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
-			{"controllers/wakers.go",
-				`			resourceVersion = ""
+			{"controllers/watches/triggers.go",
+				`			version = ""
 		}
-		if time`,
+		backoff = pause`,
 				`		}
-		if time`},
+		backoff = pause`},
 		},
-		guards: []guard{controllers("TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed")},
+		guards: []guard{within("watches", "TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed")},
 	},
 	{
 		name:    "watch-made-again-in-silence",
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
-			{"controllers/copies_watch.go",
-				`		if err != nil || version == "" {
+			{"controllers/watches/triggers.go",
+				`		if version == "" && r.lost != nil && ctx.Err() == nil {
 `,
-				`		if err != nil || version == "" {
-			if events, err = open(""); err == nil {
+				`		if version == "" && r.lost != nil && ctx.Err() == nil {
+			if events, err = t.open(ctx, from, ""); err == nil {
 				continue
 			}
 `},
@@ -194,21 +193,19 @@ var ofPlatform = []mutant{
 		name:    "cut-taken-for-an-end",
 		pattern: "what was restored is told apart from what was by its version alone",
 		edits: []edit{
-			{"controllers/watches.go",
+			{"controllers/apiserver/bounded_watches.go",
 				`time.Now().Before(b.due) {`,
 				`b.due.IsZero() {`},
 		},
-		guards: []guard{controllers("TestAWatchThatEndsBeforeItsTimeIsNoReasonToGoOnWhereItWas")},
+		guards: []guard{within("apiserver", "TestAWatchThatEndsBeforeItsTimeIsNoReasonToGoOnWhereItWas")},
 	},
 	{
 		name:    "copies-believed-unwatched",
 		pattern: "what was restored is told apart from what was by its version alone",
 		edits: []edit{
-			{"controllers/copies_watch.go",
-				`			w.doubt(target)
-`,
-				`			w.wake(edge)
-`},
+			{"controllers/watches/copies.go",
+				`func() { t.doubt(target) }`,
+				`func() { t.enqueue(target.edge) }`},
 		},
 		guards: []guard{faults("TestARestoreOfEtcdIsLivedThrough/^copies_made$")},
 	},
@@ -216,8 +213,8 @@ var ofPlatform = []mutant{
 		name:    "went-back-unseen",
 		pattern: "what was restored is told apart from what was by its version alone",
 		edits: []edit{
-			{"controllers/edgeregistry_controller.go",
-				`return newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())`,
+			{"controllers/manager.go",
+				`return watches.Newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())`,
 				`return e.ObjectOld == nil`},
 		},
 		guards: []guard{controllers("TestAnEdgeRegistryThatWentBackIsLookedAt")},
@@ -226,7 +223,7 @@ var ofPlatform = []mutant{
 		name:    "watch-without-end",
 		pattern: "what says nothing is waited for without end",
 		edits: []edit{
-			{"controllers/manager.go",
+			{"controllers/apiserver/connection.go",
 				`	config.Wrap(boundWatches)
 `, ``},
 		},
@@ -240,12 +237,18 @@ var ofPlatform = []mutant{
 				`	case err != nil:
 		return ctrl.Result{}, err
 	case !edge`,
-				`	case err != nil && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+				`	case err != nil && apierrors.ReasonForError(err) == "":
 		// Without a status it is nothing that the API server said.
 		return ctrl.Result{}, reconcile.TerminalError(err)
 	case err != nil:
 		return ctrl.Result{}, err
 	case !edge`},
+			{"controllers/edgeregistry_controller.go",
+				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+`,
+				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+`},
 		},
 		guards: []guard{faults("TestAnOutageAtAnyWriteIsSurvived/^rotate$/^the_API_server_is_killed_before_create_secrets")},
 	},
@@ -253,9 +256,9 @@ var ofPlatform = []mutant{
 		name:    "own-writes-wake-it",
 		pattern: "an operator wakes itself by what it writes",
 		edits: []edit{
-			{"controllers/wakers.go",
-				`return object.GetLabels()[kindLabel] == kindAnchor && !wasPublished(object)`,
-				`return false && !wasPublished(object)`},
+			{"controllers/openshift/bound_secret.go",
+				`return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || wasPublished(object)`,
+				`return object != nil || wasPublished(object)`},
 		},
 		guards: []guard{faults("TestTheTroubleOfOneEdgeRegistryIsNotAnothers/^install$/^an_internal_error_at_each_create_serviceaccounts/^token_NAME/^edge-publisher$")},
 	},
@@ -263,11 +266,9 @@ var ofPlatform = []mutant{
 		name:    "terminating-is-forbidden",
 		pattern: "a refusal that ends by itself is taken for a lack of rights",
 		edits: []edit{
-			{"controllers/project.go",
-				`		case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-			return done{}, waiting(edgev1.ReasonProjectTerminating, "project %q is being deleted: it is requested again when it is gone", s.project)
-`,
-				``},
+			{"controllers/objects/refusal.go",
+				`case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):`,
+				`case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) && !apierrors.IsForbidden(err):`},
 		},
 		guards: []guard{controllers("TestProjectThatIsDeletedDuringAPassIsWaitedFor")},
 	},
@@ -275,12 +276,12 @@ var ofPlatform = []mutant{
 		name:    "conflict-untold",
 		pattern: "a failure is tried again in silence, and the status says that all is well",
 		edits: []edit{
-			{"controllers/conflicts.go",
-				`if s.conflicts < conflictsUntold-1 || !apierrors`,
-				`if true || !apierrors`},
-			{"controllers/conflicts.go",
-				`return !told && row.passes < conflictsUntold`,
-				`return !told`},
+			{"controllers/pass/conflicts.go",
+				`if before < conflictsUnreported-1 || !apierrors`,
+				`if before >= 0 || !apierrors`},
+			{"controllers/pass/conflicts.go",
+				`return known == nil && row.passes < conflictsUnreported`,
+				`return known == nil`},
 		},
 		guards: []guard{controllers("TestOneMintForOneCauseHoweverLongItsPublicationIsRefused/by_a_conflict")},
 	},
@@ -288,10 +289,22 @@ var ofPlatform = []mutant{
 		name:    "conflict-without-pause",
 		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
 		edits: []edit{
-			{"controllers/conflicts.go",
-				`if row.passes >= conflictsUntold {`,
+			{"controllers/pass/conflicts.go",
+				`if row.passes >= conflictsUnreported {`,
 				`if row.passes < 0 {`},
 		},
 		guards: []guard{controllers("TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause/a_tenant_who_is_there_first_each_time")},
+	},
+	{
+		name:    "absent-is-forbidden",
+		pattern: "what is not there is taken for what may not be read",
+		edits: []edit{
+			{"controllers/openshift/exposure.go",
+				`	case apierrors.IsNotFound(err):
+		return pass.Stalled(edgev1.ReasonAPIAbsent,`,
+				`	case apierrors.IsNotFound(err) && !apierrors.IsForbidden(refusal):
+		return pass.Stalled(edgev1.ReasonAPIAbsent,`},
+		},
+		guards: []guard{binary("TestOnPlainKubernetes")},
 	},
 }

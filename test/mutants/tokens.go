@@ -9,9 +9,9 @@ var ofTokens = []mutant{
 		name:    "rotation-by-status",
 		pattern: "the progress is recorded apart from the effect",
 		edits: []edit{
-			{"controllers/tokens.go",
-				`requested != "" && published.Annotations[rotationAnnotation] != requested`,
-				`requested != "" && s.edge.Status.LastHandledRotation != requested`},
+			{"controllers/credentials.go",
+				`requested != "" && handledRotation(l.Published) != requested`,
+				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 		},
 		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
@@ -20,11 +20,11 @@ var ofTokens = []mutant{
 		pattern: "the progress is recorded before the effect",
 		edits: []edit{
 			{"controllers/secrets.go",
-				`	r.planCopies(ctx, s, both)
+				`	p.planCopies(ctx, both)
 `,
-				`	r.planCopies(ctx, s, both)
-	if err := r.settleAnchors(ctx, s); err != nil {
-		return done{}, err
+				`	p.planCopies(ctx, both)
+	if err := p.session.Retire(ctx); err != nil {
+		return pass.Done{}, err
 	}
 `},
 		},
@@ -34,12 +34,9 @@ var ofTokens = []mutant{
 		name:    "anchor-reused",
 		pattern: "the reply of a call that cannot be repeated is lost",
 		edits: []edit{
-			{"controllers/mint.go",
-				`if l.tokenType() == edgev1.TokenLongLived && anchor.UID != l.token.claims.AnchorUID && isPending(anchor, l) {`,
-				`if anchor.UID != l.token.claims.AnchorUID && !wasPublished(anchor) {`},
-			{"controllers/anchors.go",
-				`if needed && l.tokenType() == edgev1.TokenLongLived && isPending(anchor, l) {`,
-				`if needed {`},
+			{"controllers/openshift/long_lived.go",
+				`if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && isPending(anchor, l) {`,
+				`if string(anchor.UID) != l.Credential.ID && !wasPublished(anchor) {`},
 		},
 		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^install$/^a_reset_after_the_effect_at_create_serviceaccounts"), faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
 	},
@@ -50,7 +47,7 @@ var ofTokens = []mutant{
 			{"internal/credential/claims.go",
 				`if account.UID == "" || (secret.Name == "") != (secret.UID == "") {`,
 				`if secret.Name == "" && secret.UID != "" {`},
-			{"controllers/mint.go",
+			{"controllers/openshift/issuer.go",
 				` || claims.AnchorUID != anchor.UID {`,
 				` {`},
 		},
@@ -60,9 +57,9 @@ var ofTokens = []mutant{
 		name:    "odd-token-asked-again",
 		pattern: "what fails for good is tried again without end",
 		edits: []edit{
-			{"controllers/mint.go",
-				`r.recall(s, l).oddUntil; s.now.Before(until) {`,
-				`r.recall(s, l).oddUntil; s.now.Equal(until) {`},
+			{"controllers/openshift/issuer.go",
+				`s.remembered().odd[l.Role]; s.Now.Before(until) {`,
+				`s.remembered().odd[l.Role]; s.Now.Equal(until) {`},
 		},
 		guards: []guard{controllers("TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd")},
 	},
@@ -70,9 +67,9 @@ var ofTokens = []mutant{
 		name:    "retired-too-soon",
 		pattern: "what consumers still use is taken away with its successor",
 		edits: []edit{
-			{"controllers/anchors.go",
-				`case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:`,
-				`case s.now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID && !wasPublished(anchor):`},
+			{"controllers/openshift/retire.go",
+				`case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:`,
+				`case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID && !wasPublished(anchor):`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
@@ -80,10 +77,9 @@ var ofTokens = []mutant{
 		name:    "account-by-name",
 		pattern: "a thing that was made anew is taken for the one before",
 		edits: []edit{
-			{"controllers/tokens.go",
-				`	if current.claims.ServiceAccountUID != l.accountUID {
-		return causeAccountAnew, nil
-	}
+			{"controllers/openshift/issuer.go",
+				`	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
+		return causeAccountAnew
 `,
 				``},
 		},
@@ -93,7 +89,7 @@ var ofTokens = []mutant{
 		name:    "any-error-is-a-refusal",
 		pattern: "an error is taken for the answer no",
 		edits: []edit{
-			{"controllers/liveness.go",
+			{"controllers/apiserver/connection.go",
 				`if apierrors.IsUnauthorized(err) {`,
 				`if err != nil {`},
 		},
@@ -103,9 +99,9 @@ var ofTokens = []mutant{
 		name:    "token-in-event",
 		pattern: "a secret is told where none belongs",
 		edits: []edit{
-			{"controllers/mint.go",
-				`fresh.generation, lifeOf(fresh.claims), why.text`,
-				`fresh.generation, lifeOf(fresh.claims), why.text+" "+fresh.Reveal()`},
+			{"controllers/credentials.go",
+				`fresh.Generation, lifeOf(fresh.Identity), why.Text`,
+				`fresh.Generation, lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
@@ -113,7 +109,7 @@ var ofTokens = []mutant{
 		name:    "refusal-repeats-the-request",
 		pattern: "what others say is told unseen",
 		edits: []edit{
-			{"controllers/repeats.go",
+			{"controllers/apiserver/redact.go",
 				`if response.StatusCode < http.StatusBadRequest {`,
 				`if response.StatusCode > 0 {`},
 		},
@@ -123,7 +119,7 @@ var ofTokens = []mutant{
 		name:    "unproven-successor",
 		pattern: "a thing that works is given up for one that may not",
 		edits: []edit{
-			{"controllers/proof.go",
+			{"controllers/verify_renewal.go",
 				`	if err == nil || (!required && !refused(err)) {`,
 				`	if err == nil || !required || refused(err) {`},
 		},
@@ -133,8 +129,8 @@ var ofTokens = []mutant{
 		name:    "rival-written-over",
 		pattern: "each of two leaders does what is to be done once",
 		edits: []edit{
-			{"controllers/ensure.go",
-				`return !isCopy(object)`,
+			{"controllers/objects/writer.go",
+				`return !IsCopy(object)`,
 				`return false`},
 		},
 		guards: []guard{faults("TestTwoIncarnationsEndWhereOneDoes/^install$/^another_comes_at_create_secrets")},
@@ -144,17 +140,18 @@ var ofTokens = []mutant{
 		pattern: "a follow-up comes before what it follows",
 		edits: []edit{
 			{"controllers/secrets.go",
-				`		countRotation(p.role)
+				`		countRotation(pub.Role)
 `,
-				`		countRotation(p.role)
-		for _, anchor := range s.anchors(p.login) {
-			if anchor.UID == p.token.claims.AnchorUID {
+				`		countRotation(pub.Role)
+		for name, anchor := range p.Secrets {
+			if anchor.Labels[objects.KindLabel] != objects.KindAnchor || anchor.Labels[objects.RoleLabel] != objects.RoleValue(pub.Role) ||
+				string(anchor.UID) == pub.Credential.ID {
 				continue
 			}
-			if err := r.remove(ctx, s, anchor); err != nil {
+			if err := p.Objects.Remove(ctx, p.Scope, anchor); err != nil {
 				return err
 			}
-			delete(s.live.secrets, anchor.Name)
+			delete(p.Secrets, name)
 		}
 `},
 		},
@@ -164,12 +161,12 @@ var ofTokens = []mutant{
 		name:    "progress-in-a-stale-status",
 		pattern: "a stale read has done again what is done",
 		edits: []edit{
-			{"controllers/tokens.go",
-				`requested != "" && published.Annotations[rotationAnnotation] != requested`,
-				`requested != "" && s.edge.Status.LastHandledRotation != requested`},
+			{"controllers/credentials.go",
+				`requested != "" && handledRotation(l.Published) != requested`,
+				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 			{"controllers/edgeregistry_controller.go",
-				`return seen != "" && !newer(seen.(string), edge.ResourceVersion)`,
-				`return seen != ""`},
+				`return seen.version != "" && !watches.Newer(seen.version, edge.ResourceVersion)`,
+				`return seen.version != ""`},
 		},
 		guards: []guard{faults("TestACacheThatStandsStillMisleadsNobody/^rotate$/^from_modified_edge")},
 	},
@@ -177,9 +174,9 @@ var ofTokens = []mutant{
 		name:    "lifetime-of-before",
 		pattern: "a field of the spec counts at the first time alone",
 		edits: []edit{
-			{"controllers/tokens.go",
-				`	case expires && askedLifetime(anchor, l) != l.policy.Lifetime.Duration.String():
-		return causeLifetime
+			{"controllers/openshift/issuer.go",
+				`	case l.Credential.Expires() && askedLifetime(anchor, l) != l.Policy.Lifetime.String():
+		return pass.CauseLifetime.In(anchor)
 `,
 				``},
 		},
@@ -189,8 +186,8 @@ var ofTokens = []mutant{
 		name:    "anchor-by-its-labels",
 		pattern: "what belongs to others is taken for the operator's own by marks that they can write",
 		edits: []edit{
-			{"controllers/anchors.go",
-				`named := generationIn(secret.Name, l.secret) != 0`,
+			{"controllers/openshift/bound_secret.go",
+				`named := generationIn(secret.Name, l.Secret) != 0`,
 				`named := true`},
 		},
 		guards: []guard{controllers("TestASecretThatLooksLikeAnAnchorHoldsNobodyUp/-9223372036854775807")},
@@ -199,17 +196,17 @@ var ofTokens = []mutant{
 		name:    "number-without-end",
 		pattern: "a number that others can write is counted on from",
 		edits: []edit{
-			{"controllers/anchors.go",
+			{"controllers/openshift/bound_secret.go",
 				`generation < 1 || generation > lastGeneration || name`,
 				`generation < 1 || name`},
 		},
-		guards: []guard{controllers("TestAGenerationIsOnlyWhatTheOperatorWouldWrite")},
+		guards: []guard{within("openshift", "TestAGenerationIsOnlyWhatTheOperatorWouldWrite")},
 	},
 	{
 		name:    "last-number-stays-last",
 		pattern: "a range of numbers ends",
 		edits: []edit{
-			{"controllers/anchors.go",
+			{"controllers/openshift/bound_secret.go",
 				`after = after%lastGeneration + 1`,
 				`after++`},
 		},
@@ -219,9 +216,9 @@ var ofTokens = []mutant{
 		name:    "bound-to-any-name",
 		pattern: "what a token says of itself is believed",
 		edits: []edit{
-			{"controllers/tokens.go",
-				`claims.ServiceAccount == l.account && generationIn(claims.AnchorName, l.secret) != 0`,
-				`claims.ServiceAccount == l.account && claims.AnchorName != ""`},
+			{"controllers/openshift/issuer.go",
+				`claims.ServiceAccount == l.Account && generationIn(claims.AnchorName, l.Secret) != 0`,
+				`claims.ServiceAccount == l.Account && claims.AnchorName != ""`},
 		},
 		guards: []guard{controllers("TestATokenThatIsBoundToAFakeAnchorIsReplaced")},
 	},
@@ -229,8 +226,8 @@ var ofTokens = []mutant{
 		name:    "hidden-by-many",
 		pattern: "a list that is cut off loses what matters",
 		edits: []edit{
-			{"controllers/tokens_status.go",
-				`if anchor.UID == l.token.claims.AnchorUID && i < len(all)-maxListed {`,
+			{"controllers/openshift/retire.go",
+				`if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {`,
 				`if i > len(all) {`},
 		},
 		guards: []guard{controllers("TestAnchorsThatSeemLaterDoNotHideTheTokenInUse")},
@@ -239,10 +236,10 @@ var ofTokens = []mutant{
 		name:    "mint-for-a-tenant",
 		pattern: "what cannot be undone is done as often as others ask for it",
 		edits: []edit{
-			{"controllers/rivals.go",
-				`if r.isWished(s, l) || r.isRenewal(s, l, why) {
+			{"controllers/mint_budget.go",
+				`if p.isWished(l) || p.isRenewal(l, why) {
 		return nil`,
-				`if !why.undone || r.isWished(s, l) || r.isRenewal(s, l, why) {
+				`if !why.Undone || p.isWished(l) || p.isRenewal(l, why) {
 		return nil`},
 		},
 		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/another_host_in_the_Secret")},
@@ -251,9 +248,12 @@ var ofTokens = []mutant{
 		name:    "mint-beside-a-mint",
 		pattern: "a limit is lifted by what it limits",
 		edits: []edit{
-			{"controllers/rivals.go",
-				`return r.spent(s, tokenName(s, l), "has`,
-				`return r.contested(s, tokenName(s, l), "has`},
+			{"controllers/mint_budget.go",
+				`	return objects.Spent(p.Scope, p.tokenName(l), "has`,
+				`	if !p.Settled {
+		return nil
+	}
+	return objects.Spent(p.Scope, p.tokenName(l), "has`},
 		},
 		guards: []guard{controllers("TestANewTokenOfOneAccountLiftsNoLimitOfTheOther")},
 	},
@@ -261,9 +261,9 @@ var ofTokens = []mutant{
 		name:    "forged-renewal",
 		pattern: "what a token says of itself is believed",
 		edits: []edit{
-			{"controllers/rivals.go",
-				`why.name == causeDue.name && l.token.claims == r.recall(s, l).minted`,
-				`why.name == causeDue.name`},
+			{"controllers/mint_budget.go",
+				`why.Name == pass.CauseDue.Name && l.Credential.Identity == p.memory(l).minted`,
+				`why.Name == pass.CauseDue.Name`},
 		},
 		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/a_forged_token_that_is_due")},
 	},
@@ -271,9 +271,9 @@ var ofTokens = []mutant{
 		name:    "wish-held-up",
 		pattern: "a limit for others holds up who may ask",
 		edits: []edit{
-			{"controllers/rivals.go",
-				`return r.recall(s, l).answered != s.wish()`,
-				`return r.recall(s, l).answered == wish{}`},
+			{"controllers/mint_budget.go",
+				`return p.memory(l).answered != p.wish()`,
+				`return p.memory(l).answered == wish{}`},
 		},
 		guards: []guard{controllers("TestAPersonIsAnsweredAtOnceWhileATenantIsNot")},
 	},
@@ -281,11 +281,11 @@ var ofTokens = []mutant{
 		name:    "waits-for-nothing",
 		pattern: "what is undone before it is finished is not counted",
 		edits: []edit{
-			{"controllers/rivals.go",
+			{"controllers/mint_budget.go",
 				`	default:
-		r.countRepair(s, tokenName(s, l))`,
-				`	case s.established:
-		r.countRepair(s, tokenName(s, l))`},
+		objects.CountRepair(p.Scope, p.tokenName(l))`,
+				`	case p.Settled:
+		objects.CountRepair(p.Scope, p.tokenName(l))`},
 		},
 		guards: []guard{controllers("TestATokenThatWaitsIsNotMintedAnewWithoutEnd")},
 	},
@@ -293,11 +293,21 @@ var ofTokens = []mutant{
 		name:    "lost-for-nothing",
 		pattern: "what is undone before it is finished is not counted",
 		edits: []edit{
-			{"controllers/longlived.go",
-				`		r.useUpWish(s, l)
+			{"controllers/credentials.go",
+				`		p.useUpWish(l)
 `,
 				``},
 		},
 		guards: []guard{controllers("TestALastingTokenIsNotMadeAnewWithoutEnd")},
+	},
+	{
+		name:    "published-and-revoked",
+		pattern: "an answer that is lost is taken for a failure",
+		edits: []edit{
+			{"controllers/credentials.go",
+				`case kept == nil || kept.ID == l.Credential.ID:`,
+				`case kept == nil:`},
+		},
+		guards: []guard{controllers("TestTokenThatIsLostOnTheWay")},
 	},
 }

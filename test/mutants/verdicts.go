@@ -9,10 +9,10 @@ var ofVerdicts = []mutant{
 		name:    "true-of-an-hour-ago",
 		pattern: "what was not looked at is told as it was",
 		edits: []edit{
-			{"controllers/steps.go",
-				`			setWaiting(s.edge, conditionsOf(steps[i+1:]), reason, "waits for "+step.condition)
+			{"controllers/pass/step.go",
+				`			setWaiting(s.Edge, step.Condition, waitsBecause, "waits for "+waitsFor)
 `,
-				`			_, _ = i, reason
+				`			_ = waitsBecause
 `},
 		},
 		guards: []guard{controllers("TestASuccessOfBeforeTheRegistryWasGoneDoesNotCount")},
@@ -21,7 +21,7 @@ var ofVerdicts = []mutant{
 		name:    "own-refusal-unnoticed",
 		pattern: "what happens to oneself is taken for a passing trouble",
 		edits: []edit{
-			{"controllers/occasions.go",
+			{"controllers/apiserver/occasions.go",
 				`	case status == http.StatusUnauthorized:
 		o.refused = true
 `,
@@ -33,7 +33,7 @@ var ofVerdicts = []mutant{
 		name:    "other-keys-unnoticed",
 		pattern: "what happens to oneself stands for what happens to all",
 		edits: []edit{
-			{"controllers/signing_keys.go",
+			{"controllers/apiserver/signing_keys.go",
 				`changed := known.last != "" && known.last != now`,
 				`changed := known.last == now && now == ""`},
 		},
@@ -43,14 +43,14 @@ var ofVerdicts = []mutant{
 		name:    "one-look-is-enough",
 		pattern: "a moment's answer is taken for a lasting one",
 		edits: []edit{
-			{"controllers/token_review.go", `	case dead && m.doubted != anchor:
-`, `	case false && dead && m.doubted != anchor:
+			{"controllers/token_review.go", `	case dead && m.review.doubted != id:
+`, `	case false && dead && m.review.doubted != id:
 `},
-			{"controllers/liveness.go", `	dead, err := r.isDead(ctx, current.Token)
+			{"controllers/token_review.go", `	dead, err := p.session.Dead(ctx, l)
 	if err == nil && !dead {
-		r.remember`, `	dead, err := true, error(nil)
+		m.refused`, `	dead, err := true, error(nil)
 	if err == nil && !dead {
-		r.remember`},
+		m.refused`},
 		},
 		guards: []guard{controllers("TestNothingIsMintedForAMomentsRefusal")},
 	},
@@ -58,14 +58,20 @@ var ofVerdicts = []mutant{
 		name:    "minted-again-and-again",
 		pattern: "an effect that cannot be undone is repeated because what follows it fails",
 		edits: []edit{
-			{"controllers/unpublished.go", `	if !fresh.claims.Expires() {
-		return nil
-	}
-`, `	if s != nil || !fresh.claims.Expires() {
-		return nil
-	}
-`},
+			{"controllers/credentials.go", `	if fresh.Expires() {
+		kept`, `	if fresh.Expires() && p.Edge == nil {
+		kept`},
 		},
 		guards: []guard{controllers("TestOneMintForOneCauseHoweverLongItsPublicationIsRefused")},
+	},
+	{
+		name:    "condition-of-no-step",
+		pattern: "what was not looked at is told as it was",
+		edits: []edit{
+			{"controllers/pass/step.go",
+				`return !isSummary(c.Type) && !slices.Contains(result.Conditions, c.Type)`,
+				`return c.Type == ""`},
+		},
+		guards: []guard{within("pass", "TestRunSteps_conditionsAreThoseOfTheSteps")},
 	},
 }
