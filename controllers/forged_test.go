@@ -48,8 +48,7 @@ func TestATokenThatWasNeverIssuedIsReplacedOnce(t *testing.T) {
 			forged := forge(t, tokenOf(pull), change)
 			login := handoff.Login{User: "edge-puller." + edge.Name, Token: forged}
 			data, err := handoff.PullData(handoff.Input{
-				Provider: "openshift",
-				Host:     edge.Status.Host, Project: edge.Name, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
+				Provider: "openshift", Host: edge.Status.Host, Project: edge.Name, Publisher: login, Puller: login, CA: pull.Data[handoff.KeyCA],
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			minted := canary.count()

@@ -98,8 +98,7 @@ func (m *tenant) forgeDue() {
 func (m *tenant) dataWith(token credential.Token, secret *corev1.Secret) map[string][]byte {
 	m.t.Helper()
 	input := handoff.Input{
-		Provider: "openshift",
-		Host:     m.edge.Status.Host, Project: m.edge.Name, CA: secret.Data[handoff.KeyCA],
+		Provider: "openshift", Host: m.edge.Status.Host, Project: m.edge.Name, CA: secret.Data[handoff.KeyCA],
 		Publisher: handoff.Login{User: "edge-publisher." + m.edge.Name, Token: token}, Puller: handoff.Login{User: "edge-puller." + m.edge.Name, Token: token},
 	}
 	data, err := handoff.PullData(input)

@@ -24,8 +24,8 @@ func ingressSaying(router, host string, status corev1.ConditionStatus, reason, m
 }
 
 func expectBlocked(g *WithT, err error, reason string, stalled bool) {
+	g.Expect(err).To(HaveOccurred())
 	b := pass.AsBlocked(err)
-	g.Expect(b).NotTo(BeNil())
 	g.Expect(b.Reason).To(Equal(reason))
 	g.Expect(b.Stalled).To(Equal(stalled))
 }

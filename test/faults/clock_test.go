@@ -150,8 +150,7 @@ func (c *Case) plant(publisher, puller credential.Token, names ...string) {
 	for _, name := range names {
 		secret := c.secret(name)
 		input := handoff.Input{
-			Provider: "openshift",
-			Host: c.Edge.Status.Host, Project: c.Project(), CA: secret.Data[handoff.KeyCA],
+			Provider: "openshift", Host: c.Edge.Status.Host, Project: c.Project(), CA: secret.Data[handoff.KeyCA],
 			Publisher: handoff.Login{User: "edge-publisher." + c.Project(), Token: publisher}, Puller: handoff.Login{User: "edge-puller." + c.Project(), Token: puller},
 		}
 		form := handoff.PullData

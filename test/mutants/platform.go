@@ -290,8 +290,8 @@ var ofPlatform = []mutant{
 		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
 		edits: []edit{
 			{"controllers/pass/conflicts.go",
-				`if row.passes >= conflictsUnreported {`,
-				`if row.passes < 0 {`},
+				`if row := Part[conflicts](s.Memory); row.passes >= conflictsUnreported {`,
+				`if row := Part[conflicts](s.Memory); row.passes < 0 {`},
 		},
 		guards: []guard{controllers("TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause/a_tenant_who_is_there_first_each_time")},
 	},

@@ -137,8 +137,7 @@ func published(t *testing.T) []byte {
 	ca, err := os.ReadFile("testdata/ca.crt")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	data, err := handoff.PullData(handoff.Input{
-		Provider: "openshift",
-		Host: host, Project: "factory", CA: ca,
+		Provider: "openshift", Host: host, Project: "factory", CA: ca,
 		Publisher: handoff.Login{User: "edge-publisher.factory", Token: credential.NewToken("push-token-text")},
 		Puller:    handoff.Login{User: puller.user, Token: credential.NewToken(puller.token)},
 	})
