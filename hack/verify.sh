@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks what no test and no linter sees: that generated files and formatting are current, go.mod files tidy, headers in
-# place, manifests renderable and scripts clean. It changes nothing in the tree. `make verify` runs it.
+# place, packages small, manifests renderable and scripts clean. It changes nothing in the tree. `make verify` runs it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -63,6 +63,12 @@ headers() {
 	}
 }
 
+# sizes: no package that ships has more than 20 files beside its tests and doc.go.
+sizes() {
+	files '*.go' | grep -v -e '_test\.go$' -e '/doc\.go$' -e '^test/' -e '^hack/' | sed -e 's|^[^/]*$|./&|' -e 's|/[^/]*$||' |
+		sort | uniq -c | awk '$1 > 20 {print "package " $2 " has " $1 " files: move some to a package of their own"; found = 1} END {exit found}'
+}
+
 # manifests: every folder of config/ renders, and in each every Role is bound in its own namespace.
 manifests() {
 	for kustomization in $(files 'config/*kustomization.yaml'); do
@@ -99,7 +105,7 @@ scripts() {
 }
 
 failed=
-for check in headers scripts manifests modules vet generated; do
+for check in headers sizes scripts manifests modules vet generated; do
 	started=$(date +%s)
 	# A subshell outside of any condition, or its set -e would not count; a failure must not hide the next check.
 	set +e
