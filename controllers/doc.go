@@ -5,8 +5,7 @@
 // then those that all providers share, which are here. A step has one condition, by which this list names its file. The
 // first that cannot be done ends the pass, unless the others can carry on.
 //
-//	edgeregistry_controller.go  Reconcile, and how an EdgeRegistry is read and its status written
-//	run.go                      the steps and cleanups of a pass, in their order
+//	edgeregistry_controller.go  Reconcile, its steps in their order, and how an EdgeRegistry is read and its status written
 //	record.go                   what has to be known of an EdgeRegistry after a restart
 //	manager.go                  the manager, and what starts a pass
 //	status.go                   the events about a pass, and the message of Ready
