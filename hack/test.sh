@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-flags=(-timeout 30m "$@")
+flags=(-timeout 60m "$@")
 mapfile -t packages < <(go list ./... | grep -v '/test/faults$')
 case " $* " in *' -run'*) exec go test "${flags[@]}" "${packages[@]}" ;; esac
 
