@@ -203,6 +203,10 @@ func (b *bench) strangers(ctx context.Context, w *world) error {
 // steady watches the manager at rest.
 func (b *bench) steady(ctx context.Context, w *world) error {
 	b.say("%s at rest with %d objects", b.plan.Steady, len(w.applied))
+	// After a start all tokens are reviewed, spread over ten seconds: that is no rest yet.
+	if err := pause(ctx, 15*time.Second); err != nil {
+		return err
+	}
 	before, err := w.manager.kilobytes("VmRSS")
 	if err != nil {
 		return err
