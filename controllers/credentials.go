@@ -162,7 +162,7 @@ func (p *run) revokeLost(ctx context.Context, l *pass.Login, lost **pass.Credent
 		return err
 	}
 	*lost = nil
-	p.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.Account, c.Generation), c.About)
+	p.NoteLost(l, c.Generation, c.About)
 	return nil
 }
 
@@ -219,8 +219,11 @@ func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 	if why.Name == pass.CauseRefused.Name {
 		m.refusalMintedAt = p.Now
 	}
-	p.Note(edgev1.ReasonTokenMinted, fmt.Sprintf("minted %s token %d, which %s, because %s%s",
-		l.Account, fresh.Generation, lifeOf(fresh.Identity), why.Text, fresh.Superseded), fresh.About)
+	minted := fmt.Sprintf("minted %s token %d, which %s, because %s", l.Account, fresh.Generation, lifeOf(fresh.Identity), why.Text)
+	if fresh.Superseded != "" {
+		minted += "; " + fresh.Superseded
+	}
+	p.Note(edgev1.ReasonTokenMinted, minted, fresh.About)
 }
 
 // lifeOf says how long a credential works.

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -85,16 +86,8 @@ func (p *run) verifyChain(ctx context.Context, presented []*x509.Certificate, ne
 // withCAAdvice says in an error of trust what the registry's provider advises.
 func (p *run) withCAAdvice(err error) error {
 	var failure *trust.Error
-	if !errors.As(err, &failure) || failure.Advice == "" {
-		return err
-	}
-	advice := p.Registry.Advice
-	if better := (map[trust.Kind]string{
-		trust.Unresolvable: advice.Unresolvable,
-		trust.Unreachable:  advice.Unreachable,
-		trust.NameMismatch: advice.NameMismatch,
-	})[failure.Kind]; better != "" {
-		failure.Advice = better
+	if errors.As(err, &failure) && failure.Advice != "" {
+		failure.Advice = cmp.Or(p.Registry.Advice.Trust[failure.Kind], failure.Advice)
 	}
 	return err
 }

@@ -118,7 +118,9 @@ func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registr
 	}
 	transport := p.transport(roots, p.Reached)
 	defer transport.CloseIdleConnections()
-	return p.withAdvice(ask(ctx, registry.New(p.Registry.Host, transport, p.Registry.Dialect)))
+	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
+	client.Advice = p.Registry.Advice.Probe
+	return ask(ctx, client)
 }
 
 // try finds what one token may do. Rights that this pass changed take a moment to count at the API
@@ -175,32 +177,11 @@ func (p *run) explainProbe(err error) error {
 		registry.Unavailable:  edgev1.ReasonRegistryUnavailable,
 		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
 	}
-	p.advise(failure)
 	message := failure.Error()
 	if failure.Kind == registry.Unavailable && p.Registry.State != "" {
 		message += "; " + p.Registry.State
 	}
 	return pass.Waiting(reasons[failure.Kind], "%s", message)
-}
-
-// withAdvice says in an error of the registry what its provider advises.
-func (p *run) withAdvice(err error) error {
-	var failure *registry.Error
-	if errors.As(err, &failure) {
-		p.advise(failure)
-	}
-	return err
-}
-
-func (p *run) advise(failure *registry.Error) {
-	advice := p.Registry.Advice
-	failure.Advice = map[registry.Kind]string{
-		registry.Unresolvable: advice.Unresolvable,
-		registry.Unreachable:  advice.Unreachable,
-		registry.Untrusted:    advice.Untrusted,
-		registry.Unavailable:  advice.Unavailable,
-		registry.Unexpected:   advice.Unexpected,
-	}[failure.Kind]
 }
 
 // explainDial says in the words of the verification why the route could not be asked.

@@ -14,14 +14,25 @@ import (
 
 // advice is what to do where OpenShift's image registry cannot be used.
 var advice = pass.Advice{
-	Unresolvable: "check the wildcard DNS record of the apps domain",
-	Unreachable:  "check the router, network policies and the cluster proxy",
-	Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
-	NameMismatch: "no CA can repair that, give its IngressController (spec.defaultCertificate) or the Route a certificate that names the host; the cluster's default one does not cover an appsDomain",
-	Unavailable:  `check the pods and conditions of registry Config "cluster"`,
-	ReadOnly:     `spec.readOnly of registry Config "cluster" is not set`,
-	Unexpected:   "check that the route leads to the image registry of OpenShift",
+	Trust: map[trust.Kind]string{
+		trust.Unresolvable: checkDNS,
+		trust.Unreachable:  checkWay,
+		trust.NameMismatch: "no CA can repair that, give its IngressController (spec.defaultCertificate) or the Route a certificate that names the host; the cluster's default one does not cover an appsDomain",
+	},
+	Probe: map[registry.Kind]string{
+		registry.Unresolvable: checkDNS,
+		registry.Unreachable:  checkWay,
+		registry.Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
+		registry.Unavailable:  `check the pods and conditions of registry Config "cluster"`,
+		registry.Unexpected:   "check that the route leads to the image registry of OpenShift",
+	},
+	ReadOnly: `spec.readOnly of registry Config "cluster" is not set`,
 }
+
+const (
+	checkDNS = "check the wildcard DNS record of the apps domain"
+	checkWay = "check the router, network policies and the cluster proxy"
+)
 
 // dialect is that of OpenShift's image registry: to whom it does not know it gives a token of this name
 // (openshift/image-registry, pkg/dockerregistry/server/token.go).

@@ -6,7 +6,6 @@ package openshift
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,12 +33,20 @@ func (s *session) dropLostAnchors(ctx context.Context, l *login) error {
 		if wasPublished(anchor) || uid == l.Credential.ID || !anchor.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+		if err := s.removeAnchor(ctx, anchor); err != nil {
 			return err
 		}
-		delete(s.Secrets, anchor.Name)
-		s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.Account, generationOf(anchor)), anchor)
+		s.NoteLost(l.Login, generationOf(anchor), anchor)
 	}
+	return nil
+}
+
+// removeAnchor deletes an anchor, and its token dies with it.
+func (s *session) removeAnchor(ctx context.Context, anchor *corev1.Secret) error {
+	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+		return err
+	}
+	delete(s.Secrets, anchor.Name)
 	return nil
 }
 
@@ -170,7 +177,7 @@ func generationOf(anchor *corev1.Secret) int64 {
 }
 
 // generationIn is the generation in the name of an anchor of a published Secret; zero unless the name is the very one that
-// anchorName forms for a number in bounds.
+// boundSecretName forms for a number in bounds.
 func generationIn(name, secret string) int64 {
 	generation, err := strconv.ParseInt(strings.TrimPrefix(name, secret+"-"), 10, 64)
 	if err != nil || generation < 1 || generation > lastGeneration || name != boundSecretName(secret, generation) {

@@ -125,7 +125,7 @@ func (s *session) credentialOf(l *login, token credential.Token, claims credenti
 		c.Marks[objects.CredentialIDAnnotation] = claims.ID
 	}
 	c.Superseded = s.adviseOnSuperseded(l, anchor.UID)
-	c.Advice = s.adviseOnKept(l, anchor.UID)
+	c.Advice = s.adviseOnKept(l, c.Superseded)
 	return c
 }
 
@@ -213,10 +213,9 @@ func (s *session) refuseOdd(ctx context.Context, l *login, anchor *corev1.Secret
 		s.remembered().odd = map[edgev1.TokenRole]time.Time{}
 	}
 	s.remembered().odd[l.Role] = until
-	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+	if err := s.removeAnchor(ctx, anchor); err != nil {
 		return err
 	}
-	delete(s.Secrets, anchor.Name)
 	return s.odd(l, until)
 }
 
@@ -243,16 +242,11 @@ func (s *session) requestToken(ctx context.Context, l *login, anchor *corev1.Sec
 
 // Revoke implements pass.Issuer: a token dies with its anchor.
 func (s *session) Revoke(ctx context.Context, login *pass.Login, c pass.Credential) error {
-	name := boundSecretName(login.Secret, c.Generation)
-	anchor := s.Secrets[name]
+	anchor := s.Secrets[boundSecretName(login.Secret, c.Generation)]
 	if anchor == nil || string(anchor.UID) != c.ID {
 		return nil
 	}
-	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
-		return err
-	}
-	delete(s.Secrets, name)
-	return nil
+	return s.removeAnchor(ctx, anchor)
 }
 
 // Dead implements pass.Issuer.

@@ -148,15 +148,15 @@ func (s *session) adviseOnSuperseded(l *login, current types.UID) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; earlier tokens of %s that do not expire go on working: delete %s in project %q when no node needs them",
+	return fmt.Sprintf("earlier tokens of %s that do not expire go on working: delete %s in project %q when no node needs them",
 		l.Account, listSecrets(names), s.Home.Namespace)
 }
 
-// adviseOnKept says what a person should know of the LongLived tokens of a login.
-func (s *session) adviseOnKept(l *login, current types.UID) []string {
+// adviseOnKept says what a person should know of the LongLived tokens of a login, beside what is said of those superseded.
+func (s *session) adviseOnKept(l *login, superseded string) []string {
 	var advice []string
-	if text := s.adviseOnSuperseded(l, current); text != "" {
-		advice = append(advice, strings.TrimPrefix(text, "; "))
+	if superseded != "" {
+		advice = append(advice, superseded)
 	}
 	if doomed := s.doomed(l); len(doomed) > 0 {
 		advice = append(advice, fmt.Sprintf("service account %q names %s in its list of secrets, so the cluster revokes what nobody uses for a year: take it off that list",

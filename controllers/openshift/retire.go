@@ -36,10 +36,9 @@ func (s *session) Retire(ctx context.Context) error {
 			case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:
 				s.Due(expiry.Add(leeway))
 			case anchor.DeletionTimestamp.IsZero():
-				if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+				if err := s.removeAnchor(ctx, anchor); err != nil {
 					return err
 				}
-				delete(s.Secrets, anchor.Name)
 				s.Note(edgev1.ReasonTokenRetired,
 					fmt.Sprintf("%s token %d does not work any more", l.Account, generationOf(anchor)), anchor)
 			}

@@ -76,9 +76,6 @@ type Identity struct {
 // Expires reports whether the credential works for a time only.
 func (i Identity) Expires() bool { return !i.Expiry.IsZero() }
 
-// IsZero reports that there is no credential.
-func (c *Credential) IsZero() bool { return c.ID == "" }
-
 // Wish is what people ask of a credential from outside of the namespaces whose owners can write there.
 type Wish struct {
 	Lifetime time.Duration

@@ -5,6 +5,7 @@ package pass
 
 import (
 	"crypto/x509"
+	"fmt"
 	"sync"
 	"time"
 
@@ -85,7 +86,8 @@ type Registry struct {
 // Advice says what to do where a registry cannot be used, by what is wrong. Where it says nothing, what is true of every
 // registry is said.
 type Advice struct {
-	Unresolvable, Unreachable, Untrusted, NameMismatch, Unavailable, Unexpected string
+	Trust map[trust.Kind]string
+	Probe map[registry.Kind]string
 	// ReadOnly is which setting it contradicts that pushes are refused, as a clause.
 	ReadOnly string
 }
@@ -144,6 +146,11 @@ func (s *Scope) Due(at time.Time) {
 // Note notes an act.
 func (s *Scope) Note(reason, message string, about runtime.Object) {
 	s.Notes = append(s.Notes, Note{reason, message, about})
+}
+
+// NoteLost notes that a credential which no Secret carries was revoked.
+func (s *Scope) NoteLost(l *Login, generation int64, about runtime.Object) {
+	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.Account, generation), about)
 }
 
 // PublishSecretName is the name of the Secret for pipelines.

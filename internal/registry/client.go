@@ -37,6 +37,9 @@ type Client struct {
 	host      string
 	transport http.RoundTripper
 	dialect   Dialect
+	// Advice is what to do about each kind of failure of this registry. Where it says nothing, what is true of every registry
+	// is said.
+	Advice map[Kind]string
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport

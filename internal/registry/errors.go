@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -56,8 +57,9 @@ type Error struct {
 	Status int
 	// Err is the cause, if there is one that can be shown.
 	Err error
-	// Advice is what to do where that depends on what the registry is; a caller who knows it says so here.
-	Advice string
+
+	// advice is that of the client, if it has any.
+	advice string
 }
 
 // advice is what to do about each kind, whatever the registry is.
@@ -77,10 +79,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, " (%s)", text.Foreign(e.Err.Error()))
 	}
-	if e.Advice != "" {
-		return b.String() + ": " + e.Advice
-	}
-	return b.String() + ": " + advice[e.Kind]
+	return b.String() + ": " + cmp.Or(e.advice, advice[e.Kind])
 }
 
 func (e *Error) what() string {
@@ -105,7 +104,7 @@ func (e *Error) what() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func (c *Client) fail(kind Kind, o op, status int, err error) *Error {
-	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err}
+	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err, advice: c.Advice[kind]}
 }
 
 // unexpected is an answer that is neither yes nor no.
