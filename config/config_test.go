@@ -123,7 +123,7 @@ func may(ctx context.Context, g Gomega, namespace, verb, resource, subresource s
 }
 
 func TestAProjectsAdminInvitesTheOperator(t *testing.T) {
-	for role, mints := range map[string]bool{"edge-registry-project": true, "edge-registry-copy-target": false} {
+	for role, mints := range map[string]bool{"edge-registry-project": true, "edge-registry-secrets": false} {
 		t.Run(role, func(t *testing.T) {
 			g := NewWithT(t)
 			project := projectOf(t, "olive")

@@ -144,7 +144,7 @@ func anAdminInvites(t *testing.T, plain *env.Env) {
 	olive, err := client.New(config, client.Options{Scheme: plain.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Eventually(func() error {
-		return olive.Create(t.Context(), invitation(t, "plant", "edge-registry-copy-target"))
+		return olive.Create(t.Context(), invitation(t, "plant", "edge-registry-secrets"))
 	}).WithTimeout(30 * time.Second).Should(Succeed())
 }
 

@@ -58,7 +58,7 @@ type publishedCA struct {
 
 // lastGoodCA returns the certificates that an earlier pass found good and that can still be read. After
 // a restart they are read from where anybody who may edit the project can write, the Secrets. So one
-// counts only if its fingerprint is on record: in this process, or in the status, which nobody but the
+// counts only if its fingerprint is on record: in this process, or on record, where nobody but the
 // operator can write.
 func (p *run) lastGoodCA() lastCA {
 	record, readable := p.recordedCA()
@@ -89,7 +89,7 @@ func (p *run) lastGoodCA() lastCA {
 // recordedCA returns the record of what was published, or nil, and whatever certificates can be read
 // where an earlier pass left them, by their fingerprint.
 func (p *run) recordedCA() (*edgev1.CAStatus, map[string]*x509.Certificate) {
-	record := p.record.ca
+	record := p.Record.CA
 	var sources [][]byte
 	if known := pass.Part[publishedCA](p.Memory); known.record != nil {
 		record = known.record
@@ -147,7 +147,7 @@ func (p *run) publishCA(found finding, last lastCA) {
 	}
 	p.Settled = p.Settled && old != nil && slices.Equal(old.Certificates, record.Certificates)
 	p.CA = trust.EncodePEM(certificates)
-	p.Edge.Status.CA = record
+	p.Edge.Status.CA, p.Record.CA = record, record.DeepCopy()
 	*pass.Part[publishedCA](p.Memory) = publishedCA{record.DeepCopy(), p.CA}
 }
 

@@ -273,9 +273,7 @@ func TestWithoutARecordOfTheCATheSecretsAreNotBelieved(t *testing.T) {
 	root := openShift.Router.RotateCA()
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.stop(t)
-	edit := reload(t, edge).DeepCopy()
-	edit.Status.CA = nil
-	g.Expect(admin.Status().Update(t.Context(), edit)).To(Succeed())
+	editRecord(t, edge, func(r *pass.Record) { r.CA = nil })
 	published := platform.ChainPEM(chainOf(root))
 	openShift.Router.SetBoth(chainOf(platform.NewCA("stranger")), published)
 	before := projectState(t, edge)

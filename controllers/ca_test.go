@@ -56,7 +56,8 @@ func newTimes(overlap time.Duration) *times {
 func (p *times) restart() { p.memories = &pass.Memories{} }
 
 func (p *times) begin(at time.Time) (*run, lastCA) {
-	s := &run{Scope: pass.NewScope(p.edge, at, p.memories.Of(p.edge)), record: recordOf(p.edge)}
+	s := &run{Scope: pass.NewScope(p.edge, at, p.memories.Of(p.edge))}
+	s.Record.CA = p.edge.Status.CA
 	s.Secrets[s.Puller.Secret] = &corev1.Secret{Data: map[string][]byte{handoff.KeyCA: p.secret}}
 	return s, s.lastGoodCA()
 }

@@ -93,8 +93,9 @@ func TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
+			second := prepare(t, newEdge(inProject(project.Name), tt.spec))
 			before, writes := contents(t, project.Name), len(o.touched(project.Name))
-			second := apply(t, newEdge(inProject(project.Name), tt.spec))
+			apply(t, second)
 			expectHeldUp(t, second, edgev1.AccessGranted, edgev1.ReasonConflict, true, append(tt.parts, `belongs to EdgeRegistry "`+first.Name+`"`, "nothing is written")...)
 			o.pass(t, second)
 			g.Expect(contents(t, project.Name)).To(Equal(before))
@@ -108,8 +109,8 @@ func TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne(t *testing.T) {
 	}
 }
 
-// The names are looked up when something is missing, and not in a pass that finds all in place.
-func TestSharedProjectCostsNoReadWhileAllIsInPlace(t *testing.T) {
+// A pass that finds all in place reads the two accounts and the two Secrets by name, and nothing else so.
+func TestSharedProjectCostsFourReadsByNameWhileAllIsInPlace(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
@@ -121,6 +122,6 @@ func TestSharedProjectCostsNoReadWhileAllIsInPlace(t *testing.T) {
 		}))
 	}
 	before := reads()
-	o.pass(t, edge)
-	g.Expect(reads()).To(Equal(before))
+	o.look(t, edge)
+	g.Expect(reads()).To(Equal(before + 4))
 }

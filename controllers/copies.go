@@ -10,8 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
@@ -32,51 +32,60 @@ const (
 	copyWorkers = 16
 	// maxFailedCopies is how many failures the status lists for each Secret.
 	maxFailedCopies = 20
-	// retryCopies is when to look again for what no watch tells of, such as an invitation.
-	retryCopies = 30 * time.Second
 )
 
 // copySet is where one Secret is to be copied to, where copies may be, and what became of them.
 type copySet struct {
+	// template is a copy without its namespace, and want of all that is wanted of it.
+	template *corev1.Secret
+	want     watches.Digest
 	// targets are the namespaces of copyTo, by name.
 	targets []string
-	// listed are the namespaces that may have held a copy before this pass, and holders those that
-	// may now: both as the published Secret records them.
-	listed, holders []string
+	// holders are the namespaces that may hold a copy, as the record has it.
+	holders []string
+	// due are the copies that have to be written, as they were read, by namespace; nil for one that was not found.
+	due map[string]*corev1.Secret
 	// failures say why a target has not the copy that it should have, or a namespace that is no
 	// target any more has one still.
 	failures map[string]*pass.Blocked
 }
 
-// planCopies finds out which targets can be reached, by watching them. Which namespaces may hold a
-// copy is written before a copy is made, so that one which is taken off copyTo is cleaned whatever
-// happens between: only the namespaces that let the operator in are added.
-func (p *run) planCopies(ctx context.Context, publications []*publication) {
-	refused, reachable := map[string]*pass.Blocked{}, sets.New[string]()
+// planCopies finds out which copies have to be written, and whether they may be. Which namespaces may hold a copy is put on
+// record before a copy is made, so that one which is taken off copyTo is cleaned whatever happens between.
+func (p *run) planCopies(ctx context.Context, publications []*publication) error {
+	refused, wanted := map[string]*pass.Blocked{}, sets.New[string]()
 	for _, pub := range publications {
-		pub.copies.targets = slices.Sorted(slices.Values(secretSpec(p.Edge, pub.Role).CopyTo))
+		if err := p.planCopiesOf(pub); err != nil {
+			return err
+		}
 		for _, namespace := range pub.copies.targets {
 			if p.mayHoldCopy(namespace) {
-				reachable.Insert(namespace)
+				wanted.Insert(namespace)
 				continue
 			}
 			refused[namespace] = pass.Stalled(edgev1.ReasonReserved,
 				"namespace %q is the operator's own, the platform's or the %s itself: take it off copyTo", namespace, p.Home.Noun)
 		}
 	}
-	p.triggers.RetainTargets(p.Edge, reachable)
-	for _, job := range p.runCopyJobs(ctx, sets.List(reachable), func(ctx context.Context, job *copyJob) {
-		err := p.triggers.Reach(p.Edge, job.namespace) //nolint:contextcheck // The watch outlives the pass.
-		job.why = p.explainCopy(ctx, job.namespace, err)
+	p.triggers.RetainTargets(p.Edge, wanted)
+	pauses := p.copyPauses(wanted)
+	for _, job := range p.runCopyJobs(ctx, pauses.over(p.Now, sets.List(wanted), refused), func(ctx context.Context, job *copyJob) {
+		job.why = p.explainCopy(ctx, job.namespace, p.lookAt(ctx, job, publications))
 	}) {
+		pauses.note(p.Now, job)
 		if job.why != nil {
 			refused[job.namespace] = job.why
+			continue
+		}
+		if job.uid != "" {
+			consent.Serve(p.Scope, job.namespace, job.uid)
+		}
+		for pub, live := range job.due {
+			pub.copies.due[job.namespace] = live
 		}
 	}
 	for _, pub := range publications {
-		pub.copies.failures = map[string]*pass.Blocked{}
-		pub.copies.listed = p.copiedTo(p.Secrets[pub.Secret])
-		holders := sets.New(pub.copies.listed...)
+		holders := sets.New(pub.copies.holders...)
 		for _, namespace := range pub.copies.targets {
 			if why := refused[namespace]; why != nil {
 				pub.copies.failures[namespace] = why
@@ -85,65 +94,117 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) {
 			}
 		}
 		pub.copies.holders = sets.List(holders)
+		p.Settled = p.Settled && slices.Equal(pub.copies.holders, p.Record.Copies[pub.Role])
 	}
+	return ctx.Err()
 }
 
-// syncCopies makes the copies of a Secret, and removes those from the namespaces that are no target any
-// more. Then it drops those from the list of the namespaces that may hold one.
-func (p *run) syncCopies(ctx context.Context, pub *publication) error {
+// planCopiesOf is the plan for one Secret before anything was looked at.
+func (p *run) planCopiesOf(pub *publication) error {
 	template, want, err := copyOf(pub.desired)
-	if err != nil {
+	pub.copies = copySet{
+		template: template, want: want,
+		targets: slices.Sorted(slices.Values(secretSpec(p.Edge, pub.Role).CopyTo)),
+		holders: p.Record.Copies[pub.Role],
+		due:     map[string]*corev1.Secret{}, failures: map[string]*pass.Blocked{},
+	}
+	return err
+}
+
+// lookAt finds out what has to be written in one target, and whether its owner lets the operator. Where all is as it should
+// be, nobody is asked anything.
+func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publication) error {
+	if err := p.triggers.Reach(p.Edge, job.namespace); err != nil { //nolint:contextcheck // The watch outlives the pass.
 		return err
 	}
-	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
-	namespaces := slices.DeleteFunc(slices.Clone(pub.copies.holders), func(namespace string) bool { return pub.copies.failures[namespace] != nil })
-	jobs := p.runCopyJobs(ctx, namespaces, func(ctx context.Context, job *copyJob) {
-		if targets.Has(job.namespace) {
-			job.err = p.writeCopy(ctx, job, template, want, listed.Has(job.namespace))
-		} else {
-			job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)
+	job.due = map[*publication]*corev1.Secret{}
+	for _, pub := range publications {
+		if !slices.Contains(pub.copies.targets, job.namespace) {
+			continue
 		}
-		job.why = p.explainCopy(ctx, job.namespace, job.err)
+		settled, live, err := p.isSettled(ctx, job, pub)
+		if err != nil {
+			return err
+		}
+		if !settled {
+			job.due[pub] = live
+		}
+	}
+	if len(job.due) == 0 {
+		return nil
+	}
+	var err error
+	job.uid, err = p.mayCopy(ctx, job.namespace, job.due)
+	return err
+}
+
+// isSettled reports whether a copy is known or found to be as it should be, and otherwise returns what was found. A
+// namespace that can have none is not asked.
+func (p *run) isSettled(ctx context.Context, job *copyJob, pub *publication) (bool, *corev1.Secret, error) {
+	c := &pub.copies
+	if p.triggers.IsSettled(p.Edge.UID, job.namespace, c.template.Name, c.want) {
+		return true, nil, nil
+	}
+	if !slices.Contains(c.holders, job.namespace) && !p.Record.Lost {
+		return false, nil, nil
+	}
+	live, err := p.Objects.ReadSecret(ctx, job.namespace, c.template.Name)
+	if err != nil || live == nil {
+		return false, nil, err
+	}
+	desired := c.template.DeepCopy()
+	desired.Namespace = job.namespace
+	right, err := p.Objects.IsAsDesired(job.scope, desired, live)
+	if right {
+		p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, c.want, live.ResourceVersion)
+	}
+	return right, live, err
+}
+
+// syncCopies writes the copies of a Secret that are due, and removes those from the namespaces that are no target any
+// more. Then it drops those from the list of the namespaces that may hold one.
+func (p *run) syncCopies(ctx context.Context, pub *publication) error {
+	c := &pub.copies
+	targets := sets.New(c.targets...)
+	namespaces := slices.DeleteFunc(slices.Clone(c.holders), func(namespace string) bool {
+		_, due := c.due[namespace]
+		return c.failures[namespace] != nil || (targets.Has(namespace) && !due)
+	})
+	jobs := p.runCopyJobs(ctx, namespaces, func(ctx context.Context, job *copyJob) {
+		var err error
+		if targets.Has(job.namespace) {
+			err = p.writeCopy(ctx, job, pub)
+		} else {
+			err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)
+		}
+		job.why = p.explainCopy(ctx, job.namespace, err)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	holders := sets.New(pub.copies.holders...)
+	holders := sets.New(c.holders...)
 	for _, job := range jobs {
 		switch {
 		case job.why != nil && (targets.Has(job.namespace) || job.why.Reason != edgev1.ReasonNamespaceAbsent):
-			pub.copies.failures[job.namespace] = job.why
+			c.failures[job.namespace] = job.why
 		case !targets.Has(job.namespace):
 			holders.Delete(job.namespace)
 		}
 	}
-	if len(holders) == len(pub.copies.holders) {
-		return nil
-	}
-	pub.copies.holders = sets.List(holders)
-	return p.publish(ctx, pub)
+	c.holders = sets.List(holders)
+	p.Record.MayHold(pub.Role, c.holders)
+	return nil
 }
 
-// writeCopy makes one copy as it should be, if it is not known to be so. A namespace where a copy may
-// be already is looked at first, so that nothing is written where all is well.
-func (p *run) writeCopy(ctx context.Context, job *copyJob, template *corev1.Secret, want watches.Digest, listed bool) error {
-	if p.triggers.IsSettled(p.Edge.UID, job.namespace, template.Name, want) {
-		return nil
-	}
-	desired := template.DeepCopy()
+// writeCopy makes one copy as it should be.
+func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) error {
+	desired := pub.copies.template.DeepCopy()
 	desired.Namespace = job.namespace
-	var live *corev1.Secret
-	if listed {
-		var err error
-		if live, err = p.Objects.ReadSecret(ctx, job.namespace, desired.Name); err != nil {
-			return err
-		}
-	}
-	made, err := p.Objects.Ensure(ctx, job.scope, desired, live)
+	made, err := p.Objects.Ensure(ctx, job.scope, desired, pub.copies.due[job.namespace])
 	if err != nil {
 		return err
 	}
-	p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, want, made.GetResourceVersion())
+	p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, pub.copies.want, made.GetResourceVersion())
 	return nil
 }
 
@@ -170,24 +231,21 @@ func (p *run) deleteCopy(ctx context.Context, job *copyJob, name string, ours fu
 func (p *run) removeCopies(ctx context.Context) error {
 	var errs []error
 	for _, l := range p.Logins() {
-		published, err := p.Objects.ReadSecret(ctx, p.Home.Namespace, l.Secret)
-		if err != nil && !apierrors.IsForbidden(err) {
-			errs = append(errs, err)
-			continue
-		}
-		namespaces := sets.New(p.copiedTo(published)...)
+		namespaces := sets.New(p.Record.Copies[l.Role]...)
 		for _, namespace := range secretSpec(p.Edge, l.Role).CopyTo {
 			if p.mayHoldCopy(namespace) {
 				namespaces.Insert(namespace)
 			}
 		}
-		for _, job := range p.runCopyJobs(ctx, sets.List(namespaces), func(ctx context.Context, job *copyJob) {
-			job.err = p.deleteCopy(ctx, job, l.Secret, objects.MadeFor)
-		}) {
-			if job.err != nil && pass.AsBlocked(job.err) == nil && !apierrors.IsForbidden(job.err) {
-				errs = append(errs, job.err)
+		var mu sync.Mutex
+		p.runCopyJobs(ctx, sets.List(namespaces), func(ctx context.Context, job *copyJob) {
+			err := p.deleteCopy(ctx, job, l.Secret, objects.MadeFor)
+			if err != nil && pass.AsBlocked(err) == nil && !apierrors.IsForbidden(err) {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
 			}
-		}
+		})
 	}
 	return errors.Join(append(errs, ctx.Err())...)
 }
@@ -196,8 +254,11 @@ func (p *run) removeCopies(ctx context.Context) error {
 type copyJob struct {
 	namespace string
 	scope     *pass.Scope
-	err       error
-	// why says the error in words.
+	// uid is the namespace's, where the operator was asked to write and may; empty otherwise.
+	uid types.UID
+	// due are the copies that have to be written, as they were read.
+	due map[*publication]*corev1.Secret
+	// why says in words why it could not be done; nil when it could.
 	why *pass.Blocked
 }
 
@@ -220,7 +281,7 @@ func copyOf(original *corev1.Secret) (*corev1.Secret, watches.Digest, error) {
 	template := original.DeepCopy()
 	template.Namespace = ""
 	template.Labels[objects.KindLabel] += objects.KindCopy
-	for _, key := range []string{objects.CopiedToAnnotation, objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
+	for _, key := range []string{objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(template.Annotations, key)
 	}
 	content, err := json.Marshal(template)
@@ -228,24 +289,6 @@ func copyOf(original *corev1.Secret) (*corev1.Secret, watches.Digest, error) {
 		return nil, watches.Digest{}, fmt.Errorf("prepare the copies of Secret %q: %w", original.Name, err)
 	}
 	return template, sha256.Sum256(content), nil
-}
-
-// copiedTo are the namespaces that may hold a copy, as the published Secret records them.
-func (p *run) copiedTo(published *corev1.Secret) []string {
-	if published == nil || !objects.MadeFor(published, p.Edge.UID) {
-		return nil
-	}
-	namespaces := strings.Split(published.Annotations[objects.CopiedToAnnotation], ",")
-	// Whoever may edit the Secret may have written anything there.
-	namespaces = slices.DeleteFunc(namespaces, func(namespace string) bool { return !p.mayHoldCopy(namespace) })
-	return sets.List(sets.New(namespaces...))
-}
-
-func setCopiedTo(secret *corev1.Secret, namespaces []string) {
-	delete(secret.Annotations, objects.CopiedToAnnotation)
-	if len(namespaces) > 0 {
-		secret.Annotations[objects.CopiedToAnnotation] = strings.Join(namespaces, ",")
-	}
 }
 
 // mayHoldCopy tells a namespace that a copy may be in from one that copies never go to. Admission

@@ -123,7 +123,7 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	g.Expect(noCopyIn(t, b, name)).To(BeTrue(), "also when nobody looked")
 	g.Expect(noCopyIn(t, c, name)).To(BeTrue())
 	expectCopy(t, edge, b, pass.PullSecretName(edge))
-	g.Expect(secretOf(t, edge, name).Annotations).NotTo(HaveKey(objects.CopiedToAnnotation))
+	g.Expect(recordOf(t, edge).Copies).NotTo(HaveKey(edgev1.TokenPublisher))
 	for _, secret := range reload(t, edge).Status.Secrets {
 		g.Expect(secret.Copies == nil).To(Equal(secret.Role == edgev1.SecretPublish), "there are none any more")
 	}
@@ -133,8 +133,9 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
 }
 
-// Who may edit the Secret in the project may write any names on the list, and gains nothing by it.
-func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheList(t *testing.T) {
+// Before there was a record, the list of the copies was an annotation of the published Secret. Who may edit that Secret may
+// write any names there, and gains nothing by it.
+func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheSecret(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	target, other := makeTarget(t), makeTarget(t)
@@ -143,14 +144,16 @@ func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheList(t *testing.T) {
 	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: name}}
 	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
 	edit(t, secretOf(t, edge, name), func(s *corev1.Secret) {
-		s.Annotations[objects.CopiedToAnnotation] = strings.Join([]string{other, operatorNamespace, "kube-system", openshift.ProjectName(edge), "../x", ""}, ",")
+		s.Annotations["edge.open-horizon.io/copied-to"] = strings.Join([]string{other, operatorNamespace, "kube-system", openshift.ProjectName(edge), "../x", ""}, ",")
 	})
-	g.Eventually(func() string { return recorded(t, edge, name) }).WithTimeout(soon).WithPolling(often).Should(Equal(target))
+	o.pass(t, edge)
+	g.Expect(recorded(t, edge, name)).To(Equal(target))
 	awaitReady(t, edge)
 	g.Expect(copyIn(t, other, name).ResourceVersion).To(Equal(foreign.ResourceVersion))
-	g.Expect(o.inTarget(operatorNamespace)).To(BeEmpty())
+	g.Expect(o.inTarget(operatorNamespace)).To(HaveEach(Or(HaveSuffix("/secrets"), HaveSuffix("/"+recordName(edge.UID)))), "its record")
 	g.Expect(o.inTarget("kube-system")).To(BeEmpty())
 	g.Expect(o.touched(other)).To(BeEmpty())
+	edit(t, secretOf(t, edge, name), func(s *corev1.Secret) { delete(s.Annotations, "edge.open-horizon.io/copied-to") })
 	expectCopy(t, edge, target, name)
 	g.Expect(secretOf(t, edge, name).Labels).To(HaveKeyWithValue(objects.KindLabel, objects.KindPublish))
 }
@@ -183,10 +186,10 @@ func TestCopiesWhereTheInvitationWasWithdrawn(t *testing.T) {
 	g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
 	edit(t, edge, copyPublishTo(kept))
 	awaitFailures(t, edge, map[string]string{lost: edgev1.ReasonNotInvited})
-	expectHeldUp(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesFailed, true, "1 of 1 copies", lost, "oc create rolebinding")
+	expectHeldUp(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesFailed, true, "1 of 1 copies", lost, "kubectl create rolebinding")
 	g.Expect(recorded(t, edge, name)).To(Equal(sortedNames(kept, lost)), "it is not forgotten")
 	g.Expect(noCopyIn(t, lost, name)).To(BeFalse())
-	inviteCopies(t, lost)
+	inviteCopies(t, lost, edge.Name)
 	heals(t, edge)
 	g.Expect(noCopyIn(t, lost, name)).To(BeTrue())
 	g.Expect(recorded(t, edge, name)).To(Equal(kept))
@@ -278,13 +281,15 @@ func TestRemoveCopiesTakesAllThatItMay(t *testing.T) {
 	name := pass.PublishSecretName(edge)
 	g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
 	edge.Spec.Secrets.Publish.CopyTo = []string{b, "absent-" + stamp(), operatorNamespace}
-	s := o.begin(pass.NewScope(edge, time.Now(), &pass.Memory{}))
+	scope := pass.NewScope(edge, time.Now(), &pass.Memory{})
+	g.Expect(o.openRecord(t.Context(), scope)).To(Succeed())
+	s := o.begin(scope)
 	g.Expect(s.removeCopies(t.Context())).To(Succeed())
 	for _, gone := range [][2]string{{a, name}, {b, name}, {a, pass.PullSecretName(edge)}} {
 		g.Expect(noCopyIn(t, gone[0], gone[1])).To(BeTrue(), "%v", gone)
 	}
 	g.Expect(noCopyIn(t, shut, name)).To(BeFalse(), "garbage collection takes what it may not")
-	g.Expect(o.inTarget(operatorNamespace)).To(BeEmpty())
+	g.Expect(o.inTarget(operatorNamespace)).To(HaveEach(Or(HaveSuffix("/secrets"), HaveSuffix("/"+recordName(edge.UID)))), "its record")
 	g.Expect(s.removeCopies(t.Context())).To(Succeed(), "nothing is left to do")
 }
 

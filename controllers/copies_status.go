@@ -13,17 +13,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
-
-// copyTargetClusterRole is what the owner of a namespace binds to the operator to receive copies.
-const copyTargetClusterRole = "edge-registry-copy-target"
 
 // explainCopy says why something could not be done in a namespace of copyTo; nil when it could. To
 // who was not invited the API server says the same of an absent namespace as of one that exists.
@@ -43,21 +38,16 @@ func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pas
 	}
 }
 
-func (p *run) explainRefusal(ctx context.Context, name string, refusal error) *pass.Blocked {
-	namespace := &corev1.Namespace{}
-	err := p.Get(ctx, client.ObjectKey{Name: name}, namespace)
-	switch {
-	case apierrors.IsNotFound(err):
-		return pass.Waiting(edgev1.ReasonNamespaceAbsent, "namespace %q does not exist: create it, or take it off copyTo", name)
+func (p *run) explainRefusal(ctx context.Context, namespace string, refusal error) *pass.Blocked {
+	_, err := p.readNamespace(ctx, namespace)
+	switch b := pass.AsBlocked(err); {
+	case b != nil:
+		return b
 	case err != nil || apierrors.IsNotFound(refusal):
-		return pass.Waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", name, text.Of(refusal))
-	case !namespace.DeletionTimestamp.IsZero():
-		return terminating(name)
+		return pass.Waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", namespace, text.Of(refusal))
+	default:
+		return p.notInvited(ctx, namespace, nil)
 	}
-	username, _ := p.Username(ctx)
-	return pass.Stalled(edgev1.ReasonNotInvited,
-		"the owner of namespace %q has not invited the operator: run 'oc create rolebinding edge-registry-copies --clusterrole=%s %s -n %s'",
-		name, copyTargetClusterRole, apiserver.SubjectFlag(username), name)
 }
 
 func terminating(namespace string) *pass.Blocked {
@@ -103,23 +93,23 @@ func (c copySet) gist() *pass.Blocked {
 
 // missingCopies is the error of the step when not all copies are as they should be. The steps after
 // it do their work all the same.
-func missingCopies(publications []*publication) error {
+func (p *run) missingCopies(publications []*publication) error {
 	var parts []string
 	held := pass.Waiting(edgev1.ReasonCopiesPending, "")
-	for _, p := range publications {
-		why := p.copies.gist()
+	for _, pub := range publications {
+		why := pub.copies.gist()
 		if why == nil {
 			continue
 		}
 		if why.Stalled {
 			held = pass.Stalled(edgev1.ReasonCopiesFailed, "")
 		}
-		parts = append(parts, fmt.Sprintf("%d of %d copies of %s are up to date; %s", p.copies.synced(), len(p.copies.targets), p.Secret, why.Message))
+		parts = append(parts, fmt.Sprintf("%d of %d copies of %s are up to date; %s", pub.copies.synced(), len(pub.copies.targets), pub.Secret, why.Message))
 	}
 	if parts == nil {
 		return nil
 	}
-	held.Message, held.CarryOn, held.Retry = strings.Join(parts, "; "), true, retryCopies
+	held.Message, held.CarryOn, held.Retry = strings.Join(parts, "; "), true, p.retryCopies(publications)
 	return held
 }
 

@@ -19,7 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 // makeTarget makes a namespace of somebody else's, who invites the operator to copy there.
@@ -30,12 +32,15 @@ func makeTarget(t *testing.T) string {
 	return namespace
 }
 
-func inviteCopies(t *testing.T, namespace string) *rbacv1.RoleBinding {
+func inviteCopies(t *testing.T, namespace string, edges ...string) *rbacv1.RoleBinding {
 	t.Helper()
 	invitation := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "edge-registry-copies"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: copyTargetClusterRole},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorAccount}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "edge-registry-secrets", Labels: testInvitation,
+			Annotations: map[string]string{edgev1.ForAnnotation: strings.Join(edges, ",")},
+		},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: consent.Secrets.ClusterRole},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorAccount}},
 	}
 	NewWithT(t).Expect(admin.Create(t.Context(), invitation)).To(Succeed())
 	return invitation
@@ -76,7 +81,7 @@ func expectCopy(t *testing.T, edge *edgev1.EdgeRegistry, namespace, name string)
 	wanted[objects.KindLabel] += objects.KindCopy
 	g.Expect(copied.Labels).To(Equal(wanted))
 	wanted = maps.Clone(original.Annotations)
-	for _, key := range []string{objects.CopiedToAnnotation, objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
+	for _, key := range []string{objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(wanted, key)
 	}
 	g.Expect(copied.Annotations).To(Equal(wanted))
@@ -112,10 +117,14 @@ func awaitFailures(t *testing.T, edge *edgev1.EdgeRegistry, want map[string]stri
 	}).WithTimeout(soon).WithPolling(often).Should(Equal(want))
 }
 
-// recorded is the list of the namespaces that may hold a copy.
+// recorded is the list of the namespaces that may hold a copy of a Secret, by the record.
 func recorded(t *testing.T, edge *edgev1.EdgeRegistry, name string) string {
 	t.Helper()
-	return secretOf(t, edge, name).Annotations[objects.CopiedToAnnotation]
+	role := edgev1.TokenPuller
+	if name == pass.PublishSecretName(edge) {
+		role = edgev1.TokenPublisher
+	}
+	return strings.Join(recordOf(t, edge).Copies[role], ",")
 }
 
 // inTarget are the requests about Secrets in a namespace.

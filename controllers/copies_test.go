@@ -139,8 +139,9 @@ func TestCopiesThatCannotBeMadeHoldUpNoOther(t *testing.T) {
 	for _, failure := range copies.Failed {
 		g.Expect(failure.Message).To(ContainSubstring(failure.Namespace))
 		if failure.Namespace == uninvited {
-			g.Expect(failure.Message).To(ContainSubstring("oc create rolebinding edge-registry-copies --clusterrole=edge-registry-copy-target " +
-				"--serviceaccount=edge-registry-system:edge-registry-controller-manager -n " + uninvited))
+			g.Expect(failure.Message).To(ContainSubstring("kubectl create rolebinding edge-registry-secrets -n " + uninvited +
+				" --clusterrole=edge-registry-secrets --serviceaccount=edge-registry-system:edge-registry-controller-manager" +
+				" && kubectl annotate rolebinding edge-registry-secrets -n " + uninvited + " edge.open-horizon.io/for=" + edge.Name))
 		}
 	}
 	g.Expect(condition(t, edge, edgev1.SecretsPublished).Message).To(HavePrefix("1 of 4 copies of " + publish + " are up to date; "))
@@ -149,7 +150,7 @@ func TestCopiesThatCannotBeMadeHoldUpNoOther(t *testing.T) {
 
 	edit(t, edge, copyPublishTo(absent, good, uninvited))
 	awaitFailures(t, edge, map[string]string{absent: edgev1.ReasonNamespaceAbsent, uninvited: edgev1.ReasonNotInvited})
-	inviteCopies(t, uninvited)
+	inviteCopies(t, uninvited, edge.Name)
 	NewWithT(t).Eventually(func(g Gomega) {
 		poke(t, edge)
 		g.Expect(failures(copiesOf(t, edge, edgev1.SecretPublish))).To(Equal(map[string]string{absent: edgev1.ReasonNamespaceAbsent}))
@@ -194,7 +195,9 @@ func TestCopiesInANamespaceThatIsDeletedAndMadeAgain(t *testing.T) {
 	again := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: doomed}}
 	g.Expect(admin.Create(t.Context(), again)).To(Succeed())
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), again) })
-	inviteCopies(t, doomed)
+	inviteCopies(t, doomed, edge.Name)
+	// Whether the one who made it is the one of before is for a person to say.
+	annotate(t, edge, edgev1.AcceptAnnotation, doomed+"/"+string(again.UID))
 	heals(t, edge)
 	expectCopy(t, edge, doomed, publish)
 }

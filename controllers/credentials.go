@@ -96,16 +96,24 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
 	expires := l.Credential.Expires()
 	switch {
-	case string(l.Published.Data[handoff.KeyHost]) != p.Registry.Host:
+	case p.publishedHost(l) != p.Registry.Host:
 		// What names a host that the registry does not have any more is of no use to keep.
-		return pass.CauseHost.In(l.Published), nil
-	case requested != "" && handledRotation(l.Published) != requested:
-		why = pass.CauseRotation.In(l.Published)
+		return pass.CauseHost, nil
+	case requested != "" && p.handledRotation(l) != requested:
+		why = pass.CauseRotation
 	case why.IsZero() && expires && !p.Now.Before(p.renewalDue(l, l.Credential.Identity)):
 		why = pass.CauseDue.In(l.Published)
 	}
 	why.Kept = why.Kept && (!expires || p.Now.Before(l.Credential.Expiry))
 	return why, nil
+}
+
+// publishedHost is the host that the credential in use was published with.
+func (p *run) publishedHost(l *pass.Login) string {
+	if known := p.Record.Find(l.Credential.ID); known != nil && known.Host != "" {
+		return known.Host
+	}
+	return string(l.Published.Data[handoff.KeyHost])
 }
 
 // replace gives a login another credential, if there is a cause.

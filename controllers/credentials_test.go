@@ -295,7 +295,9 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 		{"the published Secret is emptied", alter(func(s *corev1.Secret) {
 			s.Data = map[string][]byte{handoff.KeyDockerConfigJSON: []byte(`{}`)}
 		}), 1, 0, kept, "emptied or altered"},
-		{"the host in the Secret is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") }), 1, 0, kept, "the host changed"},
+		{"the host in the Secret is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") }), 0, 0, kept, ""},
+		{"the lifetime on the anchor is altered", anchor(func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" }), 0, 0, kept, ""},
+		{"the handled rotation is altered", alter(func(s *corev1.Secret) { s.Annotations[objects.RotationAnnotation] = "2026-02-01" }), 0, 0, kept, ""},
 		{"the Secret loses our label", alter(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
 		{"the Secret loses all labels and annotations", alter(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
 		{"the anchor loses our label", anchor(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},

@@ -39,7 +39,10 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 		return ctrl.Result{}, nil
 	}
 	s := pass.NewScope(before, r.Clock.Now(), r.memories.Of(before))
-	passErr := r.cleanUp(ctx, s)
+	passErr := r.openRecord(ctx, s)
+	if passErr == nil {
+		passErr = r.cleanUp(ctx, s)
+	}
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err()
 	}

@@ -188,7 +188,9 @@ func TestDeletionRevokesTheTokensItself(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target))))
 	g.Expect(edge.Finalizers).To(Equal([]string{objects.CleanupFinalizer}))
 	writes := o.wire.writes()
-	g.Expect(writes[0]).To(Equal("PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/"+edge.Name), "it is held before anything is done for it")
+	g.Expect(writes[:2]).To(Equal([]string{
+		"POST /api/v1/namespaces/" + operatorNamespace + "/secrets", "PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/" + edge.Name,
+	}), "it has a record and is held before anything is done for it")
 	tokens := liveTokens(t, edge)
 	g.Expect(admin.Delete(t.Context(), edge.DeepCopy(), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
 	gone(t, edge.DeepCopy())
@@ -282,7 +284,7 @@ func TestDeletionIsNotUndoneByAnOperatorThatWasReplaced(t *testing.T) {
 	release()
 	g.Eventually(reads).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", read), "it asks before it mints")
 	g.Eventually(func() []string { return old.wire.writes()[wrote:] }).WithTimeout(soon).WithPolling(often).
-		Should(ContainElement(HaveSuffix("/edgeregistries/"+edge.Name+"/status")), "the pass has ended")
+		Should(ContainElement(HaveSuffix("/secrets/"+recordName(edge.UID))), "the pass has ended")
 	for _, request := range old.wire.writes()[wrote:] {
 		g.Expect(request).NotTo(HavePrefix("POST "), "nothing is made for an EdgeRegistry that is gone")
 	}

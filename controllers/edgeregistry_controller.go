@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -95,14 +96,17 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	case edge.Spec.Suspend:
 		return r.suspend(ctx, edge)
 	}
-	if err := r.ensureFinalizer(ctx, edge); err != nil {
-		return outcomeOfWrite(err)
-	}
-	before := edge.DeepCopy()
 	s := pass.NewScope(edge, r.Clock.Now(), r.memories.Of(edge))
 	if pause := s.ConflictPause(); pause > 0 {
 		return ctrl.Result{RequeueAfter: pause}, nil
 	}
+	if err := r.openRecord(ctx, s); err != nil {
+		return r.withoutRecord(ctx, edge, err)
+	}
+	if err := r.ensureFinalizer(ctx, edge); err != nil {
+		return outcomeOfWrite(err)
+	}
+	before := edge.DeepCopy()
 	result := r.runSteps(ctx, s)
 	if ctx.Err() != nil {
 		// The operator is stopping: what failed for that reason is nobody's trouble.
@@ -114,6 +118,13 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return pass.RetrySoon(), nil
 	}
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
+	if !meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.RegistryVerified) {
+		// Whatever was found before is to be asked again, also by another process.
+		s.Record.Verify(edge, time.Time{})
+	}
+	if err := r.saveRecord(ctx, s); err != nil {
+		return outcomeOfWrite(err)
+	}
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)
 	}
@@ -144,9 +155,7 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	if provider.start != nil {
 		provider.started.Do(provider.start)
 	}
-	p := &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), record: recordOf(s.Edge)}
-	s.Settled = p.record.settled
-	return p
+	return &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), wasSettled: s.Settled}
 }
 
 // run is one pass over one EdgeRegistry, as the steps see it that every provider shares.
@@ -157,8 +166,8 @@ type run struct {
 	// silence is why the registry did not answer, once askedRegistry, by CredentialsIssued.
 	silence       error
 	askedRegistry bool
-	// record is what was known before this pass.
-	record record
+	// wasSettled is what Settled was when the pass began.
+	wasSettled bool
 }
 
 // steps are the provider's own, then the shared ones.
@@ -174,9 +183,10 @@ func (p *run) steps() []pass.Step {
 	)
 }
 
-// cleanups remove the copies, then do what the provider has to.
+// cleanups remove the copies, then do what the provider has to. The record goes last.
 func (p *run) cleanups() []pass.Cleanup {
-	return append([]pass.Cleanup{{What: "remove the copies of the Secrets", Run: p.removeCopies}}, p.session.Cleanups()...)
+	all := append([]pass.Cleanup{{What: "remove the copies of the Secrets", Run: p.removeCopies}}, p.session.Cleanups()...)
+	return append(all, pass.Cleanup{What: "delete the record", Run: p.dropRecord})
 }
 
 // forget drops what is kept elsewhere of an EdgeRegistry that is gone.

@@ -124,7 +124,7 @@ var (
 	ourLabels      = []string{objects.ManagedByLabel, objects.EdgeLabel, objects.UIDLabel, objects.RoleLabel, objects.KindLabel}
 	ourAnnotations = []string{
 		objects.GenerationAnnotation, objects.AnchorUIDAnnotation, objects.CredentialIDAnnotation, objects.AccountUIDAnnotation, objects.IssuedAtAnnotation, objects.ExpiresAtAnnotation,
-		objects.LifetimeAnnotation, objects.CauseAnnotation, objects.RotationAnnotation, objects.CopiedToAnnotation, edgev1.RotateAnnotation,
+		objects.LifetimeAnnotation, objects.CauseAnnotation, objects.RotationAnnotation, edgev1.RotateAnnotation,
 	}
 	ourKeys = []string{
 		handoff.KeyHost, handoff.KeyCA, handoff.KeyUser, handoff.KeyToken, handoff.KeyDockerConfigJSON, handoff.KeyPassword,

@@ -7,14 +7,18 @@ package controllers
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -44,6 +48,7 @@ func newEdge(mods ...func(*edgev1.EdgeRegistry)) *edgev1.EdgeRegistry {
 // any more to clean up after it.
 func apply(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
 	t.Helper()
+	prepare(t, edge)
 	NewWithT(t).Expect(admin.Create(t.Context(), edge)).To(Succeed())
 	t.Cleanup(func() {
 		canary.harvest(context.Background(), edge)
@@ -52,6 +57,42 @@ func apply(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
 	})
 	return edge
 }
+
+// prepare gives an EdgeRegistry its name, and the invitations that it needs.
+func prepare(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
+	t.Helper()
+	if edge.Name == "" {
+		edge.Name, edge.GenerateName = edge.GenerateName+rand.String(5), ""
+	}
+	nameInInvitations(t, edge)
+	return edge
+}
+
+// nameInInvitations has the invitations of tests that an EdgeRegistry needs be for it, too.
+func nameInInvitations(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	namespaces := slices.Concat(edge.Spec.Secrets.Publish.CopyTo, edge.Spec.Secrets.Pull.CopyTo)
+	if edge.Spec.OpenShift != nil && edge.Spec.OpenShift.Project.Policy == edgev1.ProjectAdopt {
+		namespaces = append(namespaces, edge.Spec.OpenShift.Project.Name)
+	}
+	for _, namespace := range namespaces {
+		list := &rbacv1.RoleBindingList{}
+		g.Expect(admin.List(t.Context(), list, client.InNamespace(namespace), client.MatchingLabels(testInvitation))).To(Succeed())
+		for i := range list.Items {
+			names := strings.Split(list.Items[i].Annotations[edgev1.ForAnnotation], ",")
+			if slices.Contains(names, edge.Name) {
+				continue
+			}
+			before := list.Items[i].DeepCopy()
+			metav1.SetMetaDataAnnotation(&list.Items[i].ObjectMeta, edgev1.ForAnnotation, strings.Join(append(names, edge.Name), ","))
+			g.Expect(admin.Patch(t.Context(), &list.Items[i], client.MergeFrom(before))).To(Succeed())
+		}
+	}
+}
+
+// testInvitation is on the invitations that are for whichever EdgeRegistry a test has in mind.
+var testInvitation = map[string]string{"edge.test/invitation": "for-the-test"}
 
 // releaseNow takes the finalizers off an EdgeRegistry, as an impatient admin does.
 func releaseNow(edge *edgev1.EdgeRegistry) {

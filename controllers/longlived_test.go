@@ -375,7 +375,7 @@ func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
 				Type: corev1.SecretTypeServiceAccountToken,
 			}
 			plant(planted)
-			objects.Own(planted, edge)
+			objects.Own(planted, edge, true)
 			// One pass sees both the Secret and the request.
 			o.stop(t)
 			g.Expect(admin.Create(t.Context(), planted)).To(Succeed())

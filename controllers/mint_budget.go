@@ -40,7 +40,7 @@ func (p *run) mayMint(l *pass.Login, why pass.Cause) error {
 func (p *run) countForMint(l *pass.Login, why pass.Cause) {
 	switch {
 	case p.isRenewal(l, why):
-	case p.isWished(l) && !(why.Undone && p.record.settled):
+	case p.isWished(l) && !(why.Undone && p.wasSettled):
 		// What was taken away under the spec of before is a repair, also for a process that has just started.
 	default:
 		objects.CountRepair(p.Scope, p.tokenName(l))

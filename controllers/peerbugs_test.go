@@ -204,9 +204,11 @@ func TestACacheThatMissesAGuestDeletesNoProject(t *testing.T) {
 	r := &EdgeRegistryReconciler{Namespace: operatorNamespace, Clock: o.clock}
 	g.Expect(r.prepare(o.Connection, staleEdges{edge: edge})).To(Succeed())
 	s := pass.NewScope(edge, o.clock.Now(), &pass.Memory{})
+	g.Expect(r.openRecord(t.Context(), s)).To(Succeed())
 	cleanups := r.begin(s).cleanups()
-	g.Expect(cleanups[len(cleanups)-1].What).To(Equal("leave the project"))
-	g.Expect(cleanups[len(cleanups)-1].Run(t.Context())).To(Succeed())
+	leave := cleanups[len(cleanups)-2]
+	g.Expect(leave.What).To(Equal("leave the project"))
+	g.Expect(leave.Run(t.Context())).To(Succeed())
 	g.Expect(namespaceOf(t, edge).DeletionTimestamp).To(BeNil())
 	g.Expect(s.Notes).To(HaveLen(1))
 	g.Expect(s.Notes[0].Message).To(ContainSubstring("uses it too"))

@@ -66,7 +66,7 @@ func TestProjectTemplateThatGivesTheRequesterLessThanAdmin(t *testing.T) {
 			withTemplate(t, roleInTemplate(tt.role))
 			edge := apply(t, newEdge())
 			c := awaitReason(t, edge, tt.condition, edgev1.ReasonRightsMissing)
-			g.Expect(c.Message).To(And(ContainSubstring(inviteCommand+openshift.ProjectName(edge)+"'"), ContainSubstring(tt.refused)))
+			g.Expect(c.Message).To(And(ContainSubstring(inviteCommand(edge.Name, edge.Name)), ContainSubstring(tt.refused)))
 			if tt.condition == edgev1.ProjectReady {
 				g.Expect(isStalled(t, edge)).To(BeFalse(), "the binding of a new project may not count everywhere yet")
 			}

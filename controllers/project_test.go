@@ -25,6 +25,13 @@ import (
 )
 
 func inProject(name string) func(*edgev1.EdgeRegistry) {
+	return func(e *edgev1.EdgeRegistry) {
+		e.Spec.OpenShift.Project.Name, e.Spec.OpenShift.Project.Policy = name, edgev1.ProjectAdopt
+	}
+}
+
+// requesting has the operator request a project of a name.
+func requesting(name string) func(*edgev1.EdgeRegistry) {
 	return func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Project.Name = name }
 }
 
@@ -35,8 +42,12 @@ func namespaceOf(t *testing.T, edge *edgev1.EdgeRegistry) *corev1.Namespace {
 	return namespace
 }
 
-const inviteCommand = "oc create rolebinding edge-registry --clusterrole=edge-registry-project " +
-	"--serviceaccount=edge-registry-system:edge-registry-controller-manager -n "
+// inviteCommand is what invites the operator to a project for an EdgeRegistry.
+func inviteCommand(project, edge string) string {
+	return "'oc create rolebinding edge-registry -n " + project + " --clusterrole=edge-registry-project " +
+		"--serviceaccount=edge-registry-system:edge-registry-controller-manager && " +
+		"oc annotate rolebinding edge-registry -n " + project + " edge.open-horizon.io/for=" + edge + "'"
+}
 
 func TestProjectIsRequestedAsAUserWould(t *testing.T) {
 	g := NewWithT(t)
@@ -121,13 +132,13 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		before := contents(t, foreign.Name)
 		edge := apply(t, newEdge(inProject(foreign.Name)))
 		c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNotInvited)
-		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand(foreign.Name, edge.Name)))
 		g.Expect(isStalled(t, edge)).To(BeTrue())
 		o.pass(t, edge)
 		g.Expect(contents(t, foreign.Name)).To(Equal(before))
 		g.Expect(o.touched(foreign.Name)).To(BeEmpty())
 
-		ownerAppliesTheInvitation(t, foreign.Name)
+		ownerAppliesTheInvitation(t, foreign.Name, edge.Name)
 		heals(t, edge)
 		g.Expect(condition(t, edge, edgev1.ProjectReady).Reason).To(Equal(edgev1.ReasonInvited))
 		g.Expect(o.projectRequests()).To(BeZero())
@@ -146,7 +157,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		o.pass(t, edge)
 		g.Expect(contents(t, foreign.Name)).To(Equal(withdrawn))
 		c = condition(t, edge, edgev1.ProjectReady)
-		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand(foreign.Name, edge.Name)))
 		for _, role := range roles {
 			secret, _ := published(t, edge, role)
 			g.Expect(works(t, tokenOf(secret))).To(BeTrue(), "nothing is lost")
@@ -154,7 +165,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		g.Expect(edge.Status.Secrets).NotTo(BeEmpty())
 
 		// Sent again: all goes on as if nothing had been.
-		invite(t, foreign.Name)
+		invite(t, foreign.Name, edge.Name)
 		heals(t, edge)
 		g.Expect(o.mints(edge)).To(Equal(2))
 		after := contents(t, foreign.Name)
@@ -168,7 +179,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		project := openshift.ProjectName(first)
 		before := contents(t, project)
 		touched := len(o.touched(project))
-		second := apply(t, newEdge(inProject(project)))
+		second := apply(t, newEdge(requesting(project)))
 		c := awaitReason(t, second, edgev1.ProjectReady, edgev1.ReasonProjectConflict)
 		g.Expect(c.Message).To(And(ContainSubstring("requested for another EdgeRegistry"), ContainSubstring(first.Name)))
 		g.Expect(isStalled(t, second)).To(BeTrue())
@@ -189,7 +200,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		before := contents(t, foreign.Name)
 		edge := apply(t, newEdge(inProject(foreign.Name)))
 		c := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNotInvited)
-		g.Expect(c.Message).To(ContainSubstring(inviteCommand + foreign.Name + "'"))
+		g.Expect(c.Message).To(ContainSubstring(inviteCommand(foreign.Name, edge.Name)))
 		o.pass(t, edge)
 		g.Expect(contents(t, foreign.Name)).To(Equal(before))
 		g.Expect(o.touched(foreign.Name)).To(BeEmpty())
@@ -209,7 +220,7 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 }
 
 // ownerAppliesTheInvitation applies the shipped sample as a user who is admin of the namespace and nothing else.
-func ownerAppliesTheInvitation(t *testing.T, namespace string) {
+func ownerAppliesTheInvitation(t *testing.T, namespace, edge string) {
 	t.Helper()
 	g := NewWithT(t)
 	const owner = "owner-of-the-project"
@@ -223,6 +234,8 @@ func ownerAppliesTheInvitation(t *testing.T, namespace string) {
 	invitation := &rbacv1.RoleBinding{}
 	g.Expect(yaml.UnmarshalStrict(sample, invitation)).To(Succeed())
 	invitation.Namespace = namespace
+	g.Expect(invitation.Annotations).To(HaveKey(edgev1.ForAnnotation))
+	invitation.Annotations[edgev1.ForAnnotation] = edge
 	cfg := rest.CopyConfig(control.Admin)
 	cfg.Impersonate.UserName = owner
 	user, err := client.New(cfg, client.Options{Scheme: control.Scheme})

@@ -37,7 +37,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
-	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 )
 
 const (
@@ -96,8 +96,8 @@ func shippedGrants(t *testing.T) []grant {
 		}
 		add(kind, roleNamespace, role, object.GetNamespace())
 	}
-	add("ClusterRole", "", openshift.InvitationClusterRole, anyProject)
-	add("ClusterRole", "", copyTargetClusterRole, anyProject)
+	add("ClusterRole", "", consent.Project.ClusterRole, anyProject)
+	add("ClusterRole", "", consent.Secrets.ClusterRole, anyProject)
 	return grants
 }
 

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -43,6 +44,9 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	offset := auditEnd(t)
 	setDefaultRoute(t, false)
+	held := newEdge()
+	held.Finalizers = []string{objects.CleanupFinalizer}
+	apply(t, held)
 	run := tryOperator(t, operatorConfig, func(run *trial) {
 		// While watches of the platform's objects are down, as when OpenShift rolls its API servers, the
 		// operator reads the objects by name.
@@ -62,6 +66,8 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	token := metricsReader(t)
 	g.Eventually(func() int { code, _ := run.scrape(t, token); return code }).WithTimeout(soon).Should(Equal(http.StatusOK))
 	awaitReady(t, requested)
+	g.Expect(admin.Delete(t.Context(), awaitReady(t, held))).To(Succeed())
+	gone(t, held.DeepCopy())
 
 	grants := shippedGrants(t)
 	g.Expect(len(grants)).To(BeNumerically(">=", 15))
@@ -134,7 +140,7 @@ func provokeRoleChanges(t *testing.T, edge *edgev1.EdgeRegistry) {
 	g := NewWithT(t)
 	bound := []string{}
 	for _, grant := range shippedGrants(t) {
-		if grant.role == openshift.InvitationClusterRole && slices.Contains(grant.rule.Verbs, "bind") {
+		if grant.role == consent.Project.ClusterRole && slices.Contains(grant.rule.Verbs, "bind") {
 			bound = grant.rule.ResourceNames
 		}
 	}
@@ -228,7 +234,11 @@ var shortfalls = map[string]shortfall{
 	"tokenreviews of edge-registry-metrics-auth in the cluster": {
 		reason: edgev1.ReasonReady, refused: `POST /apis/authentication.k8s.io/v1/tokenreviews`, check: noMetrics},
 	"subjectaccessreviews of edge-registry-metrics-auth in the cluster": {
-		reason: edgev1.ReasonReady, refused: `POST /apis/authorization.k8s.io/v1/subjectaccessreviews`, check: noMetrics},
+		reason: edgev1.ReasonRequestFailed, message: `cannot create resource "subjectaccessreviews"`,
+		refused: `POST /apis/authorization.k8s.io/v1/subjectaccessreviews`, check: noMetrics},
+	"secrets of edge-registry-manager-role in edge-registry-system": {
+		reason: edgev1.ReasonRequestFailed, message: `cannot create resource "secrets" in API group "" in the namespace "edge-registry-system"`,
+		remedy: reinstall},
 	"serviceaccounts of edge-registry-project in *": {
 		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /api/v1/namespaces/.*/serviceaccounts`},
 	"serviceaccounts/token of edge-registry-project in *": {
@@ -239,9 +249,13 @@ var shortfalls = map[string]shortfall{
 		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`},
 	"clusterroles of edge-registry-project in *": {
 		reason: edgev1.ReasonRoleNotGrantable, message: `the verb bind on clusterroles "edit"`},
-	"secrets of edge-registry-copy-target in *": {
-		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-copy-target", refused: `GET /api/v1/namespaces/.*/secrets`,
+	"secrets of edge-registry-secrets in *": {
+		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets", refused: `GET /api/v1/namespaces/.*/secrets`,
 		spec: func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
+	"rolebindings of edge-registry-secrets in *": {
+		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets",
+		refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`,
+		spec:    func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
 }
 
 // noMetrics scrapes as somebody who may, until the operator has asked whether they may.

@@ -4,35 +4,213 @@
 package controllers
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// record is what has to be known of an EdgeRegistry after a restart, and what nobody but the operator may have written. It is
-// kept in the status, which is output everywhere else.
-type record struct {
-	// settled: both Secrets were published under this spec, if not all of their copies; and host is what they said.
-	settled bool
-	host    string
-	// ca is what was last published in ca.crt; nil when nothing was.
-	ca *edgev1.CAStatus
-	// verifiedAt is when the logins were last found to work under this spec; zero when they were not, or when a pass since
-	// did not come as far as to know.
-	verifiedAt time.Time
+// +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=secrets,verbs=create;delete;get;update
+
+// The record of an EdgeRegistry is a Secret in the operator's own namespace that nobody else writes. So it is read once in
+// the life of a process, and what this process wrote last is what it holds. It is there before the finalizer is: an
+// EdgeRegistry that is held and has none has lost it.
+
+// recordKey is where a record's Secret holds it, as JSON.
+const recordKey = "record.json"
+
+// recordSecretType keeps a record from being taken for something else.
+const recordSecretType = corev1.SecretType("edge.open-horizon.io/record")
+
+// stored is the record of an EdgeRegistry as this process last read or wrote it.
+type stored struct {
+	// known is false until it was read, and after a write that failed.
+	known  bool
+	record *pass.Record
+	// uid and version are of its Secret; empty while there is none.
+	uid     types.UID
+	version string
 }
 
-func recordOf(edge *edgev1.EdgeRegistry) record {
-	r := record{
-		settled: len(edge.Status.Secrets) > 0 && edge.Status.ObservedGeneration == edge.Generation,
-		host:    edge.Status.Host, ca: edge.Status.CA,
+// recordName is the name of the Secret that holds the record of an EdgeRegistry. Another EdgeRegistry of the same name has
+// another.
+func recordName(uid types.UID) string { return "edgeregistry-" + string(uid) }
+
+// openRecord gives a pass the record of its EdgeRegistry, and makes one for an EdgeRegistry that the operator does not hold
+// yet.
+func (r *EdgeRegistryReconciler) openRecord(ctx context.Context, s *pass.Scope) error {
+	kept := pass.Part[stored](s.Memory)
+	if !kept.known {
+		var err error
+		if controllerutil.ContainsFinalizer(s.Edge, objects.CleanupFinalizer) {
+			err = r.readRecord(ctx, s, kept)
+		} else {
+			err = r.beginRecord(ctx, s, kept)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	last := meta.FindStatusCondition(edge.Status.Conditions, edgev1.RegistryVerified)
-	if last != nil && last.Status == metav1.ConditionTrue && last.ObservedGeneration == edge.Generation && edge.Status.VerifiedAt != nil {
-		r.verifiedAt = edge.Status.VerifiedAt.Time
+	s.Record = kept.record.Copy()
+	s.Settled = s.Record.Settled == s.Edge.Generation
+	return nil
+}
+
+// beginRecord makes the record of an EdgeRegistry for which nothing was done yet, unless an earlier pass made it.
+func (r *EdgeRegistryReconciler) beginRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
+	s.Record = &pass.Record{}
+	err := r.storeRecord(ctx, s, kept)
+	if apierrors.IsAlreadyExists(err) {
+		return r.readRecord(ctx, s, kept)
 	}
-	return r
+	return err
+}
+
+// readRecord reads a record. Of one that is lost, or that nobody can read, nothing is known: each namespace that may have
+// been served may be another by now.
+func (r *EdgeRegistryReconciler) readRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: r.Namespace, Name: recordName(s.Edge.UID)}
+	err := r.Get(ctx, key, secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read the record of EdgeRegistry %q, Secret %q in namespace %q: %w", s.Edge.Name, key.Name, key.Namespace, err)
+	}
+	record := &pass.Record{}
+	if err != nil || json.Unmarshal(secret.Data[recordKey], record) != nil {
+		record = lostRecord(s.Edge)
+		s.Note(edgev1.ReasonRecordLost, fmt.Sprintf(
+			"the operator's record of this EdgeRegistry, Secret %q in namespace %q, is gone: it is made again from what is found, and no namespace is trusted to be the one of before",
+			key.Name, key.Namespace), nil)
+	}
+	*kept = stored{known: true, record: record, uid: secret.UID, version: secret.ResourceVersion}
+	return nil
+}
+
+// lostRecord is what is known of an EdgeRegistry whose record is lost.
+func lostRecord(edge *edgev1.EdgeRegistry) *pass.Record {
+	record := &pass.Record{Lost: true}
+	for _, namespace := range slices.Concat(edge.Spec.Secrets.Publish.CopyTo, edge.Spec.Secrets.Pull.CopyTo) {
+		record.Serve(namespace, "")
+	}
+	return record
+}
+
+// saveRecord writes the record of a pass, if it is another than before.
+func (r *EdgeRegistryReconciler) saveRecord(ctx context.Context, s *pass.Scope) error {
+	kept := pass.Part[stored](s.Memory)
+	if kept.known && kept.version != "" && equality.Semantic.DeepEqual(kept.record, s.Record) {
+		return nil
+	}
+	return r.storeRecord(ctx, s, kept)
+}
+
+// storeRecord writes the record of a pass over the one that this process knows. Another process that wrote it meanwhile
+// holds the lease by now, and wins.
+func (r *EdgeRegistryReconciler) storeRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
+	content, err := json.Marshal(s.Record)
+	if err != nil {
+		return fmt.Errorf("prepare the record of EdgeRegistry %q: %w", s.Edge.Name, err)
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: recordName(s.Edge.UID), ResourceVersion: kept.version},
+		Type:       recordSecretType,
+		Data:       map[string][]byte{recordKey: content},
+	}
+	objects.Own(secret, s.Edge, false)
+	if kept.version != "" {
+		err = r.Update(ctx, secret, client.FieldOwner(objects.FieldManager))
+	}
+	if kept.version == "" || apierrors.IsNotFound(err) {
+		err = r.createRecord(ctx, s, secret)
+	}
+	if err != nil {
+		*kept = stored{}
+		return fmt.Errorf("write the record of EdgeRegistry %q, Secret %q in namespace %q: %w", s.Edge.Name, secret.Name, secret.Namespace, err)
+	}
+	*kept = stored{known: true, record: s.Record.Copy(), uid: secret.UID, version: secret.ResourceVersion}
+	return nil
+}
+
+// createRecord makes the Secret of a record, but none for an EdgeRegistry that is gone: a pass may have begun before that.
+func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope, secret *corev1.Secret) error {
+	if secret.ResourceVersion != "" {
+		live := &edgev1.EdgeRegistry{}
+		if err := r.Get(ctx, client.ObjectKeyFromObject(s.Edge), live); err != nil {
+			return err
+		}
+		if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() {
+			return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or made anew meanwhile", s.Edge.Name)
+		}
+		secret.ResourceVersion = ""
+	}
+	return r.Create(ctx, secret, client.FieldOwner(objects.FieldManager))
+}
+
+// dropRecord deletes the record of an EdgeRegistry that is going.
+func (p *run) dropRecord(ctx context.Context) error {
+	kept := pass.Part[stored](p.Memory)
+	if kept.uid == "" {
+		return nil
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: recordName(p.Edge.UID)}}
+	if err := client.IgnoreNotFound(p.Delete(ctx, secret, client.Preconditions{UID: &kept.uid})); err != nil {
+		return fmt.Errorf("delete Secret %q in namespace %q: %w", secret.Name, secret.Namespace, err)
+	}
+	return nil
+}
+
+// withoutRecord says of an EdgeRegistry that its record cannot be had, without which nothing is done for it.
+func (r *EdgeRegistryReconciler) withoutRecord(ctx context.Context, edge *edgev1.EdgeRegistry, err error) (ctrl.Result, error) {
+	if !apierrors.IsForbidden(err) {
+		return outcomeOfWrite(err)
+	}
+	why := pass.Stalled(edgev1.ReasonRequestFailed,
+		"the operator keeps a record of each EdgeRegistry in its own namespace, and is refused: see the quota of %q, and apply config/default again for its rights there; refused was: %s",
+		r.Namespace, text.Of(err))
+	after := edge.DeepCopy()
+	result := pass.Unsupported(after, why)
+	pass.Summarize(after, result.Pending, true, "")
+	if result, err := r.conclude(ctx, edge, after, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
+		return result, err
+	}
+	return pass.Outcome(why, r.Clock.Now(), time.Time{})
+}
+
+// notePublication puts on record what is about to be published, so that no credential is in a Secret that nobody knows.
+func (p *run) notePublication(ctx context.Context, publications []*publication) error {
+	for _, pub := range publications {
+		p.Record.Note(p.issued(pub.Login))
+		p.Record.MayHold(pub.Role, pub.copies.holders)
+	}
+	p.Record.Host, p.Record.Lost = p.Registry.Host, false
+	return p.saveRecord(ctx, p.Scope)
+}
+
+// issued is the credential of a login as it is put on record.
+func (p *run) issued(l *pass.Login) pass.Issued {
+	c := l.Credential
+	if known := p.Record.Find(c.ID); known != nil && !c.Fresh {
+		return *known
+	}
+	return pass.Issued{
+		Role: l.Role, ID: c.ID, Marks: c.Marks, Generation: c.Generation,
+		IssuedAt: metav1.NewTime(c.IssuedAt), ExpiresAt: ptr.Deref(pass.StatusTime(c.Expiry), metav1.Time{}),
+		Cause: c.Issuance.Name, Lifetime: l.Policy.Lifetime.String(), Rotation: p.handledRotation(l), Host: p.Registry.Host,
+	}
 }

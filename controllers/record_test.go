@@ -10,12 +10,12 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
@@ -31,6 +31,27 @@ var nonsense = map[string]any{
 		map[string]any{"type": "Nonsense", "status": "True", "reason": "Nonsense", "message": "m", "lastTransitionTime": "2001-01-01T00:00:00Z"},
 		map[string]any{"type": edgev1.RegistryVerified, "status": "True", "reason": "Nonsense", "message": "m", "lastTransitionTime": "2001-01-01T00:00:00Z"},
 	},
+}
+
+// recordOf is the record of an EdgeRegistry as it is kept.
+func recordOf(t *testing.T, edge *edgev1.EdgeRegistry) *pass.Record {
+	t.Helper()
+	g := NewWithT(t)
+	secret, record := &corev1.Secret{}, &pass.Record{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: recordName(edge.UID)}, secret)).To(Succeed())
+	g.Expect(json.Unmarshal(secret.Data[recordKey], record)).To(Succeed())
+	return record
+}
+
+// editRecord changes the record of an EdgeRegistry, as nobody but the operator may.
+func editRecord(t *testing.T, edge *edgev1.EdgeRegistry, change func(*pass.Record)) {
+	t.Helper()
+	record := recordOf(t, edge)
+	change(record)
+	content, err := json.Marshal(record)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	edit(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}},
+		func(s *corev1.Secret) { s.Data[recordKey] = content })
 }
 
 // The status is output: whatever stands there, and whenever in a pass it was put there, the same end state comes of it, no
@@ -74,7 +95,7 @@ func TestTheStatusIsOutput(t *testing.T) {
 				o.look(t, edge)
 				g.Expect(contents(t, edge.Name)).To(Equal(settled))
 				g.Expect(copyIn(t, target, copied.Name).ResourceVersion).To(Equal(copied.ResourceVersion))
-				g.Expect(secretOf(t, edge, copied.Name).Annotations[objects.CopiedToAnnotation]).To(Equal(target))
+				g.Expect(recorded(t, edge, copied.Name)).To(Equal(target))
 
 				right := reload(t, edge).Status
 				g.Expect(right.Provider).To(Equal(edgev1.ProviderOpenShift))

@@ -38,7 +38,12 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, err
 	}
 	both := []*publication{publish, pull}
-	p.planCopies(ctx, both)
+	if err := p.planCopies(ctx, both); err != nil {
+		return pass.Done{}, err
+	}
+	if err := p.notePublication(ctx, both); err != nil {
+		return pass.Done{}, err
+	}
 	// The pull Secret first: the publish Secret repeats its token.
 	for _, pub := range []*publication{pull, publish} {
 		if err := p.publish(ctx, pub); err != nil {
@@ -53,9 +58,10 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 	if err := p.session.Retire(ctx); err != nil {
 		return pass.Done{}, err
 	}
+	p.Record.Settled = p.Edge.Generation
 	p.describeCredentials()
 	p.describeSecrets(both)
-	if err := missingCopies(both); err != nil {
+	if err := p.missingCopies(both); err != nil {
 		return pass.Done{}, err
 	}
 	return pass.DoneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in %s %q%s are up to date",
@@ -129,11 +135,9 @@ func secretSpec(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) edgev1.SecretS
 	return edge.Spec.Secrets.Pull
 }
 
-// publish writes a Secret in its home, and with it the list of the namespaces that may hold a copy.
+// publish writes a Secret in its home.
 func (p *run) publish(ctx context.Context, pub *publication) error {
 	live := p.Secrets[pub.Secret]
-	setCopiedTo(pub.desired, pub.copies.holders)
-	p.Settled = p.Settled && (live == nil || slices.Equal(pub.copies.holders, p.copiedTo(live)))
 	carried := live != nil && carries(live, pub.Credential)
 	written, err := p.Objects.Ensure(ctx, p.Scope, pub.desired, live)
 	if err != nil {
@@ -157,20 +161,22 @@ func carries(secret *corev1.Secret, c pass.Credential) bool {
 	return true
 }
 
-// handledRotation is the request for rotation that the credential of a login answers.
+// handledRotation is the request for rotation that the credential of a login answers, or that one before it answered. It is
+// on record; the Secret that carries the credential repeats it.
 func (p *run) handledRotation(l *pass.Login) string {
 	if requested := p.Edge.Annotations[edgev1.RotateAnnotation]; l.Credential.Fresh && requested != "" {
 		return requested
 	}
-	return handledRotation(p.Secrets[l.Secret])
-}
-
-// handledRotation is the request for rotation that a published Secret says was handled.
-func handledRotation(published *corev1.Secret) string {
-	if published == nil {
-		return ""
+	if known := p.Record.Find(l.Credential.ID); known != nil {
+		return known.Rotation
 	}
-	return published.Annotations[objects.RotationAnnotation]
+	if l.Credential.Fresh {
+		return p.Record.LastRotation(l.Role)
+	}
+	if published := p.Secrets[l.Secret]; published != nil {
+		return published.Annotations[objects.RotationAnnotation]
+	}
+	return ""
 }
 
 func (p *run) describeSecrets(publications []*publication) {

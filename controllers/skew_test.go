@@ -54,9 +54,9 @@ func TestATrialThatIsNotedFarAheadIsNotWaitedFor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			edge := newEdge()
 			edge.Spec.Verification.Interval.Duration = 30 * time.Minute
-			edge.Status.VerifiedAt = &metav1.Time{Time: now.Add(tt.ahead)}
-			edge.Status.Conditions = []metav1.Condition{{Type: edgev1.RegistryVerified, Status: metav1.ConditionTrue}}
-			due := (&run{Scope: pass.NewScope(edge, now, &pass.Memory{}), record: recordOf(edge)}).verificationDue()
+			s := pass.NewScope(edge, now, &pass.Memory{})
+			s.Record.Verify(edge, now.Add(tt.ahead))
+			due := (&run{Scope: s}).verificationDue()
 			NewWithT(t).Expect(due.After(now)).To(Equal(!tt.due))
 		})
 	}

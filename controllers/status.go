@@ -23,12 +23,16 @@ func readyMessage(s *pass.Scope) string {
 // report records the acts of a pass as events.
 func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.Note) {
 	for _, n := range notes {
-		r.Recorder.Eventf(edge, n.About, corev1.EventTypeNormal, n.Reason, "Reconcile", "%s", text.OneLine(n.Message))
+		kind := corev1.EventTypeNormal
+		if slices.Contains(warningReasons, n.Reason) {
+			kind = corev1.EventTypeWarning
+		}
+		r.Recorder.Eventf(edge, n.About, kind, n.Reason, "Reconcile", "%s", text.OneLine(n.Message))
 	}
 }
 
-// warningReasons are the reasons of a True condition that ask a person to act before it turns False.
-var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWithWarnings}
+// warningReasons are the reasons of a True condition, or of an act, that ask a person to look before anything turns False.
+var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonRecordLost}
 
 // reportTransitions records the conditions that changed between two statuses as events. To wait for
 // something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning, and

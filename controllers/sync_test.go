@@ -58,6 +58,7 @@ func inGit(t *testing.T, prefix string) (manifests []*unstructured.Unstructured)
 		return strings.Count(a, "kind: EdgeRegistry") - strings.Count(b, "kind: EdgeRegistry")
 	})
 	var invited []string
+	renamed := map[string][]string{}
 	for i, text := range texts {
 		for _, document := range strings.Split(text, "\n---\n") {
 			object := &unstructured.Unstructured{}
@@ -66,6 +67,7 @@ func inGit(t *testing.T, prefix string) (manifests []*unstructured.Unstructured)
 			case "EdgeRegistry":
 				project := object.GetName()
 				object.SetName(fmt.Sprintf("%s-%d-%s", prefix, i, project))
+				renamed[project] = append(renamed[project], object.GetName())
 				unstructured.RemoveNestedField(object.Object, "spec", "openshift", "project", "name")
 				if slices.Contains(invited, project) {
 					g.Expect(unstructured.SetNestedField(object.Object, project, "spec", "openshift", "project", "name")).To(Succeed())
@@ -77,6 +79,13 @@ func inGit(t *testing.T, prefix string) (manifests []*unstructured.Unstructured)
 				continue
 			}
 			manifests = append(manifests, object)
+		}
+	}
+	for _, object := range manifests {
+		if name := object.GetAnnotations()[edgev1.ForAnnotation]; name != "" {
+			annotations := object.GetAnnotations()
+			annotations[edgev1.ForAnnotation] = strings.Join(renamed[name], ",")
+			object.SetAnnotations(annotations)
 		}
 	}
 	return manifests

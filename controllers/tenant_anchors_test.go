@@ -39,7 +39,7 @@ func (m *tenant) fake(name string) *corev1.Secret {
 		},
 		StringData: map[string]string{"mine": "yes"},
 	}
-	objects.Own(fake, m.edge)
+	objects.Own(fake, m.edge, true)
 	NewWithT(m.t).Expect(m.Create(m.t.Context(), fake)).To(Succeed())
 	return fake
 }

@@ -31,7 +31,7 @@ type finding struct {
 // presents is only ever checked. When nothing verifies, the bundle that is published already stays,
 // and the steps after this one carry on with it.
 func (p *run) trustRegistry(ctx context.Context) (pass.Done, error) {
-	p.Settled = p.Settled && p.Registry.Host == p.record.host
+	p.Settled = p.Settled && p.Registry.Host == p.Record.Host
 	last := p.lastGoodCA()
 	found, err := p.findCA(ctx, last)
 	switch {

@@ -26,10 +26,12 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 	policy := p.Edge.Spec.Verification
 	if policy.Policy == edgev1.VerificationDisabled {
 		p.Edge.Status.VerifiedAt = nil
+		p.Record.Verify(p.Edge, time.Time{})
 		return pass.Done{}, nil
 	}
 	if due := p.verificationDue(); p.Now.Before(due) && !p.knowsRefused() {
 		p.Due(due)
+		p.Edge.Status.VerifiedAt = p.Record.Verified.DeepCopy()
 		return p.verified(), nil
 	}
 	err := explainDial(p.Unreachable)
@@ -40,6 +42,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 	if err == nil {
 		verifiedAt := p.verifiedNow(p.Clock.Now())
 		p.Edge.Status.VerifiedAt = pass.StatusTime(verifiedAt)
+		p.Record.Verify(p.Edge, verifiedAt)
 		if p.isFarAhead(verifiedAt) {
 			verifiedAt = p.Now
 		}
@@ -69,7 +72,7 @@ func (p *run) verified() pass.Done {
 // condition Unknown; else an interval after the last trial. A time that is further ahead than that is not waited for: one of
 // the clocks was wrong then, or is now, and a token that died since would go unnoticed for as long.
 func (p *run) verificationDue() time.Time {
-	verifiedAt := p.record.verifiedAt
+	verifiedAt := p.Record.VerifiedAt(p.Edge)
 	if p.Wrote || p.Unreachable != nil || verifiedAt.IsZero() || p.isFarAhead(verifiedAt) {
 		return p.Now
 	}

@@ -233,7 +233,8 @@ func TestAnAccountThatMayNotPullIsTold(t *testing.T) {
 func TestAPullerThatMayPushStopsForAPerson(t *testing.T) {
 	g := NewWithT(t)
 	startOperator(t)
-	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "edit" }))
+	edge := awaitReady(t, apply(t, newEdge()))
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "edit" })
 	parts := []string{"edge-puller may push to " + openShift.Host(), "so may every node that holds its token", "system:image-puller"}
 	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullerCanPush, true, parts...)
 	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "system:image-puller" })

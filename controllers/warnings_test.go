@@ -142,7 +142,8 @@ func TestAPullerThatMayPushIsFoundWhileTheRegistryIsReadOnly(t *testing.T) {
 	startOperator(t)
 	keepPlatform(t)
 	readOnly(t, true)
-	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "edit" }))
+	edge := awaitReady(t, apply(t, newEdge()))
+	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.ClusterRole = "edit" })
 	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullerCanPush, true, "edge-puller may push to "+openShift.Host())
 }
 

@@ -79,6 +79,8 @@ const (
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonConflict (stalled): an object of the name that the operator needs exists, and is not this EdgeRegistry's.
 	ReasonConflict = "Conflict"
+	// ReasonNamespaceReplaced (stalled): a namespace was deleted and made again since it was first used, or cannot be told from such a one; whoever writes the EdgeRegistry has to accept it.
+	ReasonNamespaceReplaced = "NamespaceReplaced"
 	// ReasonContested (stalled): somebody alters or deletes an object each time that the operator repairs it.
 	ReasonContested = "Contested"
 )
@@ -117,9 +119,11 @@ const (
 	ReasonProjectRequestDenied = "ProjectRequestDenied"
 	// ReasonProjectReserved (stalled): the project is the operator's own namespace or the platform's.
 	ReasonProjectReserved = "ProjectReserved"
-	// ReasonNotInvited (stalled): the project exists, and its owner has not invited the operator.
+	// ReasonProjectAbsent (waiting): spec.openshift.project.policy is Adopt, and the project does not exist.
+	ReasonProjectAbsent = "ProjectAbsent"
+	// ReasonNotInvited (stalled): the project exists, and its owner has not invited the operator for this EdgeRegistry.
 	ReasonNotInvited = "NotInvited"
-	// ReasonProjectConflict (stalled): the project was requested for another EdgeRegistry.
+	// ReasonProjectConflict (stalled): the project exists, and was not requested for this EdgeRegistry.
 	ReasonProjectConflict = "ProjectConflict"
 )
 
@@ -225,12 +229,22 @@ const (
 	ReasonProjectReleased = "ProjectReleased"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.
 	ReasonCAChanged = "CAChanged"
+	// ReasonRecordLost (warning): the operator's record of the EdgeRegistry is gone, and made again from what is found.
+	ReasonRecordLost = "RecordLost"
+	// ReasonNamespaceAccepted: a namespace is served in the place of another of its name, as it was accepted.
+	ReasonNamespaceAccepted = "NamespaceAccepted"
 )
+
+// ForAnnotation is on what somebody else lets the operator use, such as an invitation, and names the EdgeRegistries that it is for,
+// separated by commas. Without it, it is for none.
+const ForAnnotation = "edge.open-horizon.io/for"
 
 // Annotations that make the operator act: each new value is one request.
 const (
 	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
+	// AcceptAnnotation names namespaces that took the place of others of their names, as NAMESPACE/UID, separated by commas, and lets the operator serve them.
+	AcceptAnnotation = "edge.open-horizon.io/accept"
 	// ReconcileAnnotation makes the operator look at once, and ask the API server about both tokens.
 	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
 )

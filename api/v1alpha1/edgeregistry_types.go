@@ -156,8 +156,6 @@ const (
 // ProjectSpec is the project of an EdgeRegistry.
 type ProjectSpec struct {
 	// name of the project. Defaults to the name of the EdgeRegistry. It cannot be changed.
-	// An absent project is requested, so that the cluster's project template applies. One that exists is used
-	// only if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project.
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=63
@@ -165,17 +163,33 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this name is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): choose another project"
 	Name string `json:"name,omitempty"`
 
+	// policy says where the project comes from. Request has the operator request it, so that the cluster's project template applies; one that is there already is not used, however inviting. Adopt uses one that is there, if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project whose annotation edge.open-horizon.io/for names this EdgeRegistry.
+	// +optional
+	// +kubebuilder:default=Request
+	Policy ProjectPolicy `json:"policy,omitempty"`
+
 	// displayName is shown for the project in the console. It is written when the project is requested; later changes are made on the project.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="!self.contains('\\n') && !self.contains('\\t')",message="must be one line without tabs, as OpenShift requires of a display name"
 	DisplayName string `json:"displayName,omitempty"`
 
-	// description is shown for the project in the console. It is written when the project is requested, followed by a mark that names the EdgeRegistry; later changes are made on the project, and must leave that mark.
+	// description is shown for the project in the console. It is written when the project is requested, followed by a mark that names the EdgeRegistry; later changes are made on the project.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
 }
+
+// ProjectPolicy says where a project comes from.
+// +kubebuilder:validation:Enum=Request;Adopt
+type ProjectPolicy string
+
+const (
+	// ProjectRequest has the operator request the project.
+	ProjectRequest ProjectPolicy = "Request"
+	// ProjectAdopt uses a project that is there, whose owner invites the operator.
+	ProjectAdopt ProjectPolicy = "Adopt"
+)
 
 // ServiceAccountName is the name of a service account in the project.
 // +kubebuilder:validation:MinLength=1
@@ -319,7 +333,7 @@ type SecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be a DNS subdomain name: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name,omitempty"`
 
-	// copyTo lists namespaces that get a copy of the Secret, of the same name and with the same bytes, labels and annotations. Each is written only if the owner of the namespace invites the operator by a RoleBinding to the ClusterRole edge-registry-copy-target. A namespace that is taken off the list loses its copy.
+	// copyTo lists namespaces that get a copy of the Secret, of the same name and with the same bytes, labels and annotations. Each is written only if the owner of the namespace invites the operator by a RoleBinding to the ClusterRole edge-registry-secrets. A namespace that is taken off the list loses its copy.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000

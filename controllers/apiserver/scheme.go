@@ -11,6 +11,7 @@ import (
 	projectv1 "github.com/openshift/api/project/v1"
 	routev1 "github.com/openshift/api/route/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -51,6 +52,7 @@ func RESTMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 		projectv1.GroupVersion.WithKind("Project"),
 		corev1.SchemeGroupVersion.WithKind("Namespace"),
 		authenticationv1.SchemeGroupVersion.WithKind("SelfSubjectReview"),
+		authorizationv1.SchemeGroupVersion.WithKind("SubjectAccessReview"),
 	} {
 		mapper.Add(kind, meta.RESTScopeRoot)
 	}

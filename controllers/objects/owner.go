@@ -19,8 +19,9 @@ import (
 
 // Own adds the labels and the owner reference by which the operator knows its objects, and to a
 // Secret what keeps Argo CD off it, where the spec says nothing else. The owner is cluster-scoped,
-// so garbage collection removes them with it from any namespace.
-func Own(object client.Object, edge *edgev1.EdgeRegistry) {
+// so garbage collection removes them with it from any namespace. One with blocks holds up a deletion of the EdgeRegistry in
+// the foreground: not for objects where somebody else could hold it up with a finalizer.
+func Own(object client.Object, edge *edgev1.EdgeRegistry, blocks bool) {
 	labels := object.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}
@@ -32,9 +33,9 @@ func Own(object client.Object, edge *edgev1.EdgeRegistry) {
 		maps.Copy(annotations, object.GetAnnotations())
 		object.SetAnnotations(annotations)
 	}
-	object.SetOwnerReferences([]metav1.OwnerReference{
-		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
-	})
+	owner := metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry"))
+	owner.BlockOwnerDeletion = &blocks
+	object.SetOwnerReferences([]metav1.OwnerReference{*owner})
 }
 
 // OwnedBy reports an object that the EdgeRegistry of a UID owns.

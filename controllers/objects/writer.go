@@ -37,13 +37,29 @@ type Writer struct{ client.Client }
 // this pass read, or nil. It never touches an object that does not carry the EdgeRegistry's UID:
 // an absent one is created, so that a rival's wins; a present one is changed only as it was read.
 func (w *Writer) Ensure(ctx context.Context, s *pass.Scope, desired, live client.Object) (client.Object, error) {
-	Own(desired, s.Edge)
+	own(s, desired)
 	e := ensuring{Writer: w, scope: s, desired: desired, name: w.Describe(s, desired), wanted: digestOf(desired)}
 	made, err := e.ensure(ctx, live)
 	if err == nil {
 		Settle(s, e.name, e.wanted)
 	}
 	return made, err
+}
+
+// own makes an object the EdgeRegistry's.
+func own(s *pass.Scope, desired client.Object) {
+	Own(desired, s.Edge, desired.GetNamespace() == s.Home.Namespace)
+}
+
+// IsAsDesired reports whether a live object is the EdgeRegistry's and needs no change. It sends nothing.
+func (w *Writer) IsAsDesired(s *pass.Scope, desired, live client.Object) (bool, error) {
+	if IsNil(live) || !OwnedBy(live, s.Edge.UID) || !live.GetDeletionTimestamp().IsZero() || mustReplace(desired, live) {
+		return false, nil
+	}
+	own(s, desired)
+	e := ensuring{Writer: w, scope: s, desired: desired, name: w.Describe(s, desired)}
+	_, differs, surplus, err := e.compare(live)
+	return !differs && !surplus, err
 }
 
 // ensuring is one object on its way to what is desired of it.
@@ -179,16 +195,11 @@ func (e *ensuring) rehearse(ctx context.Context) error {
 
 // repair applies what is desired where the live object differs from it.
 func (e *ensuring) repair(ctx context.Context, live client.Object) (client.Object, error) {
-	want, err := e.toApply()
+	want, differs, surplus, err := e.compare(live)
 	if err != nil {
 		return nil, err
 	}
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
-	if err != nil {
-		return nil, fmt.Errorf("read the fields of %s: %w", e.name, err)
-	}
-	surplus := ownsMore(live, want)
-	if contains(have, want.Object) && !surplus {
+	if !differs && !surplus {
 		return live, nil
 	}
 	if err := e.mayRepair(live); err != nil {
@@ -212,6 +223,19 @@ func (e *ensuring) repair(ctx context.Context, live client.Object) (client.Objec
 		return nil, fmt.Errorf("read the answer about %s: %w", e.name, err)
 	}
 	return object, nil
+}
+
+// compare returns what is to be applied, whether the live object differs from it, and whether the operator set more there.
+func (e *ensuring) compare(live client.Object) (want *unstructured.Unstructured, differs, surplus bool, err error) {
+	want, err = e.toApply()
+	if err != nil {
+		return nil, false, false, err
+	}
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return nil, false, false, fmt.Errorf("read the fields of %s: %w", e.name, err)
+	}
+	return want, !contains(have, want.Object), ownsMore(live, want), nil
 }
 
 // upgradeOwnership makes the fields that the operator set by creating an object its applied

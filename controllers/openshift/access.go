@@ -5,14 +5,18 @@ package openshift
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
@@ -43,6 +47,34 @@ func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
 	}
 	return pass.DoneBecause(edgev1.ReasonGranted, "%s has %s and %s has %s in project %q",
 		s.publisher.Account, s.publisher.clusterRole, s.puller.Account, s.puller.clusterRole, s.Home.Namespace), nil
+}
+
+// refusePusher refuses a token to a puller that may push, by what the API server says of its account: every node would hold
+// that token before the registry could be asked.
+func (s *session) refusePusher(ctx context.Context, l *login) error {
+	if l.Role != edgev1.TokenPuller {
+		return nil
+	}
+	const accounts = "system:serviceaccounts"
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:   apiserver.ServiceAccountPrefix + s.Home.Namespace + ":" + l.Account,
+		Groups: []string{accounts, accounts + ":" + s.Home.Namespace, "system:authenticated"},
+		// What the registry asks of a push (openshift/image-registry, pkg/dockerregistry/server/auth.go).
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: s.Home.Namespace, Verb: "update", Group: "image.openshift.io", Resource: "imagestreams", Subresource: "layers",
+		},
+	}}
+	if err := s.Create(ctx, review); err != nil {
+		return fmt.Errorf("ask the API server what %s may do in project %q: %w", l.Account, s.Home.Namespace, err)
+	}
+	if !review.Status.Allowed {
+		return nil
+	}
+	tooMuch := pass.Stalled(edgev1.ReasonPullerCanPush,
+		"%s may push to project %q, and gets no token, since every node would hold it: %s", l.Account, s.Home.Namespace, l.TooMuch)
+	// No watch tells that another's role binding is gone.
+	tooMuch.Retry = time.Minute
+	return tooMuch
 }
 
 func (s *session) desiredBinding(l *login) *rbacv1.RoleBinding {

@@ -30,7 +30,7 @@ func (s *session) dropLostAnchors(ctx context.Context, l *login) error {
 		if (l.Unpublished != nil && uid == l.Unpublished.ID) || (l.Begun != nil && uid == l.Begun.ID) {
 			continue
 		}
-		if wasPublished(anchor) || uid == l.Credential.ID || !anchor.DeletionTimestamp.IsZero() {
+		if s.wasPublished(anchor) || uid == l.Credential.ID || !anchor.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if err := s.removeAnchor(ctx, anchor); err != nil {
@@ -61,7 +61,7 @@ func (s *session) createAnchor(ctx context.Context, l *login, why pass.Cause) (*
 	for next := s.highestGeneration(l); len(taken) < attempts; {
 		next = s.freeGeneration(l, next)
 		anchor := s.newAnchor(l, next, why)
-		objects.Own(anchor, s.Edge)
+		objects.Own(anchor, s.Edge, true)
 		created, err := s.Objects.Create(ctx, s.Scope, anchor)
 		if apierrors.IsAlreadyExists(err) {
 			taken = append(taken, anchor.Name)
@@ -82,7 +82,7 @@ func (s *session) createAnchor(ctx context.Context, l *login, why pass.Cause) (*
 // tells of. Whoever may write in the project may write the last there is, too: then it is that of the token in use. A number
 // that comes again does no harm, since a token is bound to the UID of its anchor as well.
 func (s *session) highestGeneration(l *login) int64 {
-	highest := s.publishedGeneration(l)
+	highest := max(s.publishedGeneration(l), s.Record.Highest(l.Role))
 	for _, anchor := range s.anchors(l) {
 		highest = max(highest, generationOf(anchor))
 	}
@@ -160,15 +160,22 @@ func (s *session) anchors(l *login) []*corev1.Secret {
 	return anchors
 }
 
-// wasPublished reports an anchor of either type that is marked as that of a published token.
-func wasPublished(anchor metav1.Object) bool {
+// wasPublished reports an anchor whose token was published: it says so, or a later one of its role is on record, which was
+// issued once this one was in use.
+func (s *session) wasPublished(anchor metav1.Object) bool {
+	issued := s.Record.Find(string(anchor.GetUID()))
+	return isMarked(anchor) || (issued != nil && issued.Generation < s.Record.Highest(issued.Role))
+}
+
+// isMarked reports an anchor that says that its token was published.
+func isMarked(anchor metav1.Object) bool {
 	return anchor.GetAnnotations()[objects.IssuedAtAnnotation] != ""
 }
 
 // IsNews reports an object whose coming and going is worth a pass. An anchor whose token is not published comes and goes
 // within one: were it news, a pass that fails after the mint would start the next, without any pause between.
 func IsNews(object metav1.Object) bool {
-	return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || wasPublished(object)
+	return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || isMarked(object)
 }
 
 // generationOf is the generation of an anchor, by its name, which nobody can alter.
@@ -186,9 +193,12 @@ func generationIn(name, secret string) int64 {
 	return generation
 }
 
-// askedLifetime is the lifetime that the token of an anchor was asked for. That an anchor lost the
+// askedLifetime is the lifetime that the token of an anchor was asked for. That an anchor which is not on record lost the
 // annotation is no cause to mint.
-func askedLifetime(anchor *corev1.Secret, l *login) string {
+func (s *session) askedLifetime(anchor *corev1.Secret, l *login) string {
+	if issued := s.Record.Find(string(anchor.UID)); issued != nil && issued.Lifetime != "" {
+		return issued.Lifetime
+	}
 	if asked := anchor.Annotations[objects.LifetimeAnnotation]; asked != "" {
 		return asked
 	}
@@ -196,7 +206,10 @@ func askedLifetime(anchor *corev1.Secret, l *login) string {
 }
 
 // anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.
-func anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
+func (s *session) anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
+	if issued := s.Record.Find(string(anchor.UID)); issued != nil && !issued.ExpiresAt.IsZero() {
+		return issued.ExpiresAt.Time
+	}
 	if expiry := pass.AnnotatedTime(anchor, objects.ExpiresAtAnnotation); !expiry.IsZero() {
 		return expiry
 	}
@@ -209,7 +222,10 @@ func anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
 
 // accountOf is the UID of the service account that an anchor's token speaks for. A token dies with
 // its account.
-func accountOf(anchor *corev1.Secret, l *login) types.UID {
+func (s *session) accountOf(anchor *corev1.Secret, l *login) types.UID {
+	if issued := s.Record.Find(string(anchor.UID)); issued != nil {
+		return types.UID(issued.Marks[objects.AccountUIDAnnotation])
+	}
 	if uid := anchor.Annotations[objects.AccountUIDAnnotation]; uid != "" {
 		return types.UID(uid)
 	}

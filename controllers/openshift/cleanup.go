@@ -20,6 +20,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
@@ -31,10 +32,10 @@ const adminClusterRole = "admin"
 // remains is the project of an EdgeRegistry that is being deleted.
 type remains struct {
 	namespace *corev1.Namespace
-	// requested: the operator requested the project; marked: for this very EdgeRegistry.
-	requested, marked bool
-	username          string
-	now               time.Time
+	// requested: the operator requested the project; ours: for this very EdgeRegistry.
+	requested, ours bool
+	username        string
+	now             time.Time
 }
 
 // whatIsLeft returns what is left of the project, or nil if the operator never had one to work in
@@ -58,10 +59,19 @@ func (s *session) whatIsLeft(ctx context.Context) (*remains, error) {
 	return &remains{
 		namespace: namespace,
 		requested: namespace.Annotations[requesterAnnotation] == username,
-		marked:    strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)),
+		ours:      s.wasRequestedFor(namespace),
 		username:  username,
 		now:       s.Now,
 	}, nil
+}
+
+// wasRequestedFor reports whether the project is the one that was requested for this EdgeRegistry. Its description, which its
+// admin may write, counts only for a project that the operator did not come to put on record.
+func (s *session) wasRequestedFor(namespace *corev1.Namespace) bool {
+	if uid, known := s.Record.Served[s.Home.Namespace]; known || s.Record.Lost {
+		return uid == namespace.UID
+	}
+	return strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID))
 }
 
 // excuse tells the failures that a deletion does not wait for: what is gone is done, and where the
@@ -112,8 +122,8 @@ func (s *session) leaveProject(ctx context.Context) error {
 // it was requested for it, and only when nobody else uses it.
 func (s *session) deleteProject(ctx context.Context, left *remains, others []string) (bool, error) {
 	switch {
-	case !left.requested || !left.marked:
-		s.retained("it does not say that it was requested for this EdgeRegistry")
+	case !left.requested || !left.ours:
+		s.retained("it is not known to have been requested for this EdgeRegistry")
 		return false, nil
 	case len(others) > 0:
 		s.retained("EdgeRegistry " + others[0] + " uses it too")
@@ -149,7 +159,7 @@ func (s *session) retained(why string) {
 
 // giveUpAdmin gives up the admin right that the project template bound to the operator.
 func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
-	bindings, err := s.listBindings(ctx)
+	bindings, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace)
 	if err != nil {
 		return left.excuse(err)
 	}
@@ -170,7 +180,7 @@ func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
 	if released {
 		s.Note(edgev1.ReasonProjectReleased, fmt.Sprintf(
 			"project %q stays with its images, and the operator has given up its own right there: run 'oc adm policy add-role-to-user admin USER -n %s' to give somebody access, and '%s' before an EdgeRegistry uses it again",
-			s.Home.Namespace, s.Home.Namespace, inviteCommand(s.Home.Namespace, left.username)), nil)
+			s.Home.Namespace, s.Home.Namespace, consent.Find(nil, consent.Project, s.Home.Namespace, left.username, s.Edge.Name).Command(s.Edge.Name)), nil)
 	}
 	return nil
 }

@@ -13,6 +13,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
 func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
@@ -38,6 +42,32 @@ func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tt.left.now = now
 			NewWithT(t).Expect(tt.left.excuse(tt.err) != nil).To(Equal(tt.want))
+		})
+	}
+}
+
+// A project is deleted with its images only if nobody but the operator can have said that it is the EdgeRegistry's.
+func TestWhichProjectWasRequestedForAnEdgeRegistry(t *testing.T) {
+	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "factory", UID: "its-uid"}, Spec: edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}}
+	mark, another := ownerMark("factory", "its-uid"), ownerMark("factory", "another-uid")
+	for name, tt := range map[string]struct {
+		record      pass.Record
+		description string
+		want        bool
+	}{
+		"on record":                              {pass.Record{Served: map[string]types.UID{"factory": "the-one"}}, "", true},
+		"made again, and says that it is":        {pass.Record{Served: map[string]types.UID{"factory": "the-one-before"}}, mark, false},
+		"not on record yet, and says that it is": {pass.Record{}, "images " + mark, true},
+		"not on record yet, and another's":       {pass.Record{}, another, false},
+		"the record is lost, whatever it says":   {pass.Record{Lost: true}, mark, false},
+		"it may be another, whatever it says":    {pass.Record{Served: map[string]types.UID{"factory": ""}}, mark, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scope := pass.NewScope(edge, time.Now(), &pass.Memory{})
+			scope.Record = &tt.record
+			s := (&Provider{}).begin(scope)
+			project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{UID: "the-one", Annotations: map[string]string{descriptionAnnotation: tt.description}}}
+			NewWithT(t).Expect(s.wasRequestedFor(project)).To(Equal(tt.want))
 		})
 	}
 }

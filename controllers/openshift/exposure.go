@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -155,25 +156,41 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 }
 
 // admittedHost returns the host at which a router serves the Route, and that router. What counts is status.ingress:
-// a host in spec alone is only wished for.
+// a host in spec alone is only wished for. A host that any router knows as another Route's is none of the registry's,
+// whichever router admits it besides: the tokens would go to whoever owns that Route.
 func admittedHost(route *routev1.Route) (host, router string, err error) {
 	refusal := ""
+	claimed := sets.New[string]()
+	var admitted []routev1.RouteIngress
 	for _, ingress := range route.Status.Ingress {
 		for _, condition := range ingress.Conditions {
-			if condition.Type != routev1.RouteAdmitted {
-				continue
+			switch {
+			case condition.Type != routev1.RouteAdmitted:
+			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
+				admitted = append(admitted, ingress)
+			default:
+				refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
+				if condition.Reason == hostClaimed {
+					claimed.Insert(ingress.Host)
+				}
 			}
-			if condition.Status == corev1.ConditionTrue && ingress.Host != "" {
-				return ingress.Host, ingress.RouterName, nil
-			}
-			refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
 		}
+	}
+	for _, ingress := range admitted {
+		if !claimed.Has(ingress.Host) {
+			return ingress.Host, ingress.RouterName, nil
+		}
+		refusal += "; another router admits that host, which may lead to another's Route"
 	}
 	if refusal == "" {
 		refusal = "no router has picked it up: check that an IngressController selects the namespace " + imageRegistryNamespace
 	}
 	return "", "", pass.Waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
 }
+
+// hostClaimed is the reason of a router that knows the host as another Route's
+// (openshift/router, pkg/router/controller/unique_host.go).
+const hostClaimed = "HostAlreadyClaimed"
 
 // routerService is the address at which a router takes connections inside the cluster: the ingress
 // operator makes this ClusterIP Service for each IngressController

@@ -43,6 +43,15 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 	}{
 		{"one router admits it", []routev1.RouteIngress{admitted}, "b.example.com", ""},
 		{"one of two routers admits it", []routev1.RouteIngress{refused, admitted}, "b.example.com", ""},
+		{"one router knows the host as another's, and a second admits it", []routev1.RouteIngress{
+			ingressSaying("default", "b.example.com", corev1.ConditionFalse, "HostAlreadyClaimed", "taken"), admitted,
+		}, "", "may lead to another's Route"},
+		{"a second admits it, and one knows the host as another's", []routev1.RouteIngress{
+			admitted, ingressSaying("default", "b.example.com", corev1.ConditionFalse, "HostAlreadyClaimed", "taken"),
+		}, "", `router "default" refuses it: HostAlreadyClaimed: taken`},
+		{"one router selects other routes, and a second admits it", []routev1.RouteIngress{
+			ingressSaying("default", "b.example.com", corev1.ConditionFalse, "RouteNotAdmitted", "not selected"), admitted,
+		}, "b.example.com", ""},
 		{"no router has seen it", nil, "", "no router has picked it up"},
 		{"a router refuses it", []routev1.RouteIngress{refused}, "", `router "default" refuses it: HostAlreadyClaimed: taken`},
 		{"a router says something else of it", []routev1.RouteIngress{other}, "", "no router has picked it up"},

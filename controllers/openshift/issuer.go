@@ -84,7 +84,7 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 	if anchor == nil || !anchor.DeletionTimestamp.IsZero() || (claims.Expires() && anchor.UID != claims.AnchorUID) {
 		return causeAnchorDeleted, nil
 	}
-	if !genuine(published, anchor, token, claims) {
+	if !s.genuine(published, anchor, token, claims) {
 		return pass.CauseAltered.In(published), nil
 	}
 	l.Credential = s.credentialOf(l, token, completed(claims, anchor), anchor)
@@ -100,7 +100,7 @@ func (s *session) whyReplace(l *login, anchor *corev1.Secret) pass.Cause {
 		return causeInvalidated.In(anchor)
 	case typeOf(anchor) != l.tokenType:
 		return causeType.In(anchor)
-	case l.Credential.Expires() && askedLifetime(anchor, l) != l.Policy.Lifetime.String():
+	case l.Credential.Expires() && s.askedLifetime(anchor, l) != l.Policy.Lifetime.String():
 		return pass.CauseLifetime.In(anchor)
 	default:
 		return pass.Cause{}
@@ -113,7 +113,7 @@ func (s *session) credentialOf(l *login, token credential.Token, claims credenti
 		Token:      token,
 		Identity:   pass.Identity{ID: string(anchor.UID), IssuedAt: claims.IssuedAt, Expiry: claims.Expiry},
 		Generation: generationOf(anchor),
-		Issuance:   pass.Cause{Name: s.causeOf(l, anchor)},
+		Issuance:   pass.Cause{Name: s.causeOf(anchor)},
 		Marks: map[string]string{
 			objects.AnchorUIDAnnotation:  string(anchor.UID),
 			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID),
@@ -144,15 +144,22 @@ func (s *session) speaksFor(claims credential.Claims, l *login) bool {
 	return claims.Namespace == s.Home.Namespace && claims.ServiceAccount == l.Account && generationIn(claims.AnchorName, l.Secret) != 0
 }
 
-// genuine reports whether a token is one that was issued. Its signature cannot be checked here. So a
-// token that expires has to be known to the Secret that carries it or to its anchor, and one that
-// does not expire has to be the one that the cluster keeps in its anchor.
-func genuine(published, anchor *corev1.Secret, token credential.Token, claims credential.Claims) bool {
-	if !claims.Expires() {
-		return typeOf(anchor) == edgev1.TokenLongLived && keptToken(anchor).Equal(token)
+// genuine reports whether a token is one that was issued. Its signature cannot be checked here. So it has to be on record; and
+// one that does not expire has to be the one that the cluster keeps in its bound Secret. Where the record was lost, the
+// Secrets are believed once: the token is one of this very project's account, so that whoever wrote them had it.
+func (s *session) genuine(published, anchor *corev1.Secret, token credential.Token, claims credential.Claims) bool {
+	if !claims.Expires() && (typeOf(anchor) != edgev1.TokenLongLived || !keptToken(anchor).Equal(token)) {
+		return false
 	}
-	return typeOf(anchor) == edgev1.TokenBound &&
-		(!wasPublished(anchor) || attests(published, claims) || attests(anchor, claims))
+	issued := s.Record.Find(string(anchor.UID))
+	switch {
+	case issued != nil:
+		return issued.Marks[objects.CredentialIDAnnotation] == claims.ID && issued.ExpiresAt.Time.Equal(claims.Expiry)
+	case !s.Record.Lost:
+		return false
+	default:
+		return !claims.Expires() || !s.wasPublished(anchor) || attests(published, claims) || attests(anchor, claims)
+	}
 }
 
 // attests reports whether a Secret records the token of these claims. Before Kubernetes 1.30 a token
@@ -180,6 +187,9 @@ func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) 
 	}
 	if until := s.remembered().odd[l.Role]; s.Now.Before(until) {
 		return pass.Credential{}, s.odd(l, until)
+	}
+	if err := s.refusePusher(ctx, l); err != nil {
+		return pass.Credential{}, err
 	}
 	anchor, err := s.anchorToFill(ctx, l, why)
 	if err != nil {

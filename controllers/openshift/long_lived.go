@@ -54,14 +54,14 @@ func invalidated(anchor *corev1.Secret) bool {
 
 // isPending reports an anchor whose LongLived token can still be published for a login: the cluster
 // has yet to put it there, or has put there what it should.
-func isPending(anchor *corev1.Secret, l *login) bool {
-	if typeOf(anchor) != edgev1.TokenLongLived || wasPublished(anchor) || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() ||
+func (s *session) isPending(anchor *corev1.Secret, l *login) bool {
+	if typeOf(anchor) != edgev1.TokenLongLived || s.wasPublished(anchor) || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() ||
 		anchor.Annotations[corev1.ServiceAccountNameKey] != l.Account {
 		return false
 	}
 	token := keptToken(anchor)
 	if token.IsZero() {
-		return accountOf(anchor, l) == l.accountUID
+		return s.accountOf(anchor, l) == l.accountUID
 	}
 	claims, err := credential.ReadClaims(token)
 	return err == nil && !claims.Expires() && claims.AnchorName == anchor.Name &&
@@ -85,7 +85,7 @@ func (s *session) anchorToFill(ctx context.Context, l *login, why pass.Cause) (*
 // pendingAnchor is the anchor of a LongLived token that waits to be published, or nil.
 func (s *session) pendingAnchor(l *login) *corev1.Secret {
 	for _, anchor := range s.anchors(l) {
-		if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && isPending(anchor, l) {
+		if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && s.isPending(anchor, l) {
 			return anchor
 		}
 	}
@@ -134,8 +134,8 @@ func (s *session) awaitToken(ctx context.Context, l *login, anchor *corev1.Secre
 func (s *session) superseded(l *login, current types.UID) []string {
 	var names []string
 	for _, anchor := range s.anchors(l) {
-		if typeOf(anchor) == edgev1.TokenLongLived && anchor.UID != current && wasPublished(anchor) &&
-			!invalidated(anchor) && accountOf(anchor, l) == l.accountUID {
+		if typeOf(anchor) == edgev1.TokenLongLived && anchor.UID != current && s.wasPublished(anchor) &&
+			!invalidated(anchor) && s.accountOf(anchor, l) == l.accountUID {
 			names = append(names, anchor.Name)
 		}
 	}

@@ -30,9 +30,6 @@ const (
 // the trusted CAs of the cluster, by its label config.openshift.io/inject-trusted-cabundle.
 const TrustedCAConfigMap = "edge-registry-trusted-ca"
 
-// InvitationClusterRole is what the owner of a project binds to the operator to invite it.
-const InvitationClusterRole = "edge-registry-project"
-
 // ProjectName is the name of the project of an EdgeRegistry.
 func ProjectName(edge *edgev1.EdgeRegistry) string {
 	if openshift := edge.Spec.OpenShift; openshift != nil && openshift.Project.Name != "" {

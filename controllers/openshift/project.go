@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
@@ -46,7 +46,12 @@ func (s *session) prepareProject(ctx context.Context) (pass.Done, error) {
 	s.username = username
 	namespace := &corev1.Namespace{}
 	err = s.Get(ctx, client.ObjectKey{Name: s.Home.Namespace}, namespace)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err) && s.adopts():
+		return pass.Done{}, pass.Waiting(edgev1.ReasonProjectAbsent,
+			"project %q does not exist, and spec.openshift.project.policy is Adopt: have its owner make it and run '%s', or set the policy to Request",
+			s.Home.Namespace, s.Home.Invite())
+	case apierrors.IsNotFound(err):
 		namespace, err = s.requestProject(ctx)
 	}
 	if err != nil {
@@ -57,6 +62,9 @@ func (s *session) prepareProject(ctx context.Context) (pass.Done, error) {
 	}
 	return s.enterProject(ctx, namespace)
 }
+
+// adopts reports whether the project is one that others made.
+func (s *session) adopts() bool { return s.Edge.Spec.OpenShift.Project.Policy == edgev1.ProjectAdopt }
 
 // requestProject asks for the project as a user would, so that the cluster's project template
 // applies: it binds admin in the new project to the operator, and may add quotas and policies.
@@ -96,6 +104,8 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 	}
 	if err == nil {
 		s.Wrote = true
+		s.isNew = true
+		delete(s.Record.Served, s.Home.Namespace)
 		s.Note(edgev1.ReasonProjectRequested, "requested "+project, nil)
 		if deleted {
 			objects.CountRepair(s.Scope, project)
@@ -110,51 +120,69 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 
 // enterProject decides whether the project may be used, and reads the operator's objects in it.
 func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace) (pass.Done, error) {
-	mark := ownerMark(s.Edge.Name, s.Edge.UID)
-	requested := namespace.Annotations[requesterAnnotation] == s.username
-	marked := strings.Contains(namespace.Annotations[descriptionAnnotation], mark)
-	bindings, err := s.listBindings(ctx)
+	if !s.adopts() {
+		if err := s.wasRequested(namespace); err != nil {
+			return pass.Done{}, err
+		}
+	}
+	bindings, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace)
+	if err == nil && s.adopts() {
+		err = s.wasInvited(bindings, namespace)
+	}
+	if err == nil {
+		err = s.readProject(ctx, bindings)
+	}
+	if apierrors.IsForbidden(err) {
+		return pass.Done{}, s.shutOut(namespace)
+	}
 	if err != nil {
-		if apierrors.IsForbidden(err) {
-			return pass.Done{}, s.shutOut(namespace, requested && marked)
-		}
 		return pass.Done{}, err
 	}
-	result := pass.DoneBecause(edgev1.ReasonInvited, "project %q: its owner invited the operator", s.Home.Namespace)
-	if !invited(bindings, s.Home.Namespace, s.username) {
-		if !requested {
-			return pass.Done{}, s.notInvited()
-		}
-		if !marked && !s.holdsPublisher(ctx) {
-			return pass.Done{}, untilInvited(pass.Stalled(edgev1.ReasonProjectConflict,
-				"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): use another project, or run '%s' to let this EdgeRegistry have it",
-				s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite()))
-		}
-		result = pass.DoneBecause(edgev1.ReasonOwned, "project %q was requested for this EdgeRegistry", s.Home.Namespace)
-	}
-	if err := s.readProject(ctx, bindings); err != nil {
-		if apierrors.IsForbidden(err) {
-			return pass.Done{}, s.shutOut(namespace, requested && marked)
-		}
-		return pass.Done{}, err
-	}
+	consent.Serve(s.Scope, s.Home.Namespace, namespace.UID)
 	s.remembered().entered = true
 	s.Triggers.Follow(s.Edge, s.Home.Namespace, namespace.UID, watchedKinds...) //nolint:contextcheck // The watches outlive the pass.
-	return result, nil
+	if s.adopts() {
+		return pass.DoneBecause(edgev1.ReasonInvited, "project %q: its owner invited the operator for this EdgeRegistry", s.Home.Namespace), nil
+	}
+	return pass.DoneBecause(edgev1.ReasonOwned, "project %q was requested for this EdgeRegistry", s.Home.Namespace), nil
 }
 
-// holdsPublisher tells a project whose description was edited from one that is another
-// EdgeRegistry's: this one's service account, by its owner's UID, is in it.
-func (s *session) holdsPublisher(ctx context.Context) bool {
-	account := &corev1.ServiceAccount{}
-	err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: s.publisher.Account}, account)
-	return err == nil && objects.OwnedBy(account, s.Edge.UID)
+// wasRequested makes sure that the operator requested the project for this EdgeRegistry. That the operator did is not for
+// others to write (openshift/origin keeps the requester); for whom, the description says until the project's UID is on record.
+func (s *session) wasRequested(namespace *corev1.Namespace) error {
+	if namespace.Annotations[requesterAnnotation] != s.username {
+		return untilInvited(pass.Stalled(edgev1.ReasonProjectConflict,
+			"project %q exists and was not requested for this EdgeRegistry: choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'",
+			s.Home.Namespace, s.Home.Invite()))
+	}
+	if _, known := s.Record.Served[s.Home.Namespace]; known {
+		return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
+	}
+	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {
+		return untilInvited(pass.Stalled(edgev1.ReasonProjectConflict,
+			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'",
+			s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite()))
+	}
+	return nil
+}
+
+// wasInvited makes sure that the owner of the project invited the operator for this EdgeRegistry, and that the project is
+// the one of before.
+func (s *session) wasInvited(bindings []rbacv1.RoleBinding, namespace *corev1.Namespace) error {
+	invitation := consent.Find(bindings, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
+	if !invitation.Valid {
+		return untilInvited(pass.Stalled(edgev1.ReasonNotInvited,
+			"project %q: %s, or choose another project", s.Home.Namespace, invitation.Missing(s.Edge.Name)))
+	}
+	return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
 }
 
 // shutOut explains a refusal to read in the project.
-func (s *session) shutOut(namespace *corev1.Namespace, ours bool) error {
-	if !ours {
-		return s.notInvited()
+func (s *session) shutOut(namespace *corev1.Namespace) error {
+	if s.adopts() {
+		none := consent.Find(nil, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
+		return untilInvited(pass.Stalled(edgev1.ReasonNotInvited,
+			"project %q: %s, or choose another project", s.Home.Namespace, none.Missing(s.Edge.Name)))
 	}
 	missing := untilInvited(objects.RightsMissing(s.Scope))
 	if s.Now.Sub(namespace.CreationTimestamp.Time) < bindingDelay {
@@ -164,68 +192,34 @@ func (s *session) shutOut(namespace *corev1.Namespace, ours bool) error {
 	return missing
 }
 
-func (s *session) notInvited() *pass.Blocked {
-	return untilInvited(pass.Stalled(edgev1.ReasonNotInvited,
-		"project %q exists and its owner has not invited the operator: run '%s', or choose another project",
-		s.Home.Namespace, s.Home.Invite()))
-}
-
 // untilInvited looks again soon: no watch can tell of an invitation where the operator has no right yet.
 func untilInvited(b *pass.Blocked) *pass.Blocked {
 	b.Retry = 30 * time.Second
 	return b
 }
 
-// inviteCommand is what an admin of a project runs to invite the operator.
-func inviteCommand(project, username string) string {
-	return fmt.Sprintf("oc create rolebinding edge-registry --clusterrole=%s %s -n %s", InvitationClusterRole, apiserver.SubjectFlag(username), project)
-}
-
-func (s *session) listBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
-	list := &rbacv1.RoleBindingList{}
-	if err := s.List(ctx, list, client.InNamespace(s.Home.Namespace)); err != nil {
-		return nil, fmt.Errorf("list the role bindings of project %q: %w", s.Home.Namespace, err)
-	}
-	return list.Items, nil
-}
-
-func invited(bindings []rbacv1.RoleBinding, project, username string) bool {
-	for _, binding := range bindings {
-		if binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != InvitationClusterRole {
-			continue
-		}
-		for _, subject := range binding.Subjects {
-			if apiserver.IsSubject(subject, project, username) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// readProject reads the objects that carry the EdgeRegistry's label, which is all that this pass judges.
+// readProject reads what the operator has in the project.
 func (s *session) readProject(ctx context.Context, bindings []rbacv1.RoleBinding) error {
 	s.accounts, s.bindings = map[string]*corev1.ServiceAccount{}, map[string]*rbacv1.RoleBinding{}
 	needed := []string{bindingName(s.Edge, edgev1.TokenPublisher), bindingName(s.Edge, edgev1.TokenPuller)}
 	for i := range bindings {
-		if bindings[i].Labels[objects.EdgeLabel] == s.Edge.Name || slices.Contains(needed, bindings[i].Name) {
+		if slices.Contains(needed, bindings[i].Name) {
 			s.bindings[bindings[i].Name] = &bindings[i]
 		}
 	}
-	ours := []client.ListOption{client.InNamespace(s.Home.Namespace), client.MatchingLabels{objects.EdgeLabel: s.Edge.Name}}
-	accounts := &corev1.ServiceAccountList{}
-	if err := s.List(ctx, accounts, ours...); err != nil {
-		return fmt.Errorf("list the service accounts of project %q: %w", s.Home.Namespace, err)
+	if s.isNew {
+		// Whatever a template put there is met when the operator makes its own.
+		return nil
 	}
-	for i := range accounts.Items {
-		s.accounts[accounts.Items[i].Name] = &accounts.Items[i]
+	for _, l := range s.logins() {
+		account := &corev1.ServiceAccount{}
+		err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: l.Account}, account)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("read service account %q of project %q: %w", l.Account, s.Home.Namespace, err)
+		}
+		if err == nil {
+			s.accounts[l.Account] = account
+		}
 	}
-	secrets := &corev1.SecretList{}
-	if err := s.List(ctx, secrets, ours...); err != nil {
-		return fmt.Errorf("list the Secrets of project %q: %w", s.Home.Namespace, err)
-	}
-	for i := range secrets.Items {
-		s.Secrets[secrets.Items[i].Name] = &secrets.Items[i]
-	}
-	return nil
+	return s.readSecrets(ctx)
 }

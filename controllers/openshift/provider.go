@@ -86,32 +86,16 @@ type remembered struct {
 	host string
 	// entered: its project was there, and the operator was let in.
 	entered bool
-	// causes are why the token in use of each role was issued, by the UID of its anchor, from which that may be taken away.
-	causes map[edgev1.TokenRole]issuance
 	// odd are the logins for which no token is asked for again before a time, since the last was not what was asked for.
 	odd map[edgev1.TokenRole]time.Time
 }
 
-// issuance is why the token of an anchor was issued.
-type issuance struct {
-	anchor types.UID
-	cause  string
-}
-
-// causeOf is why the token of an anchor was issued; empty where neither the anchor nor this process knows.
-func (s *session) causeOf(l *login, anchor *corev1.Secret) string {
-	known := s.remembered()
-	if cause := anchor.Annotations[objects.CauseAnnotation]; cause != "" {
-		if known.causes == nil {
-			known.causes = map[edgev1.TokenRole]issuance{}
-		}
-		known.causes[l.Role] = issuance{anchor.UID, cause}
-		return cause
+// causeOf is why the token of an anchor was issued: by the record, or by the anchor where it is not on record yet.
+func (s *session) causeOf(anchor *corev1.Secret) string {
+	if issued := s.Record.Find(string(anchor.UID)); issued != nil {
+		return issued.Cause
 	}
-	if last := known.causes[l.Role]; last.anchor == anchor.UID {
-		return last.cause
-	}
-	return ""
+	return anchor.Annotations[objects.CauseAnnotation]
 }
 
 func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }

@@ -25,15 +25,15 @@ func (s *session) Retire(ctx context.Context) error {
 	const leeway = time.Minute
 	for _, l := range s.logins() {
 		for _, anchor := range s.anchors(l) {
-			expiry := anchorExpiry(anchor, l)
+			expiry := s.anchorExpiry(anchor, l)
 			switch {
 			case string(anchor.UID) == l.Credential.ID:
 				if err := s.markPublished(ctx, l, anchor); err != nil {
 					return err
 				}
-			case typeOf(anchor) == edgev1.TokenLongLived && accountOf(anchor, l) == l.accountUID:
+			case typeOf(anchor) == edgev1.TokenLongLived && s.accountOf(anchor, l) == l.accountUID:
 				// It works until somebody deletes it.
-			case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:
+			case s.Now.Before(expiry.Add(leeway)) && s.accountOf(anchor, l) == l.accountUID:
 				s.Due(expiry.Add(leeway))
 			case anchor.DeletionTimestamp.IsZero():
 				if err := s.removeAnchor(ctx, anchor); err != nil {
@@ -52,7 +52,7 @@ func (s *session) Retire(ctx context.Context) error {
 // followed by another: an operator that died in between may not have come to it.
 func (s *session) markCurrent(ctx context.Context, l *login) error {
 	anchor := s.Secrets[boundSecretName(l.Secret, l.Credential.Generation)]
-	if anchor == nil || string(anchor.UID) != l.Credential.ID || wasPublished(anchor) {
+	if anchor == nil || string(anchor.UID) != l.Credential.ID || isMarked(anchor) {
 		return nil
 	}
 	return s.markPublished(ctx, l, anchor)
@@ -62,7 +62,7 @@ func (s *session) markCurrent(ctx context.Context, l *login) error {
 // token expires, even if the Secret that carries the token is deleted: a consumer may have read it.
 func (s *session) markPublished(ctx context.Context, l *login, anchor *corev1.Secret) error {
 	c := l.Credential
-	if typeOf(anchor) == edgev1.TokenLongLived && !wasPublished(anchor) {
+	if typeOf(anchor) == edgev1.TokenLongLived && !isMarked(anchor) {
 		// The API server marks the Secret of a LongLived token when it is used.
 		delete(s.Secrets, anchor.Name)
 		live, err := s.Objects.OwnSecret(ctx, s.Scope, anchor.Name)
@@ -80,13 +80,13 @@ func (s *session) markPublished(ctx context.Context, l *login, anchor *corev1.Se
 	desired.Annotations[objects.AccountUIDAnnotation] = c.Marks[objects.AccountUIDAnnotation]
 	desired.Annotations[objects.IssuedAtAnnotation] = pass.Timestamp(c.IssuedAt)
 	if c.Expires() {
-		desired.Annotations[objects.LifetimeAnnotation] = askedLifetime(anchor, l)
+		desired.Annotations[objects.LifetimeAnnotation] = s.askedLifetime(anchor, l)
 		if id := c.Marks[objects.CredentialIDAnnotation]; id != "" {
 			desired.Annotations[objects.CredentialIDAnnotation] = id
 		}
 		desired.Annotations[objects.ExpiresAtAnnotation] = pass.Timestamp(c.Expiry)
 	}
-	if why := s.causeOf(l, anchor); why != "" {
+	if why := s.causeOf(anchor); why != "" {
 		desired.Annotations[objects.CauseAnnotation] = why
 	}
 	marked, err := s.Objects.Ensure(ctx, s.Scope, desired, anchor)

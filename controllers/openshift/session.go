@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
@@ -29,7 +30,9 @@ type session struct {
 	router string
 	// username is the operator's own, by prepareProject.
 	username string
-	// accounts and bindings are those in the project that carry the EdgeRegistry's label, by prepareProject.
+	// isNew: the project was requested in this pass.
+	isNew bool
+	// accounts and bindings are those of the EdgeRegistry's names in the project, by prepareProject.
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
 	// publisher and puller are the two logins as this provider knows them.
@@ -52,7 +55,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 	s := &session{Provider: p, Scope: scope}
 	scope.Home = pass.Home{
 		Namespace: ProjectName(scope.Edge), Noun: "project", Terminating: edgev1.ReasonProjectTerminating,
-		Invite: func() string { return inviteCommand(scope.Home.Namespace, s.username) },
+		Invite: s.inviteCommand,
 	}
 	spec, project := scope.Edge.Spec.OpenShift, scope.Home.Namespace
 	s.publisher = newLogin(&scope.Publisher, project, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, spec.Publisher.Token)
@@ -87,6 +90,11 @@ func (s *session) of(l *pass.Login) *login {
 		return &s.publisher
 	}
 	return &s.puller
+}
+
+// inviteCommand is what the owner of the project runs to let the operator in.
+func (s *session) inviteCommand() string {
+	return consent.Find(nil, consent.Project, s.Home.Namespace, s.username, s.Edge.Name).Command(s.Edge.Name)
 }
 
 // Steps implements pass.Session.

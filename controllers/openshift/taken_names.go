@@ -27,7 +27,7 @@ type claim struct {
 	field string
 	// live is what the pass has read under that name, or nil.
 	live client.Object
-	// listed: the pass has read all of this kind, so that nil means that the name is free.
+	// listed: the pass has looked for it, so that nil means that the name is free.
 	listed bool
 }
 
@@ -40,7 +40,7 @@ func (s *session) claims() []claim {
 		binding := bindingName(s.Edge, l.Role)
 		claims = append(claims,
 			claim{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), l.Account,
-				"spec.openshift." + role + ".serviceAccountName", s.accounts[l.Account], false},
+				"spec.openshift." + role + ".serviceAccountName", s.accounts[l.Account], true},
 			claim{rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), binding, "metadata.name", s.bindings[binding], true},
 			claim{corev1.SchemeGroupVersion.WithKind("Secret"), l.Secret,
 				"spec.secrets." + objects.SecretKind(l.Role) + ".name", s.Secrets[l.Secret], false},
@@ -52,6 +52,10 @@ func (s *session) claims() []claim {
 // claimNames makes sure that no name is another's before anything is written in the project. Only
 // what this pass has not read yet is asked for, so that it costs nothing once all is there.
 func (s *session) claimNames(ctx context.Context) error {
+	if s.isNew {
+		s.Free.Insert(s.publisher.Secret, s.puller.Secret)
+		return nil
+	}
 	for _, c := range s.claims() {
 		holder := c.live
 		if objects.IsNil(holder) && c.listed {

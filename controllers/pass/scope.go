@@ -25,6 +25,8 @@ type Scope struct {
 	Now  time.Time
 	// Memory is what this process remembers of the EdgeRegistry.
 	Memory *Memory
+	// Record is what was known of the EdgeRegistry before this pass, and what it adds to that.
+	Record *Record
 	// Home is where the Secrets are, by the provider as it begins.
 	Home Home
 	// Registry is where the images are, by the provider's own steps.
@@ -119,7 +121,7 @@ type Note struct {
 // NewScope begins a pass.
 func NewScope(edge *edgev1.EdgeRegistry, now time.Time, memory *Memory) *Scope {
 	return &Scope{
-		Edge: edge, Now: now, Memory: memory, Confirmed: &Confirmation{},
+		Edge: edge, Now: now, Memory: memory, Record: &Record{}, Confirmed: &Confirmation{},
 		Secrets: map[string]*corev1.Secret{}, Free: sets.Set[string]{},
 		Publisher: Login{Role: edgev1.TokenPublisher, Secret: PublishSecretName(edge)},
 		Puller:    Login{Role: edgev1.TokenPuller, Secret: PullSecretName(edge)},

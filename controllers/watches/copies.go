@@ -23,6 +23,8 @@ type copyTarget struct {
 	stop context.CancelFunc
 	// copies are by the name of the Secret.
 	copies map[string]copyState
+	// news: the namespace came, went or changed since somebody took note of it.
+	news bool
 }
 
 // Digest is of all that the operator wants of a copy.
@@ -90,6 +92,18 @@ func (t *Triggers) Reach(edge metav1.Object, namespace string) error {
 		lost:    func() { t.lose(ctx, target) },
 	}, events)
 	return nil
+}
+
+// TakeNews reports whether a target came, went or changed since the last call.
+func (t *Triggers) TakeNews(edge types.UID, namespace string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target := t.targets[edge][namespace]
+	if target == nil || !target.news {
+		return false
+	}
+	target.news = false
+	return true
 }
 
 // doubt forgets the copies in a target at once, so that a pass that comes before the next watch reads them.

@@ -77,8 +77,11 @@ func (t *Triggers) namespaceChanged(namespace string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for uid, home := range t.homes {
-		_, target := t.targets[uid][namespace]
-		if namespace == "" || home.namespace == namespace || target {
+		target := t.targets[uid][namespace]
+		if target != nil {
+			target.news = true
+		}
+		if namespace == "" || home.namespace == namespace || target != nil {
 			t.enqueue(home.edge)
 		}
 	}

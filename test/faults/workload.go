@@ -74,7 +74,7 @@ func (c *Case) inviteCopiesTo(namespace string) {
 	c.T.Helper()
 	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	c.must(c.World.Admin.Create(c.ctx, target), "make the namespace for copies")
-	c.must(c.World.Invite(c.ctx, c.account, target.Name, "edge-registry-copy-target"), "invite")
+	c.must(c.World.Invite(c.ctx, c.account, target.Name, "edge-registry-secrets"), "invite")
 	c.bystander(target.Name)
 }
 

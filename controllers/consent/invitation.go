@@ -1,0 +1,124 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+)
+
+// An invitation is a RoleBinding of one of the operator's ClusterRoles to the operator, in the namespace of whoever invites.
+// Its annotation edge.open-horizon.io/for names the EdgeRegistries that it is for. Without a name it is for none.
+
+// Role is what an invitation binds.
+type Role struct {
+	// ClusterRole is its name, and Binding what messages propose to call the RoleBinding.
+	ClusterRole, Binding string
+	// CLI is the program that messages propose.
+	CLI string
+}
+
+// The roles of invitations.
+var (
+	// Project lets the operator work in a project: service accounts, role bindings, Secrets and tokens.
+	Project = Role{ClusterRole: "edge-registry-project", Binding: "edge-registry", CLI: "oc"}
+	// Secrets lets the operator keep Secrets in a namespace.
+	Secrets = Role{ClusterRole: "edge-registry-secrets", Binding: "edge-registry-secrets", CLI: "kubectl"}
+)
+
+// Bindings of a namespace are read in pages, and not more than these: whoever owns the namespace decides how many there are.
+const (
+	pageSize = 500
+	maxPages = 4
+)
+
+// Bindings are the role bindings of a namespace, its first 2,000.
+func Bindings(ctx context.Context, reader client.Reader, namespace string) ([]rbacv1.RoleBinding, error) {
+	var all []rbacv1.RoleBinding
+	list := &rbacv1.RoleBindingList{}
+	for range maxPages {
+		options := []client.ListOption{client.InNamespace(namespace), client.Limit(pageSize), client.Continue(list.Continue)}
+		list = &rbacv1.RoleBindingList{}
+		if err := reader.List(ctx, list, options...); err != nil {
+			return nil, fmt.Errorf("list the role bindings of namespace %q: %w", namespace, err)
+		}
+		all = append(all, list.Items...)
+		if list.Continue == "" {
+			break
+		}
+	}
+	return all, nil
+}
+
+// Invitation is what was found in a namespace.
+type Invitation struct {
+	role      Role
+	namespace string
+	user      string
+	// Valid: the operator is invited for the EdgeRegistry.
+	Valid bool
+	// other invites the operator, and for others alone; nil where there is none.
+	other *rbacv1.RoleBinding
+}
+
+// Find looks for the invitation of a role for an EdgeRegistry among the role bindings of a namespace. user is the operator.
+func Find(bindings []rbacv1.RoleBinding, role Role, namespace, user, edge string) Invitation {
+	found := Invitation{role: role, namespace: namespace, user: user}
+	for i := range bindings {
+		binding := &bindings[i]
+		if binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != role.ClusterRole ||
+			!slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return apiserver.IsSubject(s, namespace, user) }) {
+			continue
+		}
+		if slices.Contains(names(binding), edge) {
+			found.Valid = true
+			return found
+		}
+		found.other = binding
+	}
+	return found
+}
+
+// names are the EdgeRegistries that a RoleBinding is for.
+func names(binding *rbacv1.RoleBinding) []string {
+	var all []string
+	for name := range strings.SplitSeq(binding.Annotations[edgev1.ForAnnotation], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// Missing says what is missing for an EdgeRegistry, as a clause, and how the owner of the namespace gives it.
+func (i Invitation) Missing(edge string) string {
+	if i.other == nil {
+		return fmt.Sprintf("its owner has not invited the operator for EdgeRegistry %q: run '%s'", edge, i.Command(edge))
+	}
+	if len(names(i.other)) == 0 {
+		return fmt.Sprintf("its owner invited the operator by RoleBinding %q, which does not say for which EdgeRegistry: run '%s'",
+			i.other.Name, i.Command(edge))
+	}
+	return fmt.Sprintf("its owner invited the operator by RoleBinding %q for %s, and not for EdgeRegistry %q: run '%s'",
+		i.other.Name, strings.Join(names(i.other), " and "), edge, i.Command(edge))
+}
+
+// Command is what the owner of the namespace runs to invite the operator for an EdgeRegistry.
+func (i Invitation) Command(edge string) string {
+	if i.other == nil {
+		return fmt.Sprintf("%s create rolebinding %s -n %s --clusterrole=%s %s && %s annotate rolebinding %s -n %s %s=%s",
+			i.role.CLI, i.role.Binding, i.namespace, i.role.ClusterRole, apiserver.SubjectFlag(i.user),
+			i.role.CLI, i.role.Binding, i.namespace, edgev1.ForAnnotation, edge)
+	}
+	return fmt.Sprintf("%s annotate rolebinding %s -n %s --overwrite %s=%s",
+		i.role.CLI, i.other.Name, i.namespace, edgev1.ForAnnotation, strings.Join(append(names(i.other), edge), ","))
+}

@@ -1,0 +1,50 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consent
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// Who may make namespaces may make one of a name that an EdgeRegistry uses, once it is gone, and invite the operator there. So
+// the UID of each namespace is on record, and another of its name is served only after whoever writes the EdgeRegistry
+// accepted it.
+
+// SameNamespace reports whether a namespace is the one that was served before, if one was, or one that was accepted in its
+// place. noun is what people call it.
+func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
+	before, known := s.Record.Served[namespace]
+	if !known || before == uid || accepts(s.Edge, namespace, uid) {
+		return nil
+	}
+	how := fmt.Sprintf("was deleted and made again since it was first used (UID %s then, %s now)", before, uid)
+	if before == "" {
+		how = fmt.Sprintf("cannot be told from another of its name, since the operator's record was lost (its UID is %s)", uid)
+	}
+	replaced := pass.Stalled(edgev1.ReasonNamespaceReplaced,
+		"%s %q %s, and gets no token before that is confirmed: if its owner is the right one, run 'kubectl annotate edgeregistry %s --overwrite %s=%s/%s'",
+		noun, namespace, how, s.Edge.Name, edgev1.AcceptAnnotation, namespace, uid)
+	return replaced
+}
+
+// accepts reports whether whoever writes the EdgeRegistry accepted a namespace.
+func accepts(edge *edgev1.EdgeRegistry, namespace string, uid types.UID) bool {
+	accepted := strings.Split(edge.Annotations[edgev1.AcceptAnnotation], ",")
+	return uid != "" && slices.ContainsFunc(accepted, func(entry string) bool { return strings.TrimSpace(entry) == namespace+"/"+string(uid) })
+}
+
+// Serve puts on record that the operator works in a namespace from now on.
+func Serve(s *pass.Scope, namespace string, uid types.UID) {
+	if before, known := s.Record.Served[namespace]; known && before != uid {
+		s.Note(edgev1.ReasonNamespaceAccepted, fmt.Sprintf("namespace %q is served with UID %s from now on", namespace, uid), nil)
+	}
+	s.Record.Serve(namespace, uid)
+}

@@ -1,0 +1,150 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pass
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// Record is what has to be known of an EdgeRegistry after a restart. It is kept in the operator's own namespace, where no
+// tenant can write: what a pass reads elsewhere is judged against it. It holds no credential.
+type Record struct {
+	// Lost: there was a record before this one, and it is gone. What it knew is unknown until the Secrets are published again.
+	Lost bool `json:"lost,omitempty"`
+	// Served are the namespaces that the operator was let into for the EdgeRegistry, by name, with the UID that each had
+	// then. It is empty for one that may have been served before, as another, while the record was lost.
+	Served map[string]types.UID `json:"served,omitempty"`
+	// Copies are the namespaces that may hold a copy of the Secret of a role, sorted.
+	Copies map[edgev1.TokenRole][]string `json:"copies,omitempty"`
+	// Issued are the credentials that were published, or were about to be, the oldest first.
+	Issued []Issued `json:"issued,omitempty"`
+	// Host is what the Secrets were last published with, or were about to be, and CA what ca.crt holds besides.
+	Host string           `json:"host,omitempty"`
+	CA   *edgev1.CAStatus `json:"ca,omitempty"`
+	// Settled is the generation of the EdgeRegistry for which both Secrets were written, if not all of their copies.
+	Settled int64 `json:"settled,omitempty"`
+	// Verified is when the logins were last found to work, under the generation VerifiedFor; nil when they were not, or when
+	// a pass since did not come as far as to know.
+	Verified    *metav1.Time `json:"verified,omitempty"`
+	VerifiedFor int64        `json:"verifiedFor,omitempty"`
+}
+
+// Issued is a credential on record.
+type Issued struct {
+	Role edgev1.TokenRole `json:"role"`
+	// ID is the issuer's own, and Marks are by which it knows the credential again.
+	ID         string            `json:"id"`
+	Marks      map[string]string `json:"marks,omitempty"`
+	Generation int64             `json:"generation"`
+	IssuedAt   metav1.Time       `json:"issuedAt"`
+	// ExpiresAt is zero for a credential that does not expire.
+	ExpiresAt metav1.Time `json:"expiresAt,omitzero"`
+	// Cause is why it was issued; Lifetime, Rotation and Host are what people asked for then.
+	Cause    string `json:"cause,omitempty"`
+	Lifetime string `json:"lifetime,omitempty"`
+	Rotation string `json:"rotation,omitempty"`
+	Host     string `json:"host,omitempty"`
+}
+
+// maxIssued is how many credentials of a role stay on record: those that work, and of the others enough to know them again
+// where consumers left them.
+const maxIssued = 20
+
+// Find is the credential of an id on record, or nil.
+func (r *Record) Find(id string) *Issued {
+	for i := range r.Issued {
+		if id != "" && r.Issued[i].ID == id {
+			return &r.Issued[i]
+		}
+	}
+	return nil
+}
+
+// Note puts a credential on record. Where there are too many of its role, the oldest leaves.
+func (r *Record) Note(issued Issued) {
+	if known := r.Find(issued.ID); known != nil {
+		*known = issued
+		return
+	}
+	r.Issued = append(r.Issued, issued)
+	ofRole := 0
+	for i := len(r.Issued) - 1; i >= 0; i-- {
+		if r.Issued[i].Role != issued.Role {
+			continue
+		}
+		if ofRole++; ofRole > maxIssued {
+			r.Issued = slices.Delete(r.Issued, i, i+1)
+		}
+	}
+}
+
+// Highest is the highest generation of a role on record; zero when there is none.
+func (r *Record) Highest(role edgev1.TokenRole) int64 {
+	highest := int64(0)
+	for _, issued := range r.Issued {
+		if issued.Role == role {
+			highest = max(highest, issued.Generation)
+		}
+	}
+	return highest
+}
+
+// LastRotation is the request for rotation that the last credential of a role on record answers, or one before it did.
+func (r *Record) LastRotation(role edgev1.TokenRole) string {
+	for i := len(r.Issued) - 1; i >= 0; i-- {
+		if r.Issued[i].Role == role {
+			return r.Issued[i].Rotation
+		}
+	}
+	return ""
+}
+
+// Serve notes that the operator works in the namespace of a UID.
+func (r *Record) Serve(namespace string, uid types.UID) {
+	if r.Served == nil {
+		r.Served = map[string]types.UID{}
+	}
+	r.Served[namespace] = uid
+}
+
+// MayHold notes which namespaces may hold a copy of the Secret of a role.
+func (r *Record) MayHold(role edgev1.TokenRole, namespaces []string) {
+	if r.Copies == nil {
+		r.Copies = map[edgev1.TokenRole][]string{}
+	}
+	r.Copies[role] = namespaces
+	if len(namespaces) == 0 {
+		delete(r.Copies, role)
+	}
+}
+
+// VerifiedAt is when the logins were last found to work under the EdgeRegistry's spec; zero when that is not known.
+func (r *Record) VerifiedAt(edge *edgev1.EdgeRegistry) time.Time {
+	if r.Verified == nil || r.VerifiedFor != edge.Generation {
+		return time.Time{}
+	}
+	return r.Verified.Time
+}
+
+// Verify notes when the logins were last found to work under the EdgeRegistry's spec; a zero time that they were not.
+func (r *Record) Verify(edge *edgev1.EdgeRegistry, at time.Time) {
+	r.Verified, r.VerifiedFor = StatusTime(at), 0
+	if r.Verified != nil {
+		r.VerifiedFor = edge.Generation
+	}
+}
+
+// Copy is a record that shares nothing with this one that is changed in place.
+func (r *Record) Copy() *Record {
+	c := *r
+	c.Served, c.Copies, c.Issued = maps.Clone(r.Served), maps.Clone(r.Copies), slices.Clone(r.Issued)
+	return &c
+}
