@@ -17,15 +17,17 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// targets makes namespaces that invite the operator to keep copies in them.
-func (w *world) targets(ctx context.Context, n int) ([]string, error) {
+// targets makes namespaces that invite the operator to keep copies of an EdgeRegistry in them.
+func (w *world) targets(ctx context.Context, edge string, n int) ([]string, error) {
 	names := w.names("target", n)
 	return names, each(ctx, appliers, names, func(ctx context.Context, name string) error {
 		return errors.Join(
 			w.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}),
 			w.api.Create(ctx, &rbacv1.RoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "edge-registry-copies"},
-				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edge-registry-secrets"},
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: name, Name: "edge-registry-secrets", Annotations: map[string]string{edgev1.ForAnnotation: edge},
+				},
+				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edge-registry-secrets"},
 				Subjects: []rbacv1.Subject{{
 					Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: "edge-registry-controller-manager",
 				}},

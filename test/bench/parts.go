@@ -160,11 +160,11 @@ func (b *bench) countOne(ctx context.Context, w *world, name []string, at int64)
 
 // heals measures how soon each kind of object is back.
 func (b *bench) heals(ctx context.Context, w *world) error {
-	edge, err := w.targets(ctx, 1)
+	name := w.names("edge", 1)
+	edge, err := w.targets(ctx, name[0], 1)
 	if err != nil {
 		return err
 	}
-	name := w.names("edge", 1)
 	if _, err := w.byOperator(ctx, name); err != nil {
 		return err
 	}
@@ -201,11 +201,11 @@ func (b *bench) heals(ctx context.Context, w *world) error {
 func (b *bench) copies(ctx context.Context, w *world) error {
 	for _, n := range b.plan.Fanouts {
 		b.say("copies to %d namespaces", n)
-		namespaces, err := w.targets(ctx, n)
+		name := w.names("edge", 1)
+		namespaces, err := w.targets(ctx, name[0], n)
 		if err != nil {
 			return err
 		}
-		name := w.names("edge", 1)
 		if _, err := w.byOperator(ctx, name); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func inviteAll(c *Case) {
 	beginWithCopies(c)
 	project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Project()}}
 	c.must(c.World.Admin.Create(c.ctx, project), "make the project")
-	c.must(c.World.Invite(c.ctx, c.account, project.Name, "edge-registry-project"), "invite")
+	c.inviteToProject()
 	c.bystander(project.Name)
 }
 

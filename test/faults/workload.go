@@ -74,7 +74,7 @@ func (c *Case) inviteCopiesTo(namespace string) {
 	c.T.Helper()
 	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	c.must(c.World.Admin.Create(c.ctx, target), "make the namespace for copies")
-	c.must(c.World.Invite(c.ctx, c.account, target.Name, "edge-registry-secrets"), "invite")
+	c.must(c.World.Invite(c.ctx, c.account, target.Name, "edge-registry-secrets", c.Edge.Name), "invite")
 	c.bystander(target.Name)
 }
 
@@ -125,6 +125,13 @@ func deleteEdge(c *Case) {
 // createAnew makes the EdgeRegistry again, with the same name and for the same project, whose owner invites it.
 func createAnew(c *Case) {
 	c.awaitCollected()
-	c.must(c.World.Invite(c.ctx, c.account, c.Project(), "edge-registry-project"), "invite")
+	c.inviteToProject()
 	c.Create()
+}
+
+// inviteToProject has the EdgeRegistry use a project that is there, whose owner invites the operator for it.
+func (c *Case) inviteToProject() {
+	c.T.Helper()
+	c.Edge.Spec.OpenShift.Project.Policy = edgev1.ProjectAdopt
+	c.must(c.World.Invite(c.ctx, c.account, c.Project(), "edge-registry-project", c.Edge.Name), "invite")
 }

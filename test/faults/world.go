@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -205,11 +206,11 @@ func (w *World) accepts(ctx context.Context, token credential.Token) bool {
 	return w.Admin.Create(ctx, review) == nil && review.Status.Authenticated
 }
 
-// Invite has the owner of a namespace bind one of the shipped roles to an account of the operator, and returns when that
-// counts.
-func (w *World) Invite(ctx context.Context, account, namespace, clusterRole string) error {
+// Invite has the owner of a namespace bind one of the shipped roles to an account of the operator for an EdgeRegistry, and
+// returns when that counts.
+func (w *World) Invite(ctx context.Context, account, namespace, clusterRole, edge string) error {
 	err := w.Admin.Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "invitation"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "invitation", Annotations: map[string]string{edgev1.ForAnnotation: edge}},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
 		Subjects:   []rbacv1.Subject{operatorSubject(account)},
 	})
