@@ -8,7 +8,8 @@ cd "${1:-$(dirname "$0")/..}"
 crane=${CRANE:-go run github.com/google/go-containerregistry/cmd/crane@v0.22.1}
 files=$(grep -rlE '^[[:space:]]*# By tag: ' --include='*.yaml' --include='*file' Dockerfile config)
 for file in $files; do
-  for image in $(sed -nE 's/^[[:space:]]*# By tag: ([^ ]+[^ .,;:]).*/\1/p' "$file" | sort -u); do
+  mapfile -t images < <(sed -nE 's/^[[:space:]]*# By tag: ([^ ]+)$/\1/p' "$file" | sort -u)
+  for image in "${images[@]}"; do
     digest=$($crane digest "$image")
     if [[ ! $digest =~ ^sha256:[0-9a-f]{64}$ ]]; then
       echo "pin: the registry told no digest of $image" >&2
