@@ -147,6 +147,10 @@ run: ## Run the manager on this machine against the current kubeconfig. ARGS add
 dist: ## Write files to install from, static binaries, bills of materials and checksums into dist/.
 	CGO_ENABLED=0 go run -trimpath ./hack/dist -version '$(VERSION)' -image '$(RELEASE_IMG)'
 
+.PHONY: pin-images
+pin-images: ## Put digests behind the tags of the base images and of the images in config/. Needs their registries.
+	hack/pin.sh
+
 .PHONY: docker-build
 docker-build: ## Build the image IMG, with CONTAINER_TOOL=podman by Podman.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .

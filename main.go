@@ -12,12 +12,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -102,6 +104,8 @@ func main() {
 	logger := credential.WithoutBodies(zap.New(zap.UseFlagOptions(&o.log)))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
+	// With it goes the log of the standard library, where net/http tells of clients that fail.
+	slog.SetDefault(slog.New(logr.ToSlogHandler(logger)))
 	if err := run(ctrl.SetupSignalHandler(), &o); err != nil {
 		logger.WithName("setup").Error(err, "Stopped")
 		os.Exit(1)

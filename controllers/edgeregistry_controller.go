@@ -248,8 +248,9 @@ func (r *EdgeRegistryReconciler) noteWrite(edge *edgev1.EdgeRegistry, err error)
 	}
 }
 
-// writeStatus patches the status once, and only if it changed.
+// writeStatus patches the status once, and only if it changed. It is the one way of a message into it.
 func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after *edgev1.EdgeRegistry) error {
+	redactStatus(&after.Status)
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}

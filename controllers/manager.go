@@ -56,7 +56,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	if err != nil {
 		return nil, err
 	}
-	r.Recorder = mgr.GetEventRecorder(objects.FieldManager)
+	r.Recorder = apiserver.RedactEvents(mgr.GetEventRecorder(objects.FieldManager))
 	if err := r.prepare(connection, mgr.GetCache()); err != nil {
 		return nil, err
 	}

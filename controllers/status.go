@@ -12,12 +12,31 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 func readyMessage(s *pass.Scope) string {
 	return "images are " + s.Registry.ImagePrefix() + "/NAME:TAG; the Secrets " + s.Publisher.Secret +
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
+}
+
+// redactStatus takes secrets out of the messages of a status, whoever put them there. What a step made one line holds none
+// already, so that this changes nothing but a mistake.
+func redactStatus(status *edgev1.EdgeRegistryStatus) {
+	for i := range status.Conditions {
+		condition := &status.Conditions[i]
+		condition.Message = credential.Redact(condition.Message)
+	}
+	for i := range status.Secrets {
+		copies := status.Secrets[i].Copies
+		if copies == nil {
+			continue
+		}
+		for j := range copies.Failed {
+			copies.Failed[j].Message = credential.Redact(copies.Failed[j].Message)
+		}
+	}
 }
 
 // report records the acts of a pass as events.

@@ -9,22 +9,33 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// tokenSized is what is long enough to be a token, as it is or in base64. No name in a cluster is.
+// tokenSized is what is long enough to be a token, as it is or in base64. No name in a cluster is. It is the second line,
+// for what is no secret that the operator knows.
 var tokenSized = regexp.MustCompile(`[\w+/=.-]{254,}`)
 
-// redactTokens stars out what could be a token in errors and warnings. A webhook or a proxy may repeat in them what a
-// request carried, and the operator reports them: in the status, in events and in its log.
+// redactTokens takes what is a secret, or could be a token, out of errors and warnings. A webhook or a proxy may repeat in
+// them what a request carried, and the operator reports them: in the status, in events and in its log. The token by which
+// the operator itself is known is one of the secrets.
 func redactTokens(next http.RoundTripper) http.RoundTripper {
 	return RoundTripper(func(r *http.Request) (*http.Response, error) {
+		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+			credential.Know(token)
+		}
 		response, err := next.RoundTrip(r)
 		if err != nil {
 			return nil, err
 		}
 		warnings := response.Header["Warning"]
 		for i, warning := range warnings {
-			warnings[i] = string(redact([]byte(warning)))
+			warnings[i] = string(redact([]byte(credential.Redact(warning))))
 		}
 		if response.StatusCode < http.StatusBadRequest {
 			return response, nil
@@ -39,7 +50,21 @@ func redactTokens(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// redact keeps the length, which protobuf states beside the text.
+// redact keeps the length, which protobuf states beside the text, and what programs read of an error: a short secret may
+// be a word of that. It is taken out where people read, of the log and of messages.
 func redact(text []byte) []byte {
+	credential.Star(text)
 	return tokenSized.ReplaceAllFunc(text, func(found []byte) []byte { return bytes.Repeat([]byte("*"), len(found)) })
+}
+
+// RedactEvents returns a recorder whose events hold no secret. It is the one that passes are given.
+func RedactEvents(recorder events.EventRecorder) events.EventRecorder {
+	return redactedEvents{recorder}
+}
+
+type redactedEvents struct{ next events.EventRecorder }
+
+// Eventf implements events.EventRecorder.
+func (r redactedEvents) Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any) {
+	r.next.Eventf(regarding, related, eventtype, reason, action, "%s", credential.Redact(fmt.Sprintf(note, args...)))
 }

@@ -4,12 +4,19 @@
 package apiserver
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
 func TestErrorsAndWarningsDoNotRepeatAToken(t *testing.T) {
@@ -44,5 +51,58 @@ func TestErrorsAndWarningsDoNotRepeatAToken(t *testing.T) {
 			g.Expect(string(told)).To(Equal(test.told))
 			g.Expect(answer.Header.Get("Warning")).To(Equal(`299 - "` + stars + `"`))
 		})
+	}
+}
+
+// forms are how a refusal may repeat a secret.
+func forms(secret string) map[string]string {
+	inJSON, _ := json.Marshal(map[string]string{"password": secret})
+	return map[string]string{
+		"raw":               secret,
+		"base64":            base64.StdEncoding.EncodeToString([]byte("user:" + secret)),
+		"base64 for URLs":   base64.RawURLEncoding.EncodeToString([]byte("a:" + secret + ":b")),
+		"escaped for a URL": url.QueryEscape(secret),
+		"in JSON":           string(inJSON),
+	}
+}
+
+// A secret that is no longer than a name is known by its value, also that by which the operator itself is known.
+func TestErrorsAndWarningsDoNotRepeatASecret(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		secret := fmt.Sprintf("redact_test: a pass/word & more %t", own)
+		for form, said := range forms(secret) {
+			g := NewWithT(t)
+			answers := redactTokens(RoundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{
+					StatusCode: http.StatusForbidden, Body: io.NopCloser(strings.NewReader("denied: " + said)),
+					Header: http.Header{"Warning": {`299 - "not ` + said + `"`}},
+				}, nil
+			}))
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://api.test", http.NoBody)
+			g.Expect(err).NotTo(HaveOccurred())
+			if own {
+				request.Header.Set("Authorization", "Bearer "+secret)
+			} else {
+				credential.NewToken(secret)
+			}
+			answer, err := answers.RoundTrip(request)
+			g.Expect(err).NotTo(HaveOccurred())
+			told, err := io.ReadAll(answer.Body)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(answer.Body.Close()).To(Succeed())
+			g.Expect(told).To(HaveLen(len("denied: "+said)), "protobuf states the length")
+			g.Expect(string(told)).To(MatchRegexp(`^denied: [^*]{0,16}\*{24,}[^*]{0,5}$`), form)
+			g.Expect(answer.Header.Get("Warning")).To(MatchRegexp(`^299 - "not .{0,16}\[redacted\].{0,5}"$`), form)
+		}
+	}
+}
+
+func TestEventsHoldNoSecret(t *testing.T) {
+	secret := "redact_test: told in an event"
+	credential.Know(secret)
+	for form, said := range forms(secret) {
+		recorder := events.NewFakeRecorder(1)
+		RedactEvents(recorder).Eventf(nil, nil, "Normal", "Minted", "Reconcile", "a token %s", said)
+		NewWithT(t).Expect(<-recorder.Events).To(MatchRegexp(`^Normal Minted a token .{0,16}\[redacted\].{0,5}$`), form)
 	}
 }

@@ -3,48 +3,119 @@
 
 package credential
 
-import "github.com/go-logr/logr"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+)
 
 // maxVerbosity is the last level at which client-go logs no request or response bodies
 // (client-go, rest/request.go: logBody). Those of TokenRequests and Secrets hold tokens.
 const maxVerbosity = 7
 
 // WithoutBodies returns a logger that writes nothing above the verbosity from which client-go
-// logs bodies, whatever level the logger itself is set to.
+// logs bodies, whatever level the logger itself is set to, and no secret that is known at any level.
 func WithoutBodies(logger logr.Logger) logr.Logger {
 	sink := logger.GetSink()
 	if sink == nil {
 		return logger
 	}
-	return logger.WithSink(bodylessSink{sink})
+	return logger.WithSink(discreetSink{sink})
 }
 
-type bodylessSink struct {
+type discreetSink struct {
 	logr.LogSink
 }
 
-func (s bodylessSink) Enabled(level int) bool {
+func (s discreetSink) Enabled(level int) bool {
 	return level <= maxVerbosity && s.LogSink.Enabled(level)
 }
 
-func (s bodylessSink) Info(level int, msg string, keysAndValues ...any) {
+func (s discreetSink) Info(level int, msg string, keysAndValues ...any) {
 	if level <= maxVerbosity {
-		s.LogSink.Info(level, msg, keysAndValues...)
+		s.LogSink.Info(level, Redact(msg), redactAll(keysAndValues)...)
 	}
 }
 
-func (s bodylessSink) WithValues(keysAndValues ...any) logr.LogSink {
-	return bodylessSink{s.LogSink.WithValues(keysAndValues...)}
+func (s discreetSink) Error(err error, msg string, keysAndValues ...any) {
+	s.LogSink.Error(redactError(err), Redact(msg), redactAll(keysAndValues)...)
 }
 
-func (s bodylessSink) WithName(name string) logr.LogSink {
-	return bodylessSink{s.LogSink.WithName(name)}
+func (s discreetSink) WithValues(keysAndValues ...any) logr.LogSink {
+	return discreetSink{s.LogSink.WithValues(redactAll(keysAndValues)...)}
+}
+
+func (s discreetSink) WithName(name string) logr.LogSink {
+	return discreetSink{s.LogSink.WithName(Redact(name))}
 }
 
 // WithCallDepth implements logr.CallDepthLogSink, so that a caller's line is not this file's.
-func (s bodylessSink) WithCallDepth(depth int) logr.LogSink {
+func (s discreetSink) WithCallDepth(depth int) logr.LogSink {
 	if deeper, ok := s.LogSink.(logr.CallDepthLogSink); ok {
-		return bodylessSink{deeper.WithCallDepth(depth)}
+		return discreetSink{deeper.WithCallDepth(depth)}
 	}
 	return s
+}
+
+// redactAll returns the values as they are where none holds a secret, which is nearly always.
+func redactAll(values []any) []any {
+	all := make([]any, len(values))
+	for i, value := range values {
+		all[i] = redactValue(value)
+	}
+	return all
+}
+
+// redactValue returns a value as it is, or a text in its place that holds no secret. Which backend writes it, and how, is not
+// known here: so it is looked at both as fmt shows it and as JSON does.
+func redactValue(value any) any {
+	switch v := value.(type) {
+	case nil, bool, int, int32, int64, uint64, float64, time.Duration, time.Time, Token, *Token:
+		return value
+	case string:
+		return Redact(v)
+	case []byte:
+		if text := Redact(string(v)); text != string(v) {
+			return text
+		}
+		return value
+	case error:
+		return redactError(v)
+	case logr.Marshaler:
+		return redactValue(marshaled(v))
+	}
+	if shown := fmt.Sprintf("%+v", value); Redact(shown) != shown {
+		return Redact(shown)
+	}
+	if written, err := json.Marshal(value); err == nil && Redact(string(written)) != string(written) {
+		return Redact(string(written))
+	}
+	return value
+}
+
+// marshaled is what a value wants logged; nothing where it panics, as one that is nil may.
+func marshaled(value logr.Marshaler) (log any) {
+	defer func() {
+		if recover() != nil {
+			log = "<panic>"
+		}
+	}()
+	return value.MarshalLog()
+}
+
+// redactError returns the error as it is, or one of the same text that holds no secret. %+v is how backends show those that
+// carry more than their text.
+func redactError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, shown := range []string{fmt.Sprintf("%v", err), fmt.Sprintf("%+v", err)} {
+		if told := Redact(shown); told != shown {
+			return errors.New(told)
+		}
+	}
+	return err
 }

@@ -1,8 +1,15 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package credential holds service account tokens in memory without letting
-// them print, and reads the claims of those that Kubernetes issues.
+// Package credential holds tokens in memory without letting them print, takes
+// those that were in hand out of whatever else is said, and reads the claims of
+// those that Kubernetes issues.
+//
+// Token keeps a token from being printed by mistake. Others may still repeat it:
+// a webhook in its refusal, a registry in its answer. So each value of a Token
+// is known from when it is made, and again each time that it is revealed, and
+// Redact takes it out of a text. Nothing can be sent that is not known, because
+// the only way to the text of a token is Reveal.
 package credential
 
 import (
@@ -21,27 +28,35 @@ type Token struct {
 	reveal func() string
 }
 
-// NewToken wraps the text of a token.
+// NewToken wraps the text of a token, which is redacted from now on.
 func NewToken(text string) Token {
+	live.add(text)
 	return Token{reveal: func() string { return text }}
 }
 
-// Reveal returns the text of the token, for a request or a published Secret.
+// Reveal returns the text of the token, for a request or a published Secret. It
+// is redacted from now on as if it were new.
 func (t Token) Reveal() string {
-	if t.reveal == nil {
-		return ""
-	}
-	return t.reveal()
+	text := t.text()
+	live.add(text)
+	return text
 }
 
 // IsZero reports whether there is no token.
 func (t Token) IsZero() bool {
-	return t.Reveal() == ""
+	return t.text() == ""
 }
 
 // Equal reports whether both are the same token.
 func (t Token) Equal(other Token) bool {
-	return t.Reveal() == other.Reveal()
+	return t.text() == other.text()
+}
+
+func (t Token) text() string {
+	if t.reveal == nil {
+		return ""
+	}
+	return t.reveal()
 }
 
 // String implements fmt.Stringer.

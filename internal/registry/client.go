@@ -13,7 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -183,28 +183,36 @@ func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, a
 	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
 }
 
-// codePattern is what a registry's error code looks like. Nothing else of an
-// answer reaches a message: a body could repeat the token.
-var codePattern = regexp.MustCompile(`^[A-Z][A-Z_]{0,40}$`)
-
-// Error codes of the distribution specification.
+// Error codes of the distribution specification that decide something.
 const (
 	codeNameUnknown   = "NAME_UNKNOWN"
 	codeUploadInvalid = "BLOB_UPLOAD_INVALID"
 	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
 )
 
-// code returns the first error code of the answer, or nothing.
+// codes are all that are known, of the specification and of its reference implementation (distribution,
+// registry/api/errcode/register.go). Nothing else of an answer reaches a message, and of these the words of this list: a
+// stranger could write anything in the place of a code, and a body could repeat the token.
+var codes = []string{
+	codeNameUnknown, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", "DENIED", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
+	"MANIFEST_INVALID", "MANIFEST_UNKNOWN", "MANIFEST_UNVERIFIED", "NAME_INVALID", "PAGINATION_NUMBER_INVALID", "RANGE_INVALID",
+	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", "UNAUTHORIZED", "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
+}
+
+// code returns the first error code of the answer, or nothing if it is none that is known.
 func (a answer) code() string {
 	var body struct {
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 || !codePattern.MatchString(body.Errors[0].Code) {
+	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 {
 		return ""
 	}
-	return body.Errors[0].Code
+	if i := slices.Index(codes, body.Errors[0].Code); i >= 0 {
+		return codes[i]
+	}
+	return ""
 }
 
 // cause returns the error code as an error, or nil.

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -134,13 +133,18 @@ func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
 	case errors.As(err, &plain):
 		return c.fail(Unexpected, o, 0, errors.New("it does not speak TLS"))
 	case errors.As(err, &connection):
-		return c.fail(Unreachable, o, 0, connection)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), o == opChallenge:
-		return c.fail(Unreachable, o, 0, err)
+		return c.fail(Unreachable, o, 0, said(connection))
 	default:
-		// The text may quote what the peer said, and a token was sent to it.
-		return c.fail(Unreachable, o, 0, errors.New("no valid answer in HTTP"))
+		return c.fail(Unreachable, o, 0, said(err))
 	}
+}
+
+// said keeps an error whose words are of this side, and has one that quotes the peer say that there was no answer.
+func said(err error) error {
+	if text.Connection(err) == text.NoAnswer {
+		return errors.New(text.NoAnswer)
+	}
+	return err
 }
 
 // untrusted recognises the failures of a transport that verifies by itself.

@@ -210,6 +210,17 @@ func TestProbeFails(t *testing.T) {
 		{"a code of the registry", publisherToken, "GET " + tagsPath, func(w http.ResponseWriter, _ *http.Request) {
 			answerError(w, http.StatusInternalServerError, "UNKNOWN", "null")
 		}, Unavailable, opPull, "code UNKNOWN", false},
+		{"a code that no registry has", publisherToken, "GET " + tagsPath, coded(http.StatusInternalServerError, "HUNTER"), Unavailable, opPull, "Internal Server Error: check", false},
+		{"a message and details beside a code", publisherToken, "GET " + tagsPath, func(w http.ResponseWriter, r *http.Request) {
+			answerError(w, http.StatusInternalServerError, "UNKNOWN", fmt.Sprintf("%q", bearer(r)+" call 555 and say secret"))
+		}, Unavailable, opPull, "(code UNKNOWN): check", false},
+		{"a broken answer to the challenge", publisherToken, "GET /v2/", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = fmt.Fprint(conn, "220 call 555 and say secret\r\n\r\n")
+				_ = conn.Close()
+			}
+		}, Unreachable, opChallenge, "no valid answer", true},
 		{"an echo at the login", publisherToken, "GET " + tokenPath, echo, Unexpected, opLogin, "answered 418", false},
 		{"an echo at the pull", publisherToken, "GET " + tagsPath, echo, Unexpected, opPull, "answered 418", false},
 		{"an echo at the push", publisherToken, "PATCH " + uploadPath, echo, Unexpected, opPush, "answered 418", false},

@@ -1,21 +1,26 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package text makes texts fit for the messages that people read in conditions, events and errors.
+// Package text makes texts fit for the messages that people read in conditions, events and errors: none holds a secret
+// that the operator had in hand, whoever said it.
 package text
 
 import (
 	"strconv"
 	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
 // limit is the longest message in bytes: the API server takes no more in an event
 // (kubernetes, pkg/apis/core/validation/events.go).
 const limit = 1024
 
-// OneLine makes a text one line of at most 1024 bytes, and ends one that was longer with an ellipsis.
+// OneLine makes a text one line of at most 1024 bytes, and ends one that was longer with an ellipsis. Secrets are taken out
+// of it while they are whole.
 func OneLine(text string) string {
 	const ellipsis = "…"
+	text = credential.Redact(text)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit-len(ellipsis)], "") + ellipsis
@@ -29,8 +34,9 @@ func Of(err error) string { return OneLine(err.Error()) }
 // foreignLimit is how many bytes of a stranger's text a message holds.
 const foreignLimit = 200
 
-// Foreign makes a stranger's text fit for a message: printable, on one line, of at most 200 bytes.
+// Foreign makes a stranger's text fit for a message: printable, on one line, of at most 200 bytes, without secrets.
 func Foreign(text string) string {
+	text = credential.Redact(text)
 	text = strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {
 			return r

@@ -42,13 +42,13 @@ func Present(ctx context.Context, transport *http.Transport, host string) ([]*x5
 	if transport.Proxy != nil {
 		if d.proxy, err = transport.Proxy(req); err != nil {
 			// The cause would show the URL of the proxy, and the password in it.
-			return nil, d.failure(errors.New("the URL of the proxy cannot be parsed"))
+			return nil, d.failure(ours("the URL of the proxy cannot be parsed"))
 		}
 	}
 	resp, err := d.transport(transport).RoundTrip(req)
 	if err == nil {
 		_ = resp.Body.Close()
-		err = errors.New("the handshake did not take place")
+		err = ours("the handshake did not take place")
 	}
 	select {
 	case certs := <-d.presented:
@@ -143,7 +143,7 @@ func (d *dial) failure(err error) *Error {
 	switch {
 	case d.proxy != nil && !d.handshake.Load():
 		return fail(Unreachable, "", "cannot connect to %s through proxy %s (%s): check the cluster proxy and its noProxy",
-			d.host, d.proxy.Host, text.Foreign(err.Error()))
+			d.host, d.proxy.Host, said(err))
 	case errors.As(err, &unknown):
 		return fail(Unresolvable, "check its DNS record", "cannot resolve %s (%s)",
 			d.host, text.Foreign(unknown.Err))
@@ -151,19 +151,36 @@ func (d *dial) failure(err error) *Error {
 		return fail(NotTLS, "", "no TLS with %s (%s): check what answers on its port 443", d.host, text.Foreign(err.Error()))
 	default:
 		return fail(Unreachable, "check the way to it, network policies and the proxy", "cannot connect to %s (%s)",
-			d.host, text.Foreign(withoutAddresses(err)))
+			d.host, said(withoutAddresses(err)))
 	}
 }
 
-// withoutAddresses is the text of an error without the ends of the connection: the
-// local port is another each time, and a message of a lasting trouble has to stay
-// the same.
-func withoutAddresses(err error) string {
+// ours is a failure that was found here.
+type ours string
+
+func (o ours) Error() string { return string(o) }
+
+// said is the text of a failure in the words of this side: what a proxy, or whatever answers in its place, said is not.
+func said(err error) string {
+	var found ours
+	var refused proxyRefusal
+	switch {
+	case errors.As(err, &refused):
+		return refused.Error()
+	case errors.As(err, &found):
+		return found.Error()
+	}
+	return text.Connection(err)
+}
+
+// withoutAddresses is an error without the ends of the connection: the local port is another each time, and a message of a
+// lasting trouble has to stay the same.
+func withoutAddresses(err error) error {
 	var failed *net.OpError
 	if errors.As(err, &failed) {
-		return failed.Op + ": " + failed.Err.Error()
+		return fmt.Errorf("%s: %w", failed.Op, failed.Err)
 	}
-	return err.Error()
+	return err
 }
 
 // cutOff reports whether the connection ended or stood still, rather than that

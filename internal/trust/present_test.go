@@ -181,6 +181,10 @@ func TestPresentFails(t *testing.T) {
 			DialContext:     dialer(map[string]string{"proxy.apps.edge.test:3129": impostorAddress}),
 			TLSClientConfig: &tls.Config{RootCAs: newPool(certs(newRoot(t, "other")))},
 		}, Unreachable, "unknown authority"},
+		{"a proxy that is something else", &http.Transport{Proxy: http.ProxyURL(parse(t, "http://"+startTelling(t, "220 call 555 and say secret")))},
+			Unreachable, "no valid answer in HTTP"},
+		{"a proxy that refuses in its own words", &http.Transport{Proxy: http.ProxyURL(parse(t, "http://"+startTelling(t, "HTTP/1.1 407 say secret")))},
+			Unreachable, "the proxy answered 407 Proxy Authentication Required"},
 		{"a proxy whose URL is malformed", &http.Transport{
 			Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("invalid proxy http://user:secret@") },
 		}, Unreachable, "cannot be parsed"},
@@ -194,6 +198,26 @@ func TestPresentFails(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(impostor.seen.Load()).To(BeZero(), "a proxy that is not trusted learns nothing")
+}
+
+// startTelling answers each connection with a line.
+func startTelling(t *testing.T, line string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1024))
+			_, _ = conn.Write([]byte(line + "\r\n\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
 }
 
 // startAlerting serves a TLS that no handshake succeeds with.

@@ -102,8 +102,41 @@ var ofTokens = []mutant{
 			{"controllers/credentials.go",
 				`fresh.Generation, lifeOf(fresh.Identity), why.Text`,
 				`fresh.Generation, lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
+			// It would be taken out on the way.
+			{"internal/credential/redact.go", `if !k.mayHold(len(text)) {`, `if len(text) > 0 {`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
+	},
+	{
+		name:    "secret-in-status",
+		pattern: "a secret is told where none belongs",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go", `	redactStatus(&after.Status)
+`, ``},
+		},
+		guards: []guard{controllers("TestNoMessageHoldsASecretThatAStepTellsByMistake")},
+	},
+	{
+		name:    "secret-in-events",
+		pattern: "a secret is told where none belongs",
+		edits: []edit{
+			{"controllers/manager.go",
+				`apiserver.RedactEvents(mgr.GetEventRecorder(objects.FieldManager))`,
+				`mgr.GetEventRecorder(objects.FieldManager)`},
+		},
+		guards: []guard{controllers("TestNoMessageHoldsASecretThatAStepTellsByMistake")},
+	},
+	{
+		name:    "webhook-repeats-a-password",
+		pattern: "what others say is told unseen",
+		edits: []edit{
+			{"internal/credential/redact.go", `const (
+	// maxLayers is how deep one encoding may lie in another: the login in a Secret that is quoted in an error is base64 in
+	// JSON in base64 in JSON.
+	maxLayers = 4`, `const (
+	maxLayers = 0`},
+		},
+		guards: []guard{controllers("TestAShortSecretThatAWebhookRepeatsIsToldNowhere")},
 	},
 	{
 		name:    "refusal-repeats-the-request",

@@ -1,0 +1,60 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package text
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// NoAnswer is what is said of an answer that is none, in the place of the answer.
+const NoAnswer = "no valid answer in HTTP"
+
+// Connection is the text of a connection that failed, in the words of this side: those of the system, of its resolver, of TLS
+// and of what is wrong with a certificate. What the peer said is not repeated, such as the line that net/http quotes of an
+// answer that it cannot read, or the reason that HTTP/2 lets a server give.
+func Connection(err error) string {
+	if own(err) {
+		return Foreign(err.Error())
+	}
+	return NoAnswer
+}
+
+func own(err error) bool {
+	for _, known := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded, context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return ofTheSystem(err) || ofTLS(err)
+}
+
+func ofTheSystem(err error) bool {
+	var number syscall.Errno
+	var unknown *net.DNSError
+	var slow net.Error
+	return errors.As(err, &number) || errors.As(err, &unknown) || errors.As(err, &slow) && slow.Timeout()
+}
+
+func ofTLS(err error) bool {
+	var alert *net.OpError
+	if errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error") {
+		return true
+	}
+	var plain tls.RecordHeaderError
+	var unverified *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &plain) || errors.As(err, &unverified) ||
+		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}

@@ -1,0 +1,43 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package text_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// No message holds a secret, and none is cut so that a part of one is left, which nobody would know any more.
+func TestAMessageHoldsNoSecret(t *testing.T) {
+	secret := `a "secret"/ of text_test, ` + strings.Repeat("long ", 10)
+	credential.Know(secret)
+	for form, said := range map[string]string{
+		"raw": secret, "base64": base64.StdEncoding.EncodeToString([]byte("user:" + secret)),
+		"escaped for a URL": url.QueryEscape(secret), "in JSON": strconv.Quote(secret),
+	} {
+		for _, before := range []string{"", "a\n", strings.Repeat("x", 180), strings.Repeat("x", 1000)} {
+			g := NewWithT(t)
+			for _, told := range []string{text.OneLine(before + said), text.Of(errors.New(before + said)), text.Foreign(before + said)} {
+				g.Expect(told).NotTo(Or(ContainSubstring("secret"), ContainSubstring("c2VjcmV0")), form)
+				g.Expect(told).To(Or(ContainSubstring("[red"), HaveLen(200+len("...")), HaveLen(1024)), form)
+			}
+		}
+	}
+}
+
+func TestAMessageIsOneLineThatIsNotTooLong(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(text.OneLine("a\n b\t\tc ")).To(Equal("a b c"))
+	g.Expect(text.OneLine(strings.Repeat("ä", 600))).To(And(HaveSuffix("ä…"), HaveLen(1023)))
+	g.Expect(text.Foreign("a\x00b\n" + strings.Repeat("x", 300))).To(And(HavePrefix("a b x"), HaveSuffix("x..."), HaveLen(203)))
+}
