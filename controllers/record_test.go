@@ -7,15 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
@@ -125,4 +128,153 @@ func toAny(names []string) (list []any) {
 		list = append(list, name)
 	}
 	return list
+}
+
+func deleteRecord(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	record := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}}
+	NewWithT(t).Expect(admin.Delete(t.Context(), record)).To(Succeed())
+}
+
+func TestARecordHoldsWhatWasDoneAndNoToken(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	target := makeTarget(t)
+	edge := awaitReady(t, apply(t, newEdge(copyPullTo(target))))
+	o.pass(t, edge)
+	record := recordOf(t, edge)
+	g.Expect(record.Lost).To(BeFalse())
+	g.Expect(record.Served).To(And(HaveLen(2), HaveKeyWithValue(edge.Name, namespaceOf(t, edge).UID), HaveKey(target)))
+	g.Expect(record.Copies).To(Equal(map[edgev1.TokenRole][]string{edgev1.TokenPuller: {target}}))
+	g.Expect(record.Host).To(Equal(openShift.Host()))
+	g.Expect(record.Settled).To(Equal(edge.Generation))
+	g.Expect(record.VerifiedAt(edge)).To(BeTemporally("==", edge.Status.VerifiedAt.Time))
+	g.Expect(record.CA.Certificates).To(Equal(edge.Status.CA.Certificates))
+	for _, role := range roles {
+		_, claims := published(t, edge, role)
+		g.Expect(record.Find(string(claims.AnchorUID))).To(HaveValue(And(
+			HaveField("Role", role), HaveField("Generation", int64(1)), HaveField("Cause", pass.CauseUnpublished.Name), HaveField("Host", openShift.Host()),
+			HaveField("ExpiresAt.Time", BeTemporally("==", claims.Expiry)), HaveField("Lifetime", "2160h0m0s"))))
+	}
+	secret := &corev1.Secret{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: recordName(edge.UID)}, secret)).To(Succeed())
+	g.Expect(string(secret.Data[recordKey])).NotTo(ContainSubstring("eyJ"))
+	g.Expect(objects.OwnedBy(secret, edge.UID)).To(BeTrue())
+	writes := o.wire.matching(func(r string) bool { return strings.HasPrefix(r, "PUT ") && strings.HasSuffix(r, recordName(edge.UID)) })
+	g.Expect(writes).To(HaveLen(2), "before what it speaks of is published, and once the logins are verified")
+	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	gone(t, edge.DeepCopy())
+	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret)).To(Satisfy(apierrors.IsNotFound))
+}
+
+// What nobody can prove without the record waits for a person; nothing is minted and nothing is lost.
+func TestALostRecordIsMadeAgainOnTheSafeSide(t *testing.T) {
+	lose := func(t *testing.T, edge *edgev1.EdgeRegistry, meanwhile func()) *operator {
+		o := startOperator(t)
+		awaitReady(t, apply(t, edge))
+		o.pass(t, edge)
+		o.stop(t)
+		deleteRecord(t, edge)
+		meanwhile()
+		o = startOperator(t)
+		poke(t, edge)
+		return o
+	}
+	expectTold := func(t *testing.T, edge *edgev1.EdgeRegistry, condition, reason, namespace string) {
+		t.Helper()
+		live := &corev1.Namespace{}
+		NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: namespace}, live)).To(Succeed())
+		expectHeldUp(t, edge, condition, reason, true, "cannot be told from another of its name, since the operator's record was lost",
+			"edge.open-horizon.io/accept="+namespace+"/"+string(live.UID))
+		annotate(t, edge, edgev1.AcceptAnnotation, namespace+"/"+string(live.UID))
+		heals(t, edge)
+	}
+
+	t.Run("a project that was requested, and a target that holds the token", func(t *testing.T) {
+		g := NewWithT(t)
+		target := makeTarget(t)
+		edge := newEdge(copyPullTo(target))
+		o := lose(t, edge, func() {})
+		expectEvent(t, edge, edgev1.ReasonRecordLost, recordName(edge.UID), "no namespace is trusted to be the one of before")
+		o.pass(t, edge)
+		awaitReady(t, edge)
+		g.Expect(o.mints(edge)).To(BeZero())
+		g.Expect(o.touched(edge.Name)).To(BeEmpty())
+		g.Expect(o.touched(target)).To(BeEmpty())
+		g.Expect(recordOf(t, edge)).To(And(HaveField("Lost", false), HaveField("Issued", HaveLen(2)), HaveField("Copies", HaveLen(1))))
+	})
+	t.Run("a target that holds another token", func(t *testing.T) {
+		g := NewWithT(t)
+		target := makeTarget(t)
+		edge := newEdge(copyPullTo(target))
+		o := lose(t, edge, func() {
+			edit(t, copyIn(t, target, pass.PullSecretName(edge)), func(s *corev1.Secret) { s.Data = map[string][]byte{".dockerconfigjson": []byte("{}")} })
+		})
+		expectTold(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesFailed, target)
+		g.Expect(o.mints(edge)).To(BeZero())
+		expectCopy(t, edge, target, pass.PullSecretName(edge))
+	})
+	t.Run("a project that was adopted", func(t *testing.T) {
+		g := NewWithT(t)
+		project := makeNamespace(t).Name
+		invite(t, project)
+		edge := newEdge(inProject(project))
+		o := lose(t, edge, func() {})
+		expectTold(t, edge, edgev1.ProjectReady, edgev1.ReasonNamespaceReplaced, project)
+		g.Expect(o.mints(edge)).To(BeZero())
+	})
+}
+
+func TestARecordThatSomebodyDeletesIsWrittenAgain(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.pass(t, edge)
+	deleteRecord(t, edge)
+	annotate(t, edge, edgev1.RotateAnnotation, "now")
+	g.Eventually(func() string { return reload(t, edge).Status.LastHandledRotation }).WithTimeout(soon).WithPolling(often).Should(Equal("now"))
+	g.Expect(recordOf(t, edge)).To(And(HaveField("Lost", false), HaveField("Issued", HaveLen(4)), HaveField("Served", HaveLen(1))))
+}
+
+// A record from before, as a backup has it, knows less: what it does not know is not believed.
+func TestARecordThatIsOldHasTheTokensReplacedOnce(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.pass(t, edge)
+	old := recordOf(t, edge)
+	annotate(t, edge, edgev1.RotateAnnotation, "now")
+	g.Eventually(func() string { return reload(t, edge).Status.LastHandledRotation }).WithTimeout(soon).WithPolling(often).Should(Equal("now"))
+	o.pass(t, edge)
+	o.stop(t)
+	editRecord(t, edge, func(r *pass.Record) { *r = *old })
+	o = startOperator(t)
+	o.pass(t, edge)
+	awaitReady(t, edge)
+	o.pass(t, edge)
+	g.Expect(o.mints(edge)).To(Equal(2))
+	for _, token := range tokensOf(t, edge) {
+		g.Expect(works(t, token)).To(BeTrue())
+	}
+	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("now"))
+}
+
+// Of two processes the one that holds the lease may have written since: who loses reads again, and publishes nothing before.
+func TestTwoProcessesDoNotWriteOverEachOthersRecord(t *testing.T) {
+	g := NewWithT(t)
+	first, second := directOperator(t), directOperator(t)
+	edge := first.settles(t, apply(t, newEdge()))
+	second.settles(t, edge)
+	annotate(t, edge, edgev1.RotateAnnotation, "by the second")
+	second.look(t, edge)
+	after := recordOf(t, edge)
+	g.Expect(after.Issued).To(HaveLen(4))
+	annotate(t, edge, edgev1.RotateAnnotation, "by the first")
+	first.look(t, edge)
+	first.settles(t, edge)
+	first.look(t, edge)
+	for _, issued := range after.Issued {
+		g.Expect(recordOf(t, edge).Find(issued.ID)).To(HaveValue(Equal(issued)), "nothing that the second wrote is lost")
+	}
+	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("by the first"))
 }

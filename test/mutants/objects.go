@@ -39,8 +39,8 @@ var ofObjects = []mutant{
 		pattern: "what is taken out of the spec stays in the cluster",
 		edits: []edit{
 			{"controllers/copies.go",
-				`job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
-				`job.err = nil`},
+				`err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
+				`err = nil`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$"), controllers("TestCopiesOfATargetThatIsTakenOffAreRemoved")},
 	},
@@ -69,18 +69,16 @@ var ofObjects = []mutant{
 		pattern: "an owner in another namespace has the garbage collector take what is in use",
 		edits: []edit{
 			{"controllers/objects/owner.go",
-				`	object.SetOwnerReferences([]metav1.OwnerReference{
-		*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry")),
-	})`,
-				`	owners := []metav1.OwnerReference{*metav1.NewControllerRef(edge, edgev1.GroupVersion.WithKind("EdgeRegistry"))}
+				`	object.SetOwnerReferences([]metav1.OwnerReference{*owner})`,
+				`	owners := []metav1.OwnerReference{*owner}
 	if IsCopy(object) {
 		owners = append(owners, object.GetOwnerReferences()...)
 	}
 	object.SetOwnerReferences(owners)`},
 			{"controllers/copies.go",
-				`	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
+				`	targets := sets.New(c.targets...)
 `,
-				`	targets, listed := sets.New(pub.copies.targets...), sets.New(pub.copies.listed...)
+				`	targets, template := sets.New(c.targets...), c.template
 	original := p.Secrets[pub.Secret]
 	owner := original.OwnerReferences[0]
 	owner.APIVersion, owner.Kind, owner.Name, owner.UID, owner.Controller, owner.BlockOwnerDeletion = "v1", "Secret", original.Name, original.UID, nil, nil
@@ -130,8 +128,8 @@ var ofObjects = []mutant{
 		pattern: "a merge adds and never removes",
 		edits: []edit{
 			{"controllers/objects/writer.go",
-				`surplus := ownsMore(live, want)`,
-				`surplus := false`},
+				`!contains(have, want.Object), ownsMore(live, want), nil`,
+				`!contains(have, want.Object), false, nil`},
 		},
 		guards: []guard{controllers("TestSecretsCarryLabelsAndAnnotationsOfTheSpec")},
 	},
@@ -260,12 +258,12 @@ var ofObjects = []mutant{
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
-	if err := r.writeStatus`,
+`,
 				`	if result.Err != nil && !pass.IsStalled(result.Err) {
 		return ctrl.Result{}, result.Err
 	}
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
-	if err := r.writeStatus`},
+`},
 		},
 		guards: []guard{faults("TestAFaultThatLastsIsToldAndHealsByItself/^rotate$")},
 	},

@@ -35,7 +35,7 @@ var ofPlatform = []mutant{
 		pattern: "a crash leaves less security behind than there was",
 		edits: []edit{
 			{"controllers/ca.go",
-				`	record := p.record.ca
+				`	record := p.Record.CA
 `,
 				`	var record *edgev1.CAStatus
 `},
@@ -257,8 +257,8 @@ var ofPlatform = []mutant{
 		pattern: "an operator wakes itself by what it writes",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
-				`return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || wasPublished(object)`,
-				`return object != nil || wasPublished(object)`},
+				`return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || isMarked(object)`,
+				`return object != nil || isMarked(object)`},
 		},
 		guards: []guard{faults("TestTheTroubleOfOneEdgeRegistryIsNotAnothers/^install$/^an_internal_error_at_each_create_serviceaccounts/^token_NAME/^edge-publisher$")},
 	},

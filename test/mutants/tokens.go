@@ -10,7 +10,7 @@ var ofTokens = []mutant{
 		pattern: "the progress is recorded apart from the effect",
 		edits: []edit{
 			{"controllers/credentials.go",
-				`requested != "" && handledRotation(l.Published) != requested`,
+				`requested != "" && p.handledRotation(l) != requested`,
 				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 		},
 		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
@@ -20,9 +20,13 @@ var ofTokens = []mutant{
 		pattern: "the progress is recorded before the effect",
 		edits: []edit{
 			{"controllers/secrets.go",
-				`	p.planCopies(ctx, both)
+				`	if err := p.notePublication(ctx, both); err != nil {
+		return pass.Done{}, err
+	}
 `,
-				`	p.planCopies(ctx, both)
+				`	if err := p.notePublication(ctx, both); err != nil {
+		return pass.Done{}, err
+	}
 	if err := p.session.Retire(ctx); err != nil {
 		return pass.Done{}, err
 	}
@@ -35,8 +39,8 @@ var ofTokens = []mutant{
 		pattern: "the reply of a call that cannot be repeated is lost",
 		edits: []edit{
 			{"controllers/openshift/long_lived.go",
-				`if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && isPending(anchor, l) {`,
-				`if string(anchor.UID) != l.Credential.ID && !wasPublished(anchor) {`},
+				`if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && s.isPending(anchor, l) {`,
+				`if string(anchor.UID) != l.Credential.ID && !s.wasPublished(anchor) {`},
 		},
 		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^install$/^a_reset_after_the_effect_at_create_serviceaccounts"), faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
 	},
@@ -68,8 +72,8 @@ var ofTokens = []mutant{
 		pattern: "what consumers still use is taken away with its successor",
 		edits: []edit{
 			{"controllers/openshift/retire.go",
-				`case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID:`,
-				`case s.Now.Before(expiry.Add(leeway)) && accountOf(anchor, l) == l.accountUID && !wasPublished(anchor):`},
+				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(anchor, l) == l.accountUID:`,
+				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(anchor, l) == l.accountUID && !s.wasPublished(anchor):`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
@@ -195,7 +199,7 @@ var ofTokens = []mutant{
 		pattern: "a stale read has done again what is done",
 		edits: []edit{
 			{"controllers/credentials.go",
-				`requested != "" && handledRotation(l.Published) != requested`,
+				`requested != "" && p.handledRotation(l) != requested`,
 				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 			{"controllers/edgeregistry_controller.go",
 				`return seen.version != "" && !watches.Newer(seen.version, edge.ResourceVersion)`,
@@ -208,7 +212,7 @@ var ofTokens = []mutant{
 		pattern: "a field of the spec counts at the first time alone",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
-				`	case l.Credential.Expires() && askedLifetime(anchor, l) != l.Policy.Lifetime.String():
+				`	case l.Credential.Expires() && s.askedLifetime(anchor, l) != l.Policy.Lifetime.String():
 		return pass.CauseLifetime.In(anchor)
 `,
 				``},

@@ -1,0 +1,154 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofConsent are mistakes by which the operator acts for somebody who has no right to ask it.
+var ofConsent = []mutant{
+	{
+		name:    "invitation-for-everybody",
+		pattern: "a right that was given for one is used for another",
+		edits: []edit{
+			{"controllers/consent/invitation.go",
+				`if slices.Contains(names(binding), edge) {`,
+				`if edge != "" {`},
+		},
+		guards: []guard{controllers("TestAnInvitationAdmitsOnlyTheEdgeRegistriesThatItNames")},
+	},
+	{
+		name:    "invitation-without-a-name",
+		pattern: "what is not said is allowed",
+		edits: []edit{
+			{"controllers/consent/invitation.go",
+				`if slices.Contains(names(binding), edge) {`,
+				`if slices.Contains(names(binding), edge) || len(names(binding)) == 0 {`},
+		},
+		guards: []guard{controllers("TestAnInvitationWithoutANameIsForNobody")},
+	},
+	{
+		name:    "project-by-its-account",
+		pattern: "ownership is proven by what tenants can write",
+		edits: []edit{
+			{"controllers/openshift/project.go",
+				`if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {`,
+				`account := &corev1.ServiceAccount{}
+	err := s.Get(context.Background(), client.ObjectKey{Namespace: s.Home.Namespace, Name: s.publisher.Account}, account)
+	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) && (err != nil || !objects.OwnedBy(account, s.Edge.UID)) {`},
+		},
+		guards: []guard{controllers("TestAServiceAccountThatNamesItsOwnerProvesNothing")},
+	},
+	{
+		name:    "namespace-by-its-name",
+		pattern: "what was made again under a name is taken for what had it",
+		edits: []edit{
+			{"controllers/consent/namespace.go",
+				`if !known || before == uid || accepts(s.Edge, namespace, uid) {`,
+				`if !known || before != "" || accepts(s.Edge, namespace, uid) {`},
+		},
+		guards: []guard{controllers("TestANamespaceThatWasMadeAgainGetsNothingUntilItIsAccepted")},
+	},
+	{
+		name:    "accepted-by-name",
+		pattern: "a confirmation counts for more than what was confirmed",
+		edits: []edit{
+			{"controllers/consent/namespace.go",
+				`strings.TrimSpace(entry) == namespace+"/"+string(uid)`,
+				`strings.HasPrefix(strings.TrimSpace(entry), namespace[:1])`},
+		},
+		guards: []guard{within("consent", "TestWhichNamespaceIsTheSame")},
+	},
+	{
+		name:    "copies-where-it-can",
+		pattern: "being able to is taken for being allowed to",
+		edits: []edit{
+			{"controllers/copies_consent.go",
+				`if !consent.Find(bindings, consent.Secrets, name, username, p.Edge.Name).Valid {`,
+				`if username == "" && bindings == nil {`},
+		},
+		guards: []guard{controllers("TestCopiesGoIntoNoProjectThatDidNotInviteThem")},
+	},
+	{
+		name:    "lost-record-trusts-names",
+		pattern: "a restore leaves less security behind than there was",
+		edits: []edit{
+			{"controllers/record.go",
+				`record.Serve(namespace, "")`,
+				`_ = namespace`},
+		},
+		guards: []guard{controllers("TestALostRecordIsMadeAgainOnTheSafeSide/a_target_that_holds_another_token")},
+	},
+	{
+		name:    "record-after-publication",
+		pattern: "what cannot be taken back is done before it is written down",
+		edits: []edit{
+			{"controllers/record.go",
+				`	return p.saveRecord(ctx, p.Scope)
+`,
+				`	return ctx.Err()
+`},
+		},
+		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^rotate$"), controllers("TestARecordHoldsWhatWasDoneAndNoToken")},
+	},
+	{
+		name:    "token-off-the-record",
+		pattern: "what somebody put into a Secret is taken for the operator's own",
+		edits: []edit{
+			{"controllers/openshift/issuer.go",
+				`	case !s.Record.Lost:
+		return false
+`,
+				``},
+		},
+		guards: []guard{controllers("TestARecordThatIsOldHasTheTokensReplacedOnce")},
+	},
+	{
+		name:    "labelled-secrets-whole",
+		pattern: "tenants decide how much the operator reads",
+		edits: []edit{
+			{"controllers/openshift/secrets.go",
+				`	if !whole {`,
+				`	if !whole && name == "" {`},
+		},
+		guards: []guard{controllers("TestSecretsOfOthersWithOurLabelAreNotReadWhole")},
+	},
+	{
+		name:    "absent-asked-at-once",
+		pattern: "what does not answer is asked without end",
+		edits: []edit{
+			{"controllers/copies_consent.go",
+				`pause.next = min(2*pause.next, maxCopyPause)`,
+				`pause.next = retryCopies`},
+		},
+		guards: []guard{controllers("TestTargetsThatAreAbsentAreAskedAfterGrowingPauses")},
+	},
+	{
+		name:    "copies-hold-deletion",
+		pattern: "what others can hold is waited for",
+		edits: []edit{
+			{"controllers/objects/writer.go",
+				`desired.GetNamespace() == s.Home.Namespace)`,
+				`desired.GetNamespace() != "")`},
+		},
+		guards: []guard{controllers("TestAFinalizerOnACopyHoldsNoDeletionUp")},
+	},
+	{
+		name:    "route-of-another",
+		pattern: "one yes outweighs a no",
+		edits: []edit{
+			{"controllers/openshift/exposure.go",
+				`if !claimed.Has(ingress.Host) {`,
+				`if ingress.Host != "" {`},
+		},
+		guards: []guard{within("openshift", "TestTheHostIsTheOneThatARouterAdmitted")},
+	},
+	{
+		name:    "pusher-gets-a-token",
+		pattern: "what went out is judged after it went out",
+		edits: []edit{
+			{"controllers/openshift/access.go",
+				`if !review.Status.Allowed {`,
+				`if review.Status.EvaluationError == "" {`},
+		},
+		guards: []guard{controllers("TestAPullerThatMayPushGetsNoToken")},
+	},
+}
