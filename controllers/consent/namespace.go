@@ -22,7 +22,7 @@ import (
 // place. noun is what people call it.
 func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
 	before, known := s.Record.Served[namespace]
-	if !known || before == uid || accepts(s.Edge, namespace, uid) {
+	if !(known || s.Record.Lost) || before == uid || accepts(s.Edge, namespace, uid) {
 		return nil
 	}
 	how := fmt.Sprintf("was deleted and made again since it was first used (UID %s then, %s now)", before, uid)

@@ -5,6 +5,7 @@ package objects
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,10 +65,13 @@ func RightsMissing(s *pass.Scope) *pass.Blocked {
 		s.Home.Noun, s.Home.Namespace, s.Home.Invite())
 }
 
-// ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, and to name an
-// EdgeRegistry as an owner.
+// ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, to name an
+// EdgeRegistry as an owner, to ask what a puller may do, and to keep records.
 func ofTheInstallation(err error) bool {
-	return strings.Contains(err.Error(), `cannot get resource "namespaces"`) || strings.Contains(err.Error(), "cannot set blockOwnerDeletion")
+	return slices.ContainsFunc([]string{
+		`cannot get resource "namespaces"`, "cannot set blockOwnerDeletion", `cannot create resource "subjectaccessreviews"`,
+		"write the record of EdgeRegistry",
+	}, func(part string) bool { return strings.Contains(err.Error(), part) })
 }
 
 // LacksRight tells a refusal for want of a right, by the words of the API server's authorisation,

@@ -42,8 +42,8 @@ var ofConsent = []mutant{
 		pattern: "what was made again under a name is taken for what had it",
 		edits: []edit{
 			{"controllers/consent/namespace.go",
-				`if !known || before == uid || accepts(s.Edge, namespace, uid) {`,
-				`if !known || before != "" || accepts(s.Edge, namespace, uid) {`},
+				`|| before == uid || accepts(s.Edge, namespace, uid) {`,
+				`|| before != "" || accepts(s.Edge, namespace, uid) {`},
 		},
 		guards: []guard{controllers("TestANamespaceThatWasMadeAgainGetsNothingUntilItIsAccepted")},
 	},
