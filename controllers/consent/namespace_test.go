@@ -22,7 +22,7 @@ func TestWhichNamespaceIsTheSame(t *testing.T) {
 		want   string
 		lost   bool
 	}{
-		"it was never served":                       {nil, "", ""},
+		"it was never served":                       {nil, "", "", false},
 		"it is the one of before":                   {map[string]types.UID{"plant": "new"}, "", "", false},
 		"it is another":                             {map[string]types.UID{"plant": "old"}, "", "was deleted and made again since it was first used (UID old then, new now)", false},
 		"it is another, and accepted":               {map[string]types.UID{"plant": "old"}, "plant/new", "", false},
