@@ -22,9 +22,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// copyTargetClusterRole is what the owner of a namespace binds to the operator to receive copies.
-const copyTargetClusterRole = "edge-registry-copy-target"
-
 // explainCopy says why something could not be done in a namespace of copyTo; nil when it could. To
 // who was not invited the API server says the same of an absent namespace as of one that exists.
 func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pass.Blocked {
@@ -57,7 +54,7 @@ func (p *run) explainRefusal(ctx context.Context, name string, refusal error) *p
 	username, _ := p.Username(ctx)
 	return pass.Stalled(edgev1.ReasonNotInvited,
 		"the owner of namespace %q has not invited the operator: run 'oc create rolebinding edge-registry-copies --clusterrole=%s %s -n %s'",
-		name, copyTargetClusterRole, apiserver.SubjectFlag(username), name)
+		name, objects.CopyTargetClusterRole, apiserver.SubjectFlag(username), name)
 }
 
 func terminating(namespace string) *pass.Blocked {

@@ -34,7 +34,7 @@ func inviteCopies(t *testing.T, namespace string) *rbacv1.RoleBinding {
 	t.Helper()
 	invitation := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "edge-registry-copies"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: copyTargetClusterRole},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: objects.CopyTargetClusterRole},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: operatorAccount}},
 	}
 	NewWithT(t).Expect(admin.Create(t.Context(), invitation)).To(Succeed())

@@ -37,6 +37,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
@@ -97,7 +98,7 @@ func shippedGrants(t *testing.T) []grant {
 		add(kind, roleNamespace, role, object.GetNamespace())
 	}
 	add("ClusterRole", "", openshift.InvitationClusterRole, anyProject)
-	add("ClusterRole", "", copyTargetClusterRole, anyProject)
+	add("ClusterRole", "", objects.CopyTargetClusterRole, anyProject)
 	return grants
 }
 
