@@ -78,6 +78,7 @@ func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 		Publisher: handoff.Login{User: p.Publisher.User, Token: p.Publisher.Credential.Token},
 		Puller:    handoff.Login{User: p.Puller.User, Token: p.Puller.Credential.Token},
 		CA:        p.CA,
+		PullOnly:  p.Publisher.Absent,
 		PublicCAs: p.CA == nil && p.Registry.PublicCAs,
 	}
 	data, err := handoff.PullData(input)
