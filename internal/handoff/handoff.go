@@ -22,7 +22,7 @@ const (
 	KeyDockerConfigJSON = ".dockerconfigjson"
 	// KeyHost holds the DNS name of the registry, with its port where that is not the usual one.
 	KeyHost = "OCP_DOCKER_HOST"
-	// KeyProject holds what comes between host and name of each image: on OpenShift the project.
+	// KeyProject holds what comes between host and name of each image.
 	KeyProject = "OCP_PROJECT"
 	// KeyUser holds the user name of its login.
 	KeyUser = "OCP_USER"
