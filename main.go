@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -47,6 +48,7 @@ type options struct {
 	leaderElect                  bool
 	lease, renew, retry          time.Duration
 	concurrency                  int
+	externalHosts                string
 	log                          zap.Options
 }
 
@@ -62,6 +64,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.DurationVar(&o.renew, "leader-elect-renew-deadline", 107*time.Second, "How long the leader tries to renew its lease before it stops. 240s suits a single-node cluster.")
 	flags.DurationVar(&o.retry, "leader-elect-retry-period", 26*time.Second, "The time between two tries to take or renew the lease. 60s suits a single-node cluster.")
 	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 4, "How many EdgeRegistries are worked on at once.")
+	flags.StringVar(&o.externalHosts, "external-hosts", "", "The hosts that spec.external.host may name, with a comma between: host, host:port or *.suffix. Empty allows every host.")
 	o.log.BindFlags(flags)
 }
 
@@ -126,6 +129,7 @@ func run(ctx context.Context, o *options) error {
 		Namespace:               o.namespace,
 		Proxy:                   http.ProxyFromEnvironment,
 		MaxConcurrentReconciles: o.concurrency,
+		ExternalHosts:           strings.FieldsFunc(o.externalHosts, func(r rune) bool { return r == ',' || r == ' ' }),
 	})
 	if err != nil {
 		return err

@@ -281,8 +281,10 @@ func TestTargetsThatAreAbsentAreAskedAfterGrowingPauses(t *testing.T) {
 		absent = append(absent, "absent-"+stamp())
 	}
 	edge := apply(t, newEdge(copyPullTo(absent...)))
-	o.look(t, edge)
-	awaitReason(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesPending)
+	g.Eventually(func() string {
+		o.look(t, edge)
+		return condition(t, edge, edgev1.SecretsPublished).Reason
+	}).WithTimeout(soon).WithPolling(often).Should(Equal(edgev1.ReasonCopiesPending))
 	asked := func() int {
 		return len(o.wire.matching(func(r string) bool { return strings.Contains(r, "/namespaces/absent-") }))
 	}

@@ -54,6 +54,8 @@ func (l lastCA) outgoing(cert *x509.Certificate) bool {
 type publishedCA struct {
 	record *edgev1.CAStatus
 	pem    []byte
+	// none: there was nothing to publish, since public CAs verify the host.
+	none bool
 }
 
 // lastGoodCA returns the certificates that an earlier pass found good and that can still be read. After
@@ -148,7 +150,31 @@ func (p *run) publishCA(found finding, last lastCA) {
 	p.Settled = p.Settled && old != nil && slices.Equal(old.Certificates, record.Certificates)
 	p.CA = trust.EncodePEM(certificates)
 	p.Edge.Status.CA, p.Record.CA = record, record.DeepCopy()
-	*pass.Part[publishedCA](p.Memory) = publishedCA{record.DeepCopy(), p.CA}
+	*pass.Part[publishedCA](p.Memory) = publishedCA{record: record.DeepCopy(), pem: p.CA}
+}
+
+// needsNoCA reports that public CAs verify the host, and that nothing which was published before has still to stay.
+func (p *run) needsNoCA(found finding, last lastCA) bool {
+	if !p.Registry.PublicCAs || found.Source != trust.SourceSystem {
+		return false
+	}
+	stay, _ := p.displace(without(last.certificates, found.Certificates), last.until)
+	return len(stay) == 0
+}
+
+// neededNoCA reports that an earlier pass found that there is no CA to publish.
+func (p *run) neededNoCA() bool {
+	return p.Registry.PublicCAs && p.Record.CA == nil && (p.wasSettled || pass.Part[publishedCA](p.Memory).none)
+}
+
+// publishNoCA has the Secrets carry no ca.crt.
+func (p *run) publishNoCA(last lastCA) {
+	if last.record != nil {
+		p.Note(edgev1.ReasonCAChanged, fmt.Sprintf("public CAs verify %s: the Secrets have no ca.crt any more", p.Registry.Host), nil)
+		p.Settled = false
+	}
+	p.CA, p.Edge.Status.CA, p.Record.CA = nil, nil, nil
+	*pass.Part[publishedCA](p.Memory) = publishedCA{none: true}
 }
 
 // displace returns which of the certificates that nobody vouches for any more stay, and until when:

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -69,10 +70,12 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 	}
 	p.triggers.RetainTargets(p.Edge, wanted)
 	pauses := p.copyPauses(wanted)
-	for _, job := range p.runCopyJobs(ctx, pauses.over(p.Now, sets.List(wanted), refused), func(ctx context.Context, job *copyJob) {
+	over, waiting := pauses.Over(p.Now, sets.List(wanted))
+	maps.Copy(refused, waiting)
+	for _, job := range p.runCopyJobs(ctx, over, func(ctx context.Context, job *copyJob) {
 		job.why = p.explainCopy(ctx, job.namespace, p.lookAt(ctx, job, publications))
 	}) {
-		pauses.note(p.Now, job)
+		pauses.Note(p.Now, job.namespace, job.why)
 		if job.why != nil {
 			refused[job.namespace] = job.why
 			continue
@@ -97,6 +100,15 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 		p.Settled = p.Settled && slices.Equal(pub.copies.holders, p.Record.Copies[pub.Role])
 	}
 	return ctx.Err()
+}
+
+// copyPauses are the pauses of the targets that cannot be served. An event about a target, a new spec, and the annotations
+// that make the operator act end them.
+func (p *run) copyPauses(wanted sets.Set[string]) *consent.Pauses {
+	pauses := pass.Part[consent.Pauses](p.Memory)
+	asked := fmt.Sprint(p.Edge.Generation, " ", p.Edge.Annotations[edgev1.ReconcileAnnotation], " ", p.Edge.Annotations[edgev1.AcceptAnnotation])
+	pauses.Begin(asked, wanted, func(namespace string) bool { return p.triggers.TakeNews(p.Edge.UID, namespace) })
+	return pauses
 }
 
 // planCopiesOf is the plan for one Secret before anything was looked at.

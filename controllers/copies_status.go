@@ -10,11 +10,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
@@ -30,7 +32,7 @@ func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pas
 	case errors.As(err, &known):
 		return known
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return terminating(namespace)
+		return terminating(namespace, forCopies)
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err) && objects.LacksRight(err):
 		return p.explainRefusal(ctx, namespace, err)
 	default:
@@ -39,7 +41,7 @@ func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pas
 }
 
 func (p *run) explainRefusal(ctx context.Context, namespace string, refusal error) *pass.Blocked {
-	_, err := p.readNamespace(ctx, namespace)
+	_, err := p.readNamespace(ctx, namespace, forCopies)
 	switch b := pass.AsBlocked(err); {
 	case b != nil:
 		return b
@@ -48,10 +50,6 @@ func (p *run) explainRefusal(ctx context.Context, namespace string, refusal erro
 	default:
 		return p.notInvited(ctx, namespace, nil)
 	}
-}
-
-func terminating(namespace string) *pass.Blocked {
-	return pass.Waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: it gets its copy when it is there again", namespace)
 }
 
 // synced is how many targets have exactly the copy that they should have.
@@ -127,4 +125,16 @@ func countCopies(publications []*publication) string {
 	default:
 		return fmt.Sprintf(" and %d copies", total)
 	}
+}
+
+// retryCopies is when to look again at the copies that could not be written: when the first pause ends, or after the
+// shortest one where there is none.
+func (p *run) retryCopies(publications []*publication) time.Duration {
+	pauses, first := pass.Part[consent.Pauses](p.Memory), consent.MostPause
+	for _, pub := range publications {
+		for namespace := range pub.copies.failures {
+			first = min(first, pauses.Left(p.Now, namespace))
+		}
+	}
+	return max(first, time.Second)
 }

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -23,9 +24,11 @@ type loginMemory struct {
 	mintedAt time.Time
 	minted   pass.Identity
 	answered wish
-	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor.
+	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor. It is
+	// about the successor heldOf, where successors are told apart.
 	heldUntil time.Time
 	heldFor   string
+	heldOf    string
 	// refused is the credential that its issuer did not accept, and refusalMintedAt when the operator last minted for such a
 	// cause.
 	refused         string
@@ -52,24 +55,29 @@ func (p *run) memory(l *pass.Login) *loginMemory {
 // works, the new one is published at once.
 func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
 	causes := map[*pass.Login]pass.Cause{}
+	var postponed []*pass.Blocked
 	for _, l := range p.Logins() {
 		l.Unpublished = p.memory(l).unpublished
 		why, err := p.session.Current(ctx, l)
 		if err == nil {
 			why, err = p.whyReplace(ctx, l, why)
 		}
+		if b := pass.AsBlocked(err); b != nil && b.CarryOn {
+			// There is no other to take, and the one in use stays.
+			postponed = append(postponed, b)
+			continue
+		}
 		if err != nil {
 			return pass.Done{}, err
 		}
 		causes[l] = why
 	}
-	var postponed []*pass.Blocked
-	for _, l := range p.Logins() {
-		err := p.replace(ctx, l, causes[l])
+	for l, why := range p.inOrder(causes) {
+		err := p.replace(ctx, l, why)
 		b := pass.AsBlocked(err)
 		switch {
 		case err == nil:
-			if l.Credential.Expires() {
+			if renewed(l) {
 				p.Due(p.renewalDue(l, l.Credential.Identity))
 			}
 		case b != nil && b.CarryOn:
@@ -84,9 +92,23 @@ func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
 	return p.describeIssued(), nil
 }
 
+// inOrder goes through causes in the order of the logins.
+func (p *run) inOrder(causes map[*pass.Login]pass.Cause) iter.Seq2[*pass.Login, pass.Cause] {
+	return func(yield func(*pass.Login, pass.Cause) bool) {
+		for _, l := range p.Logins() {
+			if why, known := causes[l]; known && !yield(l, why) {
+				return
+			}
+		}
+	}
+}
+
+// renewed reports a login whose credential is followed by another before it expires.
+func renewed(l *pass.Login) bool { return l.Credential.Expires() && l.Supplied == "" }
+
 // whyReplace returns why a login needs another credential, by what its issuer says and by what only the operator knows.
 func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
-	if !why.IsZero() && !why.Kept {
+	if l.Supplied != "" || (!why.IsZero() && !why.Kept) {
 		return why, nil
 	}
 	p.review(ctx, l)
@@ -118,7 +140,7 @@ func (p *run) publishedHost(l *pass.Login) string {
 
 // replace gives a login another credential, if there is a cause.
 func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error {
-	held := why.Kept && p.Now.Before(p.memory(l).heldUntil)
+	held := why.Kept && p.isHeld(l, why)
 	if err := p.dropUnwanted(ctx, l, why, held); err != nil || why.IsZero() {
 		return err
 	}
@@ -140,6 +162,12 @@ func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error 
 	}
 	p.take(l, fresh, why)
 	return nil
+}
+
+// isHeld reports that the successor which a cause asks for is not to be tried yet.
+func (p *run) isHeld(l *pass.Login, why pass.Cause) bool {
+	m := p.memory(l)
+	return m.heldOf == why.Successor && p.Now.Before(m.heldUntil)
 }
 
 // dropUnwanted revokes what was issued or begun for a cause that there is no more.
@@ -207,7 +235,9 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 	if err != nil {
 		return pass.Credential{}, err
 	}
-	countMint(l.Role, why)
+	if l.Supplied == "" {
+		countMint(l.Role, why)
+	}
 	fresh.Fresh, fresh.Issuance, fresh.Wish = true, why, p.WishFor(l)
 	return fresh, nil
 }
@@ -220,12 +250,16 @@ func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 		mintedAt: p.Now, minted: fresh.Identity, answered: p.wish(), refused: m.refused, refusalMintedAt: m.refusalMintedAt,
 		review: reviewMemory{wanted: p.wantedReview(), reviewed: p.wantedReview()},
 	}
-	if fresh.Expires() {
+	if fresh.Expires() && l.Supplied == "" {
 		kept := fresh
 		m.unpublished = &kept
 	}
 	if why.Name == pass.CauseRefused.Name {
 		m.refusalMintedAt = p.Now
+	}
+	if l.Supplied != "" {
+		p.Note(edgev1.ReasonCredentialTaken, fmt.Sprintf("took the login %d of %s from %s, because %s", fresh.Generation, l.Account, l.Supplied, why.Text), fresh.About)
+		return
 	}
 	minted := fmt.Sprintf("minted %s token %d, which %s, because %s", l.Account, fresh.Generation, lifeOf(fresh.Identity), why.Text)
 	if fresh.Superseded != "" {
@@ -290,7 +324,7 @@ func (p *run) mustBeProven(l *pass.Login) bool {
 		return false
 	}
 	c := l.Credential
-	if !c.Expires() {
+	if !renewed(l) {
 		return true
 	}
 	due := renewAt(p.Edge.UID, l, c.Identity)
@@ -301,7 +335,7 @@ func (p *run) mustBeProven(l *pass.Login) bool {
 // the verification, but less where the credential in use has not long to go.
 func (p *run) holdTime(inUse pass.Identity) time.Duration {
 	hold := p.Edge.Spec.Verification.Interval.Duration
-	if inUse.Expires() {
+	if inUse.Expires() && inUse.Expiry.After(p.Now) {
 		hold = min(hold, inUse.Expiry.Sub(p.Now)/4)
 	}
 	return max(hold, pass.RetryWaiting)
@@ -326,7 +360,12 @@ func (p *run) describeIssued() pass.Done {
 	reason, message := edgev1.ReasonIssued, []string{"both tokens are issued"}
 	for _, l := range p.Logins() {
 		c := l.Credential
-		if granted := c.Expiry.Sub(c.IssuedAt); c.Expires() && granted < l.Policy.Lifetime-time.Minute {
+		if l.Supplied != "" {
+			if reason == edgev1.ReasonIssued {
+				reason, message = edgev1.ReasonSupplied, nil
+			}
+			message = append(message, fmt.Sprintf("the login of %s is that of %s", l.Account, l.Supplied))
+		} else if granted := c.Expiry.Sub(c.IssuedAt); c.Expires() && granted < l.Policy.Lifetime-time.Minute {
 			if reason == edgev1.ReasonIssued {
 				message[0] += " and renewal follows what was granted"
 			}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -83,4 +84,45 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reache
 		return dial(ctx, network, way.Inside)
 	}
 	return t
+}
+
+// ways are the transports to the registry's host, and to others that give tokens for it.
+type ways struct {
+	host         string
+	own, foreign *http.Transport
+}
+
+// wayToRegistry trusts for the registry's host what is published for it, as a consumer does. A host that gives tokens is
+// another: public CAs verify it too.
+func (p *run) wayToRegistry() (*ways, error) {
+	roots := p.SystemRoots
+	if len(p.CA) > 0 || !p.Registry.PublicCAs {
+		var err error
+		if roots, err = trust.Pool(p.CA); err != nil {
+			return nil, err
+		}
+	}
+	w := &ways{host: p.Registry.Host, own: p.transport(roots, p.Reached)}
+	if !p.Registry.Dialect.AnyRepository {
+		every := p.SystemRoots.Clone()
+		every.AppendCertsFromPEM(p.CA)
+		w.foreign = p.transport(every, pass.Reached{})
+	}
+	return w, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *ways) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.foreign != nil && !strings.EqualFold(r.URL.Host, w.host) {
+		return w.foreign.RoundTrip(r)
+	}
+	return w.own.RoundTrip(r)
+}
+
+// CloseIdleConnections ends what is left of the connections.
+func (w *ways) CloseIdleConnections() {
+	w.own.CloseIdleConnections()
+	if w.foreign != nil {
+		w.foreign.CloseIdleConnections()
+	}
 }

@@ -12,8 +12,9 @@
 //	suspend.go                  an EdgeRegistry that is suspended
 //	deletion.go                 the finalizer, and an EdgeRegistry that is being deleted
 //	metrics.go                  the metrics
-//	trust.go                    RegistryTrusted: the registry's certificate leads to a trusted root
-//	ca_bundle.go                the CA that an admin names
+//	namespace.go                NamespaceReady: the namespace of the Secrets is there, where it is no project
+//	consented.go                whether the owner of a namespace lets the operator in
+//	trust.go                    RegistryTrusted: the registry's certificate leads to a trusted root, also one that an admin names
 //	ca.go                       what ca.crt holds over time
 //	dial.go                     how the registry's host is reached
 //	credentials.go              CredentialsIssued: when a login gets another credential, the same for every issuer
@@ -28,5 +29,5 @@
 // What a pass is made of is in package pass, which sends nothing: the scope that steps share, the conditions that they
 // leave, when the next pass is, what the process remembers, and what a provider has to offer. Package objects writes
 // whatever an EdgeRegistry has in namespaces of others, package watches starts passes, package apiserver is the connection,
-// and package openshift is a provider. None of them imports this one.
+// and packages openshift and external are providers. None of them imports this one.
 package controllers

@@ -54,6 +54,9 @@ type EdgeRegistryReconciler struct {
 	SystemRoots *x509.CertPool
 	// ProbeTimeout bounds one verification; 30 seconds when zero.
 	ProbeTimeout time.Duration
+	// ExternalHosts are the hosts that EdgeRegistries of other registries may point to, as host, host:port or *.suffix; all
+	// when empty.
+	ExternalHosts []string
 	// MaxConcurrentReconciles is how many EdgeRegistries are worked on at once; 1 when zero.
 	MaxConcurrentReconciles int
 
@@ -62,8 +65,8 @@ type EdgeRegistryReconciler struct {
 
 	triggers *watches.Triggers
 	// memories are all that this process remembers of EdgeRegistries.
-	memories  pass.Memories
-	openshift *provided
+	memories            pass.Memories
+	openshift, external *provided
 }
 
 // provided is a provider, and whether its watches were started.
@@ -138,7 +141,7 @@ func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pa
 	p := r.begin(s)
 	if p == nil {
 		return pass.Unsupported(s.Edge, pass.Stalled(edgev1.ReasonProviderUnknown,
-			"this version of the operator knows no provider but openshift: set spec.openshift, or run a version that knows the one in use"))
+			"this version of the operator knows no provider but openshift and external: set spec.openshift or spec.external, or run a version that knows the one in use"))
 	}
 	return pass.RunSteps(ctx, p.steps(), s)
 }
@@ -149,6 +152,8 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	switch {
 	case s.Edge.Spec.OpenShift != nil:
 		provider = r.openshift
+	case s.Edge.Spec.External != nil:
+		provider = r.external
 	default:
 		return nil
 	}
@@ -170,9 +175,14 @@ type run struct {
 	wasSettled bool
 }
 
-// steps are the provider's own, then the shared ones.
+// steps are the provider's own, then the shared ones. Where the Secrets are in a namespace by invitation, nothing is done
+// before that is there.
 func (p *run) steps() []pass.Step {
-	return append(p.session.Steps(),
+	var steps []pass.Step
+	if p.Home.ByInvitation {
+		steps = append(steps, pass.Step{Condition: edgev1.NamespaceReady, Run: p.prepareNamespace})
+	}
+	return append(append(steps, p.session.Steps()...),
 		pass.Step{Condition: edgev1.RegistryTrusted, Run: p.trustRegistry},
 		objects.Explained(p.Scope, pass.Step{Condition: edgev1.CredentialsIssued, Run: p.issueCredentials}),
 		objects.Explained(p.Scope, pass.Step{Condition: edgev1.SecretsPublished, Run: p.publishSecrets}),
@@ -193,6 +203,7 @@ func (p *run) cleanups() []pass.Cleanup {
 func (r *EdgeRegistryReconciler) forget(name string, uid types.UID) {
 	r.triggers.Forget(uid)
 	r.openshift.Forget(uid)
+	r.external.Forget(uid)
 	unobserve(name)
 }
 

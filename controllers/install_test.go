@@ -73,6 +73,9 @@ func nameInInvitations(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
 	g := NewWithT(t)
 	namespaces := slices.Concat(edge.Spec.Secrets.Publish.CopyTo, edge.Spec.Secrets.Pull.CopyTo)
+	if home := edge.Spec.Secrets.Namespace; home != "" {
+		namespaces = append(namespaces, home)
+	}
 	if edge.Spec.OpenShift != nil && edge.Spec.OpenShift.Project.Policy == edgev1.ProjectAdopt {
 		namespaces = append(namespaces, edge.Spec.OpenShift.Project.Name)
 	}

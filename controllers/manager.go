@@ -26,6 +26,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/external"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -85,6 +86,9 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 	r.openshift = &provided{Provider: openshift.New(openshift.Config{
 		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
 	})}
+	r.external = &provided{Provider: external.New(external.Config{
+		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Hosts: r.ExternalHosts,
+	})}
 	return nil
 }
 
@@ -121,16 +125,18 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 	r.triggers.Start(ctx, r.Namespace, enqueue,
 		func() { r.CompareSigningKeys(ctx) },
 		func(configMap string) { r.enqueueTrusting(ctx, configMap, enqueue) })
-	r.openshift.start = func() {
-		err := r.openshift.Watch(ctx, func(edge string) {
-			if edge == "" {
-				enqueueAll()
-				return
+	for _, provider := range []*provided{r.openshift, r.external} {
+		provider.start = func() {
+			err := provider.Watch(ctx, func(edge string) {
+				if edge == "" {
+					enqueueAll()
+					return
+				}
+				enqueue(edge)
+			})
+			if err != nil {
+				logf.FromContext(ctx).Error(err, "The provider's watches could not be started")
 			}
-			enqueue(edge)
-		})
-		if err != nil {
-			logf.FromContext(ctx).Error(err, "The provider's watches could not be started")
 		}
 	}
 	return nil

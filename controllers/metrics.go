@@ -203,6 +203,7 @@ var (
 		edgev1.ReasonRegistryUntrusted:    "untrusted",
 		edgev1.ReasonRegistryUnavailable:  "unavailable",
 		edgev1.ReasonRegistryUnexpected:   "unexpected",
+		edgev1.ReasonTokenHostNotAllowed:  "unexpected",
 		edgev1.ReasonRequestFailed:        "error",
 	}
 )

@@ -30,7 +30,7 @@ func (p *run) wish() wish {
 // and in the places of a renewal; all that goes beyond spends what a rival has of repairs, whatever else the pass has to
 // change.
 func (p *run) mayMint(l *pass.Login, why pass.Cause) error {
-	if p.isWished(l) || p.isRenewal(l, why) {
+	if l.Supplied != "" || p.isWished(l) || p.isRenewal(l, why) {
 		return nil
 	}
 	return objects.Spent(p.Scope, p.tokenName(l), "has to be replaced again, because "+why.Text+p.alterer(why))
@@ -39,7 +39,7 @@ func (p *run) mayMint(l *pass.Login, why pass.Cause) error {
 // countForMint counts a mint that was not asked for by anybody outside of the namespace of the Secrets.
 func (p *run) countForMint(l *pass.Login, why pass.Cause) {
 	switch {
-	case p.isRenewal(l, why):
+	case l.Supplied != "", p.isRenewal(l, why):
 	case p.isWished(l) && !(why.Undone && p.wasSettled):
 		// What was taken away under the spec of before is a repair, also for a process that has just started.
 	default:

@@ -38,6 +38,9 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, err
 	}
 	both := []*publication{publish, pull}
+	if publish == nil {
+		both = both[1:]
+	}
 	if err := p.planCopies(ctx, both); err != nil {
 		return pass.Done{}, err
 	}
@@ -45,7 +48,7 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, err
 	}
 	// The pull Secret first: the publish Secret repeats its token.
-	for _, pub := range []*publication{pull, publish} {
+	for _, pub := range slices.Backward(both) {
 		if err := p.publish(ctx, pub); err != nil {
 			return pass.Done{}, err
 		}
@@ -64,10 +67,15 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 	if err := p.missingCopies(both); err != nil {
 		return pass.Done{}, err
 	}
+	if publish == nil {
+		return pass.DoneBecause(edgev1.ReasonPublished, "Secret %s (pull) in %s %q%s is up to date",
+			p.Puller.Secret, p.Home.Noun, p.Home.Namespace, countCopies(both)), nil
+	}
 	return pass.DoneBecause(edgev1.ReasonPublished, "Secrets %s (push) and %s (pull) in %s %q%s are up to date",
 		p.Publisher.Secret, p.Puller.Secret, p.Home.Noun, p.Home.Namespace, countCopies(both)), nil
 }
 
+// desiredSecrets are the two Secrets as they have to be; publish is nil where there is no publisher.
 func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 	input := handoff.Input{
 		Host:      p.Registry.Host,
@@ -76,12 +84,17 @@ func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 		Publisher: handoff.Login{User: p.Publisher.User, Token: p.Publisher.Credential.Token},
 		Puller:    handoff.Login{User: p.Puller.User, Token: p.Puller.Credential.Token},
 		CA:        p.CA,
+		PullOnly:  p.Publisher.Absent,
+		PublicCAs: p.CA == nil && p.Registry.PublicCAs,
 	}
 	data, err := handoff.PullData(input)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", p.Puller.Secret, err)
 	}
 	pull = &publication{Login: &p.Puller, secretRole: edgev1.SecretPull, desired: p.desiredSecret(&p.Puller, data)}
+	if p.Publisher.Absent {
+		return nil, pull, nil
+	}
 	data, err = handoff.PublishData(input)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the content of Secret %q: %w", p.Publisher.Secret, err)
@@ -186,7 +199,7 @@ func (p *run) describeSecrets(publications []*publication) {
 			Role: pub.secretRole, Namespace: p.Home.Namespace, Name: pub.Secret, Generation: pub.Credential.Generation, Copies: pub.copies.status(),
 		})
 	}
-	if handled := p.handledRotation(&p.Publisher); handled == p.handledRotation(&p.Puller) {
+	if handled := p.handledRotation(p.Logins()[0]); handled == p.handledRotation(&p.Puller) {
 		p.Edge.Status.LastHandledRotation = handled
 	}
 }
@@ -200,7 +213,7 @@ func (p *run) describeCredentials() {
 			first = c.Expiry
 		}
 		for _, alive := range slices.Clone(l.Alive) {
-			if alive.Current && l.Credential.Expires() {
+			if alive.Current && renewed(l) {
 				alive.RenewAt = pass.StatusTime(renewAt(p.Edge.UID, l, l.Credential.Identity))
 			}
 			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive)

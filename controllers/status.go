@@ -17,6 +17,9 @@ import (
 )
 
 func readyMessage(s *pass.Scope) string {
+	if s.Publisher.Absent {
+		return "images are " + s.Registry.ImagePrefix() + "/NAME:TAG; the Secret " + s.Puller.Secret + " (pull) is in the " + s.Home.Noun + " " + s.Home.Namespace
+	}
 	return "images are " + s.Registry.ImagePrefix() + "/NAME:TAG; the Secrets " + s.Publisher.Secret +
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
 }

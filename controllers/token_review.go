@@ -99,7 +99,8 @@ func (p *run) queueReview(l *pass.Login, wanted review) {
 // key was replaced, the next pass issues another.
 func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) error {
 	b := pass.AsBlocked(trial)
-	if b == nil || b.Reason != edgev1.ReasonCredentialRefused {
+	if b == nil || b.Reason != edgev1.ReasonCredentialRefused || l.Supplied != "" {
+		// Whoever supplied it is the only one to supply another.
 		return trial
 	}
 	dead, err := p.session.Dead(ctx, l)

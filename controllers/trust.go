@@ -8,13 +8,20 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
+
+// +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=configmaps,verbs=get;watch
 
 // finding is what ca.crt has to hold for the route, and how that is known.
 type finding struct {
@@ -31,15 +38,23 @@ type finding struct {
 // presents is only ever checked. When nothing verifies, the bundle that is published already stays,
 // and the steps after this one carry on with it.
 func (p *run) trustRegistry(ctx context.Context) (pass.Done, error) {
+	if p.Registry.Forbidden != nil {
+		return pass.Done{}, p.Registry.Forbidden
+	}
 	p.Settled = p.Settled && p.Registry.Host == p.Record.Host
 	last := p.lastGoodCA()
 	found, err := p.findCA(ctx, last)
 	switch {
+	case err == nil && p.needsNoCA(found, last):
+		p.publishNoCA(last)
+		return found.done, nil
 	case err == nil:
 		p.publishCA(found, last)
 		return p.warnOfEnd(found), nil
 	case last.usable():
 		p.publishCA(finding{Bundle: last.Bundle}, last)
+		return pass.Done{}, keepCA(p.explainTrust(err))
+	case p.neededNoCA():
 		return pass.Done{}, keepCA(p.explainTrust(err))
 	default:
 		return pass.Done{}, p.explainTrust(err)
@@ -74,12 +89,15 @@ func (p *run) verifyChain(ctx context.Context, presented []*x509.Certificate, ne
 	if err == nil || !worthLookingFurther(err) {
 		return bundle, p.withCAAdvice(err)
 	}
-	far, err := p.session.CASources(ctx, true)
-	if err != nil {
-		return trust.Bundle{}, err
+	far, missing := p.session.CASources(ctx, true)
+	if missing != nil && pass.AsBlocked(missing) == nil {
+		return trust.Bundle{}, missing
 	}
 	system := trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
 	bundle, err = trust.Verify(p.Registry.Host, presented, slices.Concat(near, far, []trust.Candidate{system}), p.Now)
+	if err != nil && missing != nil {
+		return bundle, missing
+	}
 	return bundle, p.withCAAdvice(err)
 }
 
@@ -168,9 +186,9 @@ func (p *run) explainTrust(err error) error {
 	message := text.Of(err) + describeWay(p.Reached)
 	switch failure.Kind {
 	case trust.Unresolvable:
-		return pass.Waiting(edgev1.ReasonRouteUnresolvable, "%s", message)
+		return pass.Waiting(p.ofRoute(edgev1.ReasonRouteUnresolvable, edgev1.ReasonRegistryUnresolvable), "%s", message)
 	case trust.Unreachable:
-		return pass.Waiting(edgev1.ReasonRouteUnreachable, "%s", message)
+		return pass.Waiting(p.ofRoute(edgev1.ReasonRouteUnreachable, edgev1.ReasonRegistryUnreachable), "%s", message)
 	case trust.NotTLS:
 		return pass.Waiting(edgev1.ReasonHandshakeFailed, "%s", message)
 	case trust.NameMismatch:
@@ -185,10 +203,49 @@ func (p *run) explainTrust(err error) error {
 	return err
 }
 
+// ofRoute is the first reason where the host is that of a Route, and the other elsewhere.
+func (p *run) ofRoute(route, other string) string {
+	if p.Edge.Spec.OpenShift != nil {
+		return route
+	}
+	return other
+}
+
 // needsPerson is a stall that may end by a change of the router's certificate, of which no watch
 // tells: it is looked at again as often as a wait.
 func needsPerson(reason, message string) *pass.Blocked {
 	b := pass.Stalled(reason, "%s", message)
 	b.Retry = pass.RetryWaiting
 	return b
+}
+
+// nearSources are the places that speak of this very registry: what the admin names, and what the provider knows.
+func (p *run) nearSources(ctx context.Context) ([]trust.Candidate, error) {
+	var named []trust.Candidate
+	if ref := p.Edge.Spec.Trust.CABundleRef; ref != nil {
+		candidate, err := p.namedBundle(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		named = append(named, candidate)
+	}
+	near, err := p.session.CASources(ctx, false)
+	return append(named, near...), err
+}
+
+func (p *run) namedBundle(ctx context.Context, ref *edgev1.CABundleRef) (trust.Candidate, error) {
+	where := fmt.Sprintf("ConfigMap %s/%s, key %s", p.Namespace, ref.Name, ref.Key)
+	configMap := &corev1.ConfigMap{}
+	err := p.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: ref.Name}, configMap)
+	if apierrors.IsNotFound(err) || (err == nil && configMap.Data[ref.Key] == "") {
+		return trust.Candidate{}, pass.Stalled(edgev1.ReasonCABundleMissing,
+			"%s is absent or empty: put the root CA there in PEM, or leave spec.trust.caBundleRef out", where)
+	}
+	if err != nil {
+		return trust.Candidate{}, fmt.Errorf("read %s: %w", where, err)
+	}
+	if _, err := trust.ParsePEM([]byte(configMap.Data[ref.Key])); err != nil {
+		return trust.Candidate{}, pass.Stalled(edgev1.ReasonCABundleMissing, "%s holds %s: put the root CA there in PEM", where, text.Of(err))
+	}
+	return trust.Candidate{Source: trust.SourceCABundleRef, Where: where, PEM: []byte(configMap.Data[ref.Key])}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -34,11 +35,17 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 		p.Edge.Status.VerifiedAt = p.Record.Verified.DeepCopy()
 		return p.verified(), nil
 	}
+	if pause := p.verdict().pause(p.Now); pause > 0 {
+		return p.whileBusy(pause)
+	}
 	err := explainDial(p.Unreachable)
 	if err == nil {
 		err = p.probe(ctx)
 	}
 	countProbe(err)
+	if pause := p.verdict().pause(p.Now); err != nil && pause > 0 {
+		return p.whileBusy(pause)
+	}
 	if err == nil {
 		verifiedAt := p.verifiedNow(p.Clock.Now())
 		p.Edge.Status.VerifiedAt = pass.StatusTime(verifiedAt)
@@ -60,6 +67,9 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 // pass looks at all of them again, and a change of the Config makes a pass.
 func (p *run) verified() pass.Done {
 	host := p.Registry.Host
+	if !p.Registry.Dialect.AnyRepository {
+		return p.proven()
+	}
 	if warnings := p.Registry.Warnings; len(warnings) > 0 {
 		return pass.DoneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both tokens, but %s", host, strings.Join(warnings, "; and "))
 	}
@@ -73,7 +83,7 @@ func (p *run) verified() pass.Done {
 // the clocks was wrong then, or is now, and a token that died since would go unnoticed for as long.
 func (p *run) verificationDue() time.Time {
 	verifiedAt := p.Record.VerifiedAt(p.Edge)
-	if p.Wrote || p.Unreachable != nil || verifiedAt.IsZero() || p.isFarAhead(verifiedAt) {
+	if p.Wrote || p.Unreachable != nil || verifiedAt.IsZero() || p.isFarAhead(verifiedAt) || !p.knowsProof() {
 		return p.Now
 	}
 	for _, l := range p.Logins() {
@@ -115,11 +125,10 @@ func (p *run) probe(ctx context.Context) error {
 func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
 	defer cancel()
-	roots, err := trust.Pool(p.CA)
+	transport, err := p.wayToRegistry()
 	if err != nil {
 		return err
 	}
-	transport := p.transport(roots, p.Reached)
 	defer transport.CloseIdleConnections()
 	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
 	client.Advice = p.Registry.Advice.Probe
@@ -132,12 +141,13 @@ func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) e
 	const rightsDelay = 2 * time.Second
 	var denial error
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
-		access, err := client.Probe(ctx, p.Registry.Repository, l.User, l.Credential.Token)
+		access, err := client.Probe(ctx, p.trialPlace(), l.User, l.Credential.Token)
 		if err != nil {
-			return false, p.weighRefusal(ctx, l, p.explainProbe(err))
+			return false, p.weighRefusal(ctx, l, p.explainProbe(l, err))
 		}
+		p.verdict().note(l, access)
 		denial = p.judgeAccess(l, access)
-		return denial == nil || !p.Wrote, nil
+		return denial == nil || !p.Wrote || l.Supplied != "", nil
 	})
 	if err != nil && !wait.Interrupted(err) {
 		return err
@@ -146,11 +156,13 @@ func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) e
 }
 
 func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
-	publisher, images := l.Role == edgev1.TokenPublisher, p.Registry.ImagePrefix()
+	publisher, images := l.Role == edgev1.TokenPublisher, p.triedImages()
 	switch {
+	case access.Unproven == registry.NoRepository:
+		return nil
 	case !access.Pull:
 		return pass.Waiting(edgev1.ReasonPullDenied, "%s may not pull from %s: %s", l.Account, images, l.PullAdvice)
-	case publisher && !access.Push:
+	case publisher && !access.Push && access.Unproven == "":
 		return pass.Waiting(edgev1.ReasonPushDenied, "%s may not push to %s: %s", l.Account, images, l.PushAdvice)
 	case !publisher && access.Push:
 		tooMuch := pass.Stalled(edgev1.ReasonPullerCanPush,
@@ -167,7 +179,7 @@ func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
 	}
 }
 
-func (p *run) explainProbe(err error) error {
+func (p *run) explainProbe(l *pass.Login, err error) error {
 	var failure *registry.Error
 	if !errors.As(err, &failure) {
 		return err
@@ -179,8 +191,14 @@ func (p *run) explainProbe(err error) error {
 		registry.Refused:      edgev1.ReasonCredentialRefused,
 		registry.Unavailable:  edgev1.ReasonRegistryUnavailable,
 		registry.Unexpected:   edgev1.ReasonRegistryUnexpected,
+
+		registry.OtherTokenHost: edgev1.ReasonTokenHostNotAllowed,
 	}
 	message := failure.Error()
+	if l.Supplied != "" {
+		message += "; the login is that of " + l.Supplied
+		p.verdict().noteBusy(failure, p.Now)
+	}
 	if failure.Kind == registry.Unavailable && p.Registry.State != "" {
 		message += "; " + p.Registry.State
 	}
@@ -208,4 +226,124 @@ func (p *run) probeTimeout() time.Duration {
 		return p.ProbeTimeout
 	}
 	return 30 * time.Second
+}
+
+// verdict is what the process remembers of the trials at a registry that does not let itself be asked about everything. It
+// only spares trials: without it, as after a restart, the registry is asked once more.
+type verdict struct {
+	found map[edgev1.TokenRole]registry.Access
+	// busyUntil is the time before which the registry asked not to be asked again, the busy-th time in a row, and busyFor
+	// what it answered.
+	busyUntil time.Time
+	busy      int
+	busyFor   string
+}
+
+func (p *run) verdict() *verdict { return pass.Part[verdict](p.Memory) }
+
+// note remembers what a trial found of a login.
+func (v *verdict) note(l *pass.Login, access registry.Access) {
+	if v.found == nil {
+		v.found = map[edgev1.TokenRole]registry.Access{}
+	}
+	v.found[l.Role] = access
+	v.busy, v.busyUntil = 0, time.Time{}
+}
+
+// noteBusy remembers until when a registry asked to be left alone: as long as it says, or else for a minute, and twice as
+// long each time.
+func (v *verdict) noteBusy(failure *registry.Error, now time.Time) {
+	const most = 5 * time.Minute
+	if !failure.Busy() {
+		return
+	}
+	wait := failure.RetryAfter
+	if wait <= 0 {
+		wait = min(time.Minute<<min(v.busy, 3), most)
+	}
+	v.busy++
+	v.busyUntil, v.busyFor = now.Add(wait), failure.Error()
+}
+
+// pause is how long the registry is left alone.
+func (v *verdict) pause(now time.Time) time.Duration {
+	return pass.LeftOf(v.busyUntil, now, 5*time.Minute)
+}
+
+// whileBusy keeps the last verdict for as long as the registry has no time for another.
+func (p *run) whileBusy(pause time.Duration) (pass.Done, error) {
+	p.Due(p.Now.Add(pause))
+	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {
+		b := pass.Waiting(edgev1.ReasonRegistryUnavailable, "%s", p.verdict().busyFor)
+		b.Retry = pause
+		return pass.Done{}, b
+	}
+	last := p.proven()
+	last.Message += "; so it was at " + pass.Timestamp(p.Record.VerifiedAt(p.Edge)) + ", and the registry is too busy to be asked again"
+	return last, nil
+}
+
+// knowsProof reports that it is known what the last trial found of each login.
+func (p *run) knowsProof() bool {
+	if p.Registry.Dialect.AnyRepository {
+		return true
+	}
+	for _, l := range p.Logins() {
+		if _, known := p.verdict().found[l.Role]; !known {
+			return false
+		}
+	}
+	return true
+}
+
+// proven says what the last trial found, and no more: who is not refused a push may still not push, as at a cache.
+func (p *run) proven() pass.Done {
+	host, images := p.Registry.Host, p.triedImages()
+	var accounts, rights []string
+	reason, because := edgev1.ReasonVerified, ""
+	for _, l := range p.Logins() {
+		found := p.verdict().found[l.Role]
+		accounts = append(accounts, l.Account)
+		switch {
+		case found.Anonymous && found.Unproven == registry.NoRepository:
+			return pass.DoneBecause(edgev1.ReasonAnonymousPull, "%s asks nobody for a login: what is published proves nothing, and nodes need none", host)
+		case found.Unproven == registry.NoRepository:
+			reason, because = edgev1.ReasonNotProven, "no repository is named to try that on: set spec.verification.repository to one that is there"
+		case found.Unproven == registry.RepositoryAbsent:
+			reason, because = edgev1.ReasonNotProven, fmt.Sprintf("repository %s does not exist yet: the first push makes it", images)
+		case found.Anonymous && reason == edgev1.ReasonVerified:
+			reason = edgev1.ReasonAnonymousPull
+		}
+		pushes := "is refused a push"
+		if found.Push {
+			pushes = "is not refused a push"
+		}
+		rights = append(rights, fmt.Sprintf("%s can pull from %s and %s", l.Account, images, pushes))
+	}
+	accepted := host + " accepts " + strings.Join(accounts, " and ")
+	switch reason {
+	case edgev1.ReasonNotProven:
+		return pass.DoneBecause(reason, "%s; what they may do was not proven, since %s", accepted, because)
+	case edgev1.ReasonAnonymousPull:
+		return pass.DoneBecause(reason, "%s: %s; but everybody may pull from there, so that the pull proves nothing of a login, and nodes need none",
+			accepted, strings.Join(rights, ", "))
+	default:
+		return pass.DoneBecause(reason, "%s: %s", accepted, strings.Join(rights, ", "))
+	}
+}
+
+// trialPlace is what the registry is asked about: a project of any repositories, or the repository that was named for it.
+func (p *run) trialPlace() string {
+	if p.Registry.Dialect.AnyRepository {
+		return p.Registry.Repository
+	}
+	return p.Registry.Trial
+}
+
+// triedImages is how messages name what the registry is asked about.
+func (p *run) triedImages() string {
+	if p.Registry.Dialect.AnyRepository {
+		return p.Registry.ImagePrefix()
+	}
+	return p.Registry.Host + "/" + p.Registry.Trial
 }

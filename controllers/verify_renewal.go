@@ -19,7 +19,7 @@ import (
 // successor that is refused, or that nobody can try where the verification is required, is revoked,
 // and the credential in use stays.
 func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
-	if m := p.memory(l); p.Now.Before(m.heldUntil) {
+	if m := p.memory(l); p.isHeld(l, why) {
 		p.Due(m.heldUntil)
 		return p.postponed(l, m.heldFor)
 	}
@@ -40,7 +40,7 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 		return nil
 	}
 	m := p.memory(l)
-	m.heldUntil, m.heldFor = p.Now.Add(p.holdTime(l.Credential.Identity)), text.Of(err)
+	m.heldUntil, m.heldFor, m.heldOf = p.Now.Add(p.holdTime(l.Credential.Identity)), text.Of(err), why.Successor
 	p.Due(m.heldUntil)
 	if err := p.session.Revoke(ctx, l, fresh); err != nil {
 		return err
@@ -55,7 +55,11 @@ func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 		life = "works until " + pass.Timestamp(c.Expiry)
 	}
 	b := pass.Waiting(edgev1.ReasonProofFailed, "the renewal of %s's token waits: %s; the token in use %s", l.Account, because, life)
-	b.CarryOn = true
+	if l.Supplied != "" {
+		b = pass.Waiting(edgev1.ReasonProofFailed, "the new login of %s in %s is not published: %s; the one before it stays", l.Account, l.Supplied, because)
+	}
+	// What nobody vouches for is left where it is, and goes no further.
+	b.CarryOn = !l.Credential.Unvouched
 	return b
 }
 
@@ -84,9 +88,9 @@ func (p *run) registryAnswers(ctx context.Context) error {
 // What it may do there is for the verification to find.
 func (p *run) prove(ctx context.Context, l *pass.Login, token credential.Token) error {
 	err := p.atRegistry(ctx, func(ctx context.Context, c *registry.Client) error {
-		return c.Accepts(ctx, p.Registry.Repository, l.User, token)
+		return c.Accepts(ctx, p.trialPlace(), l.User, token)
 	})
-	if refused(err) {
+	if refused(err) && l.Supplied == "" {
 		return &refusal{err: err, host: p.Registry.Host}
 	}
 	return err

@@ -104,6 +104,17 @@ secrets:
   publish: {name: push.me, labels: {team: edge}, annotations: {example.com/a: b}}
   pull: {name: pull.me}
 verification: {policy: BestEffort, interval: 1m}`},
+		"another registry": {"plant", `
+external:
+  host: registry.example.com:5000
+  repositoryPrefix: plant/edge
+  publisher: {credentialsSecretRef: {name: plant-push}}
+  puller: {credentialsSecretRef: {name: plant-pull}}
+secrets: {namespace: plant, publish: {copyTo: [ci]}}
+verification: {repository: probe/one}
+deletionPolicy: Retain`},
+		"another registry, to pull from alone":         {"pulled", `{external: {host: 192.0.2.7, puller: {credentialsSecretRef: {name: pull.plant}}}, secrets: {namespace: plant}}`},
+		"a host without a dot, with a port":            {"local", `{external: {host: "localhost:5000", repositoryPrefix: "a__b--c.d", puller: {credentialsSecretRef: {name: p}}}, secrets: {namespace: plant}}`},
 		"the shortest lifetime":                        {"short", `{openshift: {publisher: {token: {lifetime: 10m}}, puller: {token: {lifetime: 10m0s}}}}`},
 		"a compound duration":                          {"compound", `{openshift: {publisher: {token: {lifetime: 1h30m, renewBefore: 0.5h}}}}`},
 		"a reserved name with a project of its own":    {"default", `{openshift: {project: {name: images}}}`},

@@ -3,7 +3,7 @@
 
 package v1alpha1
 
-// Condition types. The first seven belong to one step each and are True when the step is done;
+// Condition types. The first eight belong to one step each and are True when the step is done;
 // Ready, Reconciling and Stalled follow kstatus.
 const (
 	// RegistryExposed: the image registry has an admitted Route.
@@ -12,6 +12,8 @@ const (
 	ProjectReady = "ProjectReady"
 	// AccessGranted: the service accounts exist and hold their roles.
 	AccessGranted = "AccessGranted"
+	// NamespaceReady: the namespace of the Secrets is there, and its owner invited the operator.
+	NamespaceReady = "NamespaceReady"
 	// RegistryTrusted: the registry presents a certificate for its host that leads to a root the operator was told to trust.
 	RegistryTrusted = "RegistryTrusted"
 	// CredentialsIssued: there is a credential for pushing and one for pulling, and neither is due for renewal.
@@ -37,7 +39,7 @@ const (
 	ReasonExposed = "Exposed"
 	// ReasonOwned (ProjectReady): the project was requested for this EdgeRegistry.
 	ReasonOwned = "Owned"
-	// ReasonInvited (ProjectReady): the project's owner invited the operator.
+	// ReasonInvited (ProjectReady, NamespaceReady): the owner of the project or namespace invited the operator.
 	ReasonInvited = "Invited"
 	// ReasonGranted (AccessGranted): both service accounts hold their roles.
 	ReasonGranted = "Granted"
@@ -53,12 +55,18 @@ const (
 	ReasonIssued = "Issued"
 	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than the spec asks for; renewal follows the grant.
 	ReasonIssuedShortened = "IssuedShortened"
+	// ReasonSupplied (CredentialsIssued): the logins are those that people supply in Secrets.
+	ReasonSupplied = "Supplied"
 	// ReasonPublished (SecretsPublished): both Secrets are up to date.
 	ReasonPublished = "Published"
 	// ReasonVerified (RegistryVerified): login and rights were checked against the registry.
 	ReasonVerified = "Verified"
 	// ReasonVerifiedWithWarnings (RegistryVerified): login and rights are as they should be, and a setting of the registry may still keep users from pushing or nodes from pulling.
 	ReasonVerifiedWithWarnings = "VerifiedWithWarnings"
+	// ReasonNotProven (RegistryVerified): the registry accepts the logins, and what each may do was not proven, since no repository is named or the one that is named does not exist yet.
+	ReasonNotProven = "NotProven"
+	// ReasonAnonymousPull (RegistryVerified): the registry lets everybody pull, so that the pull proves nothing of the login, and nodes need none.
+	ReasonAnonymousPull = "AnonymousPull"
 )
 
 // Reasons that any condition may have.
@@ -137,6 +145,8 @@ const (
 
 // Reasons of RegistryTrusted.
 const (
+	// ReasonHostNotAllowed (stalled): the operator's flag --external-hosts does not name the host.
+	ReasonHostNotAllowed = "HostNotAllowed"
 	// ReasonCABundleMissing (stalled): the ConfigMap or key of spec.trust.caBundleRef does not exist, or holds no certificate.
 	ReasonCABundleMissing = "CABundleMissing"
 	// ReasonRouteUnresolvable (waiting): the host does not resolve.
@@ -161,6 +171,12 @@ const (
 	ReasonProofFailed = "ProofFailed"
 	// ReasonTokenPending (waiting): the cluster has not filled the Secret of a LongLived token yet.
 	ReasonTokenPending = "TokenPending"
+	// ReasonCredentialMissing (stalled): a Secret with a supplied login does not exist, or has no entry for the host.
+	ReasonCredentialMissing = "CredentialMissing"
+	// ReasonCredentialNotGranted (stalled): a Secret with a supplied login does not say that it may be used for this EdgeRegistry, or published in one of its namespaces.
+	ReasonCredentialNotGranted = "CredentialNotGranted"
+	// ReasonCredentialUnusable (stalled): the entry for the host is one that cannot be published as a login.
+	ReasonCredentialUnusable = "CredentialUnusable"
 )
 
 // Reasons of SecretsPublished.
@@ -171,7 +187,7 @@ const (
 	ReasonCopiesFailed = "CopiesFailed"
 )
 
-// Reasons of a failed copy, in status.secrets[].copies.failed[].
+// Reasons of NamespaceReady, and of a failed copy, in status.secrets[].copies.failed[].
 const (
 	// ReasonNamespaceAbsent: the namespace does not exist.
 	ReasonNamespaceAbsent = "NamespaceAbsent"
@@ -193,8 +209,10 @@ const (
 	ReasonRegistryUnavailable = "RegistryUnavailable"
 	// ReasonRegistryUnexpected (waiting): what answers does not behave as the OpenShift image registry.
 	ReasonRegistryUnexpected = "RegistryUnexpected"
-	// ReasonCredentialRefused (waiting): the registry refuses a token that the API server issued.
+	// ReasonCredentialRefused (waiting): the registry refuses a token that the API server issued, or a login that was supplied.
 	ReasonCredentialRefused = "CredentialRefused"
+	// ReasonTokenHostNotAllowed (waiting): the registry has its tokens given by a host that the Secret of the login does not name.
+	ReasonTokenHostNotAllowed = "TokenHostNotAllowed"
 	// ReasonPullDenied (waiting): a token may not pull from the project.
 	ReasonPullDenied = "PullDenied"
 	// ReasonPushDenied (waiting): the publisher's token may not push to the project.
@@ -211,6 +229,8 @@ const (
 	ReasonProjectRequested = "ProjectRequested"
 	// ReasonTokenMinted: a token was issued and published.
 	ReasonTokenMinted = "TokenMinted"
+	// ReasonCredentialTaken: a login that was supplied is the one that the Secrets carry from now on.
+	ReasonCredentialTaken = "CredentialTaken"
 	// ReasonTokenRetired: a token that had expired, or was never published, lost its anchor.
 	ReasonTokenRetired = "TokenRetired"
 	// ReasonRepaired: an object of the operator's had been deleted or altered, and is as it should be again.

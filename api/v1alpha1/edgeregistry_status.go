@@ -13,7 +13,7 @@ type EdgeRegistryStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: one for each step (RegistryExposed, ProjectReady, AccessGranted, RegistryTrusted, CredentialsIssued, SecretsPublished, RegistryVerified), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
+	// conditions: one for each step (with openshift RegistryExposed, ProjectReady and AccessGranted, with external NamespaceReady, and with both RegistryTrusted, CredentialsIssued, SecretsPublished and RegistryVerified), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -21,11 +21,11 @@ type EdgeRegistryStatus struct {
 	// +patchStrategy=merge
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// provider of the registry: openshift.
+	// provider of the registry: openshift or external.
 	// +optional
 	Provider string `json:"provider,omitempty"`
 
-	// host of the registry, without a scheme or port.
+	// host of the registry, without a scheme. It has a port where that is not the usual one of HTTPS.
 	// +optional
 	Host string `json:"host,omitempty"`
 
@@ -50,7 +50,7 @@ type EdgeRegistryStatus struct {
 	// +listMapKey=generation
 	Credentials []CredentialStatus `json:"credentials,omitempty"`
 
-	// ca is what the Secrets carry in ca.crt: the root certificate that verifies the registry.
+	// ca is what the Secrets carry in ca.crt: the root certificate that verifies the registry. Absent where they have no ca.crt, since public CAs verify the host.
 	// +optional
 	CA *CAStatus `json:"ca,omitempty"`
 
@@ -63,8 +63,13 @@ type EdgeRegistryStatus struct {
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
 }
 
-// ProviderOpenShift is the provider of an EdgeRegistry with spec.openshift.
-const ProviderOpenShift = "openshift"
+// Providers, by the name of the field in the spec.
+const (
+	// ProviderOpenShift is the provider of an EdgeRegistry with spec.openshift.
+	ProviderOpenShift = "openshift"
+	// ProviderExternal is the provider of an EdgeRegistry with spec.external.
+	ProviderExternal = "external"
+)
 
 // SecretRole tells the two Secrets apart.
 // +kubebuilder:validation:Enum=Publish;Pull
@@ -132,20 +137,24 @@ const (
 type CredentialStatus struct {
 	// role says whose token it is: Publisher or Puller.
 	Role TokenRole `json:"role"`
-	// type of the token: Bound or LongLived.
+	// type of the token: Bound or LongLived. Absent of a login that people supply.
 	// +optional
 	Type TokenType `json:"type,omitempty"`
-	// generation counts the tokens of this role. The Secret <secret>-<generation> in the project anchors the token: deleting that Secret revokes this token alone.
+	// generation counts the credentials of this role. With openshift the Secret <secret>-<generation> in the project anchors the token: deleting that Secret revokes this token alone.
 	Generation int64 `json:"generation"`
 	// current is true for the token that the Secrets carry.
 	// +optional
 	Current bool `json:"current,omitempty"`
-	// serviceAccount that the token speaks for.
-	ServiceAccount string `json:"serviceAccount"`
+	// serviceAccount that the token speaks for. Absent of a login that people supply.
+	// +optional
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// suppliedBy is the Secret in the namespace edge-registry-credentials that the login was taken from. Absent of a token that the operator had issued.
+	// +optional
+	SuppliedBy string `json:"suppliedBy,omitempty"`
 	// credentialID is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
 	// +optional
 	CredentialID string `json:"credentialID,omitempty"`
-	// issuedAt is when the token was issued.
+	// issuedAt is when the token was issued, or the supplied login was taken.
 	// +optional
 	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
 	// renewAt is when the next token is due. Absent for a token that is not current.
@@ -164,7 +173,7 @@ type CAStatus struct {
 	SHA256 string `json:"sha256"`
 	// notAfter is when the first of the certificates that verify the registry ends.
 	NotAfter metav1.Time `json:"notAfter"`
-	// source says where the root was found: CABundleRef, Route, DefaultIngressCert, Proxy or System (a public CA).
+	// source says where the root was found: CABundleRef, Route, DefaultIngressCert, Proxy, SuppliedSecret or System (a public CA).
 	Source string `json:"source"`
 	// certificates are the fingerprints of all certificates in ca.crt, in their order: the root and intermediates that verify the registry, those that are about to follow them, and those that are on their way out. A certificate that is not among them was not put there by the operator.
 	// +optional

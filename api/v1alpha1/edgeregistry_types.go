@@ -8,10 +8,11 @@ import (
 )
 
 // EdgeRegistry is a private image registry for Open Horizon edge services. From it the operator
-// exposes the registry of this OpenShift cluster, requests a project for the images, gives one
-// service account the right to push and another the right to pull, and keeps two Secrets in the
-// project that a publish pipeline and the bootstrap of edge nodes use as they are: with login,
-// renewed tokens and the checked CA of the registry's route.
+// keeps two Secrets that a publish pipeline and the bootstrap of edge nodes use as they are: with
+// login, current credentials and the checked CA of the registry. On OpenShift it exposes the
+// registry of the cluster, requests a project for the images, gives one service account the right
+// to push and another the right to pull, and renews their tokens. For any other registry it
+// publishes the logins that people supply.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -56,12 +57,23 @@ type EdgeRegistryList struct {
 
 // EdgeRegistrySpec is the registry that is wanted.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.openshift)",fieldPath=".openshift",message="a provider is required: set spec.openshift ({} takes every default)"
-// +kubebuilder:validation:XValidation:rule="has(self.openshift) == has(oldSelf.openshift)",fieldPath=".openshift",message="the provider cannot be changed: create another EdgeRegistry"
+// +kubebuilder:validation:XValidation:rule="has(self.openshift) || has(self.external)",fieldPath=".openshift",message="a provider is required: set spec.openshift ({} takes every default), or spec.external for another registry"
+// +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.external)",fieldPath=".external",message="an EdgeRegistry has one provider: leave out spec.openshift or spec.external, and create another EdgeRegistry for the other registry"
+// +kubebuilder:validation:XValidation:rule="has(self.openshift) == has(oldSelf.openshift) && has(self.external) == has(oldSelf.external)",fieldPath=".openshift",message="the provider cannot be changed: create another EdgeRegistry"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || has(self.secrets.__namespace__)",fieldPath=".secrets.namespace",message="a namespace for the Secrets is required with spec.external: name one whose owner invites the operator"
+// +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.secrets.__namespace__)",fieldPath=".secrets.namespace",message="has no effect with spec.openshift, whose project is the place of the Secrets: leave it out, and set spec.openshift.project.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.secrets.__namespace__) || ((!has(self.secrets.publish.copyTo) || !(self.secrets.__namespace__ in self.secrets.publish.copyTo)) && (!has(self.secrets.pull.copyTo) || !(self.secrets.__namespace__ in self.secrets.pull.copyTo)))",fieldPath=".secrets",message="copyTo names the namespace of the Secrets itself, where they are already: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.verification.repository)",fieldPath=".verification.repository",message="has no effect with spec.openshift, whose registry is asked about a repository that need not exist: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || self.deletionPolicy == 'Retain'",fieldPath=".deletionPolicy",message="has no effect with spec.external: nothing is deleted in a registry that is not the operator's, so leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || has(self.external.publisher) || !(has(self.secrets.publish.name) || has(self.secrets.publish.copyTo) || has(self.secrets.publish.labels) || has(self.secrets.publish.annotations))",fieldPath=".secrets.publish",message="has no effect without spec.external.publisher, for then there is no publish Secret: leave it out, or name the login that pushes"
 type EdgeRegistrySpec struct {
-	// openshift makes the image registry of this OpenShift cluster the registry. It is the only provider so far, and the choice of provider cannot be changed.
+	// openshift makes the image registry of this OpenShift cluster the registry. Exactly one provider is set, and the choice cannot be changed.
 	// +optional
 	OpenShift *OpenShiftSpec `json:"openshift,omitempty"`
+
+	// external makes any other private registry the registry: Harbor, Quay, GitLab, Artifactory, a distribution registry. The logins are supplied in Secrets, and published as they change.
+	// +optional
+	External *ExternalSpec `json:"external,omitempty"`
 
 	// tokens has moved to openshift.publisher.token and openshift.puller.token, and is refused here: dropped without a word, it would leave a token with the defaults.
 	// +optional
@@ -83,7 +95,7 @@ type EdgeRegistrySpec struct {
 	// +kubebuilder:default={}
 	Verification VerificationSpec `json:"verification,omitzero"`
 
-	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
+	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -313,6 +325,15 @@ type CABundleRef struct {
 
 // SecretsSpec names the Secrets that consumers read.
 type SecretsSpec struct {
+	// namespace that the Secrets are written to. Required with external, where its owner invites the operator, and refused with openshift, whose project is the place. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a namespace: lower-case letters, digits and '-', beginning and ending with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube', 'edge-registry-credentials']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this namespace is reserved for the platform or the operator (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*, edge-registry-credentials): choose another"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the namespace of the Secrets cannot be changed, since consumers read them there: create another EdgeRegistry, move the consumers, then delete this one"
+	Namespace string `json:"namespace,omitempty"`
+
 	// publish is the Secret for pipelines: its login can push.
 	// +optional
 	// +kubebuilder:default={}
@@ -367,32 +388,3 @@ type LabelValue string
 // +kubebuilder:validation:MaxLength=4096
 // +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 4096",message="must be at most 4096 bytes, of which a letter that is not ASCII takes two to four: Kubernetes limits what all annotations of an object take together"
 type AnnotationValue string
-
-// VerificationPolicy says what a failed verification means.
-// +kubebuilder:validation:Enum=Required;BestEffort;Disabled
-type VerificationPolicy string
-
-const (
-	// VerificationRequired makes Ready depend on the verification.
-	VerificationRequired VerificationPolicy = "Required"
-	// VerificationBestEffort reports a failed verification, and leaves Ready alone: for clusters whose pods cannot reach their own routes.
-	VerificationBestEffort VerificationPolicy = "BestEffort"
-	// VerificationDisabled sends nothing to the registry.
-	VerificationDisabled VerificationPolicy = "Disabled"
-)
-
-// VerificationSpec is the live check of the tokens.
-type VerificationSpec struct {
-	// policy says what a failed verification means. Required: Ready is False. BestEffort: it is reported in the condition RegistryVerified and Ready stays as it is. Disabled: nothing is sent to the registry, and that condition is absent. A failure never withdraws a token or a Secret.
-	// +optional
-	// +kubebuilder:default=Required
-	Policy VerificationPolicy `json:"policy,omitempty"`
-
-	// interval between two verifications while nothing changes, as a duration such as 30m. At least 1m. A new token, host or CA is verified at once.
-	// +optional
-	// +kubebuilder:default="30m"
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('1m')",message="must be a duration of at least 1m, in hours, minutes and seconds, such as 30m: there is no unit for days"
-	Interval metav1.Duration `json:"interval,omitzero"`
-}

@@ -21,6 +21,11 @@ func change(t *testing.T, edge *unstructured.Unstructured, spec string) error {
 	return admin.Update(t.Context(), changed, client.DryRunAll)
 }
 
+// external is the spec of an EdgeRegistry of another registry.
+func external(further, rest string) string {
+	return `{external: {host: registry.example.com, ` + further + ` puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}` + rest + `}`
+}
+
 func TestWhatCannotBeChanged(t *testing.T) {
 	const (
 		project = "the project cannot be changed, since its images stay where they are"
@@ -38,7 +43,15 @@ func TestWhatCannotBeChanged(t *testing.T) {
 		"the pull Secret":                 {`{openshift: {}, secrets: {pull: {name: pull}}}`, `{openshift: {}, secrets: {pull: {name: other}}}`, "spec.secrets", secrets},
 		"the pull Secret, to the default": {`{openshift: {}, secrets: {pull: {name: pull}}}`, `{openshift: {}}`, "spec.secrets", secrets},
 		"the Secrets, swapped":            {`{openshift: {}, secrets: {pull: {name: aa}, publish: {name: bb}}}`, `{openshift: {}, secrets: {pull: {name: bb}, publish: {name: aa}}}`, "spec.secrets", secrets},
-		"the provider, taken away":        {`{openshift: {}}`, `{}`, "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
+		"the provider":                    {`{openshift: {}}`, external(``, ``), "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
+		"the host": {external(``, ``), `{external: {host: "registry.example.com:5000", puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}}`,
+			"spec.external.host", "the host cannot be changed, since images are named by it"},
+		"the prefix":               {external(`repositoryPrefix: one,`, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the prefix, from none":    {external(``, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the prefix, to none":      {external(`repositoryPrefix: one,`, ``), external(``, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the publisher, to none":   {external(`publisher: {credentialsSecretRef: {name: push}},`, ``), external(``, ``), "spec.external.publisher", "the publisher cannot be taken away"},
+		"the Secrets' namespace":   {external(``, ``), `{external: {host: registry.example.com, puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: other}}`, "spec.secrets.namespace", "the namespace of the Secrets cannot be changed"},
+		"the provider, taken away": {`{openshift: {}}`, `{}`, "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +94,21 @@ func TestWhatMayBeChanged(t *testing.T) {
 		"the CA":               `{openshift: {}, trust: {caBundleRef: {name: ca}}}`,
 		"labels":               `{openshift: {}, secrets: {publish: {labels: {a: b}, annotations: {c: d}}}}`,
 		"the verification":     `{openshift: {}, verification: {policy: Disabled, interval: 1h}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())
+		})
+	}
+}
+
+func TestWhatMayBeChangedOfAnotherRegistry(t *testing.T) {
+	edge := create(t, "free", external(``, ``))
+	for name, spec := range map[string]string{
+		"a publisher that is added": external(`publisher: {credentialsSecretRef: {name: push}},`, ``),
+		"the puller's Secret":       `{external: {host: registry.example.com, puller: {credentialsSecretRef: {name: other}}}, secrets: {namespace: plant}}`,
+		"an empty prefix":           external(`repositoryPrefix: "",`, ``),
+		"the CA":                    external(``, `, trust: {caBundleRef: {name: ca}}`),
+		"the repository to verify":  external(``, `, verification: {repository: probe}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())

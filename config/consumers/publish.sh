@@ -19,6 +19,8 @@ All that it needs comes from the environment.
 
 Keys of the publish Secret, as by envFrom:
   OCP_DOCKER_HOST OCP_USER OCP_TOKEN IMAGE_PREFIX HZN_REGISTRY_AUTH
+  The last is not there for a host with a port, which hzn would misread: the service
+  is then published without a login for nodes, and a note says so.
 Of the service:
   BASE        name of the image, without architecture and version
   VERSION     version of the service and tag of the image
@@ -106,7 +108,11 @@ check_values() (
 	need_value OCP_USER "${OCP_USER-}" "$advice" '-*' '*[!!-~]*'
 	need_value OCP_TOKEN "$push_token" "$advice" '*[!!-~]*'
 	need_value IMAGE_PREFIX "${IMAGE_PREFIX-}" "$advice" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/:-]*'
-	need_value HZN_REGISTRY_AUTH "$registry_auth" "$advice" '*[!!-~]*'
+	text=${OCP_DOCKER_HOST-}
+	# It is absent where hzn would misread it.
+	if [ -n "$registry_auth" ] || [ "$text" = "${text%%:*}" ]; then
+		need_value HZN_REGISTRY_AUTH "$registry_auth" "$advice" '*[!!-~]*'
+	fi
 	advice='it tells what to build, see --help'
 	need_value BASE "${BASE-}" "$advice" '[!0-9A-Za-z]*' '*[!0-9A-Za-z._/-]*'
 	need_value VERSION "${VERSION-}" "$advice" '[!0-9A-Za-z_]*' '*[!0-9A-Za-z._-]*'
@@ -340,7 +346,14 @@ push() {
 # login of the Exchange is in the environment of this command alone.
 publish() {
 	if [ "$ENGINE" != docker ]; then set -- -I "$@"; fi
-	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn exchange service publish -O -r "$registry_auth" -f "$DEFINITION" "$@" </dev/null
+	set -- -f "$DEFINITION" "$@"
+	if [ -n "$registry_auth" ]; then set -- -r "$registry_auth" "$@"; fi
+	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn exchange service publish -O "$@" </dev/null
+}
+
+warn_of_login() {
+	[ -n "$registry_auth" ] ||
+		note "hzn misreads a host with a port, so the service is published without a login for $OCP_DOCKER_HOST: give it to the nodes by node-bootstrap.sh --login, or to the service in the Exchange"
 }
 
 warn_of_tag() {
@@ -365,6 +378,7 @@ main() {
 	check "$@"
 	prepare_mask
 	warn_of_tag
+	warn_of_login
 	scratch=$(mktemp -d) logins=$scratch/auth.json
 	trap 'rm -rf "$scratch"' EXIT
 	trap 'exit 129' HUP

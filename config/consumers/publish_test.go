@@ -298,3 +298,26 @@ func TestPublishCutShortDoesNothing(t *testing.T) {
 func TestScriptsAreFreeOfShellcheckFindings(t *testing.T) {
 	shells.Check(t, publishScript)
 }
+
+// hzn would misread a login for a host with a port, so the Secret has none, and the service is published without.
+func TestPublishToAHostWithAPortAndANestedPrefix(t *testing.T) {
+	for _, engine := range []string{"docker", "podman"} {
+		t.Run(engine, func(t *testing.T) {
+			forEachShell(t, func(t *testing.T, p *pipeline) {
+				g := NewWithT(t)
+				p.env["ENGINE"], p.env["OCP_DOCKER_HOST"], p.env["OCP_USER"] = engine, host+":5000", "robot$plant+push"
+				p.env["IMAGE_PREFIX"] = host + ":5000/plant/edge"
+				delete(p.env, "HZN_REGISTRY_AUTH")
+				result := p.run()
+				g.Expect(result.stderr).To(ContainSubstring("published without a login for " + host + ":5000"))
+				calls := strings.Join(p.calls(), "\n")
+				g.Expect(calls).To(ContainSubstring("--username robot$plant+push --password-stdin " + host + ":5000"))
+				g.Expect(calls).To(MatchRegexp(engine + " push .*" + host + ":5000/plant/edge/sensor_amd64:1.2.3"))
+				if result.code == 0 {
+					g.Expect(calls).To(ContainSubstring("hzn exchange service publish -O -f horizon/service.definition.json"))
+					g.Expect(calls).NotTo(ContainSubstring(" -r "))
+				}
+			})
+		})
+	}
+}

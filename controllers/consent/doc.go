@@ -6,4 +6,5 @@
 //
 //	invitation.go  the owner of the namespace invited the operator for this very EdgeRegistry
 //	namespace.go   the namespace is the one that was served before
+//	pauses.go      when a namespace that cannot be served is asked about again
 package consent

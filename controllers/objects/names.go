@@ -9,6 +9,9 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
+// CredentialsNamespace is where people supply logins. The operator reads there, and writes nothing.
+const CredentialsNamespace = "edge-registry-credentials"
+
 // FieldManager owns the fields that the operator writes.
 const FieldManager = "edge-registry-operator"
 
@@ -71,7 +74,7 @@ func OwnLabels(edge *edgev1.EdgeRegistry) map[string]string {
 // platform's names already; an object stored before that rule still meets it here.
 func IsReserved(name, operatorNamespace string) bool {
 	switch name {
-	case operatorNamespace, "default", "openshift", "kubernetes", "kube":
+	case operatorNamespace, CredentialsNamespace, "default", "openshift", "kubernetes", "kube":
 		return true
 	}
 	return strings.HasPrefix(name, "openshift-") || strings.HasPrefix(name, "kube-") || strings.HasPrefix(name, "kubernetes-")

@@ -35,8 +35,8 @@ const (
 )
 
 // dialect is that of OpenShift's image registry: to whom it does not know it gives a token of this name
-// (openshift/image-registry, pkg/dockerregistry/server/token.go).
-var dialect = registry.Dialect{Anonymous: "anonymous"}
+// (openshift/image-registry, pkg/dockerregistry/server/token.go), and asking makes no repository there.
+var dialect = registry.Dialect{Anonymous: "anonymous", AnyRepository: true}
 
 // Places where OpenShift publishes CAs.
 const (

@@ -88,10 +88,14 @@ func Introduce(edge *edgev1.EdgeRegistry) {
 
 // ProviderOf is the provider of an EdgeRegistry; empty for one that this version does not know.
 func ProviderOf(edge *edgev1.EdgeRegistry) string {
-	if edge.Spec.OpenShift != nil {
+	switch {
+	case edge.Spec.OpenShift != nil:
 		return edgev1.ProviderOpenShift
+	case edge.Spec.External != nil:
+		return edgev1.ProviderExternal
+	default:
+		return ""
 	}
-	return ""
 }
 
 // setProgress keeps one of the conditions that are present only while true. One that stays true

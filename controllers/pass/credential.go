@@ -17,6 +17,11 @@ import (
 // Login is one of the two logins of an EdgeRegistry with its credential.
 type Login struct {
 	Role edgev1.TokenRole
+	// Absent: the EdgeRegistry has no such login.
+	Absent bool
+	// Supplied is where people supply the login's credential, for messages; empty where its issuer makes it. One that is
+	// supplied is taken as it changes: it costs nothing to take it once more, and there is nothing to renew.
+	Supplied string
 	// Secret is the name of the Secret that carries the credential, and Published that Secret as it was read, or nil.
 	Secret    string
 	Published *corev1.Secret
@@ -57,6 +62,8 @@ type Credential struct {
 	Wish Wish
 	// Fresh: no Secret carries it yet.
 	Fresh bool
+	// Unvouched: only the Secret that carries it says that it was published, and whoever may edit that may have written it.
+	Unvouched bool
 	// About is the object that stands for it in events, or nil.
 	About runtime.Object
 	// Advice is what a person should know of it, and Superseded of those before it that go on working, each without a full
@@ -95,6 +102,9 @@ type Cause struct {
 	Kept bool
 	// Undone: somebody took away or altered what the operator made.
 	Undone bool
+	// Successor tells what would be taken for this cause from what would be another time, where that is known: a pause after
+	// one that could not be proven does not hold up another.
+	Successor string
 	// Seen is the object that shows the cause, where somebody may have altered it; nil otherwise.
 	Seen metav1.Object
 }

@@ -61,6 +61,8 @@ type Home struct {
 	Terminating string
 	// Invite returns the command by which the owner lets the operator in.
 	Invite func() string
+	// ByInvitation: the operator works there only if its owner let it in, which the shared step NamespaceReady finds out.
+	ByInvitation bool
 }
 
 // Registry is where the images are.
@@ -83,6 +85,12 @@ type Registry struct {
 	Dialect registry.Dialect
 	// ReadOnly: the registry is set to refuse pushes.
 	ReadOnly bool
+	// Trial is the repository that rights are tried on, where the dialect needs one that is named; empty for none.
+	Trial string
+	// PublicCAs: where public CAs verify the host, there is no ca.crt.
+	PublicCAs bool
+	// Forbidden is why nothing may be sent to the host; nil where it may.
+	Forbidden error
 }
 
 // Advice says what to do where a registry cannot be used, by what is wrong. Where it says nothing, what is true of every
@@ -95,7 +103,12 @@ type Advice struct {
 }
 
 // ImagePrefix is what every image name begins with.
-func (r Registry) ImagePrefix() string { return r.Host + "/" + r.Repository }
+func (r Registry) ImagePrefix() string {
+	if r.Repository == "" {
+		return r.Host
+	}
+	return r.Host + "/" + r.Repository
+}
 
 // Reached is how a pass comes to the registry's host.
 type Reached struct {
@@ -135,8 +148,13 @@ func (s *Scope) Branch() *Scope {
 	return &branch
 }
 
-// Logins are both logins, the publisher's first.
-func (s *Scope) Logins() []*Login { return []*Login{&s.Publisher, &s.Puller} }
+// Logins are the logins that there are, the publisher's first.
+func (s *Scope) Logins() []*Login {
+	if s.Publisher.Absent {
+		return []*Login{&s.Puller}
+	}
+	return []*Login{&s.Publisher, &s.Puller}
+}
 
 // Due notes that something is due at a time.
 func (s *Scope) Due(at time.Time) {

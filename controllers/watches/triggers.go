@@ -68,6 +68,12 @@ func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue 
 	}, byName(configMapChanged), nil)
 }
 
+// Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed,
+// and with none when events may have been missed.
+func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, namespace string, changed func(name string)) {
+	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(changed), nil)
+}
+
 // namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it;
 // without a name, all.
 func (t *Triggers) namespaceChanged(namespace string) {

@@ -44,7 +44,7 @@ type parts struct {
 //   - rules for the cluster become clusterPermissions;
 //   - Roles in the operator's namespace stay objects of their own;
 //   - Roles in other namespaces become ClusterRoles that nobody is bound to, and
-//     their RoleBindings the grants.
+//     their RoleBindings the grants, with the namespaces that have to be made.
 func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 	p := &parts{}
 	slots := map[string]**unstructured.Unstructured{
@@ -52,6 +52,10 @@ func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 	}
 	var rest []*unstructured.Unstructured
 	for _, object := range objects {
+		if object.GetKind() == "Namespace" && !holdsDeployment(objects, object.GetName()) {
+			p.grants = append(p.grants, object)
+			continue
+		}
 		slot, special := slots[object.GetKind()]
 		switch {
 		case !special:
@@ -72,6 +76,13 @@ func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 		return nil, fmt.Errorf("the Deployment %s names no serviceAccountName", p.deployment.GetName())
 	}
 	return p, p.sortRights(rest)
+}
+
+// holdsDeployment tells the operator's own namespace from others that it needs.
+func holdsDeployment(objects []*unstructured.Unstructured, namespace string) bool {
+	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
+		return o.GetKind() == "Deployment" && o.GetNamespace() == namespace
+	})
 }
 
 // sortRights gives each binding of the operator its place, and then all other objects.

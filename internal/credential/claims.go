@@ -124,3 +124,20 @@ func (w wireClaims) kept() (Claims, error) {
 		AnchorName:        w.SecretName,
 	}, nil
 }
+
+// ExpiryOf is when a token says that it expires, to the second, in UTC; the zero time for one that says nothing, as a
+// password does.
+func ExpiryOf(token Token) time.Time {
+	parts := strings.Split(token.Reveal(), ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var says struct {
+		Expiry int64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(payload, &says) != nil || says.Expiry <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(says.Expiry, 0).UTC()
+}

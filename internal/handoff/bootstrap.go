@@ -6,23 +6,25 @@ package handoff
 import (
 	"bytes"
 	_ "embed"
+	"strconv"
 	"strings"
 )
 
 // nodeBootstrapTemplate is a script that runs as it stands, but for the
-// placeholders @HOST@, @PROJECT@, @IMAGE_PREFIX@ and @CA@.
+// placeholders @HOST@, @PROJECT@, @IMAGE_PREFIX@, @PUBLIC@ and @CA@.
 //
 //go:embed node-bootstrap.sh.tmpl
 var nodeBootstrapTemplate string
 
 // nodeBootstrap returns the script that makes a node trust the registry. Its
 // arguments have passed Input.check, so none of them can end a quoted string or
-// the here-document that holds the CA.
+// the here-document that holds the CA. Without a CA, public ones verify the host and there is nothing to trust.
 func nodeBootstrap(host, project string, ca []byte) []byte {
 	fill := strings.NewReplacer(
 		"@HOST@", host,
 		"@PROJECT@", project,
 		"@IMAGE_PREFIX@", ImagePrefix(host, project),
+		"@PUBLIC@", strconv.FormatBool(len(ca) == 0),
 		"@CA@", string(bytes.TrimSuffix(ca, []byte("\n"))),
 	)
 	return []byte(fill.Replace(nodeBootstrapTemplate))

@@ -21,9 +21,8 @@ const (
 )
 
 var (
-	// hostPattern asks for a dot, because Docker and hzn take the first part of an
-	// image name for a repository on Docker Hub when it has neither dot nor port.
-	hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+	// hostPattern is a name, and a port if there is one.
+	hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:[1-9][0-9]{0,4})?$`)
 	// projectPattern is the grammar of a repository path (distribution/reference).
 	projectPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*$`)
 )
@@ -38,27 +37,40 @@ func (in Input) check() ([]byte, error) {
 	if in.Provider == "" {
 		return nil, errors.New("there is no provider")
 	}
-	if !projectPattern.MatchString(in.Project) {
+	if in.Project != "" && !projectPattern.MatchString(in.Project) {
 		return nil, fmt.Errorf("project %q cannot stand in an image name: use lower-case letters, digits and single separators", in.Project)
 	}
-	if err := in.Publisher.check(); err != nil {
-		return nil, fmt.Errorf("publisher: %w", err)
+	if !in.PullOnly {
+		if err := in.Publisher.check(); err != nil {
+			return nil, fmt.Errorf("publisher: %w", err)
+		}
 	}
 	if err := in.Puller.check(); err != nil {
 		return nil, fmt.Errorf("puller: %w", err)
 	}
+	if in.PublicCAs && len(in.CA) == 0 {
+		return nil, nil
+	}
 	return encodeCA(in.CA)
 }
 
+// checkHost asks for a dot or a port, because Docker and hzn take the first part of an image name for a repository on Docker
+// Hub when it has neither.
 func checkHost(host string) error {
-	if strings.Contains(host, ":") {
-		return fmt.Errorf("host %q has a port or a scheme: hzn splits %s at \":\", so give the DNS name alone and serve the registry on port 443",
-			host, KeyRegistryAuth)
-	}
-	if len(host) > maxHostLength || !hostPattern.MatchString(host) {
-		return fmt.Errorf("host %q is not a lower-case DNS name with a dot: give the name that the registry is reached by", host)
+	name, _ := splitHost(host)
+	if len(name) > maxHostLength || !hostPattern.MatchString(host) || !strings.ContainsAny(host, ".:") {
+		return fmt.Errorf("host %q is not a lower-case DNS name with a dot, with or without a port: give the name that the registry is reached by, without a scheme", host)
 	}
 	return nil
+}
+
+// splitHost returns the name and the port of a host, of which the usual one is left out in a host.
+func splitHost(host string) (name, port string) {
+	name, port, found := strings.Cut(host, ":")
+	if !found {
+		return host, bindingPort
+	}
+	return name, port
 }
 
 func (l Login) check() error {

@@ -29,7 +29,7 @@ func TestInputThatCannotBePublishedIsRefused(t *testing.T) {
 		says   string
 	}{
 		"no host":                      {setHost(""), "host"},
-		"a host with a port":           {setHost("registry.example.test:5000"), "port"},
+		"a host with a port too high":  {setHost("registry.example.test:500000"), "port"},
 		"a host with a scheme":         {setHost("https://registry.example.test"), "scheme"},
 		"a host in capitals":           {setHost("Registry.example.test"), "host"},
 		"a host without a dot":         {setHost("registry"), "dot"},
@@ -41,7 +41,6 @@ func TestInputThatCannotBePublishedIsRefused(t *testing.T) {
 		"a label beyond 63":            {setHost(strings.Repeat("a", 64) + ".test"), "host"},
 		"a host beyond 253":            {setHost(strings.Repeat("a.", 127) + "test"), "host"},
 
-		"no project":                      {setProject(""), "project"},
 		"a project with a space":          {setProject("fac tory"), "project"},
 		"a project that leads upwards":    {setProject("../x"), "project"},
 		"a project that ends a quotation": {setProject("x';id;'"), "project"},
@@ -101,6 +100,14 @@ func TestPlausibleInputIsAccepted(t *testing.T) {
 	for name, change := range map[string]func(*handoff.Input){
 		"the default route of OpenShift": func(in *handoff.Input) { in.Host = "default-route-openshift-image-registry.apps.example.test" },
 		"a host of 253 characters":       func(in *handoff.Input) { in.Host = strings.Repeat("a.", 126) + "b" },
+		"a host with a port":             func(in *handoff.Input) { in.Host = "registry.example.test:5000" },
+		"a name without a dot, with one": func(in *handoff.Input) { in.Host = "localhost:5000" },
+		"no project":                     func(in *handoff.Input) { in.Project = "" },
+		"no publisher where there is none": func(in *handoff.Input) {
+			in.Publisher, in.PullOnly = handoff.Login{}, true
+		},
+		"no CA where public ones do":     func(in *handoff.Input) { in.CA, in.PublicCAs = nil, true },
+		"a user of Harbor":               func(in *handoff.Input) { in.Puller.User = "robot$plant+edge" },
 		"a nested project":               func(in *handoff.Input) { in.Project = "team/factory_1" },
 		"the user of an API key":         func(in *handoff.Input) { in.Puller.User = "iamapikey" },
 		"a token with colons":            func(in *handoff.Input) { in.Puller.Token = credential.NewToken("a:b:c") },

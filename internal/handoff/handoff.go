@@ -20,9 +20,9 @@ const (
 	// KeyDockerConfigJSON holds its login for Docker, Podman, Skopeo, Tekton and
 	// imagePullSecrets: {"auths":{HOST:{"auth"}}}.
 	KeyDockerConfigJSON = ".dockerconfigjson"
-	// KeyHost holds the DNS name of the registry.
+	// KeyHost holds the DNS name of the registry, with its port where that is not the usual one.
 	KeyHost = "OCP_DOCKER_HOST"
-	// KeyProject holds the project that the images belong to.
+	// KeyProject holds what comes between host and name of each image.
 	KeyProject = "OCP_PROJECT"
 	// KeyUser holds the user name of its login.
 	KeyUser = "OCP_USER"
@@ -31,9 +31,10 @@ const (
 	// KeyImagePrefix holds HOST/PROJECT, what every image name begins with.
 	KeyImagePrefix = "IMAGE_PREFIX"
 	// KeyRegistryAuth holds HOST:PULL-USER:PULL-TOKEN for "hzn exchange service publish -r".
-	// It is the puller's in both Secrets, because every node can read it in the Exchange.
+	// It is the puller's in both Secrets, because every node can read it in the Exchange. It is absent where the host has a
+	// port, at whose ":" hzn would split it.
 	KeyRegistryAuth = "HZN_REGISTRY_AUTH"
-	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs.
+	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs. It is absent where public CAs verify the host.
 	KeyCA = "ca.crt"
 )
 
@@ -80,16 +81,19 @@ type Login struct {
 
 // Input is what both Secrets are made from. All of it is needed for either.
 type Input struct {
-	// Host is the DNS name of the registry, without scheme or port.
+	// Host is the DNS name of the registry, without a scheme, and with its port if that is not the usual one.
 	Host string
 	// Provider is who provides the registry, by the name of the field in the spec.
 	Provider string
-	// Project is the first part of the path of every image.
+	// Project is the first part of the path of every image; it may be empty.
 	Project string
 	// Publisher may push, Puller may only pull.
 	Publisher, Puller Login
-	// CA is one or more PEM certificates.
-	CA []byte
+	// PullOnly: there is no publisher.
+	PullOnly bool
+	// CA is one or more PEM certificates. It may be empty where PublicCAs verify the host.
+	CA        []byte
+	PublicCAs bool
 }
 
 // PublishData returns the data of the publish Secret: the same bytes for the
@@ -120,8 +124,14 @@ func PullData(in Input) (map[string][]byte, error) {
 	return data, nil
 }
 
+// RegistryAuthMisread reports a host whose logins hzn would misread, so that there is no HZN_REGISTRY_AUTH.
+func RegistryAuthMisread(host string) bool { return strings.Contains(host, ":") }
+
 // ImagePrefix returns what the name of every image of the project begins with.
 func ImagePrefix(host, project string) string {
+	if project == "" {
+		return host
+	}
 	return host + "/" + project
 }
 
@@ -150,23 +160,29 @@ func sharedData(in Input, login Login, ca []byte) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", KeyDockerConfigJSON, err)
 	}
-	return map[string][]byte{
+	name, port := splitHost(in.Host)
+	data := map[string][]byte{
 		KeyDockerConfigJSON: config,
 		KeyHost:             []byte(in.Host),
 		KeyProject:          []byte(in.Project),
 		KeyUser:             []byte(login.User),
 		KeyToken:            []byte(login.Token.Reveal()),
 		KeyImagePrefix:      []byte(ImagePrefix(in.Host, in.Project)),
-		KeyRegistryAuth:     []byte(in.Host + ":" + in.Puller.User + ":" + in.Puller.Token.Reveal()),
-		KeyCA:               ca,
 		KeyType:             []byte(bindingType),
 		KeyProvider:         []byte(in.Provider),
-		KeyBindingHost:      []byte(in.Host),
-		KeyBindingPort:      []byte(bindingPort),
+		KeyBindingHost:      []byte(name),
+		KeyBindingPort:      []byte(port),
 		KeyURI:              []byte("https://" + in.Host),
 		KeyUsername:         []byte(login.User),
 		KeyPassword:         []byte(login.Token.Reveal()),
-	}, nil
+	}
+	if !RegistryAuthMisread(in.Host) {
+		data[KeyRegistryAuth] = []byte(in.Host + ":" + in.Puller.User + ":" + in.Puller.Token.Reveal())
+	}
+	if len(ca) > 0 {
+		data[KeyCA] = ca
+	}
+	return data, nil
 }
 
 // dockerConfig is the part of Docker's config.json that holds logins

@@ -218,7 +218,7 @@ func TestScriptRefusesALoginThatIsNotThisRegistrys(t *testing.T) {
 				g := NewWithT(t)
 				file := m.another(t).loginFile(content)
 				want := outcome{code: 1, stderr: "node-bootstrap.sh: " + file + " is not a login for " + host +
-					": give the file of the key HZN_REGISTRY_AUTH of the pull Secret\n"}
+					": give the file of the key HZN_REGISTRY_AUTH or .dockerconfigjson of the pull Secret\n"}
 				g.Expect(m.run("--root", m.root, "--login", file)).To(Equal(want))
 				g.Expect(os.ReadDir(m.root)).To(BeEmpty(), "nothing is done by halves")
 			})

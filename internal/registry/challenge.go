@@ -5,6 +5,54 @@ package registry
 
 import "strings"
 
+// challenge is one way in which a registry asks for a login.
+type challenge struct {
+	// scheme is in lower case, as are the keys of params.
+	scheme string
+	params map[string]string
+}
+
+// parseChallenges returns all challenges among the values of WWW-Authenticate headers (RFC 9110, section 11.6.1), of which
+// one value may hold several. What follows a mistake in a value is not read, nor is the challenge that it is in.
+func parseChallenges(values []string) []challenge {
+	var all []challenge
+	for _, value := range values {
+		all = append(all, parseChallengesOf(value)...)
+	}
+	return all
+}
+
+func parseChallengesOf(text string) []challenge {
+	var found []challenge
+	for text = strings.TrimLeft(text, " \t,"); text != ""; text = strings.TrimLeft(text, " \t,") {
+		end := strings.IndexAny(text, " \t,=\"")
+		if end < 0 {
+			end = len(text)
+		}
+		word, rest := text[:end], text[end:]
+		value, isParam := strings.CutPrefix(strings.TrimLeft(rest, " \t"), "=")
+		if !isParam {
+			if word == "" {
+				return found
+			}
+			found, text = append(found, challenge{strings.ToLower(word), map[string]string{}}), rest
+			continue
+		}
+		if word == "" || len(found) == 0 {
+			return found
+		}
+		var ok bool
+		if value, text, ok = parseValue(strings.TrimLeft(value, " \t")); !ok {
+			return found[:len(found)-1]
+		}
+		params := found[len(found)-1].params
+		if _, known := params[strings.ToLower(word)]; !known {
+			params[strings.ToLower(word)] = value
+		}
+	}
+	return found
+}
+
 // findBearer returns the parameters of the first Bearer challenge among the
 // values of WWW-Authenticate headers (RFC 9110, section 11.6.1). One challenge
 // for each value is what registries send, and all that is read.

@@ -6,6 +6,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,10 +27,16 @@ const ProbeRepository = "edge-registry-probe"
 // maxBody is how many bytes of an answer are read.
 const maxBody = 64 << 10
 
-// Dialect is how a registry speaks where registries differ.
+// Dialect is how a registry speaks, as far as its answers do not tell.
 type Dialect struct {
 	// Anonymous is the token that the registry gives to whom it does not know; empty where it gives none.
 	Anonymous string
+	// AnyRepository: the registry may be asked about a repository of any name below a project, which leaves no trace, and has
+	// tokens given by itself alone. Others are asked about a repository that is named, since to ask may make it, and by the
+	// form of login that they ask for.
+	AnyRepository bool
+	// TokenHosts are further hosts, as host or host:port, that a login may be sent to for a token.
+	TokenHosts []string
 }
 
 // Client talks to one registry.
@@ -53,25 +60,32 @@ type Access struct {
 	Pull, Push bool
 	// ReadOnly means that the token may push, but that the registry takes no pushes for now.
 	ReadOnly bool
+	// Anonymous means that who shows no login may pull too, so that the pull proves nothing of the token.
+	Anonymous bool
+	// Unproven is why a right was not tried, or why the trial told nothing. The token itself was accepted.
+	Unproven Unproven
 }
 
-// Probe logs in and finds what the token may do with the images of a project. It
-// stores nothing in the registry and begins no upload. An error is an *Error and
-// means that there is no answer, never that the answer is no.
-func (c *Client) Probe(ctx context.Context, project, user string, token credential.Token) (Access, error) {
+// Probe logs in and finds what the token may do with the images of a project, or, where the dialect knows no repository of
+// any name, with those of a repository; without one, it only logs in. It stores nothing in the registry and begins no
+// upload. An error is an *Error and means that there is no answer, never that the answer is no.
+func (c *Client) Probe(ctx context.Context, place, user string, token credential.Token) (Access, error) {
 	if token.IsZero() {
 		return Access{}, c.fail(Refused, opLogin, 0, errors.New("there is no token"))
+	}
+	if !c.dialect.AnyRepository {
+		return c.prove(ctx, place, user, token)
 	}
 	realm, err := c.challenge(ctx)
 	if err != nil {
 		return Access{}, err
 	}
-	repository := project + "/" + ProbeRepository
+	repository := place + "/" + ProbeRepository
 	bearer, err := c.login(ctx, realm, repository, user, token)
 	if err != nil {
 		return Access{}, err
 	}
-	s := session{Client: c, repository: repository, bearer: bearer}
+	s := session{Client: c, repository: repository, authorize: asBearer(bearer)}
 	pull, err := s.pull(ctx)
 	if err != nil {
 		return Access{}, err
@@ -129,21 +143,27 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	default:
 		return credential.Token{}, c.unexpected(opLogin, a)
 	}
+	granted := a.token()
+	if granted.IsZero() {
+		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
+	}
+	if granted.Reveal() == c.dialect.Anonymous {
+		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
+	}
+	return granted, nil
+}
+
+// token is what the answer of a token endpoint gives; none where it gives none. That it could not be read is no cause to
+// show: the cause could quote the token.
+func (a answer) token() credential.Token {
 	var granted struct {
 		Token       string `json:"token"`
 		AccessToken string `json:"access_token"`
 	}
-	// The cause is dropped: it could quote the token.
-	if json.Unmarshal(a.body, &granted) != nil || granted.Token == "" && granted.AccessToken == "" {
-		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
+	if json.Unmarshal(a.body, &granted) != nil {
+		return credential.Token{}
 	}
-	if granted.Token == "" {
-		granted.Token = granted.AccessToken
-	}
-	if granted.Token == c.dialect.Anonymous {
-		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
-	}
-	return credential.NewToken(granted.Token), nil
+	return credential.NewToken(cmp.Or(granted.Token, granted.AccessToken))
 }
 
 func (c *Client) url(path string) *url.URL {
@@ -186,6 +206,8 @@ func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, a
 // Error codes of the distribution specification that decide something.
 const (
 	codeNameUnknown   = "NAME_UNKNOWN"
+	codeNotFound      = "NOT_FOUND"
+	codeNoManifest    = "MANIFEST_UNKNOWN"
 	codeUploadInvalid = "BLOB_UPLOAD_INVALID"
 	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
 )

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
@@ -33,6 +35,8 @@ const (
 	Unavailable Kind = "Unavailable"
 	// Unexpected: the answer is not one of a registry.
 	Unexpected Kind = "Unexpected"
+	// OtherTokenHost: the registry has its tokens given by a host to which the login may not be sent.
+	OtherTokenHost Kind = "OtherTokenHost"
 )
 
 // op is the part of a probe that failed.
@@ -54,6 +58,8 @@ type Error struct {
 	Op string
 	// Status is that of the answer; 0 when there was none.
 	Status int
+	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	RetryAfter time.Duration
 	// Err is the cause, if there is one that can be shown.
 	Err error
 
@@ -69,6 +75,8 @@ var advice = map[Kind]string{
 	Refused:      "the token has expired or was revoked and must be issued again",
 	Unavailable:  "check the registry itself",
 	Unexpected:   "check what answers at the host",
+
+	OtherTokenHost: "if it is the registry's own, name it where the login is supplied",
 }
 
 // Error implements error.
@@ -82,7 +90,7 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) what() string {
-	if e.Status != 0 && e.Kind != Refused {
+	if e.Status != 0 && e.Kind != Refused && e.Kind != OtherTokenHost {
 		return strings.TrimSpace(fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status)))
 	}
 	switch e.Kind {
@@ -94,6 +102,8 @@ func (e *Error) what() string {
 		return "the token is refused"
 	case Unreachable:
 		return "it cannot be reached"
+	case OtherTokenHost:
+		return "its tokens are given by another host, to which the login is not sent"
 	default:
 		return "it does not behave like a registry"
 	}
@@ -112,7 +122,27 @@ func (c *Client) unexpected(o op, a answer) *Error {
 	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
 		kind = Unavailable
 	}
-	return c.fail(kind, o, a.status, a.cause())
+	failure := c.fail(kind, o, a.status, a.cause())
+	failure.RetryAfter = a.retryAfter()
+	return failure
+}
+
+// maxRetryAfter is the longest wait that an answer is believed to ask for.
+const maxRetryAfter = 5 * time.Minute
+
+// retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3). Of the two forms only that in seconds is read: a
+// date would have to be compared with a clock that may be wrong.
+func (a answer) retryAfter() time.Duration {
+	seconds, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+}
+
+// Busy reports that the registry asks to be left alone for now, which says nothing of any login.
+func (e *Error) Busy() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
 // failTransport is a request without an answer.

@@ -15,7 +15,16 @@ import (
 type session struct {
 	*Client
 	repository string
-	bearer     credential.Token
+	// authorize puts the login on a request; nil for none.
+	authorize func(*http.Request)
+}
+
+func asBearer(token credential.Token) func(*http.Request) {
+	return func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+token.Reveal()) }
+}
+
+func asBasic(user string, token credential.Token) func(*http.Request) {
+	return func(req *http.Request) { req.SetBasicAuth(user, token.Reveal()) }
 }
 
 // pull reports whether the token may read: a repository that does not exist is
@@ -51,6 +60,11 @@ func (s session) push(ctx context.Context) (allowed, readOnly bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
+	return s.judgePush(a)
+}
+
+// judgePush reads the answer to an attempt to push.
+func (s session) judgePush(a answer) (allowed, readOnly bool, err error) {
 	switch {
 	case a.missesUpload():
 		return true, false, nil
@@ -76,7 +90,5 @@ func (a answer) missesUpload() bool {
 }
 
 func (s session) send(ctx context.Context, o op, method string, target *url.URL) (answer, error) {
-	return s.do(ctx, o, method, target, func(req *http.Request) {
-		req.Header.Set("Authorization", "Bearer "+s.bearer.Reveal())
-	})
+	return s.do(ctx, o, method, target, s.authorize)
 }

@@ -147,7 +147,7 @@ func noRoot(host string, c Candidate, top *x509.Certificate) *Error {
 }
 
 func nameMismatch(host string, c Candidate, leaf *x509.Certificate) *Error {
-	return &Error{Kind: NameMismatch, Host: host, Where: c.place(), Err: leaf.VerifyHostname(host), rank: rankNameMismatch,
+	return &Error{Kind: NameMismatch, Host: host, Where: c.place(), Err: leaf.VerifyHostname(nameOf(host)), rank: rankNameMismatch,
 		Advice: "no CA can repair that, give the registry a certificate that names the host",
 		text:   fmt.Sprintf("the certificate of %s is for %s", host, names(leaf))}
 }

@@ -24,7 +24,7 @@ import (
 // errPresented ends a handshake once the certificates are known.
 var errPresented = errors.New("the certificates were presented")
 
-// Present connects to port 443 of the host, through the proxy that the transport
+// Present connects to the host, at port 443 if it names none, through the proxy that the transport
 // chooses for it, and returns the certificates that it presents, leaf first. They
 // are not verified, and good for Verify only: whoever answers may present
 // anything. The handshake is broken off before it ends, so that no byte of HTTP

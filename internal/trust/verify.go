@@ -6,6 +6,7 @@ package trust
 import (
 	"crypto/x509"
 	"errors"
+	"net"
 	"slices"
 	"time"
 )
@@ -55,6 +56,14 @@ func VerifyOffline(host string, candidates []Candidate, now time.Time) (Bundle, 
 	return Bundle{}, mostTelling(host, presented, attempts)
 }
 
+// nameOf is a host without its port: certificates name no ports.
+func nameOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
 // leafFor returns the first certificate of the candidate that names the host.
 func leafFor(host string, c Candidate) *x509.Certificate {
 	if c.Source == SourceSystem {
@@ -65,7 +74,7 @@ func leafFor(host string, c Candidate) *x509.Certificate {
 		return nil
 	}
 	if i := slices.IndexFunc(certs, func(cert *x509.Certificate) bool {
-		return cert.VerifyHostname(host) == nil
+		return cert.VerifyHostname(nameOf(host)) == nil
 	}); i >= 0 {
 		return certs[i]
 	}
@@ -82,7 +91,7 @@ func verify(host string, presented []*x509.Certificate, c Candidate, now time.Ti
 	if err != nil {
 		return Bundle{}, a.diagnose(host, presented, now, err)
 	}
-	if presented[0].VerifyHostname(host) != nil {
+	if presented[0].VerifyHostname(nameOf(host)) != nil {
 		return Bundle{}, nameMismatch(host, c, presented[0])
 	}
 	choices := make([][]*x509.Certificate, 0, len(chains))

@@ -185,6 +185,7 @@ var (
 	resolver = &request.RequestInfoFactory{
 		APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 	}
+	recordName       = regexp.MustCompile(`/edgeregistry-[0-9a-f-]{36}$`)
 	anchorNumber     = regexp.MustCompile(`-(publish|pull)-[0-9]+$`)
 	privateRouteName = regexp.MustCompile(`/route-[0-9]+$`)
 )
@@ -207,6 +208,7 @@ func (w *Wire) signature(c *Call) string {
 		where = strings.ReplaceAll(where, w.Name, "NAME")
 	}
 	where = privateRouteName.ReplaceAllString(anchorNumber.ReplaceAllString(where, "-$1-N"), "/ROUTE")
+	where = recordName.ReplaceAllString(where, "/edgeregistry-UID")
 	return strings.TrimSpace(verb + " " + what + " " + where)
 }
 

@@ -61,7 +61,7 @@ var ofConsent = []mutant{
 		name:    "copies-where-it-can",
 		pattern: "being able to is taken for being allowed to",
 		edits: []edit{
-			{"controllers/copies_consent.go",
+			{"controllers/consented.go",
 				`if !consent.Find(bindings, consent.Secrets, name, username, p.Edge.Name).Valid {`,
 				`if username == "" && bindings == nil {`},
 		},
@@ -115,9 +115,9 @@ var ofConsent = []mutant{
 		name:    "absent-asked-at-once",
 		pattern: "what does not answer is asked without end",
 		edits: []edit{
-			{"controllers/copies_consent.go",
-				`pause.next = min(2*pause.next, maxCopyPause)`,
-				`pause.next = retryCopies`},
+			{"controllers/consent/pauses.go",
+				`pause.next = min(2*pause.next, MostPause)`,
+				`pause.next = FirstPause`},
 		},
 		guards: []guard{controllers("TestTargetsThatAreAbsentAreAskedAfterGrowingPauses")},
 	},

@@ -1,0 +1,57 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// ExternalSpec is a registry that is not the cluster's own. One host is pushed to and pulled from: a registry that has a host
+// for each is two EdgeRegistries.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.repositoryPrefix) && self.repositoryPrefix.size() > 0 ? has(oldSelf.repositoryPrefix) && self.repositoryPrefix == oldSelf.repositoryPrefix : !has(oldSelf.repositoryPrefix) || oldSelf.repositoryPrefix.size() == 0",fieldPath=".repositoryPrefix",message="the prefix cannot be changed, since images are named by it: create another EdgeRegistry for the other prefix"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.publisher) || has(self.publisher)",fieldPath=".publisher",message="the publisher cannot be taken away, since pipelines hold its Secret: create another EdgeRegistry without one, then delete this one"
+// +kubebuilder:validation:XValidation:rule="!has(self.publisher) || self.publisher.credentialsSecretRef.name != self.puller.credentialsSecretRef.name",fieldPath=".puller.credentialsSecretRef.name",message="publisher and puller need different Secrets: nodes hold the puller's login, which must not be able to push"
+type ExternalSpec struct {
+	// host of the registry as image names have it, with a port where it is not 443: registry.example.com or registry.example.com:5000. It is reached over HTTPS alone. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=259
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the host cannot be changed, since images are named by it: create another EdgeRegistry for the other registry"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('http://')",message="must be a host that speaks TLS: plain http is not supported, and https:// is left out"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('://') || self.startsWith('http://')",message="must be a host without a scheme: leave https:// out, as image names do"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="must be a host without a user or password: those are supplied in the Secrets of credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.contains('://') || !self.contains('/')",message="must be a host without a path: what comes before the names of images goes into repositoryPrefix"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com', 'hub.docker.com'])",message="must be another registry than Docker Hub: its images are named by one host and served by another, which is not supported"
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith(':443')",message="must be a host without the usual port: leave out :443, since clients keep logins by the name as it is written"
+	// +kubebuilder:validation:XValidation:rule="self.contains('/') || self.contains('@') || (self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*(:[1-9][0-9]{0,4})?$') && (self.contains('.') || self.contains(':')) && (!self.contains(':') || int(self.substring(self.indexOf(':') + 1)) <= 65535))",message="must be a DNS name or an IPv4 address with a dot in it, in lower case, and may end in a port from 1 to 65535, such as registry.example.com:5000: without dot or port clients take it for a repository of Docker Hub"
+	Host string `json:"host"`
+
+	// repositoryPrefix is what comes between the host and the name of each image: a project of Harbor, an organisation of Quay, a group and a project of GitLab. It may be empty. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=200
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="must be a path as image names have it, without '/' at the ends: parts of lower-case letters and digits, joined inside by '.', '_', '__' or dashes, with a '/' between them"
+	RepositoryPrefix string `json:"repositoryPrefix,omitempty"`
+
+	// publisher is the login that pipelines push with. Without it there is a pull Secret only. It can be added later, and not be taken away.
+	// +optional
+	Publisher *SuppliedLogin `json:"publisher,omitempty"`
+
+	// puller is the login that edge nodes pull with. It is stored with every service in the Open Horizon Exchange, where all nodes of the organisation can read it.
+	// +required
+	Puller SuppliedLogin `json:"puller"`
+}
+
+// SuppliedLogin is a login that people supply.
+type SuppliedLogin struct {
+	// credentialsSecretRef names a Secret in the namespace edge-registry-credentials, of the type kubernetes.io/dockerconfigjson, with an entry for the host. The label edge.open-horizon.io/credentials: "true" and the annotations edge.open-horizon.io/for and edge.open-horizon.io/publish-to on it say for which EdgeRegistries, and in which namespaces, it may be used.
+	// +required
+	CredentialsSecretRef CredentialsSecretRef `json:"credentialsSecretRef"`
+}
+
+// CredentialsSecretRef names a Secret in the namespace edge-registry-credentials.
+type CredentialsSecretRef struct {
+	// name of the Secret, in the namespace edge-registry-credentials.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: labels of lower-case letters, digits and '-', joined by '.'"
+	Name string `json:"name"`
+}

@@ -1,0 +1,176 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no login used for what its owner did not
+// write down here.
+const (
+	credentialsLabel     = "edge.open-horizon.io/credentials"
+	forAnnotation        = "edge.open-horizon.io/for"
+	publishToAnnotation  = "edge.open-horizon.io/publish-to"
+	tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
+	caKey                = "ca.crt"
+)
+
+// given is what a supplied Secret gives.
+type given struct {
+	entry
+	ca []byte
+	grant
+	// version tells the Secret from what it was or will be.
+	version string
+}
+
+// grant is for what a supplied login may be used.
+type grant struct {
+	// publishTo are the namespaces that it may be published in, and tokenHosts further hosts that may give tokens for it.
+	publishTo, tokenHosts []string
+}
+
+// covers reports whether a login may be published in all of the namespaces.
+func (g grant) covers(namespaces []string) bool {
+	return !slices.ContainsFunc(namespaces, func(namespace string) bool { return !slices.Contains(g.publishTo, namespace) })
+}
+
+// reading is what came of reading a supplied Secret.
+type reading struct {
+	given given
+	err   error
+}
+
+// tokenHost is a host with or without a port.
+var tokenHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$`)
+
+// supplied returns what the Secret of a login gives, as it is read once in a pass. The token hosts of the registry are those
+// that the Secrets of all logins name: no login goes to a host that its own Secret does not.
+func (s *session) supplied(ctx context.Context, l *pass.Login) (given, error) {
+	r, known := s.read[l.Role]
+	if !known {
+		r.given, r.err = s.readSupplied(ctx, l)
+		s.read[l.Role] = r
+		s.Registry.Dialect.TokenHosts = s.tokenHosts()
+	}
+	return r.given, r.err
+}
+
+func (s *session) tokenHosts() []string {
+	var common []string
+	for i, l := range s.Logins() {
+		named := s.read[l.Role].given.tokenHosts
+		if known := s.remembered().published[l.Role]; s.read[l.Role].err != nil && known != nil {
+			named = known.tokenHosts
+		}
+		if i == 0 {
+			common = named
+			continue
+		}
+		common = slices.DeleteFunc(slices.Clone(common), func(host string) bool { return !slices.Contains(named, host) })
+	}
+	return common
+}
+
+func (s *session) readSupplied(ctx context.Context, l *pass.Login) (given, error) {
+	key := client.ObjectKey{Namespace: objects.CredentialsNamespace, Name: s.secretOf(l)}
+	secret := &corev1.Secret{}
+	err := s.Get(ctx, key, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return given{}, pass.Stalled(edgev1.ReasonCredentialMissing,
+			"%s, the login of %s, does not exist: make it, of the type %s and with an entry for %s; what was published before stays", l.Supplied, l.Account, corev1.SecretTypeDockerConfigJson, s.Registry.Host)
+	case apierrors.IsForbidden(err):
+		return given{}, pass.Stalled(edgev1.ReasonRequestFailed,
+			"the operator may not read the Secrets in namespace %q, for which it is installed with a role: apply its manifests again; refused was: %s", objects.CredentialsNamespace, text.Of(err))
+	case err != nil:
+		return given{}, fmt.Errorf("read %s: %w", l.Supplied, err)
+	}
+	if err := s.checkGrant(l, secret); err != nil {
+		return given{}, err
+	}
+	found, err := pick(secret.Data[corev1.DockerConfigJsonKey], s.Registry.Host, s.Registry.Repository)
+	if err != nil {
+		reason := edgev1.ReasonCredentialUnusable
+		if missing(err) {
+			reason = edgev1.ReasonCredentialMissing
+		}
+		return given{}, pass.Stalled(reason, "%s, the login of %s, %s", l.Supplied, l.Account, err)
+	}
+	return given{
+		entry: found, ca: secret.Data[caKey], grant: grantOf(secret),
+		version: string(secret.UID) + "/" + secret.ResourceVersion,
+	}, nil
+}
+
+func (s *session) secretOf(l *pass.Login) string {
+	if l.Role == edgev1.TokenPublisher {
+		return s.spec.Publisher.CredentialsSecretRef.Name
+	}
+	return s.spec.Puller.CredentialsSecretRef.Name
+}
+
+// checkGrant refuses a Secret that does not say that it may be used for what is asked of it.
+func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
+	refuse := func(format string, args ...any) error {
+		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s, the login of %s, %s", l.Supplied, l.Account, fmt.Sprintf(format, args...))
+	}
+	if secret.Type != corev1.SecretTypeDockerConfigJson {
+		return pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the login of %s, is of the type %s: make it anew with the type %s",
+			l.Supplied, l.Account, secret.Type, corev1.SecretTypeDockerConfigJson)
+	}
+	if secret.Labels[credentialsLabel] != "true" {
+		return refuse("is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'", secret.Name, secret.Namespace, credentialsLabel)
+	}
+	if !slices.Contains(listed(secret, forAnnotation), s.Edge.Name) {
+		return refuse("does not say that EdgeRegistry %q may use it: add that name to its annotation %s", s.Edge.Name, forAnnotation)
+	}
+	granted := grantOf(secret)
+	for _, namespace := range s.namespacesOf(l) {
+		if !granted.covers([]string{namespace}) {
+			return refuse("does not say that it may be published in namespace %q: add that to its annotation %s, or take it off copyTo", namespace, publishToAnnotation)
+		}
+	}
+	for _, host := range granted.tokenHosts {
+		if !tokenHost.MatchString(host) {
+			return refuse("names %q as a host of tokens: write hosts as host or host:port into its annotation %s, without a scheme, user or path", text.Foreign(host), tokenHostsAnnotation)
+		}
+	}
+	return nil
+}
+
+// namespacesOf are those that a login is published in: the pull login is in the publish Secret, too.
+func (s *session) namespacesOf(l *pass.Login) []string {
+	namespaces := []string{s.Home.Namespace}
+	if !s.Publisher.Absent {
+		namespaces = append(namespaces, s.Edge.Spec.Secrets.Publish.CopyTo...)
+	}
+	if l.Role == edgev1.TokenPuller {
+		namespaces = append(namespaces, s.Edge.Spec.Secrets.Pull.CopyTo...)
+	}
+	return namespaces
+}
+
+func grantOf(secret *corev1.Secret) grant {
+	return grant{publishTo: listed(secret, publishToAnnotation), tokenHosts: listed(secret, tokenHostsAnnotation)}
+}
+
+// listed reads an annotation that is a list with commas between.
+func listed(secret *corev1.Secret, annotation string) []string {
+	return strings.FieldsFunc(secret.Annotations[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
+}

@@ -1,0 +1,143 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// entry is a login as a supplied Secret has it.
+type entry struct {
+	user  string
+	token credential.Token
+}
+
+func (e entry) equal(other entry) bool { return e.user == other.user && e.token.Equal(other.token) }
+
+// dockerConfig is the part of Docker's config.json that holds logins.
+type dockerConfig struct {
+	Auths map[string]dockerAuth `json:"auths"`
+}
+
+type dockerAuth struct {
+	Username      string `json:"username"`
+	Password      string `json:"password"`
+	Auth          string `json:"auth"`
+	IdentityToken string `json:"identitytoken"`
+	RegistryToken string `json:"registrytoken"`
+}
+
+// errNoEntry and the errors below end a sentence about a Secret. None holds anything of it but the host, which is in the
+// spec.
+var errNoEntry = errors.New("has no entry for the registry and its prefix: add one under the key HOST in auths")
+
+func missing(err error) bool { return errors.Is(err, errNoEntry) }
+
+// pick returns the login for the images below a prefix: of the entries for that host, the one with the longest path that
+// covers the prefix. Keys are written in several ways that mean the same.
+func pick(config []byte, host, prefix string) (entry, error) {
+	var parsed dockerConfig
+	// The cause is dropped: it could quote a password.
+	if json.Unmarshal(config, &parsed) != nil {
+		return entry{}, errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it anew`)
+	}
+	longest := -1
+	var found []dockerAuth
+	for key, auth := range parsed.Auths {
+		path, covers, err := covering(key, host, prefix)
+		if err != nil {
+			return entry{}, err
+		}
+		switch {
+		case !covers || len(path) < longest:
+		case len(path) > longest:
+			longest, found = len(path), []dockerAuth{auth}
+		default:
+			found = append(found, auth)
+		}
+	}
+	if len(found) == 0 {
+		return entry{}, errNoEntry
+	}
+	first, err := found[0].login()
+	if err != nil {
+		return entry{}, err
+	}
+	for _, another := range found[1:] {
+		if other, err := another.login(); err != nil || !other.equal(first) {
+			return entry{}, errors.New("has several entries that mean the registry, and they differ: leave one")
+		}
+	}
+	return first, nil
+}
+
+// covering returns the path in a key if it is for the host and covers the prefix by whole segments.
+func covering(key, host, prefix string) (path string, covers bool, err error) {
+	name, isPlain := strings.CutPrefix(key, "http://")
+	name = strings.TrimPrefix(name, "https://")
+	name, path, _ = strings.Cut(name, "/")
+	if withPort(name) != withPort(host) {
+		return "", false, nil
+	}
+	if isPlain {
+		return "", false, errors.New("has an entry for http://: logins go over TLS alone, so write the host without it")
+	}
+	path = strings.Trim(path, "/")
+	if path == "v1" || path == "v2" {
+		// What docker once wrote behind every host.
+		path = ""
+	}
+	return path, path == "" || path == prefix || strings.HasPrefix(prefix, path+"/"), nil
+}
+
+// login returns what an entry says in one of two ways, or in both alike.
+func (a dockerAuth) login() (entry, error) {
+	switch {
+	case a.IdentityToken != "":
+		return entry{}, errors.New("has an identity token in the entry for the registry, which edge nodes cannot use: supply a user and a password")
+	case a.RegistryToken != "":
+		return entry{}, errors.New("has a registry token in the entry for the registry, which edge nodes cannot use: supply a user and a password")
+	}
+	user, password := a.Username, a.Password
+	if a.Auth != "" {
+		pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(a.Auth))
+		authUser, authPassword, split := strings.Cut(strings.TrimRight(string(pair), "\x00"), ":")
+		switch {
+		case err != nil || !split:
+			return entry{}, errors.New("has an entry for the registry whose auth is not the base64 of USER:PASSWORD: write it anew")
+		case (user != "" && user != authUser) || (password != "" && password != authPassword):
+			return entry{}, errors.New("has an entry for the registry whose auth says another login than its username and password: write it anew")
+		}
+		user, password = authUser, authPassword
+	}
+	switch {
+	case user == "" || password == "":
+		return entry{}, errors.New("has an entry for the registry without a user or without a password: supply both")
+	case strings.Contains(user, ":"):
+		return entry{}, errors.New("has a user with a ':' in the entry for the registry, where a login is split: supply another user")
+	case !visible(user) || !visible(password):
+		return entry{}, errors.New("has a login with a space, a line break or a character beyond ASCII in the entry for the registry, which not all that read it take: supply another")
+	}
+	return entry{user, credential.NewToken(password)}, nil
+}
+
+// visible reports whether every byte is an ASCII character that leaves ink.
+func visible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
+}
+
+// withPort is a host with its port, in lower case, by which hosts are compared.
+func withPort(host string) string {
+	host = strings.ToLower(host)
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(host, "443")
+}

@@ -1,0 +1,99 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func auth(pair string) string {
+	return fmt.Sprintf(`{"auth":%q}`, base64.StdEncoding.EncodeToString([]byte(pair)))
+}
+
+func TestWhichEntryIsTaken(t *testing.T) {
+	const host, prefix = "registry.example.com:5000", "plant/edge"
+	one := auth("u:p-secret")
+	for name, test := range map[string]struct {
+		auths string
+		// user and password that are found, or what the refusal says.
+		user, password, says string
+	}{
+		"the host":                             {`"registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"with a scheme":                        {`"https://registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"with v1 behind, as docker once wrote": {`"https://registry.example.com:5000/v1/":` + one, "u", "p-secret", ""},
+		"with v2 behind":                       {`"registry.example.com:5000/v2":` + one, "u", "p-secret", ""},
+		"in capitals":                          {`"Registry.Example.com:5000":` + one, "u", "p-secret", ""},
+		"the whole prefix":                     {`"registry.example.com:5000/plant/edge":` + one, "u", "p-secret", ""},
+		"the longest path that covers it": {`"registry.example.com:5000":` + auth("a:a") + `,"registry.example.com:5000/plant":` + auth("b:b") +
+			`,"registry.example.com:5000/plant/edge/deep":` + auth("c:c"), "b", "b", ""},
+		"another's beside":        {`"other.example.com":` + auth("a:a") + `,"registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"two that say the same":   {`"https://registry.example.com:5000":` + one + `,"registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"a password with colons":  {`"registry.example.com:5000":` + auth("u:p:q"), "u", "p:q", ""},
+		"a user of Harbor":        {`"registry.example.com:5000":` + auth("robot$plant+edge:p"), "robot$plant+edge", "p", ""},
+		"username and password":   {`"registry.example.com:5000":{"username":"u","password":"p-secret"}`, "u", "p-secret", ""},
+		"both, and they agree":    {`"registry.example.com:5000":{"username":"u","password":"p-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "u", "p-secret", ""},
+		"both, and they disagree": {`"registry.example.com:5000":{"username":"u","password":"q-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "", "", "another login"},
+
+		"none":                         {``, "", "", "has no entry"},
+		"another port":                 {`"registry.example.com":` + one, "", "", "has no entry"},
+		"a look-alike":                 {`"registry.example.com.evil.example:5000":` + one, "", "", "has no entry"},
+		"a user before a look-alike":   {`"registry.example.com:5000@evil.example":` + one, "", "", "has no entry"},
+		"half a segment of the prefix": {`"registry.example.com:5000/pla":` + one, "", "", "has no entry"},
+		"more than the prefix":         {`"registry.example.com:5000/plant/edge2":` + one, "", "", "has no entry"},
+		"two that differ":              {`"https://registry.example.com:5000":` + one + `,"registry.example.com:5000":` + auth("v:w"), "", "", "they differ"},
+		"http":                         {`"http://registry.example.com:5000":` + one, "", "", "has an entry for http://"},
+		"an identity token":            {`"registry.example.com:5000":{"identitytoken":"x-secret"}`, "", "", "identity token"},
+		"a registry token":             {`"registry.example.com:5000":{"registrytoken":"x-secret"}`, "", "", "registry token"},
+		"an auth that is none":         {`"registry.example.com:5000":{"auth":"!-secret"}`, "", "", "not the base64"},
+		"an auth without a colon":      {`"registry.example.com:5000":` + auth("secret"), "", "", "not the base64"},
+		"an empty entry":               {`"registry.example.com:5000":{}`, "", "", "without a user"},
+		"no password":                  {`"registry.example.com:5000":` + auth("u:"), "", "", "without a password"},
+		"a user with a colon":          {`"registry.example.com:5000":{"username":"u:v","password":"p-secret"}`, "", "", "a ':'"},
+		"a password with a line break": {`"registry.example.com:5000":` + auth("u:p\nsecret"), "", "", "line break"},
+		"a password beyond ASCII":      {`"registry.example.com:5000":` + auth("u:pä-secret"), "", "", "beyond ASCII"},
+		"a form that is another's":     {`"registry.example.com:5000":"secret"`, "", "", "no JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			found, err := pick([]byte(`{"auths":{`+test.auths+`}}`), host, prefix)
+			if test.says != "" {
+				g.Expect(err).To(MatchError(ContainSubstring(test.says)))
+				g.Expect(strings.Contains(err.Error(), "secret")).To(BeFalse(), "a value shows")
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(found.user).To(Equal(test.user))
+			g.Expect(found.token.Reveal() == test.password).To(BeTrue())
+		})
+	}
+}
+
+func TestWithoutAPrefixOnlyTheHostCovers(t *testing.T) {
+	g := NewWithT(t)
+	_, err := pick([]byte(`{"auths":{"registry.example.com/plant":`+auth("u:p")+`}}`), "registry.example.com", "")
+	g.Expect(missing(err)).To(BeTrue())
+	found, err := pick([]byte(`{"auths":{"registry.example.com:443":`+auth("u:p")+`}}`), "registry.example.com", "")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.user).To(Equal("u"))
+}
+
+func TestWhichHostsAnAdminAllows(t *testing.T) {
+	for pattern, hosts := range map[string]map[string]bool{
+		"registry.example.com":      {"registry.example.com": true, "registry.example.com:5000": false, "a.registry.example.com": false},
+		"registry.example.com:5000": {"registry.example.com:5000": true, "registry.example.com": false},
+		"*.example.com":             {"a.example.com": true, "a.b.example.com": true, "example.com": false, "a.example.com:5000": false, "aexample.com": false, "a.example.com.evil.test": false},
+		"*.example.com:5000":        {"a.example.com:5000": true, "a.example.com": false},
+	} {
+		for host, want := range hosts {
+			g := NewWithT(t)
+			g.Expect(New(Config{Hosts: []string{"other.test", pattern}}).allows(host)).To(Equal(want), "%s by %s", host, pattern)
+			g.Expect(New(Config{}).allows(host)).To(BeTrue())
+		}
+	}
+}

@@ -1,0 +1,210 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+// causeSupplied is why a login is followed by another: people supply another.
+var causeSupplied = pass.Cause{Name: "Supplied", Text: "another was supplied", Kept: true}
+
+// remembered is what the process remembers of one EdgeRegistry for this provider.
+type remembered struct {
+	// published is what it last published of each login, which nobody in the namespace of the Secrets can have written.
+	published map[edgev1.TokenRole]*publication
+}
+
+// publication is a login that this process published.
+type publication struct {
+	entry
+	grant
+	credential pass.Credential
+}
+
+func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }
+
+// Current implements pass.Issuer. What is published stays as long as there is nothing else to publish.
+func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
+	published, err := s.readPublished(ctx, l)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	supplied, err := s.supplied(ctx, l)
+	if err != nil {
+		return pass.Cause{}, s.keep(l, err)
+	}
+	if published == nil {
+		s.name(l, supplied.user)
+		return pass.CauseUnpublished, nil
+	}
+	carried, intact := readLogin(published)
+	known := s.remembered().published[l.Role]
+	switch {
+	case intact && carried.equal(supplied.entry):
+		s.name(l, carried.user)
+		l.Credential = s.credentialOf(l, carried, published)
+		return pass.Cause{}, nil
+	case !intact:
+		s.name(l, supplied.user)
+		return pass.CauseEmptied.In(published), nil
+	case known != nil && !carried.equal(known.entry):
+		s.name(l, supplied.user)
+		return pass.CauseAltered.In(published), nil
+	}
+	s.name(l, carried.user)
+	l.Credential = s.credentialOf(l, carried, published)
+	l.Credential.Unvouched = known == nil
+	why := causeSupplied
+	why.Successor = supplied.version
+	why.Kept = !l.Credential.Expires() || s.Now.Before(l.Credential.Expiry)
+	return why, nil
+}
+
+// keep has the pass go on with what this process published, where no other login can be taken. It does not where that would
+// be used for more than was allowed.
+func (s *session) keep(l *pass.Login, cause error) error {
+	b, known := pass.AsBlocked(cause), s.remembered().published[l.Role]
+	if b == nil || known == nil || b.Reason == edgev1.ReasonCredentialNotGranted || !known.covers(s.namespacesOf(l)) {
+		return cause
+	}
+	s.name(l, known.user)
+	l.Credential = known.credential
+	b.CarryOn = true
+	return b
+}
+
+// name says whose login it is.
+func (s *session) name(l *pass.Login, user string) { l.User, l.Account = user, user }
+
+// readPublished returns the Secret that carries a login, or nil.
+func (s *session) readPublished(ctx context.Context, l *pass.Login) (*corev1.Secret, error) {
+	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
+	switch foreign := s.Secrets[l.Secret]; {
+	case err != nil:
+		return nil, err
+	case published == nil && foreign != nil:
+		return nil, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
+	case published != nil && !published.DeletionTimestamp.IsZero():
+		return nil, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
+	}
+	l.Published = published
+	return published, nil
+}
+
+// readLogin returns the login that a published Secret carries, and false if it was emptied or altered.
+func readLogin(published *corev1.Secret) (entry, bool) {
+	token, intact := handoff.Token(published.Data)
+	user := string(published.Data[handoff.KeyUser])
+	return entry{user, token}, intact && user != ""
+}
+
+// credentialOf is the login that a published Secret carries as a credential.
+func (s *session) credentialOf(l *pass.Login, carried entry, published *corev1.Secret) pass.Credential {
+	return s.newCredential(l, carried, max(generationOf(published), 1), pass.AnnotatedTime(published, objects.IssuedAtAnnotation))
+}
+
+func (s *session) newCredential(l *pass.Login, from entry, generation int64, since time.Time) pass.Credential {
+	c := pass.Credential{
+		Token:      from.token,
+		Identity:   pass.Identity{ID: fmt.Sprintf("%s-%d", l.Role, generation), IssuedAt: since, Expiry: credential.ExpiryOf(from.token)},
+		Generation: generation,
+		Marks:      map[string]string{objects.GenerationAnnotation: strconv.FormatInt(generation, 10)},
+	}
+	c.Advice = s.advise(l, c)
+	return c
+}
+
+// advise says what a person should know of a login. The one before it has to work until whoever holds it has taken this one,
+// for which they have as long as for a CA.
+func (s *session) advise(l *pass.Login, c pass.Credential) []string {
+	var all []string
+	if until := c.IssuedAt.Add(s.overlap()); c.Generation > 1 && s.Now.Before(until) {
+		s.Due(until)
+		all = append(all, fmt.Sprintf("leave the login before it working until %s, and as long as a copy is not up to date, since consumers take the new one each at a time of their own",
+			pass.Timestamp(until)))
+	}
+	if c.Expires() {
+		all = append(all, fmt.Sprintf("that of %s expires at %s: supply another before", l.Account, pass.Timestamp(c.Expiry)))
+	}
+	if l.Role == edgev1.TokenPuller && handoff.RegistryAuthMisread(s.Registry.Host) {
+		all = append(all, handoff.KeyRegistryAuth+" is left out of the Secrets, since 'hzn -r' misreads a host with a port")
+	}
+	return all
+}
+
+// overlap is how long consumers have to take what is new.
+func (s *session) overlap() time.Duration {
+	const usual = 720 * time.Hour
+	if overlap := s.Edge.Spec.Trust.Overlap; overlap != nil {
+		return overlap.Duration
+	}
+	return usual
+}
+
+func generationOf(published *corev1.Secret) int64 {
+	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
+	if err != nil || generation < 0 {
+		return 0
+	}
+	return generation
+}
+
+// Issue implements pass.Issuer: it takes what is supplied.
+func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
+	supplied, err := s.supplied(ctx, l)
+	if err != nil {
+		return pass.Credential{}, err
+	}
+	generation := int64(1)
+	if l.Published != nil {
+		generation = generationOf(l.Published) + 1
+	}
+	s.name(l, supplied.user)
+	return s.newCredential(l, supplied.entry, generation, s.Now.UTC().Truncate(time.Second)), nil
+}
+
+// Revoke implements pass.Issuer: the login that was not taken stays where it is supplied, and the one in use is in use again.
+func (s *session) Revoke(_ context.Context, l *pass.Login, _ pass.Credential) error {
+	if carried, intact := readLogin(l.Published); intact {
+		s.name(l, carried.user)
+	}
+	return nil
+}
+
+// Retire implements pass.Issuer: it notes what is published now. What was before ends when people end it.
+func (s *session) Retire(context.Context) error {
+	m := s.remembered()
+	if m.published == nil {
+		m.published = map[edgev1.TokenRole]*publication{}
+	}
+	for _, l := range s.Logins() {
+		allowed := s.read[l.Role].given.grant
+		if known := m.published[l.Role]; s.read[l.Role].err != nil && known != nil {
+			allowed = known.grant
+		}
+		kept := l.Credential
+		kept.Fresh = false
+		m.published[l.Role] = &publication{entry{l.User, kept.Token}, allowed, kept}
+		l.Alive = []edgev1.CredentialStatus{{
+			Role: l.Role, Generation: kept.Generation, Current: true, SuppliedBy: s.secretOf(l),
+			IssuedAt: pass.StatusTime(kept.IssuedAt), ExpiresAt: pass.StatusTime(kept.Expiry),
+		}}
+	}
+	return nil
+}
+
+// Dead implements pass.Issuer: only the registry knows, and it is asked by the verification.
+func (s *session) Dead(context.Context, *pass.Login) (bool, error) { return false, nil }

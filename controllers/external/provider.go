@@ -1,0 +1,92 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+)
+
+// +kubebuilder:rbac:groups="",namespace=edge-registry-credentials,resources=secrets,verbs=get;watch
+
+// Config is what the provider works with.
+type Config struct {
+	*apiserver.Connection
+	Objects  *objects.Writer
+	Triggers *watches.Triggers
+	// Edges reads EdgeRegistries from the manager's cache.
+	Edges client.Reader
+	// Hosts are those that EdgeRegistries may point to, as host, host:port or *.suffix; empty for all.
+	Hosts []string
+}
+
+// Provider is any private registry. It implements pass.Provider.
+type Provider struct{ Config }
+
+// New returns a provider that watches nothing yet.
+func New(config Config) *Provider { return &Provider{config} }
+
+// Begin implements pass.Provider.
+func (p *Provider) Begin(scope *pass.Scope) pass.Session { return p.begin(scope) }
+
+// Watch implements pass.Provider: it watches the metadata of the supplied Secrets. What they hold is read by name.
+func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
+	p.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
+		p.enqueueUsers(ctx, secret, enqueue)
+	})
+	return nil
+}
+
+// enqueueUsers enqueues the EdgeRegistries that take a login from a Secret; without a name, all that take any.
+func (p *Provider) enqueueUsers(ctx context.Context, secret string, enqueue func(edge string)) {
+	list := &edgev1.EdgeRegistryList{}
+	if err := p.Edges.List(ctx, list); err != nil {
+		logf.FromContext(ctx).V(1).Info("The users of a supplied Secret could not be listed", "cause", err.Error())
+		return
+	}
+	for _, edge := range list.Items {
+		if names := secretNames(edge.Spec.External); slices.Contains(names, secret) || (secret == "" && len(names) > 0) {
+			enqueue(edge.Name)
+		}
+	}
+}
+
+func secretNames(spec *edgev1.ExternalSpec) []string {
+	if spec == nil {
+		return nil
+	}
+	names := []string{spec.Puller.CredentialsSecretRef.Name}
+	if spec.Publisher != nil {
+		names = append(names, spec.Publisher.CredentialsSecretRef.Name)
+	}
+	return names
+}
+
+// Forget implements pass.Provider. All that it remembers of an EdgeRegistry is in the memory of the passes.
+func (*Provider) Forget(types.UID) {}
+
+// allows reports whether EdgeRegistries may point to a host.
+func (p *Provider) allows(host string) bool {
+	return len(p.Hosts) == 0 || slices.ContainsFunc(p.Hosts, func(pattern string) bool { return matches(pattern, host) })
+}
+
+func matches(pattern, host string) bool {
+	suffix, isSuffix := strings.CutPrefix(pattern, "*")
+	if !isSuffix {
+		return withPort(pattern) == withPort(host)
+	}
+	return strings.HasSuffix(withPort(host), withPort(suffix))
+}

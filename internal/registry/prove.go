@@ -1,0 +1,231 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// Unproven is why nothing is known of a right.
+type Unproven string
+
+const (
+	// NoRepository: none was named to try the rights on.
+	NoRepository Unproven = "NoRepository"
+	// RepositoryAbsent: the one that was named does not exist yet.
+	RepositoryAbsent Unproven = "RepositoryAbsent"
+)
+
+// prove finds what a login may do at a registry of which nothing is known but its answers. That a token is given proves
+// nothing: some registries give one to everybody. So the last request decides, and the same request without a login is the
+// control.
+func (c *Client) prove(ctx context.Context, repository, user string, token credential.Token) (Access, error) {
+	w, err := c.findWay(ctx, repository)
+	if err != nil {
+		return Access{}, err
+	}
+	if w.open {
+		return Access{Pull: true, Anonymous: true, Unproven: NoRepository}, nil
+	}
+	if err := c.logIn(ctx, w, user, token); err != nil {
+		return Access{}, err
+	}
+	if repository == "" {
+		return Access{Unproven: NoRepository}, nil
+	}
+	t := trial{c, w, repository, user, token}
+	found, err := t.pull(ctx)
+	if err != nil || !found.Pull && !found.Anonymous {
+		return found, err
+	}
+	if found.Unproven != "" && w.realm != nil {
+		// Merely to be asked for a token that may push makes some registries make the repository.
+		return found, nil
+	}
+	return t.push(ctx, found)
+}
+
+// logIn shows the login without asking for a right. Only a clear answer is a refusal.
+func (c *Client) logIn(ctx context.Context, w way, user string, token credential.Token) error {
+	if w.open {
+		return nil
+	}
+	if w.realm != nil {
+		given, err := c.askToken(ctx, w.realm, "", user, asBasic(user, token))
+		if err == nil && given.IsZero() {
+			err = c.fail(Refused, opLogin, http.StatusUnauthorized, nil)
+		}
+		return err
+	}
+	a, err := c.do(ctx, opLogin, http.MethodGet, c.url("/v2/"), asBasic(user, token))
+	switch {
+	case err != nil:
+		return err
+	case a.status == http.StatusOK && !a.foreign():
+		return nil
+	case a.refuses():
+		return c.fail(Refused, opLogin, a.status, a.cause())
+	default:
+		return c.unexpected(opLogin, a)
+	}
+}
+
+// askToken asks for a token with a scope, if any, and returns none if it is refused.
+func (c *Client) askToken(ctx context.Context, realm *url.URL, scope, user string, authorize func(*http.Request)) (credential.Token, error) {
+	target := *realm
+	query := target.Query()
+	if authorize != nil {
+		query.Set("account", user)
+	}
+	if scope != "" {
+		query.Set("scope", scope)
+	}
+	target.RawQuery = query.Encode()
+	a, err := c.do(ctx, opLogin, http.MethodGet, &target, authorize)
+	switch {
+	case err != nil:
+		return credential.Token{}, err
+	case a.refuses():
+		return credential.Token{}, nil
+	case a.status != http.StatusOK:
+		return credential.Token{}, c.unexpected(opLogin, a)
+	}
+	given := a.token()
+	if given.IsZero() {
+		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
+	}
+	return given, nil
+}
+
+// refuses reports a refusal that is the registry's own.
+func (a answer) refuses() bool {
+	return (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) && !a.foreign()
+}
+
+// lacksRepository reports that the registry knows no such repository, or nothing in it.
+func (a answer) lacksRepository() bool {
+	if a.status != http.StatusNotFound {
+		return false
+	}
+	code := a.code()
+	return code == codeNameUnknown || code == codeNotFound || code == codeNoManifest
+}
+
+// trial is one login on its way to find what it may do in a repository.
+type trial struct {
+	*Client
+	way        way
+	repository string
+	user       string
+	token      credential.Token
+}
+
+// with returns what puts the right to some actions on a request, and false where that is refused. Without a login it is
+// what everybody has.
+func (t trial) with(ctx context.Context, actions string, login bool) (authorize func(*http.Request), ok bool, err error) {
+	if login {
+		authorize = asBasic(t.user, t.token)
+	}
+	if t.way.realm == nil {
+		return authorize, true, nil
+	}
+	given, err := t.askToken(ctx, t.way.realm, "repository:"+t.repository+":"+actions, t.user, authorize)
+	if err != nil || given.IsZero() {
+		return nil, false, err
+	}
+	return asBearer(given), true, nil
+}
+
+// pull tries to list the tags, once with the login and once without.
+func (t trial) pull(ctx context.Context) (Access, error) {
+	mine, exists, err := t.list(ctx, true)
+	if err != nil || !mine {
+		return Access{}, err
+	}
+	everybody, _, err := t.list(ctx, false)
+	if err != nil {
+		return Access{}, err
+	}
+	// That there is no such repository is told to who may read; where everybody is told so, it shows nothing.
+	found := Access{Pull: true, Anonymous: everybody}
+	if !exists {
+		found.Unproven = RepositoryAbsent
+	}
+	return found, nil
+}
+
+// list reports whether the tags may be listed, and whether the repository exists.
+func (t trial) list(ctx context.Context, login bool) (allowed, exists bool, err error) {
+	authorize, ok, err := t.with(ctx, "pull", login)
+	if err != nil || !ok {
+		return false, false, err
+	}
+	a, err := t.do(ctx, opPull, http.MethodGet, t.tags(t.repository), authorize)
+	switch {
+	case err != nil:
+		return false, false, err
+	case a.status == http.StatusOK && !a.foreign():
+		return true, true, nil
+	case a.lacksRepository():
+		return true, false, nil
+	case a.refuses():
+		return false, false, nil
+	default:
+		return false, false, t.unexpected(opPull, a)
+	}
+}
+
+// push tries to add to an upload that was never begun, as session.push does. The upload has an id here: without one some
+// registries know no such address.
+func (t trial) push(ctx context.Context, found Access) (Access, error) {
+	authorize, ok, err := t.with(ctx, "pull,push", true)
+	if err != nil || !ok {
+		return found, err
+	}
+	id, err := newUploadID()
+	if err != nil {
+		return Access{}, t.fail(Unreachable, opPush, 0, err)
+	}
+	s := session{Client: t.Client, repository: t.repository, authorize: authorize}
+	a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+id))
+	if err != nil {
+		return Access{}, err
+	}
+	switch {
+	case a.lacksRepository():
+		found.Unproven = RepositoryAbsent
+		return found, nil
+	case a.foreign():
+		return Access{}, t.unexpected(opPush, a)
+	}
+	if found.Push, found.ReadOnly, err = s.judgePush(a); err != nil {
+		return Access{}, err
+	}
+	found.Unproven = ""
+	return found, nil
+}
+
+// newUploadID returns an id that no upload has: a UUID, the only form that all registries look for.
+func newUploadID() (string, error) {
+	var random [16]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", fmt.Errorf("no random numbers: %w", err)
+	}
+	random[6], random[8] = random[6]&0x0f|0x40, random[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", random[:4], random[4:6], random[6:8], random[8:10], random[10:]), nil
+}
+
+// tags is where the tags of a repository are listed.
+func (c *Client) tags(repository string) *url.URL {
+	target := c.url("/v2/" + repository + "/tags/list")
+	target.RawQuery = "n=1"
+	return target
+}

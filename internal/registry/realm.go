@@ -1,0 +1,164 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// way is how a registry takes logins.
+type way struct {
+	// realm is where tokens are given for a login; nil where requests carry the login itself.
+	realm *url.URL
+	// open: the registry asks nobody for a login.
+	open bool
+}
+
+// wellKnown are registries whose tokens another host of the same house gives.
+var wellKnown = map[string]string{"registry.gitlab.com": "gitlab.com"}
+
+// hostPattern is what a host may look like to be shown in a message.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$`)
+
+// findWay asks without a login how the registry takes one: at its root, and where that is open to everybody, at the
+// repository, if there is one.
+func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
+	a, err := c.do(ctx, opChallenge, http.MethodGet, c.url("/v2/"), nil)
+	if err != nil {
+		return way{}, err
+	}
+	challenges := parseChallenges(a.header.Values("WWW-Authenticate"))
+	switch {
+	case a.status == http.StatusOK && a.foreign():
+		return way{}, c.fail(Unexpected, opChallenge, a.status, errors.New("a page of the web"))
+	case a.status == http.StatusOK && len(challenges) > 0:
+		// Some registries say how to log in also where nobody has to.
+		return c.choose(a, challenges)
+	case a.status == http.StatusOK && repository != "":
+		return c.findWayOf(ctx, repository)
+	case a.status == http.StatusOK:
+		return way{open: true}, nil
+	case a.status == http.StatusUnauthorized:
+		return c.choose(a, challenges)
+	default:
+		return way{}, c.elsewhere(opChallenge, a)
+	}
+}
+
+func (c *Client) findWayOf(ctx context.Context, repository string) (way, error) {
+	a, err := c.do(ctx, opChallenge, http.MethodGet, c.tags(repository), nil)
+	switch {
+	case err != nil:
+		return way{}, err
+	case a.status == http.StatusOK || a.lacksRepository():
+		return way{open: true}, nil
+	case a.status == http.StatusUnauthorized:
+		return c.choose(a, parseChallenges(a.header.Values("WWW-Authenticate")))
+	default:
+		return way{}, c.elsewhere(opChallenge, a)
+	}
+}
+
+// choose takes a token where the registry offers one and its realm may be asked, and otherwise the login itself.
+func (c *Client) choose(a answer, challenges []challenge) (way, error) {
+	var refusal error
+	basic := false
+	for _, offered := range challenges {
+		switch offered.scheme {
+		case "bearer":
+			realm, err := c.realmOf(a, offered.params)
+			if err == nil {
+				return way{realm: realm}, nil
+			}
+			refusal = err
+		case "basic":
+			basic = true
+		}
+	}
+	switch {
+	case basic:
+		return way{}, nil
+	case refusal != nil:
+		return way{}, refusal
+	default:
+		return way{}, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers neither Bearer nor Basic"))
+	}
+}
+
+// realmOf returns where a token is given, if a login may be sent there: to the registry itself, or over TLS to a host that
+// was named for it.
+func (c *Client) realmOf(a answer, params map[string]string) (*url.URL, error) {
+	realm, err := url.Parse(params["realm"])
+	switch {
+	case err != nil || realm.Host == "" || !hostPattern.MatchString(realm.Host):
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge names no address where tokens are given"))
+	case realm.User != nil:
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to an address with a user, to which no login is sent"))
+	case realm.Scheme != "https":
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to an address without TLS, to which no login is sent"))
+	case sameHost(realm.Host, c.host):
+	case isInside(realm.Hostname()):
+		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to a private address, to which no login is sent"))
+	case !c.mayGiveTokens(realm.Host):
+		return nil, c.fail(OtherTokenHost, opChallenge, a.status, errors.New(realm.Host))
+	}
+	query := realm.Query()
+	if service := params["service"]; service != "" {
+		query.Set("service", service)
+	}
+	realm.RawQuery = query.Encode()
+	return realm, nil
+}
+
+func (c *Client) mayGiveTokens(host string) bool {
+	named := append(slices.Clone(c.dialect.TokenHosts), wellKnown[strings.ToLower(c.host)])
+	return slices.ContainsFunc(named, func(name string) bool { return name != "" && sameHost(name, host) })
+}
+
+// sameHost compares hosts with their ports, of which that of HTTPS may be left out.
+func sameHost(a, b string) bool { return withPort(a) == withPort(b) }
+
+func withPort(host string) string {
+	host = strings.ToLower(host)
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "443")
+}
+
+// isInside reports an address that means another machine to everybody.
+func isInside(name string) bool {
+	address, err := netip.ParseAddr(name)
+	return err == nil && (address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast() || address.IsUnspecified())
+}
+
+// elsewhere is an answer that is neither yes nor no, and says where it leads if it is a redirect. It is for requests without
+// a login, whose answer can repeat none.
+func (c *Client) elsewhere(o op, a answer) *Error {
+	failure := c.unexpected(o, a)
+	if a.status < 300 || a.status > 399 {
+		return failure
+	}
+	target, err := url.Parse(a.header.Get("Location"))
+	if err == nil && hostPattern.MatchString(target.Host) {
+		failure.Err = fmt.Errorf("it leads to %s, and redirects are not followed", target.Host)
+	}
+	return failure
+}
+
+// foreign reports an answer that is no registry's, such as the page of a firewall. A web server that asks for the login in
+// the place of a registry does so in HTML, too, but says how to log in.
+func (a answer) foreign() bool {
+	kind := strings.ToLower(a.header.Get("Content-Type"))
+	return strings.HasPrefix(kind, "text/html") && a.header.Get("Docker-Distribution-Api-Version") == "" && a.header.Get("WWW-Authenticate") == ""
+}
