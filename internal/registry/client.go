@@ -143,27 +143,30 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	default:
 		return credential.Token{}, c.unexpected(opLogin, a)
 	}
-	granted := a.token()
-	if granted.IsZero() {
+	switch granted := a.granted(); granted {
+	case "":
 		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
-	}
-	if granted.Reveal() == c.dialect.Anonymous {
+	case c.dialect.Anonymous:
+		// A word that everybody knows is no secret.
 		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
+	default:
+		return credential.NewToken(granted), nil
 	}
-	return granted, nil
 }
 
-// token is what the answer of a token endpoint gives; none where it gives none. That it could not be read is no cause to
-// show: the cause could quote the token.
-func (a answer) token() credential.Token {
+// token is what the answer of a token endpoint gives; none where it gives none.
+func (a answer) token() credential.Token { return credential.NewToken(a.granted()) }
+
+// granted is the text of that token. That it could not be read is no cause to show: the cause could quote the token.
+func (a answer) granted() string {
 	var granted struct {
 		Token       string `json:"token"`
 		AccessToken string `json:"access_token"`
 	}
 	if json.Unmarshal(a.body, &granted) != nil {
-		return credential.Token{}
+		return ""
 	}
-	return credential.NewToken(cmp.Or(granted.Token, granted.AccessToken))
+	return cmp.Or(granted.Token, granted.AccessToken)
 }
 
 func (c *Client) url(path string) *url.URL {
@@ -216,7 +219,7 @@ const (
 // registry/api/errcode/register.go). Nothing else of an answer reaches a message, and of these the words of this list: a
 // stranger could write anything in the place of a code, and a body could repeat the token.
 var codes = []string{
-	codeNameUnknown, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", "DENIED", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
+	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", "DENIED", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
 	"MANIFEST_INVALID", "MANIFEST_UNKNOWN", "MANIFEST_UNVERIFIED", "NAME_INVALID", "PAGINATION_NUMBER_INVALID", "RANGE_INVALID",
 	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", "UNAUTHORIZED", "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }

@@ -274,7 +274,7 @@ var ofTokens = []mutant{
 		pattern: "what cannot be undone is done as often as others ask for it",
 		edits: []edit{
 			{"controllers/mint_budget.go",
-				`if p.isWished(l) || p.isRenewal(l, why) {
+				`if l.Supplied != "" || p.isWished(l) || p.isRenewal(l, why) {
 		return nil`,
 				`if !why.Undone || p.isWished(l) || p.isRenewal(l, why) {
 		return nil`},

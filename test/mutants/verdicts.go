@@ -58,7 +58,7 @@ var ofVerdicts = []mutant{
 		name:    "minted-again-and-again",
 		pattern: "an effect that cannot be undone is repeated because what follows it fails",
 		edits: []edit{
-			{"controllers/credentials.go", `	if fresh.Expires() {
+			{"controllers/credentials.go", `	if fresh.Expires() && l.Supplied == "" {
 		kept`, `	if fresh.Expires() && p.Edge == nil {
 		kept`},
 		},
