@@ -25,7 +25,7 @@ type purpose struct{ absent, terminating string }
 
 var (
 	forCopies  = purpose{"create it, or take it off copyTo", "it gets its copy when it is there again"}
-	forSecrets = purpose{"the Secrets are to be there: create it", "the Secrets are made again when it is there again"}
+	forSecrets = purpose{"create it, since the Secrets are to be there", "the Secrets are made again when it is there again"}
 )
 
 // consented makes sure that a namespace is there, that it is the one of before, and that its owner invited the operator to keep

@@ -44,6 +44,9 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	offset := auditEnd(t)
 	setDefaultRoute(t, false)
+	supplied := prepare(t, startOtherRegistry(t).external(t))
+	createForTest(t, invitation(supplied.Spec.Secrets.Namespace, consent.Secrets, supplied.Name))
+	apply(t, supplied)
 	held := newEdge()
 	held.Finalizers = []string{objects.CleanupFinalizer}
 	apply(t, held)
@@ -59,6 +62,7 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	invited := awaitReady(t, invitedEdge(t, operatorUser, copyPublishTo(target)))
 	run.failing(streamsList)
 
+	awaitReason(t, supplied, edgev1.RegistryTrusted, edgev1.ReasonCredentialMissing)
 	provokeRepairs(t, invited)
 	provokeCopying(t, invited, target)
 	provokeRoleChanges(t, invited)
@@ -239,6 +243,12 @@ var shortfalls = map[string]shortfall{
 	"secrets of edge-registry-manager-role in edge-registry-system": {
 		reason: edgev1.ReasonRequestFailed, message: `cannot create resource "secrets" in API group "" in the namespace "edge-registry-system"`,
 		remedy: reinstall},
+	"secrets of edge-registry-manager-role in edge-registry-credentials": {
+		reason: edgev1.ReasonRequestFailed, message: cannot + `"secrets" in API group "" in the namespace "edge-registry-credentials"`,
+		spec: func(t *testing.T) func(*edgev1.EdgeRegistry) {
+			return func(e *edgev1.EdgeRegistry) { *e = *startOtherRegistry(t).external(t) }
+		},
+		check: func(t *testing.T, _ *trial, edge *edgev1.EdgeRegistry) { inviteWhoAsks(t, edge) }},
 	"serviceaccounts of edge-registry-project in *": {
 		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /api/v1/namespaces/.*/serviceaccounts`},
 	"serviceaccounts/token of edge-registry-project in *": {
@@ -256,6 +266,24 @@ var shortfalls = map[string]shortfall{
 		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets",
 		refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`,
 		spec:    func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
+}
+
+// inviteWhoAsks invites the account that the condition NamespaceReady names to the namespace of an EdgeRegistry's Secrets.
+func inviteWhoAsks(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	g := NewWithT(t)
+	if len(bindingsOf(t, edge.Spec.Secrets.Namespace)) > 0 {
+		return // It did so before.
+	}
+	var account []string
+	g.Eventually(func() []string {
+		account = regexp.MustCompile(`--serviceaccount=([a-z0-9-]+):([a-z0-9-]+) `).FindStringSubmatch(condition(t, edge, edgev1.NamespaceReady).Message)
+		return account
+	}).WithTimeout(soon).WithPolling(often).Should(HaveLen(3))
+	binding := invitation(edge.Spec.Secrets.Namespace, consent.Secrets, edge.Name)
+	binding.Subjects[0].Namespace, binding.Subjects[0].Name = account[1], account[2]
+	createForTest(t, binding)
+	poke(t, edge)
 }
 
 // noMetrics scrapes as somebody who may, until the operator has asked whether they may.

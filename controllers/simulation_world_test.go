@@ -270,7 +270,7 @@ func (w *world) useToken(t *testing.T, p promise) {
 	g.Expect(err).NotTo(HaveOccurred())
 	transport := w.transport(roots, pass.Reached{})
 	defer transport.CloseIdleConnections()
-	access, err := registry.New(p.host, transport, registry.Dialect{Anonymous: "anonymous"}).Probe(t.Context(), p.project, p.user, p.token)
+	access, err := registry.New(p.host, transport, registry.Dialect{Anonymous: "anonymous", AnyRepository: true}).Probe(t.Context(), p.project, p.user, p.token)
 	g.Expect(err).NotTo(HaveOccurred(), "%s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
 	g.Expect(access.Pull).To(BeTrue())
 	// The API server remembers a good token for ten seconds of its own, which are days here: what the

@@ -65,6 +65,9 @@ func inGit(t *testing.T, prefix string) (manifests []*unstructured.Unstructured)
 			g.Expect(yaml.Unmarshal([]byte(document), &object.Object)).To(Succeed())
 			switch object.GetKind() {
 			case "EdgeRegistry":
+				if _, here, _ := unstructured.NestedMap(object.Object, "spec", "openshift"); !here {
+					continue // Its registry is elsewhere.
+				}
 				project := object.GetName()
 				object.SetName(fmt.Sprintf("%s-%d-%s", prefix, i, project))
 				renamed[project] = append(renamed[project], object.GetName())

@@ -227,7 +227,7 @@ func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secr
 	for _, secret := range secrets {
 		token, _ := handoff.Token(secret.Data)
 		user := string(secret.Data[handoff.KeyUser])
-		if _, err := registry.New(b.platform.Host(), transport, registry.Dialect{Anonymous: "anonymous"}).Probe(ctx, twin.GetName(), user, token); err != nil {
+		if _, err := registry.New(b.platform.Host(), transport, registry.Dialect{Anonymous: "anonymous", AnyRepository: true}).Probe(ctx, twin.GetName(), user, token); err != nil {
 			return fmt.Errorf("try a token: %w", err)
 		}
 		account := strings.TrimSuffix(user, "."+twin.GetName())
