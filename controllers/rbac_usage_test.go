@@ -44,7 +44,7 @@ func TestEveryRuleThatIsShippedIsUsed(t *testing.T) {
 	g := NewWithT(t)
 	offset := auditEnd(t)
 	setDefaultRoute(t, false)
-	supplied := prepare(t, startOtherRegistry(t).external(t))
+	supplied := prepare(t, startOtherRegistry(t).external(t, atTheRoute))
 	createForTest(t, invitation(supplied.Spec.Secrets.Namespace, consent.Secrets, supplied.Name))
 	apply(t, supplied)
 	held := newEdge()
@@ -246,7 +246,7 @@ var shortfalls = map[string]shortfall{
 	"secrets of edge-registry-manager-role in edge-registry-credentials": {
 		reason: edgev1.ReasonRequestFailed, message: cannot + `"secrets" in API group "" in the namespace "edge-registry-credentials"`,
 		spec: func(t *testing.T) func(*edgev1.EdgeRegistry) {
-			return func(e *edgev1.EdgeRegistry) { *e = *startOtherRegistry(t).external(t) }
+			return func(e *edgev1.EdgeRegistry) { *e = *startOtherRegistry(t).external(t, atTheRoute) }
 		},
 		check: func(t *testing.T, _ *trial, edge *edgev1.EdgeRegistry) { inviteWhoAsks(t, edge) }},
 	"serviceaccounts of edge-registry-project in *": {
@@ -267,6 +267,9 @@ var shortfalls = map[string]shortfall{
 		refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`,
 		spec:    func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
 }
+
+// atTheRoute has the registry be one that only a supplied CA verifies, so that the supplied Secrets are looked for.
+func atTheRoute(e *edgev1.EdgeRegistry) { e.Spec.External.Host = openShift.Host() }
 
 // inviteWhoAsks invites the account that the condition NamespaceReady names to the namespace of an EdgeRegistry's Secrets.
 func inviteWhoAsks(t *testing.T, edge *edgev1.EdgeRegistry) {

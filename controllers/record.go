@@ -199,6 +199,10 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 		p.Record.MayHold(pub.Role, pub.copies.holders)
 	}
 	p.Record.Host, p.Record.Lost = p.Registry.Host, false
+	if !equality.Semantic.DeepEqual(p.Record, pass.Part[stored](p.Memory).record) {
+		// What is about to be published was not tried by its consumers' way yet.
+		p.Record.Verify(p.Edge, time.Time{})
+	}
 	return p.saveRecord(ctx, p.Scope)
 }
 

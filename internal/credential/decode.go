@@ -73,7 +73,7 @@ func percent(text []byte) view { return unescaped(text, '%', percentAt) }
 
 func percentAt(text []byte) ([]byte, int) {
 	if b, ok := hexadecimal(text, 1, 2); ok {
-		return []byte{byte(b)}, 3
+		return []byte{byte(b)}, 3 //nolint:gosec // Of two digits.
 	}
 	return nil, 0
 }
@@ -106,7 +106,7 @@ func quotedAt(text []byte) ([]byte, int) {
 		return []byte{text[1]}, 2
 	case 'x':
 		if b, ok := hexadecimal(text, 2, 2); ok {
-			return []byte{byte(b)}, 4
+			return []byte{byte(b)}, 4 //nolint:gosec // Of two digits.
 		}
 	case 'u':
 		return unicodeAt(text)
@@ -133,12 +133,12 @@ func unicodeAt(text []byte) ([]byte, int) {
 }
 
 // hexadecimal reads at most eight digits of a character's number, or of a byte.
-func hexadecimal(text []byte, from, digits int) (int32, bool) {
+func hexadecimal(text []byte, from, digits int) (rune, bool) {
 	if len(text) < from+digits {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(text[from:from+digits]), 16, 31)
-	return int32(n), err == nil //nolint:gosec // Of 31 bits.
+	return rune(n), err == nil
 }
 
 // sextet is the value of each character in either alphabet of base64, and noSextet of all others.
@@ -179,7 +179,7 @@ func sextets(encoded []byte) []byte {
 		held = held<<6 | uint32(sextet[c])
 		if bits += 6; bits >= 8 {
 			bits -= 8
-			decoded = append(decoded, byte(held>>bits))
+			decoded = append(decoded, byte(held>>bits)) //nolint:gosec // The lowest eight bits are meant.
 		}
 	}
 	return decoded

@@ -200,7 +200,7 @@ func TestTwoThousandTokensTakeLittleMemory(t *testing.T) {
 	for range 2000 {
 		k.add(madeUp(r))
 	}
-	each := int64(allocated()-before) / 2000 //nolint:gosec // Of a few megabytes.
+	each := int64(allocated()-before) / 2000
 	t.Logf("%d bytes for each token", each)
 	g.Expect(each).To(BeNumerically("<", 256))
 	g.Expect(k.current.count).To(Equal(2000))

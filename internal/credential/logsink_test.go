@@ -134,7 +134,7 @@ func TestKlogWritesNoSecret(t *testing.T) {
 	live = newKnown(time.Now)
 	Know("hunter2!")
 	klog.Infof("a %s", "hunter2!")
-	klog.ErrorS(errors.New("b hunter2!"), "c", "d", "aHVudGVyMiE=")
+	klog.ErrorS(errors.New("b hunter2! said"), "c", "d", "aHVudGVyMiE=")
 	klog.Warning("e hunter2!")
 	g.Expect(strings.Count(out.String(), "[redacted]")).To(Equal(4))
 	g.Expect(out.String()).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("aHVudGVyMi")))

@@ -124,7 +124,10 @@ func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.giveToken(w, req)
 		return
 	}
-	user := r.userOf(req)
+	r.answer(w, req, r.userOf(req))
+}
+
+func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) {
 	exists := strings.HasPrefix(req.URL.Path, "/v2/plant/there/")
 	switch {
 	case user == "" && !(r.public && req.Method == http.MethodGet && req.Header.Get("Authorization") != ""):

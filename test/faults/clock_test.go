@@ -4,6 +4,7 @@
 package faults
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
@@ -189,6 +191,26 @@ func (c *Case) age(by time.Duration) {
 		object.SetAnnotations(annotations)
 		c.must(c.World.Admin.Patch(c.ctx, object, client.MergeFrom(before)), "age a token")
 	}
+	c.ageRecord(by)
+}
+
+// ageRecord has the record say that tokens are as old as they are made to look.
+func (c *Case) ageRecord(by time.Duration) {
+	c.T.Helper()
+	const key = "record.json"
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "edgeregistry-" + string(c.Edge.UID)}}
+	c.must(c.World.Admin.Get(c.ctx, client.ObjectKeyFromObject(secret), secret), "read the record")
+	record := pass.Record{}
+	c.must(json.Unmarshal(secret.Data[key], &record), "decode the record")
+	for i := range record.Issued {
+		issued := &record.Issued[i]
+		issued.IssuedAt, issued.ExpiresAt = metav1.NewTime(issued.IssuedAt.Add(-by)), metav1.NewTime(issued.ExpiresAt.Add(-by))
+	}
+	content, err := json.Marshal(record)
+	c.must(err, "encode the record")
+	before := secret.DeepCopy()
+	secret.Data[key] = content
+	c.must(c.World.Admin.Patch(c.ctx, secret, client.MergeFrom(before)), "age the record")
 }
 
 func number(claim any) int64 {

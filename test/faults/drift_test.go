@@ -148,13 +148,9 @@ func changed[V ~string | ~[]byte](m map[string]V, key string, value V) map[strin
 	return other
 }
 
-// dear are the fields without which a token cannot be told to be the one that was minted for this host and lifetime.
+// dear are the fields that hold a token. All else of a Secret is known from elsewhere.
 func dear(p part, f field) bool {
-	if p.is("anchor") {
-		return f.name == "annotation edge.open-horizon.io/token-lifetime"
-	}
-	key := strings.TrimPrefix(f.name, "key ")
-	return p.is("Secret") && slices.Contains([]string{handoff.KeyDockerConfigJSON, handoff.KeyToken, handoff.KeyHost}, key)
+	return p.is("Secret") && slices.Contains([]string{handoff.KeyDockerConfigJSON, handoff.KeyToken}, strings.TrimPrefix(f.name, "key "))
 }
 
 // obstacles are what the operator may not mend, what it says of them, with which reason if it is the copy, and how

@@ -46,7 +46,7 @@ var idleRights = map[string][]string{
 		"update coordination.k8s.io/leases in " + operatorNamespace,
 		"create events in " + operatorNamespace,
 	},
-	"nobody asks for their metrics": {"create authentication.k8s.io/tokenreviews"},
+	"nobody asks for their metrics":          {"create authentication.k8s.io/tokenreviews"},
 	"the default route is on from the start": {"patch imageregistry.operator.openshift.io/configs cluster"},
 	"a nearer place vouches for each Route":  {"get config.openshift.io/proxies cluster"},
 }
