@@ -57,7 +57,7 @@ func (c *Case) NewManagerBeside(other *Case, plan Plan) *Manager {
 		served.Edit(func(e *edgev1.EdgeRegistry) { metav1.SetMetaDataLabel(&e.ObjectMeta, besideLabel, c.Edge.Name) })
 	}
 	other.Clock, other.Told = c.Clock, c.Told
-	beside := &Wire{Name: other.Edge.Name}
+	beside := &Wire{Name: other.Edge.Name, UID: string(other.Edge.UID)}
 	other.lives = append(other.lives, beside)
 	return c.newManager(&Wire{Name: c.Edge.Name, Plan: plan, Beside: beside}, narrowed("labelSelector", besideLabel+"="+c.Edge.Name))
 }

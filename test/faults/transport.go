@@ -70,6 +70,8 @@ type Wire struct {
 	Plan Plan
 	// OnDeath is called once, before anything else can happen; nil for nothing.
 	OnDeath func()
+	// UID is that of the EdgeRegistry, by which its record is named; empty where only one is served.
+	UID string
 	// Beside has what the incarnation asks for another EdgeRegistry that it serves, and dies with it; nil for none.
 	Beside *Wire
 
@@ -110,7 +112,7 @@ func (w *Wire) of(r *http.Request) *Wire {
 			about += nameIn(content)
 		}
 	}
-	if strings.Contains(about, w.Beside.Name) {
+	if strings.Contains(about, w.Beside.Name) || (w.Beside.UID != "" && strings.Contains(about, w.Beside.UID)) {
 		return w.Beside
 	}
 	return w
