@@ -106,7 +106,8 @@ func (w *Wire) of(r *http.Request) *Wire {
 		return w
 	}
 	about := r.URL.Path + r.URL.RawQuery
-	if r.GetBody != nil && strings.HasSuffix(r.URL.Path, "/projectrequests") {
+	named := strings.HasSuffix(r.URL.Path, "/projectrequests") || strings.HasSuffix(r.URL.Path, "/"+operatorNamespace+"/secrets")
+	if r.GetBody != nil && named {
 		if body, err := r.GetBody(); err == nil {
 			content, _ := io.ReadAll(body)
 			about += nameIn(content)
