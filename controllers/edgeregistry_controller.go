@@ -15,7 +15,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -111,6 +110,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	before := edge.DeepCopy()
 	result := r.runSteps(ctx, s)
+	r.keepRecord(ctx, s, &result)
 	if ctx.Err() != nil {
 		// The operator is stopping: what failed for that reason is nobody's trouble.
 		return ctrl.Result{}, ctx.Err()
@@ -121,13 +121,6 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return pass.RetrySoon(), nil
 	}
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
-	if !meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.RegistryVerified) {
-		// Whatever was found before is to be asked again, also by another process.
-		s.Record.Verify(edge, time.Time{})
-	}
-	if err := r.saveRecord(ctx, s); err != nil {
-		return outcomeOfWrite(err)
-	}
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)
 	}

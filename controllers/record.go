@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -111,6 +112,24 @@ func lostRecord(edge *edgev1.EdgeRegistry) *pass.Record {
 	return record
 }
 
+// keepRecord writes what a pass found out. That it cannot be written is told like a step that failed: what is not on record
+// may have to be done again.
+func (r *EdgeRegistryReconciler) keepRecord(ctx context.Context, s *pass.Scope, result *pass.Result) {
+	if !meta.IsStatusConditionTrue(s.Edge.Status.Conditions, edgev1.RegistryVerified) {
+		// Whatever was found before is to be asked again, also by another process.
+		s.Record.Verify(s.Edge, time.Time{})
+	}
+	err := r.saveRecord(ctx, s)
+	if err == nil || result.Err != nil {
+		return
+	}
+	status, reason, message := pass.Verdict(err)
+	result.Err = err
+	result.Pending = &metav1.Condition{
+		Type: edgev1.Ready, Status: status, Reason: reason, Message: text.OneLine(message), ObservedGeneration: s.Edge.Generation,
+	}
+}
+
 // saveRecord writes the record of a pass, if it is another than before.
 func (r *EdgeRegistryReconciler) saveRecord(ctx context.Context, s *pass.Scope) error {
 	kept := pass.Part[stored](s.Memory)
@@ -177,19 +196,24 @@ func (p *run) dropRecord(ctx context.Context) error {
 
 // withoutRecord says of an EdgeRegistry that its record cannot be had, without which nothing is done for it.
 func (r *EdgeRegistryReconciler) withoutRecord(ctx context.Context, edge *edgev1.EdgeRegistry, err error) (ctrl.Result, error) {
-	if !apierrors.IsForbidden(err) {
+	if ctx.Err() != nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return outcomeOfWrite(err)
 	}
-	why := pass.Stalled(edgev1.ReasonRequestFailed,
-		"the operator keeps a record of each EdgeRegistry in its own namespace, and is refused: see the quota of %q, and apply config/default again for its rights there; refused was: %s",
-		r.Namespace, text.Of(err))
+	_, reason, message := pass.Verdict(err)
+	why := pass.Waiting(reason, "%s", message)
+	if apierrors.IsForbidden(err) {
+		why = pass.Stalled(edgev1.ReasonRequestFailed,
+			"the operator keeps a record of each EdgeRegistry in its own namespace, and is refused: see the quota of %q, and apply config/default again for its rights there; refused was: %s",
+			r.Namespace, text.Of(err))
+		err = why
+	}
 	after := edge.DeepCopy()
 	result := pass.Unsupported(after, why)
-	pass.Summarize(after, result.Pending, true, "")
+	pass.Summarize(after, result.Pending, why.Stalled, "")
 	if result, err := r.conclude(ctx, edge, after, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
 		return result, err
 	}
-	return pass.Outcome(why, r.Clock.Now(), time.Time{})
+	return pass.Outcome(err, r.Clock.Now(), time.Time{})
 }
 
 // notePublication puts on record what is about to be published, so that no credential is in a Secret that nobody knows.
