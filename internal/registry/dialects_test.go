@@ -128,9 +128,9 @@ func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) {
-	exists := strings.HasPrefix(req.URL.Path, "/v2/plant/there/")
+	everybody := r.public && req.Method == http.MethodGet && req.Header.Get("Authorization") != ""
 	switch {
-	case user == "" && !(r.public && req.Method == http.MethodGet && req.Header.Get("Authorization") != ""):
+	case user == "" && !everybody:
 		r.ask(w)
 	case req.URL.Path == "/v2/":
 	case req.Method == http.MethodPatch && user != pusher:
@@ -139,6 +139,13 @@ func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) 
 		answerError(w, http.StatusNotFound, r.upload, "null")
 	case req.Method != http.MethodGet:
 		w.WriteHeader(http.StatusMethodNotAllowed)
+	default:
+		r.list(w, user, strings.HasPrefix(req.URL.Path, "/v2/plant/there/"))
+	}
+}
+
+func (r *running) list(w http.ResponseWriter, user string, exists bool) {
+	switch {
 	case user == stranger && !r.public, !exists && r.absent == "":
 		r.deny(w)
 	case exists:
