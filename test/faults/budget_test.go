@@ -9,12 +9,13 @@ import (
 )
 
 // budgeted are workloads with the number of calls that is enough for an incarnation to get ahead: a token that was minted
-// is only kept if its Secret is written in the same life, and one that it found is reviewed before it rests.
+// is only kept if it is put on record and its Secret is written in the same life, and one that it found is reviewed before it
+// rests.
 var budgeted = []struct {
 	workload *Workload
 	enough   int
 }{
-	{Install, 19}, {Rotate, 19}, {Copies, 23}, {Delete, 11},
+	{Install, 27}, {Rotate, 20}, {Copies, 31}, {Delete, 11},
 }
 
 // A3: no incarnation may make more than so many calls. With fewer than enough the operator gets nowhere, but nothing is
