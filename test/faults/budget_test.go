@@ -15,7 +15,7 @@ var budgeted = []struct {
 	workload *Workload
 	enough   int
 }{
-	{Install, 27}, {Rotate, 20}, {Copies, 31}, {Delete, 11},
+	{Install, 27}, {Rotate, 27}, {Copies, 31}, {Delete, 11},
 }
 
 // A3: no incarnation may make more than so many calls. With fewer than enough the operator gets nowhere, but nothing is
