@@ -33,6 +33,7 @@ func TestAnEmptyProviderIsACompleteObject(t *testing.T) {
 		"openshift.puller.serviceAccountName":    "edge-puller",
 		"openshift.puller.clusterRole":           "system:image-puller",
 		"openshift.exposure":                     "Retain",
+		"openshift.project.policy":               "Request",
 		"openshift.publisher.token.type":         "Bound",
 		"openshift.puller.token.type":            "Bound",
 		"trust.overlap":                          "720h",
@@ -54,7 +55,7 @@ func TestAnEmptyProviderIsACompleteObject(t *testing.T) {
 		"openshift": {
 			"route": "default-route",
 			"exposure": "Retain",
-			"project": {},
+			"project": {"policy": "Request"},
 			"publisher": {"serviceAccountName": "edge-publisher", "clusterRole": "edit", "token": {"type": "Bound", "lifetime": "2160h"}},
 			"puller": {"serviceAccountName": "edge-puller", "clusterRole": "system:image-puller", "token": {"type": "Bound", "lifetime": "2160h"}}
 		},
