@@ -24,7 +24,7 @@ type ExternalSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.contains('/') || self.contains('@') || (self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*(:[1-9][0-9]{0,4})?$') && (self.contains('.') || self.contains(':')) && (!self.contains(':') || int(self.substring(self.indexOf(':') + 1)) <= 65535))",message="must be a DNS name or an IPv4 address with a dot in it, in lower case, and may end in a port from 1 to 65535, such as registry.example.com:5000: without dot or port clients take it for a repository of Docker Hub"
 	Host string `json:"host"`
 
-	// repositoryPrefix is what comes between the host and the name of each image: a project of Harbor, an organisation of Quay, a group and a project of GitLab. It may be empty. It cannot be changed.
+	// repositoryPrefix is what comes between the host and the name of each image, such as a project of Harbor, an organisation of Quay, a group and a project of GitLab. It may be empty. It cannot be changed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=200
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="must be a path as image names have it, without '/' at the ends: parts of lower-case letters and digits, joined inside by '.', '_', '__' or dashes, with a '/' between them"
