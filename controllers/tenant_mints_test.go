@@ -41,7 +41,8 @@ type tenant struct {
 const mallory = "mallory"
 
 func newTenant(t *testing.T, o *operator, edge *edgev1.EdgeRegistry) *tenant {
-	return &tenant{client.WithFieldOwner(admin, mallory), t, edge, o.clock.Now}
+	// A copy, since others read the EdgeRegistry into theirs meanwhile.
+	return &tenant{client.WithFieldOwner(admin, mallory), t, edge.DeepCopy(), o.clock.Now}
 }
 
 // alter changes a Secret, if it is there.

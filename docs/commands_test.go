@@ -54,7 +54,7 @@ var before = map[string]string{
 
 // given is what every page takes for granted besides the EdgeRegistry factory.
 const given = `
-for namespace in ci existing-project openhorizon-agent openshift-config; do
+for namespace in ci existing-project openhorizon-agent openshift-config plant; do
 	kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 done
 # OpenShift's service CA would make it for the metrics.

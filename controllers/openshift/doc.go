@@ -12,6 +12,7 @@
 //	project.go        ProjectReady: the project is there, and the operator may work in it
 //	access.go         AccessGranted: both service accounts hold their roles
 //	taken_names.go    names in the project that are another's
+//	secrets.go        reads the Secrets of the project: metadata of all, values by name
 //	issuer.go         the issuer: finds, issues and revokes tokens
 //	bound_secret.go   the Secrets that tokens are bound to
 //	long_lived.go     tokens that do not expire

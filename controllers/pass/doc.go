@@ -13,5 +13,6 @@
 //	provider.go    what a provider has to offer
 //	credential.go  the credentials of the two logins, and why one is replaced
 //	memory.go      what the process remembers from pass to pass
+//	record.go      what has to be known after a restart
 //	time.go        times in annotations and in the status
 package pass
