@@ -58,7 +58,8 @@ var unseen = []struct {
 	excused   []string
 }{
 	{"the role changes and changes back", roleAndBack, roleAndBack, func(c *Case) { anotherRole(c); firstRole(c) }, nil, nil},
-	{"the EdgeRegistry is deleted and made anew", Anew, Anew, replaceEdge, theWhole, deed},
+	{"the EdgeRegistry is deleted and made anew", Anew, Anew, replaceEdge,
+		append(slices.Clone(theWhole), "create secrets "+operatorNamespace+"/edgeregistry-UID"), deed},
 	{"the project is deleted and made anew", guest, guest, replaceProject, theWhole, append(slices.Clone(deed), "S7")},
 	{"the CA changes and changes back", private, private, func(c *Case) {
 		anotherCA(c)
