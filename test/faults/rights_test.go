@@ -46,6 +46,7 @@ var idleRights = map[string][]string{
 		"update coordination.k8s.io/leases in " + operatorNamespace,
 		"create events in " + operatorNamespace,
 	},
+	"their registry is OpenShift's":          {"get secrets in edge-registry-credentials", "watch secrets in edge-registry-credentials"},
 	"nobody asks for their metrics":          {"create authentication.k8s.io/tokenreviews"},
 	"the default route is on from the start": {"patch imageregistry.operator.openshift.io/configs cluster"},
 	"a nearer place vouches for each Route":  {"get config.openshift.io/proxies cluster"},
