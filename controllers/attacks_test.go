@@ -200,14 +200,13 @@ func TestANamespaceThatWasMadeAgainGetsNothingUntilItIsAccepted(t *testing.T) {
 				if restarted {
 					o = startOperator(t)
 				}
-				g.Eventually(func(g Gomega) {
-					poke(t, edge)
+				asksUntil(t, edge, func(g Gomega) {
 					c := condition(t, edge, tt.condition)
 					g.Expect(c.Reason).To(Equal(tt.reason))
 					g.Expect(c.Message).To(ContainSubstring("was deleted and made again since it was first used (UID " + string(namespace.UID) + " then, " +
 						string(squatted.UID) + " now), and gets no token before that is confirmed: if its owner is the right one, run 'kubectl annotate edgeregistry " +
 						edge.Name + " --overwrite edge.open-horizon.io/accept=" + namespace.Name + "/" + string(squatted.UID) + "'"))
-				}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+				})
 				o.pass(t, edge)
 				g.Expect(secretsIn(t, namespace.Name)).To(BeEmpty())
 				g.Expect(isStalled(t, edge)).To(BeTrue())

@@ -151,10 +151,9 @@ func TestCopiesThatCannotBeMadeHoldUpNoOther(t *testing.T) {
 	edit(t, edge, copyPublishTo(absent, good, uninvited))
 	awaitFailures(t, edge, map[string]string{absent: edgev1.ReasonNamespaceAbsent, uninvited: edgev1.ReasonNotInvited})
 	inviteCopies(t, uninvited, edge.Name)
-	NewWithT(t).Eventually(func(g Gomega) {
-		poke(t, edge)
+	asksUntil(t, edge, func(g Gomega) {
 		g.Expect(failures(copiesOf(t, edge, edgev1.SecretPublish))).To(Equal(map[string]string{absent: edgev1.ReasonNamespaceAbsent}))
-	}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+	})
 	expectCopy(t, edge, uninvited, publish)
 	expectHeldUp(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesPending, false, "2 of 3 copies", absent, "does not exist")
 

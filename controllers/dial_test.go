@@ -136,10 +136,9 @@ func TestARouterThatIsNotTheDefaultOneIsNotJudgedByTheDefaultCertificate(t *test
 	openShift.Router.Rename()
 	openShift.Router.Hide(false)
 	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Trust.CABundleRef = nil })
-	g.Eventually(func(g Gomega) {
-		poke(t, edge)
+	asksUntil(t, edge, func(g Gomega) {
 		g.Expect(reload(t, edge).Status.CA.Source).To(Equal("DefaultIngressCert"))
-	}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+	})
 }
 
 // awaitRouter waits until a router is the first that takes the default Route, if there is one.

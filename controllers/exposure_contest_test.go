@@ -37,10 +37,9 @@ func claimDefaultRoute(t *testing.T, manager string, value bool) {
 // looksAgain makes the operator look at an EdgeRegistry until its default route is as wanted.
 func looksAgain(t *testing.T, edge *edgev1.EdgeRegistry, exposed types.GomegaMatcher) {
 	t.Helper()
-	NewWithT(t).Eventually(func(g Gomega) {
-		poke(t, edge)
+	asksUntil(t, edge, func(g Gomega) {
 		g.Expect(registryConfig(t).Spec.DefaultRoute).To(exposed)
-	}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+	})
 }
 
 func TestADefaultRouteThatArgoCDSwitchesOffIsNotFoughtOver(t *testing.T) {

@@ -116,15 +116,24 @@ func sumOf(name string) (sum float64, err error) {
 	return sum, err
 }
 
-// heals asks for passes until the EdgeRegistry is Ready.
-func heals(t *testing.T, edge *edgev1.EdgeRegistry) {
+// asksUntil asks for passes until something holds, and gives each the time to report: a pass during which the EdgeRegistry
+// is annotated leaves its status to the next.
+func asksUntil(t *testing.T, edge *edgev1.EdgeRegistry, holds func(g Gomega)) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
 		poke(t, edge)
+		g.Eventually(holds).WithTimeout(soon / 12).WithPolling(often).Should(Succeed())
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+}
+
+// heals asks for passes until the EdgeRegistry is Ready.
+func heals(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	asksUntil(t, edge, func(g Gomega) {
 		ready := condition(t, edge, edgev1.Ready)
 		g.Expect(ready.Status).To(Equal(metav1.ConditionTrue), "%s: %s", ready.Reason, ready.Message)
 		g.Expect(edge.Status.ObservedGeneration).To(Equal(edge.Generation))
-	}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+	})
 }
 
 func isStalled(t *testing.T, edge *edgev1.EdgeRegistry) bool {

@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,8 +67,9 @@ func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 			*slot = object
 		}
 	}
-	for kind, slot := range slots {
-		if *slot == nil {
+	// The Deployment before the Namespace, which is told by it.
+	for _, kind := range slices.Sorted(maps.Keys(slots)) {
+		if *slots[kind] == nil {
 			return nil, fmt.Errorf("config/manifests renders no %s", kind)
 		}
 	}
