@@ -60,7 +60,7 @@ type publishedCA struct {
 
 // lastGoodCA returns the certificates that an earlier pass found good and that can still be read. After
 // a restart they are read from where anybody who may edit the project can write, the Secrets. So one
-// counts only if its fingerprint is on record: in this process, or on record, where nobody but the
+// counts only if its fingerprint is known: to this process, or to the record, where nobody but the
 // operator can write.
 func (p *run) lastGoodCA() lastCA {
 	record, readable := p.recordedCA()

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -51,6 +50,13 @@ type copySet struct {
 	failures map[string]*pass.Blocked
 }
 
+// in is the copy for a namespace.
+func (c *copySet) in(namespace string) *corev1.Secret {
+	desired := c.template.DeepCopy()
+	desired.Namespace = namespace
+	return desired
+}
+
 // planCopies finds out which copies have to be written, and whether they may be. Which namespaces may hold a copy is put on
 // record before a copy is made, so that one which is taken off copyTo is cleaned whatever happens between.
 func (p *run) planCopies(ctx context.Context, publications []*publication) error {
@@ -73,7 +79,8 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 	over, waiting := pauses.Over(p.Now, sets.List(wanted))
 	maps.Copy(refused, waiting)
 	for _, job := range p.runCopyJobs(ctx, over, func(ctx context.Context, job *copyJob) {
-		job.why = p.explainCopy(ctx, job.namespace, p.lookAt(ctx, job, publications))
+		job.err = p.lookAt(ctx, job, publications)
+		job.why = p.explainCopy(ctx, job.namespace, job.err)
 	}) {
 		pauses.Note(p.Now, job.namespace, job.why)
 		if job.why != nil {
@@ -164,8 +171,7 @@ func (p *run) isSettled(ctx context.Context, job *copyJob, pub *publication) (bo
 	if err != nil || live == nil {
 		return false, nil, err
 	}
-	desired := c.template.DeepCopy()
-	desired.Namespace = job.namespace
+	desired := c.in(job.namespace)
 	right, err := p.Objects.IsAsDesired(job.scope, desired, live)
 	if right {
 		p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, c.want, live.ResourceVersion)
@@ -183,13 +189,12 @@ func (p *run) syncCopies(ctx context.Context, pub *publication) error {
 		return c.failures[namespace] != nil || (targets.Has(namespace) && !due)
 	})
 	jobs := p.runCopyJobs(ctx, namespaces, func(ctx context.Context, job *copyJob) {
-		var err error
 		if targets.Has(job.namespace) {
-			err = p.writeCopy(ctx, job, pub)
+			job.err = p.writeCopy(ctx, job, pub)
 		} else {
-			err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)
+			job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)
 		}
-		job.why = p.explainCopy(ctx, job.namespace, err)
+		job.why = p.explainCopy(ctx, job.namespace, job.err)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -210,8 +215,7 @@ func (p *run) syncCopies(ctx context.Context, pub *publication) error {
 
 // writeCopy makes one copy as it should be.
 func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) error {
-	desired := pub.copies.template.DeepCopy()
-	desired.Namespace = job.namespace
+	desired := pub.copies.in(job.namespace)
 	made, err := p.Objects.Ensure(ctx, job.scope, desired, pub.copies.due[job.namespace])
 	if err != nil {
 		return err
@@ -249,15 +253,13 @@ func (p *run) removeCopies(ctx context.Context) error {
 				namespaces.Insert(namespace)
 			}
 		}
-		var mu sync.Mutex
-		p.runCopyJobs(ctx, sets.List(namespaces), func(ctx context.Context, job *copyJob) {
-			err := p.deleteCopy(ctx, job, l.Secret, objects.MadeFor)
-			if err != nil && pass.AsBlocked(err) == nil && !apierrors.IsForbidden(err) {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
+		for _, job := range p.runCopyJobs(ctx, sets.List(namespaces), func(ctx context.Context, job *copyJob) {
+			job.err = p.deleteCopy(ctx, job, l.Secret, objects.MadeFor)
+		}) {
+			if job.err != nil && pass.AsBlocked(job.err) == nil && !apierrors.IsForbidden(job.err) {
+				errs = append(errs, job.err)
 			}
-		})
+		}
 	}
 	return errors.Join(append(errs, ctx.Err())...)
 }
@@ -270,7 +272,8 @@ type copyJob struct {
 	uid types.UID
 	// due are the copies that have to be written, as they were read.
 	due map[*publication]*corev1.Secret
-	// why says in words why it could not be done; nil when it could.
+	// err is why it could not be done, and why says that in words; nil when it could.
+	err error
 	why *pass.Blocked
 }
 

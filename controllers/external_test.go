@@ -144,6 +144,17 @@ func (r *otherRegistry) supplyBoth(t *testing.T, edge *edgev1.EdgeRegistry) (pus
 	return supply(t, r.login(edge.Name+"-push", pushUser, "push-1-secret", edge)), supply(t, r.login(edge.Name+"-pull", pullUser, "pull-1-secret", edge))
 }
 
+// readyElsewhere is an EdgeRegistry of another registry that is Ready, with the Secret of its puller.
+func readyElsewhere(t *testing.T) (*otherRegistry, *edgev1.EdgeRegistry, *corev1.Secret) {
+	t.Helper()
+	r := startOtherRegistry(t)
+	startOperator(t, anyHost)
+	edge := r.external(t)
+	inviteCopies(t, edge.Spec.Secrets.Namespace)
+	_, pull := r.supplyBoth(t, edge)
+	return r, awaitReady(t, apply(t, edge)), pull
+}
+
 // anyHost has an operator connect to hosts as they resolve.
 func anyHost(o *operator, _ *rest.Config) { o.DialContext = nil }
 
@@ -192,13 +203,7 @@ func TestAnotherRegistryFromNothingToReady(t *testing.T) {
 
 func TestASuppliedLoginThatChangesIsPublishedOnceItWorks(t *testing.T) {
 	g := NewWithT(t)
-	r := startOtherRegistry(t)
-	startOperator(t, anyHost)
-	edge := r.external(t)
-	inviteCopies(t, edge.Spec.Secrets.Namespace)
-	_, pull := r.supplyBoth(t, edge)
-	apply(t, edge)
-	awaitReady(t, edge)
+	r, edge, pull := readyElsewhere(t)
 	supplied := func(password string) {
 		edit(t, pull, func(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = r.config(pullUser, password) })
 	}
@@ -222,13 +227,7 @@ func TestASuppliedLoginThatChangesIsPublishedOnceItWorks(t *testing.T) {
 
 func TestASuppliedSecretThatGoesTakesNothingAway(t *testing.T) {
 	g := NewWithT(t)
-	r := startOtherRegistry(t)
-	startOperator(t, anyHost)
-	edge := r.external(t)
-	inviteCopies(t, edge.Spec.Secrets.Namespace)
-	_, pull := r.supplyBoth(t, edge)
-	apply(t, edge)
-	awaitReady(t, edge)
+	_, edge, pull := readyElsewhere(t)
 	g.Expect(admin.Delete(t.Context(), pull)).To(Succeed())
 	missing := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonCredentialMissing)
 	g.Expect(missing.Message).To(ContainSubstring("Secret edge-registry-credentials/" + pull.Name))

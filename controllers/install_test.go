@@ -87,9 +87,9 @@ func nameInInvitations(t *testing.T, edge *edgev1.EdgeRegistry) {
 			if slices.Contains(names, edge.Name) {
 				continue
 			}
-			before := list.Items[i].DeepCopy()
-			metav1.SetMetaDataAnnotation(&list.Items[i].ObjectMeta, edgev1.ForAnnotation, strings.Join(append(names, edge.Name), ","))
-			g.Expect(admin.Patch(t.Context(), &list.Items[i], client.MergeFrom(before))).To(Succeed())
+			edit(t, &list.Items[i], func(b *rbacv1.RoleBinding) {
+				metav1.SetMetaDataAnnotation(&b.ObjectMeta, edgev1.ForAnnotation, strings.Join(append(names, edge.Name), ","))
+			})
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -149,10 +148,9 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 		// Withdrawn again: from now on nothing is written there.
 		invitation := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: foreign.Name, Name: "edge-registry-invitation"}}
 		g.Expect(admin.Delete(t.Context(), invitation)).To(Succeed())
-		g.Eventually(func(g Gomega) {
-			poke(t, edge)
+		asksUntil(t, edge, func(g Gomega) {
 			g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonNotInvited))
-		}).WithTimeout(soon).WithPolling(10 * often).Should(Succeed())
+		})
 		withdrawn := contents(t, foreign.Name)
 		o.pass(t, edge)
 		g.Expect(contents(t, foreign.Name)).To(Equal(withdrawn))
@@ -223,12 +221,6 @@ func TestProjectOfSomebodyElse(t *testing.T) {
 func ownerAppliesTheInvitation(t *testing.T, namespace, edge string) {
 	t.Helper()
 	g := NewWithT(t)
-	const owner = "owner-of-the-project"
-	g.Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: owner}},
-	})).To(Succeed())
 	sample, err := os.ReadFile(filepath.Join(env.RepoRoot(), "config", "samples", "invitation.yaml"))
 	g.Expect(err).NotTo(HaveOccurred())
 	invitation := &rbacv1.RoleBinding{}
@@ -236,9 +228,5 @@ func ownerAppliesTheInvitation(t *testing.T, namespace, edge string) {
 	invitation.Namespace = namespace
 	g.Expect(invitation.Annotations).To(HaveKey(edgev1.ForAnnotation))
 	invitation.Annotations[edgev1.ForAnnotation] = edge
-	cfg := rest.CopyConfig(control.Admin)
-	cfg.Impersonate.UserName = owner
-	user, err := client.New(cfg, client.Options{Scheme: control.Scheme})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Eventually(func() error { return user.Create(t.Context(), invitation) }).WithTimeout(soon).WithPolling(often).Should(Succeed())
+	does(t, tenantUser(t, "owner-of-the-project", false, map[string]string{namespace: "admin"}), invitation)
 }

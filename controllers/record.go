@@ -133,10 +133,15 @@ func (r *EdgeRegistryReconciler) keepRecord(ctx context.Context, s *pass.Scope, 
 // saveRecord writes the record of a pass, if it is another than before.
 func (r *EdgeRegistryReconciler) saveRecord(ctx context.Context, s *pass.Scope) error {
 	kept := pass.Part[stored](s.Memory)
-	if kept.known && kept.version != "" && equality.Semantic.DeepEqual(kept.record, s.Record) {
+	if kept.holds(s.Record) {
 		return nil
 	}
 	return r.storeRecord(ctx, s, kept)
+}
+
+// holds reports that a record is kept already.
+func (k *stored) holds(record *pass.Record) bool {
+	return k.known && k.version != "" && equality.Semantic.DeepEqual(k.record, record)
 }
 
 // storeRecord writes the record of a pass over the one that this process knows. Another process that wrote it meanwhile
@@ -223,11 +228,13 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 		p.Record.MayHold(pub.Role, pub.copies.holders)
 	}
 	p.Record.Host, p.Record.Lost = p.Registry.Host, false
-	if !equality.Semantic.DeepEqual(p.Record, pass.Part[stored](p.Memory).record) {
-		// What is about to be published was not tried by its consumers' way yet.
-		p.Record.Verify(p.Edge, time.Time{})
+	kept := pass.Part[stored](p.Memory)
+	if kept.holds(p.Record) {
+		return nil
 	}
-	return p.saveRecord(ctx, p.Scope)
+	// What is about to be published was not tried by its consumers' way yet.
+	p.Record.Verify(p.Edge, time.Time{})
+	return p.storeRecord(ctx, p.Scope, kept)
 }
 
 // issued is the credential of a login as it is put on record.

@@ -90,10 +90,15 @@ func Find(bindings []rbacv1.RoleBinding, role Role, namespace, user, edge string
 
 // names are the EdgeRegistries that a RoleBinding is for.
 func names(binding *rbacv1.RoleBinding) []string {
+	return listed(binding.Annotations[edgev1.ForAnnotation])
+}
+
+// listed are the entries of an annotation that is a list with commas between.
+func listed(annotation string) []string {
 	var all []string
-	for name := range strings.SplitSeq(binding.Annotations[edgev1.ForAnnotation], ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			all = append(all, name)
+	for entry := range strings.SplitSeq(annotation, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			all = append(all, entry)
 		}
 	}
 	return all

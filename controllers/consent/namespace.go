@@ -6,7 +6,6 @@ package consent
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -29,16 +28,14 @@ func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
 	if before == "" {
 		how = fmt.Sprintf("cannot be told from another of its name, since the operator's record was lost (its UID is %s)", uid)
 	}
-	replaced := pass.Stalled(edgev1.ReasonNamespaceReplaced,
+	return pass.Stalled(edgev1.ReasonNamespaceReplaced,
 		"%s %q %s, and gets no token before that is confirmed: if its owner is the right one, run 'kubectl annotate edgeregistry %s --overwrite %s=%s/%s'",
 		noun, namespace, how, s.Edge.Name, edgev1.AcceptAnnotation, namespace, uid)
-	return replaced
 }
 
 // accepts reports whether whoever writes the EdgeRegistry accepted a namespace.
 func accepts(edge *edgev1.EdgeRegistry, namespace string, uid types.UID) bool {
-	accepted := strings.Split(edge.Annotations[edgev1.AcceptAnnotation], ",")
-	return uid != "" && slices.ContainsFunc(accepted, func(entry string) bool { return strings.TrimSpace(entry) == namespace+"/"+string(uid) })
+	return uid != "" && slices.Contains(listed(edge.Annotations[edgev1.AcceptAnnotation]), namespace+"/"+string(uid))
 }
 
 // Serve puts on record that the operator works in a namespace from now on.

@@ -17,6 +17,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
@@ -24,10 +25,8 @@ import (
 // write down here.
 const (
 	credentialsLabel     = "edge.open-horizon.io/credentials"
-	forAnnotation        = "edge.open-horizon.io/for"
 	publishToAnnotation  = "edge.open-horizon.io/publish-to"
 	tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
-	caKey                = "ca.crt"
 )
 
 // given is what a supplied Secret gives.
@@ -113,7 +112,7 @@ func (s *session) readSupplied(ctx context.Context, l *pass.Login) (given, error
 		return given{}, pass.Stalled(reason, "%s, the login of %s, %s", l.Supplied, l.Account, err)
 	}
 	return given{
-		entry: found, ca: secret.Data[caKey], grant: grantOf(secret),
+		entry: found, ca: secret.Data[handoff.KeyCA], grant: grantOf(secret),
 		version: string(secret.UID) + "/" + secret.ResourceVersion,
 	}, nil
 }
@@ -137,8 +136,8 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 	if secret.Labels[credentialsLabel] != "true" {
 		return refuse("is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'", secret.Name, secret.Namespace, credentialsLabel)
 	}
-	if !slices.Contains(listed(secret, forAnnotation), s.Edge.Name) {
-		return refuse("does not say that EdgeRegistry %q may use it: add that name to its annotation %s", s.Edge.Name, forAnnotation)
+	if !slices.Contains(listed(secret, edgev1.ForAnnotation), s.Edge.Name) {
+		return refuse("does not say that EdgeRegistry %q may use it: add that name to its annotation %s", s.Edge.Name, edgev1.ForAnnotation)
 	}
 	granted := grantOf(secret)
 	for _, namespace := range s.namespacesOf(l) {

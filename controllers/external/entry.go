@@ -7,10 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net"
 	"strings"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
 // entry is a login as a supplied Secret has it.
@@ -83,7 +83,7 @@ func covering(key, host, prefix string) (path string, covers bool, err error) {
 	name, isPlain := strings.CutPrefix(key, "http://")
 	name = strings.TrimPrefix(name, "https://")
 	name, path, _ = strings.Cut(name, "/")
-	if withPort(name) != withPort(host) {
+	if registry.WithPort(name) != registry.WithPort(host) {
 		return "", false, nil
 	}
 	if isPlain {
@@ -131,13 +131,4 @@ func (a dockerAuth) login() (entry, error) {
 // visible reports whether every byte is an ASCII character that leaves ink.
 func visible(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
-}
-
-// withPort is a host with its port, in lower case, by which hosts are compared.
-func withPort(host string) string {
-	host = strings.ToLower(host)
-	if _, _, err := net.SplitHostPort(host); err == nil {
-		return host
-	}
-	return net.JoinHostPort(host, "443")
 }

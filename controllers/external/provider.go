@@ -18,6 +18,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-credentials,resources=secrets,verbs=get;watch
@@ -86,7 +87,7 @@ func (p *Provider) allows(host string) bool {
 func matches(pattern, host string) bool {
 	suffix, isSuffix := strings.CutPrefix(pattern, "*")
 	if !isSuffix {
-		return withPort(pattern) == withPort(host)
+		return registry.WithPort(pattern) == registry.WithPort(host)
 	}
-	return strings.HasSuffix(withPort(host), withPort(suffix))
+	return strings.HasSuffix(registry.WithPort(host), registry.WithPort(suffix))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
@@ -86,7 +87,7 @@ func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, e
 		given, err := s.supplied(ctx, l)
 		failed = cmp.Or(failed, err)
 		if err == nil && len(given.ca) > 0 && !far {
-			candidates = append(candidates, trust.Candidate{Source: sourceSupplied, Where: l.Supplied + ", key " + caKey, PEM: given.ca})
+			candidates = append(candidates, trust.Candidate{Source: sourceSupplied, Where: l.Supplied + ", key " + handoff.KeyCA, PEM: given.ca})
 		}
 	}
 	if !far {

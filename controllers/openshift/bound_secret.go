@@ -160,10 +160,15 @@ func (s *session) anchors(l *login) []*corev1.Secret {
 	return anchors
 }
 
+// onRecord is what is on record of the token of an anchor, or nil.
+func (s *session) onRecord(anchor metav1.Object) *pass.Issued {
+	return s.Record.Find(string(anchor.GetUID()))
+}
+
 // wasPublished reports an anchor whose token was published: it says so, or a later one of its role is on record, which was
 // issued once this one was in use.
 func (s *session) wasPublished(anchor metav1.Object) bool {
-	issued := s.Record.Find(string(anchor.GetUID()))
+	issued := s.onRecord(anchor)
 	return isMarked(anchor) || (issued != nil && issued.Generation < s.Record.Highest(issued.Role))
 }
 
@@ -196,7 +201,7 @@ func generationIn(name, secret string) int64 {
 // askedLifetime is the lifetime that the token of an anchor was asked for. That an anchor which is not on record lost the
 // annotation is no cause to mint.
 func (s *session) askedLifetime(anchor *corev1.Secret, l *login) string {
-	if issued := s.Record.Find(string(anchor.UID)); issued != nil && issued.Lifetime != "" {
+	if issued := s.onRecord(anchor); issued != nil && issued.Lifetime != "" {
 		return issued.Lifetime
 	}
 	if asked := anchor.Annotations[objects.LifetimeAnnotation]; asked != "" {
@@ -207,7 +212,7 @@ func (s *session) askedLifetime(anchor *corev1.Secret, l *login) string {
 
 // anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.
 func (s *session) anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
-	if issued := s.Record.Find(string(anchor.UID)); issued != nil && !issued.ExpiresAt.IsZero() {
+	if issued := s.onRecord(anchor); issued != nil && !issued.ExpiresAt.IsZero() {
 		return issued.ExpiresAt.Time
 	}
 	if expiry := pass.AnnotatedTime(anchor, objects.ExpiresAtAnnotation); !expiry.IsZero() {
@@ -223,7 +228,7 @@ func (s *session) anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
 // accountOf is the UID of the service account that an anchor's token speaks for. A token dies with
 // its account.
 func (s *session) accountOf(anchor *corev1.Secret, l *login) types.UID {
-	if issued := s.Record.Find(string(anchor.UID)); issued != nil {
+	if issued := s.onRecord(anchor); issued != nil {
 		return types.UID(issued.Marks[objects.AccountUIDAnnotation])
 	}
 	if uid := anchor.Annotations[objects.AccountUIDAnnotation]; uid != "" {

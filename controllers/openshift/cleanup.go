@@ -34,7 +34,6 @@ type remains struct {
 	namespace *corev1.Namespace
 	// requested: the operator requested the project; ours: for this very EdgeRegistry.
 	requested, ours bool
-	username        string
 	now             time.Time
 }
 
@@ -56,11 +55,11 @@ func (s *session) whatIsLeft(ctx context.Context) (*remains, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.username = username
 	return &remains{
 		namespace: namespace,
 		requested: namespace.Annotations[requesterAnnotation] == username,
 		ours:      s.wasRequestedFor(namespace),
-		username:  username,
 		now:       s.Now,
 	}, nil
 }
@@ -164,7 +163,7 @@ func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
 		return left.excuse(err)
 	}
 	isOperator := func(subject rbacv1.Subject) bool {
-		return apiserver.IsSubject(subject, s.Home.Namespace, left.username)
+		return apiserver.IsSubject(subject, s.Home.Namespace, s.username)
 	}
 	released := false
 	for i := range bindings {
@@ -180,7 +179,7 @@ func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
 	if released {
 		s.Note(edgev1.ReasonProjectReleased, fmt.Sprintf(
 			"project %q stays with its images, and the operator has given up its own right there: run 'oc adm policy add-role-to-user admin USER -n %s' to give somebody access, and '%s' before an EdgeRegistry uses it again",
-			s.Home.Namespace, s.Home.Namespace, consent.Find(nil, consent.Project, s.Home.Namespace, left.username, s.Edge.Name).Command(s.Edge.Name)), nil)
+			s.Home.Namespace, s.Home.Namespace, s.inviteCommand()), nil)
 	}
 	return nil
 }

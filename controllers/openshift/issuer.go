@@ -151,7 +151,7 @@ func (s *session) genuine(published, anchor *corev1.Secret, token credential.Tok
 	if !claims.Expires() && (typeOf(anchor) != edgev1.TokenLongLived || !keptToken(anchor).Equal(token)) {
 		return false
 	}
-	issued := s.Record.Find(string(anchor.UID))
+	issued := s.onRecord(anchor)
 	switch {
 	case issued != nil:
 		return issued.Marks[objects.CredentialIDAnnotation] == claims.ID && issued.ExpiresAt.Time.Equal(claims.Expiry)

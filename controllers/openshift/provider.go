@@ -92,7 +92,7 @@ type remembered struct {
 
 // causeOf is why the token of an anchor was issued: by the record, or by the anchor where it is not on record yet.
 func (s *session) causeOf(anchor *corev1.Secret) string {
-	if issued := s.Record.Find(string(anchor.UID)); issued != nil {
+	if issued := s.onRecord(anchor); issued != nil {
 		return issued.Cause
 	}
 	return anchor.Annotations[objects.CauseAnnotation]

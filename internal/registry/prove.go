@@ -5,11 +5,11 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/google/uuid"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -183,19 +183,15 @@ func (t trial) list(ctx context.Context, login bool) (allowed, exists bool, err 
 	}
 }
 
-// push tries to add to an upload that was never begun, as session.push does. The upload has an id here: without one some
-// registries know no such address.
+// push tries to add to an upload that was never begun, as session.push does. The upload has an id here, a UUID,
+// the only form that all registries look for: without one some know no such address.
 func (t trial) push(ctx context.Context, found Access) (Access, error) {
 	authorize, ok, err := t.with(ctx, "pull,push", true)
 	if err != nil || !ok {
 		return found, err
 	}
-	id, err := newUploadID()
-	if err != nil {
-		return Access{}, t.fail(Unreachable, opPush, 0, err)
-	}
 	s := session{Client: t.Client, repository: t.repository, authorize: authorize}
-	a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+id))
+	a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()))
 	if err != nil {
 		return Access{}, err
 	}
@@ -211,16 +207,6 @@ func (t trial) push(ctx context.Context, found Access) (Access, error) {
 	}
 	found.Unproven = ""
 	return found, nil
-}
-
-// newUploadID returns an id that no upload has: a UUID, the only form that all registries look for.
-func newUploadID() (string, error) {
-	var random [16]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return "", fmt.Errorf("no random numbers: %w", err)
-	}
-	random[6], random[8] = random[6]&0x0f|0x40, random[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", random[:4], random[4:6], random[6:8], random[8:10], random[10:]), nil
 }
 
 // tags is where the tags of a repository are listed.

@@ -52,8 +52,8 @@ var ofConsent = []mutant{
 		pattern: "a confirmation counts for more than what was confirmed",
 		edits: []edit{
 			{"controllers/consent/namespace.go",
-				`strings.TrimSpace(entry) == namespace+"/"+string(uid)`,
-				`strings.HasPrefix(strings.TrimSpace(entry), namespace[:1])`},
+				`slices.Contains(listed(edge.Annotations[edgev1.AcceptAnnotation]), namespace+"/"+string(uid))`,
+				`slices.ContainsFunc(listed(edge.Annotations[edgev1.AcceptAnnotation]), func(entry string) bool { return entry[:1] == namespace[:1] })`},
 		},
 		guards: []guard{within("consent", "TestWhichNamespaceIsTheSame")},
 	},
@@ -82,7 +82,7 @@ var ofConsent = []mutant{
 		pattern: "what cannot be taken back is done before it is written down",
 		edits: []edit{
 			{"controllers/record.go",
-				`	return p.saveRecord(ctx, p.Scope)
+				`	return p.storeRecord(ctx, p.Scope, kept)
 `,
 				`	return ctx.Err()
 `},

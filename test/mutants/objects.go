@@ -39,8 +39,8 @@ var ofObjects = []mutant{
 		pattern: "what is taken out of the spec stays in the cluster",
 		edits: []edit{
 			{"controllers/copies.go",
-				`err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
-				`err = nil`},
+				`job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
+				`job.err = nil`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^copies_made_and_taken_back$"), controllers("TestCopiesOfATargetThatIsTakenOffAreRemoved")},
 	},
