@@ -30,8 +30,10 @@ import (
 )
 
 const (
-	readme = "../README.md"
-	spec   = "spec/edgeregistry.md"
+	readme          = "../README.md"
+	troubleshooting = "troubleshooting.md"
+	rights          = "rights.md"
+	spec            = "spec/edgeregistry.md"
 )
 
 // constant is one string constant of a Go file.
@@ -131,7 +133,7 @@ func row(text, code string, words ...string) bool {
 // TestEveryConditionReasonAndAnnotationIsDocumented also checks that the specification says of a
 // reason what the code says: whether it waits for itself to end or for a person.
 func TestEveryConditionReasonAndAnnotationIsDocumented(t *testing.T) {
-	specText, readmeText := read(t, spec), read(t, readme)
+	specText, advice := read(t, spec), read(t, troubleshooting)
 	then := map[string]string{"(stalled)": "| stalls |", "(waiting)": "| waits |", "(Unknown)": "| waits |", "(retried)": "| is retried"}
 	for _, c := range constants(t, "../api/v1alpha1/conditions.go") {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,7 +146,7 @@ func TestEveryConditionReasonAndAnnotationIsDocumented(t *testing.T) {
 			for mark, words := range then {
 				if strings.Contains(c.doc, mark) {
 					g.Expect(row(specText, c.value, words)).To(BeTrue(), "the row of %s says %s", c.value, words)
-					g.Expect(inTable(readmeText, c.value)).To(BeTrue(), "the README's troubleshooting names %s", c.value)
+					g.Expect(inTable(advice, c.value)).To(BeTrue(), "%s names %s", troubleshooting, c.value)
 				}
 			}
 		})
@@ -296,8 +298,8 @@ func TestEveryShellExampleIsWellFormed(t *testing.T) {
 	}
 }
 
-func TestTheReadmeTellsEveryRightOfTheOperator(t *testing.T) {
-	text := read(t, readme)
+func TestEveryRightOfTheOperatorIsTold(t *testing.T) {
+	text := read(t, rights)
 	rules := 0
 	rendered, err := manifests.Render("../config/default")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -312,7 +314,7 @@ func TestTheReadmeTellsEveryRightOfTheOperator(t *testing.T) {
 			rules++
 			for _, resource := range rule.Resources {
 				NewWithT(t).Expect(tells(text, resource, rule)).To(BeTrue(),
-					"a row of the README tells of %v on %s, resourceNames %v", rule.Verbs, resource, rule.ResourceNames)
+					"a row of %s tells of %v on %s, resourceNames %v", rights, rule.Verbs, resource, rule.ResourceNames)
 			}
 		}
 	}
@@ -359,6 +361,26 @@ func TestTheReadmeShowsTheColumnsOfGet(t *testing.T) {
 		shown := regexp.MustCompile("(?m)^" + header + "$").MatchString(read(t, readme))
 		g.Expect(shown).To(BeTrue(), "the README shows %s", header)
 	}
+}
+
+var shownEvent = regexp.MustCompile(`(?m)^  (?:Normal|Warning) +(\w+) +\d+\w+ +edge-registry-operator `)
+
+func TestEveryEventThatIsShownHasAReasonOfOurs(t *testing.T) {
+	g := NewWithT(t)
+	var reasons []string
+	for _, c := range constants(t, "../api/v1alpha1/conditions.go") {
+		if strings.HasPrefix(c.name, "Reason") {
+			reasons = append(reasons, c.value)
+		}
+	}
+	shown := 0
+	for _, file := range documents(t) {
+		for _, match := range shownEvent.FindAllStringSubmatch(read(t, file), -1) {
+			shown++
+			g.Expect(reasons).To(ContainElement(match[1]), "%s shows an event", file)
+		}
+	}
+	g.Expect(shown).To(BeNumerically(">", 3))
 }
 
 var (
