@@ -10,6 +10,8 @@ RELEASE_IMG ?= quay.example.com/edge/edge-registry-operator:v$(RELEASE)
 BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
 # What `make deploy` and `make undeploy` are about: CONFIG=config/overlays/kubernetes for a cluster that is not OpenShift.
 CONFIG ?= config/default
+# What `make demo` shows: openshift, or external for any private registry.
+PROVIDER ?= openshift
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
@@ -126,8 +128,11 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 	$(GOVULNCHECK) .
 
 .PHONY: demo
-demo: build controlplane ## Show the operator at work on a control plane of its own. KEEP=1 leaves it running.
-	CGO_ENABLED=0 go run -trimpath ./hack/demo
+demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=external shows another registry, KEEP=1 leaves it running.
+ifeq ($(PROVIDER),external)
+	cd test/registries && go build -o $(CURDIR)/bin/registry ./registry
+endif
+	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=$(PROVIDER)
 
 .PHONY: bench
 bench: build controlplane ## Measure how fast and how small the operator is, and write docs/benchmarks.md. BENCH_ARGS=-quick tries it out.

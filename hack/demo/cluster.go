@@ -12,13 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edge-registry/edge-registry-operator/test/env"
-	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
-// startCluster starts the control plane and what plays OpenShift's parts.
-func (d *demo) startCluster(ctx context.Context) error {
+// startControlPlane starts the control plane that everything happens on.
+func (d *demo) startControlPlane(ctx context.Context, o env.Options) error {
+	o.Output = d.output
 	err := d.term.task("etcd, kube-apiserver, kube-controller-manager", func() (err error) {
-		d.control, err = env.Start(ctx, env.Options{Output: d.output})
+		d.control, err = env.Start(ctx, o)
 		return err
 	})
 	if err != nil {
@@ -27,16 +27,13 @@ func (d *demo) startCluster(ctx context.Context) error {
 	if d.api, err = client.NewWithWatch(d.control.Admin, client.Options{Scheme: d.control.Scheme}); err != nil {
 		return fmt.Errorf("make the admin's client: %w", err)
 	}
-	return d.term.task("stand-ins: image registry, router, projectrequest API", func() (err error) {
-		d.platform, err = platform.Start(ctx, platform.Options{Env: d.control})
-		return err
-	})
+	return nil
 }
 
-// startOperator installs config/default and runs the manager as its Deployment would.
-func (d *demo) startOperator(ctx context.Context) error {
+// startOperator installs a folder of config/ and runs the manager as its Deployment would.
+func (d *demo) startOperator(ctx context.Context, folder string) error {
 	var account *rest.Config
-	err := d.term.task("apply config/default, all but the Deployment", func() (err error) {
+	err := d.term.task("apply "+folder+", all but the Deployment", func() (err error) {
 		account, err = d.control.InstallOperator(ctx)
 		return err
 	})

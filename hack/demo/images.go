@@ -85,19 +85,24 @@ func (d *demo) moveImages(ctx context.Context) error {
 	}
 	d.term.good(fmt.Sprintf("pulled as the same digest by those of Secret %s", pull.secret))
 
-	_, err = pull.client.Push(ctx, ref)
+	return d.provider.refuses(ctx, publish, pull)
+}
+
+// refusedPush pushes with a login that must be refused, and says whose it is.
+func (d *demo) refusedPush(ctx context.Context, client platform.ImageClient, ref, whose string) error {
+	_, err := client.Push(ctx, ref)
 	words, refused := refusal(err)
 	if !refused {
-		return fmt.Errorf("a push with the login of Secret %s must be refused by the registry, which said: %w", pull.secret, orAccepted(err))
+		return fmt.Errorf("a push with %s must be refused by the registry, which said: %w", whose, orAccepted(err))
 	}
-	d.term.good(fmt.Sprintf("refused to push by those of Secret %s: the registry answers %s", pull.secret, words))
+	d.term.good(fmt.Sprintf("refused to push by %s: the registry answers %s", whose, words))
 	return nil
 }
 
 // consumer is what somebody who reads one of the Secrets can do with it.
 type consumer struct {
-	secret, project, prefix string
-	client                  platform.ImageClient
+	secret, namespace, prefix string
+	client                    platform.ImageClient
 }
 
 // image is the one that the demo pushes.
@@ -120,8 +125,8 @@ func (d *demo) consumer(ctx context.Context, role edgev1.SecretRole) (consumer, 
 		return consumer{}, fmt.Errorf("%s of Secret %s has no login for %s", handoff.KeyDockerConfigJSON, secret.Name, host)
 	}
 	return consumer{
-		secret: secret.Name, project: secret.Namespace, prefix: string(secret.Data[handoff.KeyImagePrefix]),
-		client: d.platform.ImageClient(secret.Data[handoff.KeyCA], login.Username, credential.NewToken(login.Password)),
+		secret: secret.Name, namespace: secret.Namespace, prefix: string(secret.Data[handoff.KeyImagePrefix]),
+		client: d.provider.client(secret.Data[handoff.KeyCA], login.Username, credential.NewToken(login.Password)),
 	}, nil
 }
 

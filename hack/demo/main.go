@@ -3,7 +3,9 @@
 
 // Command demo shows the operator at work on a control plane of its own, from the
 // first object to the last: it needs no cluster and no container engine, and
-// leaves nothing behind. KEEP=1 leaves it running until Ctrl-C.
+// leaves nothing behind. KEEP=1 leaves it running until Ctrl-C. What is shown is
+// the provider for OpenShift's own registry, or with -provider=external that for
+// any private registry.
 package main
 
 import (
@@ -24,7 +26,6 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/edge-registry/edge-registry-operator/test/env"
-	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
 const (
@@ -52,9 +53,10 @@ type demo struct {
 	temporary string // the one folder in which everything is made
 	output    *tail  // what the control plane printed last
 	control   *env.Env
-	platform  *platform.Platform
 	api       client.WithWatch
 	manager   *manager
+	provider  provider
+	sample    string // path of the EdgeRegistry that is applied
 	// fail ends the run for a cause outside the act that is being played.
 	fail context.CancelCauseFunc
 }
@@ -67,12 +69,14 @@ type act struct {
 
 func main() {
 	binary := flag.String("manager", filepath.Join("bin", "manager"), "The manager's binary, as `make build` writes it.")
+	name := flag.String("provider", "openshift", "The provider that is shown: openshift or external.")
+	registry := flag.String("registry", filepath.Join("bin", "registry"), "The registry's binary, as `make demo PROVIDER=external` builds it.")
 	flag.Parse()
-	os.Exit(run(*binary))
+	os.Exit(run(*binary, *name, *registry))
 }
 
 // run plays the demo and returns the exit code of the process.
-func run(binary string) int {
+func run(binary, provider, registry string) int {
 	// A second signal changes nothing: the first one's clean-up takes seconds.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -86,7 +90,10 @@ func run(binary string) int {
 		binary: binary, keep: os.Getenv("KEEP") != "" && os.Getenv("KEEP") != "0",
 		started: time.Now(), output: &tail{},
 	}
-	err := d.run(ctx)
+	err := d.choose(provider, registry)
+	if err == nil {
+		err = d.run(ctx)
+	}
 	if err == nil {
 		return 0
 	}
@@ -98,19 +105,11 @@ func run(binary string) int {
 }
 
 func (d *demo) acts() []act {
-	acts := []act{
-		{"A Kubernetes control plane, with the parts of OpenShift around a registry", d.startCluster},
-		{"The operator, with the rights of its own service account and no more", d.startOperator},
-		{"One object", d.applySample},
-		{"What pipelines and nodes get", d.showSecrets},
-		{"Images: push, pull, and a push that must be refused", d.moveImages},
-		{"A node that trusts the registry", d.bootstrapNode},
-		{"Somebody deletes what the publisher's rights hang on", d.breakAndHeal},
-	}
+	acts := d.provider.acts()
 	if d.keep {
 		return append(acts, act{"Your turn", d.stayUp})
 	}
-	return append(acts, act{"The end of the object", d.deleteObject})
+	return append(acts, act{"The end of the object", d.provider.end})
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -182,9 +181,7 @@ func (d *demo) cleanUp(interrupted bool) error {
 		if d.manager != nil {
 			d.manager.stop()
 		}
-		if d.platform != nil {
-			d.platform.Stop()
-		}
+		d.provider.stop()
 		var err error
 		if d.control != nil {
 			err = d.control.Stop()
@@ -207,7 +204,7 @@ func (d *demo) showLogs() {
 
 func (d *demo) summarize() {
 	d.term.title("What you saw, in " + seconds(time.Since(d.started)))
-	d.term.print("real       etcd, kube-apiserver and kube-controller-manager with RBAC, kubectl, the operator's binary,")
-	d.term.print("           service accounts and tokens, TLS, images and the client that pushes and pulls them")
-	d.term.print("stand-ins  OpenShift's image registry and its operator, the router, the projectrequest API")
+	for _, line := range d.provider.summary() {
+		d.term.print(line)
+	}
 }

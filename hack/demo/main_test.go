@@ -54,19 +54,24 @@ func (b *lockedBuffer) String() string {
 	return b.content.String()
 }
 
-// build compiles a main package of this module and returns the path of its binary.
-func build(t *testing.T, dir, name, target string) string {
+// build compiles the main package in a folder and returns the path of its binary.
+func build(t *testing.T, dir, name, folder string) string {
 	t.Helper()
 	binary := filepath.Join(dir, name)
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, target).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-C", folder, "-buildvcs=false", "-o", binary, ".").CombinedOutput()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred(), string(output))
 	return binary
 }
 
 func start(t *testing.T, demo, manager string, environment ...string) *play {
 	t.Helper()
+	return startWith(t, []string{demo, "-manager", manager}, environment...)
+}
+
+func startWith(t *testing.T, command []string, environment ...string) *play {
+	t.Helper()
 	p := &play{t: t, temporary: t.TempDir(), exited: make(chan struct{})}
-	p.cmd = exec.CommandContext(t.Context(), demo, "-manager", manager)
+	p.cmd = exec.CommandContext(t.Context(), command[0], command[1:]...)
 	p.cmd.Env = append(append(os.Environ(), "KEEP=", "TMPDIR="+p.temporary), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	// The end of the test is a signal that the demo can clean up after.
@@ -92,6 +97,17 @@ func (p *play) reaches(text string) {
 			return p.output.String(), nil
 		}
 	}).WithTimeout(soon).Should(ContainSubstring(text))
+}
+
+// shows checks that texts were printed, in their order.
+func (p *play) shows(texts ...string) {
+	p.t.Helper()
+	rest := p.output.String()
+	for _, text := range texts {
+		_, after, found := strings.Cut(rest, text)
+		NewWithT(p.t).Expect(found).To(BeTrue(), "%q is missing after what came before it in:\n%s", text, &p.output)
+		rest = after
+	}
 }
 
 // ends waits until the demo has ended, and checks that nothing of it is left.
@@ -128,8 +144,7 @@ func TestDemo(t *testing.T) {
 		g := NewWithT(t)
 		p := start(t, demo, manager)
 		p.ends(0)
-		rest := p.output.String()
-		for _, text := range []string{
+		p.shows(
 			"✓ RegistryExposed ", "✓ ProjectReady ", "✓ AccessGranted ", "✓ RegistryTrusted ",
 			"✓ CredentialsIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ",
 			"$ kubectl get edgereg\n", "$ kubectl get edgereg -o wide\n", "$ kubectl describe edgereg factory\n",
@@ -137,13 +152,21 @@ func TestDemo(t *testing.T) {
 			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401 UNAUTHORIZED",
 			"unchanged NODE/etc/docker/certs.d/", "✓ the second run changed nothing",
 			"✓ RoleBinding factory-publisher is back", "✓ event Repaired: ", "$ kubectl get events ",
-			"✓ both Secrets are gone", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ",
-		} {
-			_, after, found := strings.Cut(rest, text)
-			g.Expect(found).To(BeTrue(), "%q is missing after what came before it in:\n%s", text, &p.output)
-			rest = after
-		}
+			"✓ both Secrets are gone", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ")
 		g.Expect(p.output.String()).NotTo(ContainSubstring("\x1b"), "the output is no terminal")
+	})
+
+	t.Run("shows another registry", func(t *testing.T) {
+		registry := build(t, binaries, "registry", "../../test/registries/registry")
+		p := startWith(t, []string{demo, "-manager", manager, "-provider", "external", "-registry", registry})
+		p.ends(0)
+		p.shows("distribution, with TLS of a private CA", "apply config/overlays/kubernetes", "$ kubectl create rolebinding ",
+			"✓ NamespaceReady ", "✓ RegistryTrusted ", "✓ CredentialsIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ",
+			"$ kubectl describe edgereg factory\n", "NotProven", "Secret factory/factory-publish, ", "Secret factory/factory-pull, ",
+			"✓ pushed as sha256:", "✓ pulled as the same digest", "✓ refused to push by another password: the registry answers 401 UNAUTHORIZED",
+			"✓ the second run changed nothing", "✓ the login of robot$plant+edge-2 is published", "✓ nodes can pull by both",
+			"leave the login before it working until ", "✓ Secret factory-pull is back", "✓ both Secrets are gone",
+			"✓ the logins go on working", "✓ the Secrets that were supplied stay", "stop everything", "stand-ins  none")
 	})
 
 	for name, at := range map[string]string{
@@ -187,6 +210,18 @@ func TestDemo(t *testing.T) {
 		p := start(t, demo, filepath.Join(t.TempDir(), "manager"))
 		p.ends(1)
 		NewWithT(t).Expect(p.output.String()).To(HaveSuffix("run `make build`\n"))
+	})
+
+	t.Run("says which providers there are", func(t *testing.T) {
+		p := startWith(t, []string{demo, "-manager", manager, "-provider", "kaniko"})
+		p.ends(1)
+		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift or external\n"))
+	})
+
+	t.Run("says what to run when the registry was not built", func(t *testing.T) {
+		p := startWith(t, []string{demo, "-manager", manager, "-provider", "external", "-registry", filepath.Join(t.TempDir(), "registry")})
+		p.ends(1)
+		NewWithT(t).Expect(p.output.String()).To(HaveSuffix("run `make demo PROVIDER=external`\n"))
 	})
 }
 

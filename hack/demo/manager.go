@@ -48,11 +48,8 @@ func (d *demo) startManager(ctx context.Context, kubeconfig string) error {
 		"--metrics-bind-address=127.0.0.1:0",
 		"--health-probe-bind-address="+probes,
 	)
-	// Nothing of this terminal's environment: the host of the registry is reached by the proxy alone.
-	cmd.Env = []string{
-		"HTTPS_PROXY=" + d.platform.ProxyURL().String(), "NO_PROXY=127.0.0.1,localhost",
-		"HOME=" + d.control.Dir, "TMPDIR=" + d.control.Dir,
-	}
+	// Nothing of this terminal's environment.
+	cmd.Env = append(d.provider.environment(), "HOME="+d.control.Dir, "TMPDIR="+d.control.Dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A group of its own: Ctrl-C reaches the demo, which stops the manager in its turn.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

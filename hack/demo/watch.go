@@ -19,24 +19,22 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-const (
-	samplePath = "config/samples/edge_v1alpha1_edgeregistry.yaml"
-	objectName = "factory" // the sample's
-)
+// objectName is that of the EdgeRegistry, and of the namespace with its Secrets.
+const objectName = "factory"
 
-// shownConditions are in the order of the operator's steps.
+// shownConditions are in the order of the operator's steps, of all providers.
 var shownConditions = []string{
-	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.AccessGranted, edgev1.RegistryTrusted,
+	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.AccessGranted, edgev1.NamespaceReady, edgev1.RegistryTrusted,
 	edgev1.CredentialsIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready,
 }
 
 // applySample applies the sample and follows it until it is ready.
 func (d *demo) applySample(ctx context.Context) error {
-	sample, err := os.ReadFile(samplePath)
+	sample, err := os.ReadFile(d.sample)
 	if err != nil {
 		return fmt.Errorf("read the sample: %w", err)
 	}
-	d.term.block(samplePath, string(sample))
+	d.term.block(d.sample, string(sample))
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("EdgeRegistry %q is not ready after %s", objectName, patience))
 	defer cancel()
 	events, err := d.watchObject(ctx)
@@ -44,7 +42,7 @@ func (d *demo) applySample(ctx context.Context) error {
 		return err
 	}
 	defer events.Stop()
-	if err := d.kubectl(ctx, "apply", "-f", samplePath); err != nil {
+	if err := d.kubectl(ctx, "apply", "-f", d.sample); err != nil {
 		return err
 	}
 	d.term.gap()

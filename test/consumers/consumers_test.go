@@ -12,11 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 	. "github.com/onsi/gomega"
 
 	"github.com/edge-registry/edge-registry-operator/test/env"
+	"github.com/edge-registry/edge-registry-operator/test/machine"
 )
 
 const (
@@ -30,53 +29,40 @@ func reference(repository string) string {
 	return string(publish.Data["IMAGE_PREFIX"]) + "/" + repository + ":1.0.0"
 }
 
-// archive makes an OCI layout with a small image in it, and tells its digest.
-func archive(t *testing.T) (path, digest string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "image")
-	image := must(random.Image(256, 2))
-	index := must(layout.Write(path, must(random.Index(256, 1, 0))))
-	NewWithT(t).Expect(index.AppendImage(image)).To(Succeed())
-	return path, must(image.Digest()).String()
-}
-
 func TestSkopeo(t *testing.T) {
-	program(t, "skopeo", "Debian's package skopeo")
+	machine.Program(t, "skopeo", "Debian's package skopeo")
 	pusher, puller := newMachine(t, publish), newMachine(t, pull)
-	source, digest := archive(t)
+	source, digest := machine.Archive(t)
 	image := "docker://" + reference("by-skopeo")
-	copied := func(m *machine, from, to, side string) []string {
-		return []string{"copy", "--" + side + "-authfile", m.key(login), "--" + side + "-cert-dir", m.certs(), from, to}
+	copied := func(m *machine.Machine, from, to, side string) []string {
+		return []string{"copy", "--" + side + "-authfile", m.Key(login), "--" + side + "-cert-dir", m.Certs(), from, to}
 	}
-	pusher.do("skopeo", copied(pusher, "oci:"+source, image, "dest")...)
-	puller.do("skopeo", copied(puller, image, "dir:"+puller.home+"/pulled", "src")...)
-	NewWithT(t).Expect(puller.do("skopeo", "inspect", "--authfile", puller.key(login), "--cert-dir", puller.certs(),
+	pusher.Do("skopeo", copied(pusher, "oci:"+source, image, "dest")...)
+	puller.Do("skopeo", copied(puller, image, "dir:"+puller.Home+"/pulled", "src")...)
+	NewWithT(t).Expect(puller.Do("skopeo", "inspect", "--authfile", puller.Key(login), "--cert-dir", puller.Certs(),
 		"--format", "{{.Digest}}", image)).To(Equal(digest + "\n"))
-	puller.refused(denied, "skopeo", copied(puller, "oci:"+source, image, "dest")...)
-	puller.refused(untrusted, "skopeo", "inspect", "--authfile", puller.key(login), image)
-	puller.refused(denied, "skopeo", "inspect", "--no-creds", "--cert-dir", puller.certs(), image)
+	puller.Refused(denied, "skopeo", copied(puller, "oci:"+source, image, "dest")...)
+	puller.Refused(untrusted, "skopeo", "inspect", "--authfile", puller.Key(login), image)
+	puller.Refused(denied, "skopeo", "inspect", "--no-creds", "--cert-dir", puller.Certs(), image)
 }
 
 func TestPodmanAndBuildah(t *testing.T) {
 	for _, engine := range []string{"podman", "buildah"} {
 		t.Run(engine, func(t *testing.T) {
-			program(t, engine, "Debian's package "+engine)
-			if os.Getuid() != 0 {
-				t.Skip("without root it needs subordinate user ids")
-			}
+			machine.Engine(t, engine)
 			pusher, puller := newMachine(t, publish), newMachine(t, pull)
 			image := reference("by-" + engine)
-			with := func(m *machine, verb string, args ...string) []string {
-				return append([]string{verb, "--authfile", m.key(login), "--cert-dir", m.certs()}, args...)
+			with := func(m *machine.Machine, verb string, args ...string) []string {
+				return append([]string{verb, "--authfile", m.Key(login), "--cert-dir", m.Certs()}, args...)
 			}
-			pusher.do(engine, "build", "--tag", image, pusher.service())
-			pusher.do(engine, with(pusher, "push", "--digestfile", pusher.home+"/digest", image)...)
-			puller.do(engine, with(puller, "pull", image)...)
-			pulled := puller.do(engine, "images", "--format", "{{.Digest}}")
-			NewWithT(t).Expect(pulled).To(Equal(string(must(os.ReadFile(pusher.home+"/digest"))) + "\n"))
-			puller.refused(denied, engine, with(puller, "push", image)...)
-			puller.do(engine, "rmi", image) // An image that is here may not be asked for.
-			puller.refused(untrusted, engine, "pull", "--authfile", puller.key(login), image)
+			pusher.Do(engine, "build", "--tag", image, pusher.Service())
+			pusher.Do(engine, with(pusher, "push", "--digestfile", pusher.Home+"/digest", image)...)
+			puller.Do(engine, with(puller, "pull", image)...)
+			pulled := puller.Do(engine, "images", "--format", "{{.Digest}}")
+			NewWithT(t).Expect(pulled).To(Equal(string(must(os.ReadFile(pusher.Home+"/digest"))) + "\n"))
+			puller.Refused(denied, engine, with(puller, "push", image)...)
+			puller.Do(engine, "rmi", image) // An image that is here may not be asked for.
+			puller.Refused(untrusted, engine, "pull", "--authfile", puller.Key(login), image)
 		})
 	}
 }
@@ -89,20 +75,19 @@ func TestCrane(t *testing.T) {
 		t.Skipf("crane does not build from the module go-containerregistry here: %s", output)
 	}
 	pusher, puller := newMachine(t, publish), newMachine(t, pull)
-	for _, m := range []*machine{pusher, puller} {
-		m.write(filepath.Join(m.home, "docker/config.json"), string(must(os.ReadFile(m.key(login)))))
-		m.env = append(m.env, "DOCKER_CONFIG="+m.home+"/docker")
+	for _, m := range []*machine.Machine{pusher, puller} {
+		m.Docker()
 	}
 	image := reference("by-crane")
-	source, digest := archive(t)
-	puller.refused(untrusted, crane, "digest", reference("by-skopeo"))
-	pusher.env = append(pusher.env, "SSL_CERT_FILE="+pusher.key("ca.crt"))
-	puller.env = append(puller.env, "SSL_CERT_FILE="+puller.key("ca.crt"))
-	pusher.do(crane, "push", source, image)
-	NewWithT(t).Expect(puller.do(crane, "pull", image, puller.home+"/pulled.tar")).To(BeEmpty())
-	NewWithT(t).Expect(puller.do(crane, "digest", image)).To(Equal(digest + "\n"))
-	other, _ := archive(t) // What the registry holds already is not pushed again.
-	puller.refused(denied, crane, "push", other, image)
+	source, digest := machine.Archive(t)
+	puller.Refused(untrusted, crane, "digest", reference("by-skopeo"))
+	pusher.Env = append(pusher.Env, "SSL_CERT_FILE="+pusher.Key("ca.crt"))
+	puller.Env = append(puller.Env, "SSL_CERT_FILE="+puller.Key("ca.crt"))
+	pusher.Do(crane, "push", source, image)
+	NewWithT(t).Expect(puller.Do(crane, "pull", image, puller.Home+"/pulled.tar")).To(BeEmpty())
+	NewWithT(t).Expect(puller.Do(crane, "digest", image)).To(Equal(digest + "\n"))
+	other, _ := machine.Archive(t) // What the registry holds already is not pushed again.
+	puller.Refused(denied, crane, "push", other, image)
 }
 
 // The Exchange is played by a program that takes hzn's arguments.
@@ -110,24 +95,21 @@ func TestPublishScriptWithRealEngines(t *testing.T) {
 	for _, engine := range []string{"podman", "buildah"} {
 		t.Run(engine, func(t *testing.T) {
 			g := NewWithT(t)
-			program(t, engine, "Debian's package "+engine)
-			if os.Getuid() != 0 {
-				t.Skip("without root it needs subordinate user ids")
-			}
+			machine.Engine(t, engine)
 			m, puller := newMachine(t, publish), newMachine(t, pull)
-			m.scripted(engine)
+			m.Scripted(engine)
 			// A login for the project that is there already would outweigh one for the host.
 			project := string(publish.Data["IMAGE_PREFIX"])
-			m.write(m.home+"/auth.json", fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, project, base64.StdEncoding.EncodeToString([]byte("somebody:else"))))
-			m.env = append(m.env, "REGISTRY_AUTH_FILE="+m.home+"/auth.json")
+			m.Write(m.Home+"/auth.json", fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, project, base64.StdEncoding.EncodeToString([]byte("somebody:else"))))
+			m.Env = append(m.Env, "REGISTRY_AUTH_FILE="+m.Home+"/auth.json")
 			for range 2 {
-				output := m.do("sh", filepath.Join(env.RepoRoot(), "config/consumers/publish.sh"))
+				output := m.Do("sh", machine.PublishScript())
 				g.Expect(output).To(ContainSubstring("hzn exchange service publish -O -r " + string(publish.Data["OCP_DOCKER_HOST"]) + ":edge-puller." + string(publish.Data["OCP_PROJECT"]) + ":*** -f "))
 			}
-			image := string(must(os.ReadFile(m.home + "/published")))
+			image := string(must(os.ReadFile(m.Home + "/published")))
 			g.Expect(image).To(MatchRegexp("^" + string(publish.Data["IMAGE_PREFIX"]) + "/sensor-" + engine + "_arm64@sha256:[0-9a-f]{64}$"))
 			for _, published := range []string{image, strings.Replace(image[:strings.Index(image, "@")], "arm64", "amd64", 1) + ":1.0.0"} {
-				puller.do(engine, "pull", "--authfile", puller.key(login), "--cert-dir", puller.certs(), "--platform", platformOf(published), published)
+				puller.Do(engine, "pull", "--authfile", puller.Key(login), "--cert-dir", puller.Certs(), "--platform", platformOf(published), published)
 			}
 		})
 	}
@@ -137,15 +119,15 @@ func TestPublishScriptStopsWhereAHelperOutweighsItsLogin(t *testing.T) {
 	for _, engine := range []string{"podman", "buildah"} {
 		t.Run(engine, func(t *testing.T) {
 			g := NewWithT(t)
-			program(t, engine, "Debian's package "+engine)
+			machine.Program(t, engine, "Debian's package "+engine)
 			m := newMachine(t, publish)
-			tools := m.scripted(engine)
-			m.tool(tools, "docker-credential-other", `cat >/dev/null; [ "$1" = get ] && echo '{"Username": "somebody", "Secret": "else"}'`)
-			m.write(m.home+"/.config/containers/registries.conf", `credential-helpers = ["other", "containers-auth.json"]`)
-			output, err := m.run("sh", filepath.Join(env.RepoRoot(), "config/consumers/publish.sh"))
+			tools := m.Scripted(engine)
+			m.Tool(tools, "docker-credential-other", `cat >/dev/null; [ "$1" = get ] && echo '{"Username": "somebody", "Secret": "else"}'`)
+			m.Write(m.Home+"/.config/containers/registries.conf", `credential-helpers = ["other", "containers-auth.json"]`)
+			output, err := m.Run("sh", machine.PublishScript())
 			g.Expect(err).To(HaveOccurred(), output)
 			g.Expect(output).To(And(ContainSubstring("A credential helper of this machine outweighs the login"), ContainSubstring("for the push failed with exit status 1")))
-			g.Expect(m.home + "/published").NotTo(BeAnExistingFile())
+			g.Expect(m.Home + "/published").NotTo(BeAnExistingFile())
 		})
 	}
 }

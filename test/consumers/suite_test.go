@@ -6,19 +6,14 @@
 package consumers_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,6 +22,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/env"
+	"github.com/edge-registry/edge-registry-operator/test/machine"
 	"github.com/edge-registry/edge-registry-operator/test/operator"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -102,125 +98,12 @@ func makeSecrets(ctx context.Context, api client.Client) error {
 		api.Get(ctx, client.ObjectKey{Namespace: edgeName, Name: edgeName + "-pull"}, pull))
 }
 
-// machine is where a program runs: a home, storage for images, and the keys of one
-// Secret as files, as a volume or `oc extract` makes them.
-type machine struct {
-	t    *testing.T
-	home string
-	keys string
-	env  []string
-}
-
-func newMachine(t *testing.T, secret *corev1.Secret) *machine {
+// newMachine reaches the registry by the platform's proxy.
+func newMachine(t *testing.T, secret *corev1.Secret) *machine.Machine {
 	t.Helper()
-	m := &machine{t: t, home: t.TempDir(), keys: t.TempDir()}
-	for key, value := range secret.Data {
-		m.write(filepath.Join(m.keys, key), string(value))
-	}
-	storage := filepath.Join(m.home, "storage.conf")
-	m.write(storage, fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", m.home+"/images", m.home+"/run"))
-	m.env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + m.home, "TMPDIR=" + m.home, "XDG_RUNTIME_DIR=" + m.home,
-		"HTTPS_PROXY=" + openShift.ProxyURL().String(), "NO_PROXY=",
-		"CONTAINERS_STORAGE_CONF=" + storage, "BUILDAH_ISOLATION=chroot",
-	}
+	m := machine.New(t, secret, publish, pull)
+	m.Env = append(m.Env, "HTTPS_PROXY="+openShift.ProxyURL().String(), "NO_PROXY=")
 	return m
-}
-
-func (m *machine) write(path, content string) {
-	m.t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		m.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-// key is the path of a key of the Secret.
-func (m *machine) key(name string) string { return filepath.Join(m.keys, name) }
-
-// certs is a folder as Podman's --cert-dir wants it: with ca.crt and nothing else.
-func (m *machine) certs() string {
-	dir := filepath.Join(m.home, "certs")
-	m.write(filepath.Join(dir, "ca.crt"), string(must(os.ReadFile(m.key("ca.crt")))))
-	return dir
-}
-
-// service makes a folder with a service to build.
-func (m *machine) service() string {
-	dir := filepath.Join(m.home, "service")
-	m.write(filepath.Join(dir, "hello"), "hello")
-	m.write(filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY hello /hello\n")
-	m.write(filepath.Join(dir, "horizon/service.definition.json"), `{"image": "$SERVICE_IMAGE"}`)
-	return dir
-}
-
-// scripted gives publish.sh all that it needs. It returns a folder of PATH, in which hzn only writes down what it is
-// to publish.
-func (m *machine) scripted(engine string) (tools string) {
-	m.t.Helper()
-	service, tools := m.service(), m.t.TempDir()
-	m.tool(tools, "hzn", `echo "hzn $*"; printf '%s' "$SERVICE_IMAGE" >"$HOME/published"`)
-	m.env = append(m.env,
-		"PATH="+tools+":"+os.Getenv("PATH"), "ENGINE="+engine, "CA_FILE="+m.key("ca.crt"),
-		"BASE=sensor-"+engine, "VERSION=1.0.0", "ARCH=amd64 arm64", "CONTEXT="+service,
-		"DEFINITION="+service+"/horizon/service.definition.json",
-		"HZN_ORG_ID=myorg", "HZN_EXCHANGE_URL=https://hub.example.test/v1", "HZN_EXCHANGE_USER_AUTH=me:password")
-	for key, value := range publish.Data { // As envFrom does.
-		m.env = append(m.env, fmt.Sprintf("%s=%s", key, value))
-	}
-	return tools
-}
-
-// tool makes a program of one line.
-func (m *machine) tool(folder, name, line string) {
-	m.t.Helper()
-	path := filepath.Join(folder, name)
-	m.write(path, "#!/bin/sh\n"+line+"\n")
-	if err := os.Chmod(path, 0o700); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-// run returns what the program printed on both outputs. A token in it fails the test.
-func (m *machine) run(name string, args ...string) (string, error) {
-	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
-	defer cancel()
-	command := exec.CommandContext(ctx, name, args...)
-	command.Env, command.Dir = m.env, m.home
-	output, err := command.CombinedOutput()
-	for _, secret := range []*corev1.Secret{publish, pull} {
-		if bytes.Contains(output, secret.Data["OCP_TOKEN"]) {
-			m.t.Fatalf("%s prints a token", name)
-		}
-	}
-	return string(output), err
-}
-
-// do is a run that must succeed.
-func (m *machine) do(name string, args ...string) string {
-	m.t.Helper()
-	output, err := m.run(name, args...)
-	NewWithT(m.t).Expect(err).NotTo(HaveOccurred(), "%s %s: %s", name, args[0], output)
-	return output
-}
-
-// refused is a run that the registry must refuse, for want of rights or of trust.
-func (m *machine) refused(because string, name string, args ...string) {
-	m.t.Helper()
-	output, err := m.run(name, args...)
-	NewWithT(m.t).Expect(err).To(HaveOccurred(), "%s %s", name, args[0])
-	NewWithT(m.t).Expect(strings.ToLower(output)).To(MatchRegexp(because))
-}
-
-// program skips the test where a program is missing.
-func program(t *testing.T, name, install string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed: %s", name, install)
-	}
 }
 
 func must[T any](value T, err error) T {
