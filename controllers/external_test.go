@@ -47,6 +47,8 @@ type otherRegistry struct {
 	passwords map[string]string
 	answer    func(http.ResponseWriter, *http.Request) bool
 	requests  []string
+	// users are those whose login the requests show.
+	users []string
 }
 
 func startOtherRegistry(t *testing.T) *otherRegistry {
@@ -64,8 +66,8 @@ func startOtherRegistry(t *testing.T) *otherRegistry {
 func (r *otherRegistry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.requests = append(r.requests, req.Method+" "+req.URL.Path)
 	user, password, _ := req.BasicAuth()
+	r.requests, r.users = append(r.requests, req.Method+" "+req.URL.Path), append(r.users, user)
 	fail := func(status int, code string) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -317,6 +319,26 @@ func TestNothingIsSentToAHostThatTheAdminDoesNotAllow(t *testing.T) {
 	apply(t, edge)
 	awaitReason(t, edge, edgev1.RegistryTrusted, edgev1.ReasonHostNotAllowed)
 	NewWithT(t).Expect(r.requests).To(BeEmpty())
+}
+
+func TestWhatEverybodyMayPullProvesNothing(t *testing.T) {
+	g := NewWithT(t)
+	r := startOtherRegistry(t)
+	r.answer = func(w http.ResponseWriter, req *http.Request) bool {
+		open := strings.HasSuffix(req.URL.Path, "/tags/list") && req.Header.Get("Authorization") == ""
+		if open {
+			_, _ = io.WriteString(w, `{"tags":[]}`)
+		}
+		return open
+	}
+	startOperator(t, anyHost)
+	edge := r.external(t)
+	inviteCopies(t, edge.Spec.Secrets.Namespace)
+	r.supplyBoth(t, edge)
+	awaitReady(t, apply(t, edge))
+	verified := condition(t, edge, edgev1.RegistryVerified)
+	g.Expect(verified.Reason).To(Equal(edgev1.ReasonAnonymousPull))
+	g.Expect(verified.Message).To(ContainSubstring("the pull proves nothing of a login"))
 }
 
 func TestABusyRegistryKeepsTheLastVerdict(t *testing.T) {

@@ -145,7 +145,7 @@ func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) e
 		if err != nil {
 			return false, p.weighRefusal(ctx, l, p.explainProbe(l, err))
 		}
-		p.verdict().note(l, access)
+		p.note(l, access)
 		denial = p.judgeAccess(l, access)
 		return denial == nil || !p.Wrote || l.Supplied != "", nil
 	})
@@ -228,10 +228,8 @@ func (p *run) probeTimeout() time.Duration {
 	return 30 * time.Second
 }
 
-// verdict is what the process remembers of the trials at a registry that does not let itself be asked about everything. It
-// only spares trials: without it, as after a restart, the registry is asked once more.
+// verdict is what the process remembers of a registry that had no time for a trial. It only spares requests.
 type verdict struct {
-	found map[edgev1.TokenRole]registry.Access
 	// busyUntil is the time before which the registry asked not to be asked again, the busy-th time in a row, and busyFor
 	// what it answered.
 	busyUntil time.Time
@@ -241,13 +239,14 @@ type verdict struct {
 
 func (p *run) verdict() *verdict { return pass.Part[verdict](p.Memory) }
 
-// note remembers what a trial found of a login.
-func (v *verdict) note(l *pass.Login, access registry.Access) {
-	if v.found == nil {
-		v.found = map[edgev1.TokenRole]registry.Access{}
-	}
-	v.found[l.Role] = access
+// note remembers what a trial found of a login. Of a registry that lets itself be asked about everything there is nothing to
+// remember but that all was well.
+func (p *run) note(l *pass.Login, found registry.Access) {
+	v := p.verdict()
 	v.busy, v.busyUntil = 0, time.Time{}
+	if !p.Registry.Dialect.AnyRepository {
+		p.Record.NoteFound(l.Role, found)
+	}
 }
 
 // noteBusy remembers until when a registry asked to be left alone: as long as it says, or else for a minute, and twice as
@@ -289,7 +288,7 @@ func (p *run) knowsProof() bool {
 		return true
 	}
 	for _, l := range p.Logins() {
-		if _, known := p.verdict().found[l.Role]; !known {
+		if _, known := p.Record.Found[l.Role]; !known {
 			return false
 		}
 	}
@@ -302,7 +301,7 @@ func (p *run) proven() pass.Done {
 	var accounts, rights []string
 	reason, because := edgev1.ReasonVerified, ""
 	for _, l := range p.Logins() {
-		found := p.verdict().found[l.Role]
+		found := p.Record.Found[l.Role]
 		accounts = append(accounts, l.Account)
 		switch {
 		case found.Anonymous && found.Unproven == registry.NoRepository:

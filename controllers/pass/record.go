@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
 // Record is what has to be known of an EdgeRegistry after a restart. It is kept in the operator's own namespace, where no
@@ -35,6 +36,8 @@ type Record struct {
 	// a pass since did not come as far as to know.
 	Verified    *metav1.Time `json:"verified,omitempty"`
 	VerifiedFor int64        `json:"verifiedFor,omitempty"`
+	// Found is what was found then of each login, at a registry that does not let itself be asked about everything.
+	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
 }
 
 // Issued is a credential on record.
@@ -137,14 +140,25 @@ func (r *Record) VerifiedAt(edge *edgev1.EdgeRegistry) time.Time {
 // Verify notes when the logins were last found to work under the EdgeRegistry's spec; a zero time that they were not.
 func (r *Record) Verify(edge *edgev1.EdgeRegistry, at time.Time) {
 	r.Verified, r.VerifiedFor = StatusTime(at), 0
-	if r.Verified != nil {
-		r.VerifiedFor = edge.Generation
+	if r.Verified == nil {
+		r.Found = nil
+		return
 	}
+	r.VerifiedFor = edge.Generation
+}
+
+// NoteFound notes what a trial found of a login.
+func (r *Record) NoteFound(role edgev1.TokenRole, found registry.Access) {
+	if r.Found == nil {
+		r.Found = map[edgev1.TokenRole]registry.Access{}
+	}
+	r.Found[role] = found
 }
 
 // Copy is a record that shares nothing with this one that is changed in place.
 func (r *Record) Copy() *Record {
 	c := *r
 	c.Served, c.Copies, c.Issued = maps.Clone(r.Served), maps.Clone(r.Copies), slices.Clone(r.Issued)
+	c.Found = maps.Clone(r.Found)
 	return &c
 }

@@ -39,6 +39,29 @@ func TestFindBearer(t *testing.T) {
 	}
 }
 
+func TestParseChallenges(t *testing.T) {
+	for name, tt := range map[string]struct {
+		values []string
+		want   []challenge
+	}{
+		"two header lines":            {[]string{`Bearer realm="r",service="s"`, `Basic realm="b"`}, []challenge{{"bearer", map[string]string{"realm": "r", "service": "s"}}, {"basic", map[string]string{"realm": "b"}}}},
+		"two in one":                  {[]string{`Basic realm="b", Bearer realm="r", service="s"`}, []challenge{{"basic", map[string]string{"realm": "b"}}, {"bearer", map[string]string{"realm": "r", "service": "s"}}}},
+		"any case, without quotes":    {[]string{`bEARER Realm=https://h/t, SERVICE=s`}, []challenge{{"bearer", map[string]string{"realm": "https://h/t", "service": "s"}}}},
+		"an empty scope":              {[]string{`Bearer realm="r",scope=""`}, []challenge{{"bearer", map[string]string{"realm": "r", "scope": ""}}}},
+		"a comma in quotes":           {[]string{`Bearer scope="repository:a:pull,push",realm="r"`}, []challenge{{"bearer", map[string]string{"scope": "repository:a:pull,push", "realm": "r"}}}},
+		"Negotiate beside":            {[]string{`Negotiate`, `Negotiate abc==, Basic realm="b"`}, []challenge{{"negotiate", map[string]string{}}, {"negotiate", map[string]string{"abc": "="}}, {"basic", map[string]string{"realm": "b"}}}},
+		"blanks around the sign":      {[]string{`Basic realm = "b"`}, []challenge{{"basic", map[string]string{"realm": "b"}}}},
+		"an open quote takes its own": {[]string{`Basic realm="b", Bearer realm="r`}, []challenge{{"basic", map[string]string{"realm": "b"}}}},
+		"a parameter of nothing":      {[]string{`realm="r"`}, nil},
+		"an empty header":             {[]string{``, ` , `}, nil},
+		"nothing":                     {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(parseChallenges(tt.values)).To(Equal(tt.want))
+		})
+	}
+}
+
 func FuzzFindBearer(f *testing.F) {
 	f.Add(`Bearer realm="https://h/openshift/token",service="a\"b"`)
 	f.Add(`Bearer realm=`)

@@ -39,7 +39,7 @@ type Dialect struct {
 	TokenHosts []string
 }
 
-// Client talks to one registry.
+// Client talks to one registry, for one caller at a time and for no longer than it takes to try some logins.
 type Client struct {
 	host      string
 	transport http.RoundTripper
@@ -47,23 +47,29 @@ type Client struct {
 	// Advice is what to do about each kind of failure of this registry. Where it says nothing, what is true of every registry
 	// is said.
 	Advice map[Kind]string
+
+	// ways is how the registry takes a login for a repository, and public which it shows to everybody. Both are the same for
+	// every login that the client tries, so they are asked for once.
+	ways   map[string]way
+	public map[string]bool
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport
 // decides whom to trust: it should hold the published CA and nothing else.
 func New(host string, transport http.RoundTripper, dialect Dialect) *Client {
-	return &Client{host: host, transport: transport, dialect: dialect}
+	return &Client{host: host, transport: transport, dialect: dialect, ways: map[string]way{}, public: map[string]bool{}}
 }
 
 // Access is what a token may do in a project.
 type Access struct {
-	Pull, Push bool
+	Pull bool `json:"pull,omitempty"`
+	Push bool `json:"push,omitempty"`
 	// ReadOnly means that the token may push, but that the registry takes no pushes for now.
-	ReadOnly bool
+	ReadOnly bool `json:"readOnly,omitempty"`
 	// Anonymous means that who shows no login may pull too, so that the pull proves nothing of the token.
-	Anonymous bool
+	Anonymous bool `json:"anonymous,omitempty"`
 	// Unproven is why a right was not tried, or why the trial told nothing. The token itself was accepted.
-	Unproven Unproven
+	Unproven Unproven `json:"unproven,omitempty"`
 }
 
 // Probe logs in and finds what the token may do with the images of a project, or, where the dialect knows no repository of

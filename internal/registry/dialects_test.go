@@ -89,6 +89,10 @@ type running struct {
 	// hosts are those that were sent a login.
 	hosts map[string]bool
 	made  []string
+	// redirects is where a request with a login is led elsewhere, by the beginning of "METHOD path"; empty for nowhere.
+	redirects string
+	// instead is what a request gets with 200 in the place of its answer; nil for its own.
+	instead func(*http.Request) (string, bool)
 }
 
 func start(t *testing.T, s standIn) *running {
@@ -118,8 +122,18 @@ func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.requests = append(r.requests, req.Method+" "+req.URL.Path)
 	if req.Header.Get("Authorization") != "" {
 		r.hosts[req.Host] = true
+		if r.redirects != "" && strings.HasPrefix(req.Method+" "+req.URL.Path, r.redirects) {
+			redirect(w, req)
+			return
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if r.instead != nil {
+		if body, chosen := r.instead(req); chosen {
+			_, _ = io.WriteString(w, body)
+			return
+		}
+	}
 	if r.tokenPath != "" && req.URL.Path == r.tokenPath {
 		r.giveToken(w, req)
 		return
@@ -340,6 +354,7 @@ func TestAnAnswerThatIsNoRegistrysIsNoAnswer(t *testing.T) {
 		"a wait in words":    {retryAfter(503, "soon"), Unavailable, "answered 503", 0},
 		"a wait before now":  {retryAfter(429, "-1"), Unavailable, "answered 429", 0},
 		"a wait beyond time": {retryAfter(429, "9223372036854775807"), Unavailable, "answered 429", 5 * time.Minute},
+		"a wait beyond that": {retryAfter(429, "99999999999999999999"), Unavailable, "answered 429", 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -348,6 +363,7 @@ func TestAnAnswerThatIsNoRegistrysIsNoAnswer(t *testing.T) {
 			r := &running{server: server, host: host}
 			err := r.client().Answers(t.Context())
 			g.Expect(err).To(And(HaveField("Kind", test.kind), HaveField("RetryAfter", test.retry)))
+			g.Expect(err.(*Error).Busy()).To(Equal(test.kind == Unavailable))
 			g.Expect(err).To(MatchError(ContainSubstring(test.says)))
 		})
 	}
@@ -369,28 +385,5 @@ func TestARegistryThatAsksNobody(t *testing.T) {
 		got, err := r.client().Probe(t.Context(), repository, reader, credential.NewToken(reader+"-secret"))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got).To(Equal(Access{Pull: true, Anonymous: true, Unproven: NoRepository}))
-	}
-}
-
-func TestParseChallenges(t *testing.T) {
-	for name, tt := range map[string]struct {
-		values []string
-		want   []challenge
-	}{
-		"two header lines":            {[]string{`Bearer realm="r",service="s"`, `Basic realm="b"`}, []challenge{{"bearer", map[string]string{"realm": "r", "service": "s"}}, {"basic", map[string]string{"realm": "b"}}}},
-		"two in one":                  {[]string{`Basic realm="b", Bearer realm="r", service="s"`}, []challenge{{"basic", map[string]string{"realm": "b"}}, {"bearer", map[string]string{"realm": "r", "service": "s"}}}},
-		"any case, without quotes":    {[]string{`bEARER Realm=https://h/t, SERVICE=s`}, []challenge{{"bearer", map[string]string{"realm": "https://h/t", "service": "s"}}}},
-		"an empty scope":              {[]string{`Bearer realm="r",scope=""`}, []challenge{{"bearer", map[string]string{"realm": "r", "scope": ""}}}},
-		"a comma in quotes":           {[]string{`Bearer scope="repository:a:pull,push",realm="r"`}, []challenge{{"bearer", map[string]string{"scope": "repository:a:pull,push", "realm": "r"}}}},
-		"Negotiate beside":            {[]string{`Negotiate`, `Negotiate abc==, Basic realm="b"`}, []challenge{{"negotiate", map[string]string{}}, {"negotiate", map[string]string{"abc": "="}}, {"basic", map[string]string{"realm": "b"}}}},
-		"blanks around the sign":      {[]string{`Basic realm = "b"`}, []challenge{{"basic", map[string]string{"realm": "b"}}}},
-		"an open quote takes its own": {[]string{`Basic realm="b", Bearer realm="r`}, []challenge{{"basic", map[string]string{"realm": "b"}}}},
-		"a parameter of nothing":      {[]string{`realm="r"`}, nil},
-		"an empty header":             {[]string{``, ` , `}, nil},
-		"nothing":                     {nil, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(parseChallenges(tt.values)).To(Equal(tt.want))
-		})
 	}
 }

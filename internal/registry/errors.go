@@ -130,14 +130,20 @@ func (c *Client) unexpected(o op, a answer) *Error {
 // maxRetryAfter is the longest wait that an answer is believed to ask for.
 const maxRetryAfter = 5 * time.Minute
 
-// retryAfter is how long an answer asks to wait (RFC 9110, section 10.2.3). Of the two forms only that in seconds is read: a
-// date would have to be compared with a clock that may be wrong.
+// retryAfter is how long an answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date is compared
+// with the answer's own, since the clock here may be another; without that nothing is known of it.
 func (a answer) retryAfter() time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
-	if err != nil || seconds < 0 {
+	asked := strings.TrimSpace(a.header.Get("Retry-After"))
+	seconds, err := strconv.Atoi(asked)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+	}
+	until, err := http.ParseTime(asked)
+	now, unknown := http.ParseTime(a.header.Get("Date"))
+	if err != nil || unknown != nil {
 		return 0
 	}
-	return time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+	return min(max(until.Sub(now), 0), maxRetryAfter)
 }
 
 // Busy reports that the registry asks to be left alone for now, which says nothing of any login.

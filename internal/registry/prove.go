@@ -5,6 +5,7 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -35,16 +36,25 @@ func (c *Client) prove(ctx context.Context, repository, user string, token crede
 	if w.open {
 		return Access{Pull: true, Anonymous: true, Unproven: NoRepository}, nil
 	}
-	if err := c.logIn(ctx, w, user, token); err != nil {
-		return Access{}, err
-	}
 	if repository == "" {
+		if err := c.logIn(ctx, w, user, token); err != nil {
+			return Access{}, err
+		}
 		return Access{Unproven: NoRepository}, nil
 	}
 	t := trial{c, w, repository, user, token}
 	found, err := t.pull(ctx)
-	if err != nil || !found.Pull && !found.Anonymous {
-		return found, err
+	if err != nil {
+		return Access{}, err
+	}
+	if !found.Pull || found.Anonymous || found.Unproven != "" {
+		// The trial told nothing of the login, which may be refused altogether.
+		if err := c.logIn(ctx, w, user, token); err != nil {
+			return Access{}, err
+		}
+	}
+	if !found.Pull {
+		return found, nil
 	}
 	if found.Unproven != "" && w.realm != nil {
 		// Merely to be asked for a token that may push makes some registries make the repository.
@@ -119,6 +129,12 @@ func (a answer) lacksRepository() bool {
 	return code == codeNameUnknown || code == codeNotFound || code == codeNoManifest
 }
 
+// listsTags reports a list of tags, which is an object in JSON: whatever else comes with 200 is no registry's.
+func (a answer) listsTags() bool {
+	var list struct{}
+	return a.status == http.StatusOK && json.Unmarshal(a.body, &list) == nil
+}
+
 // trial is one login on its way to find what it may do in a repository.
 type trial struct {
 	*Client
@@ -150,7 +166,7 @@ func (t trial) pull(ctx context.Context) (Access, error) {
 	if err != nil || !mine {
 		return Access{}, err
 	}
-	everybody, _, err := t.list(ctx, false)
+	everybody, err := t.isPublic(ctx)
 	if err != nil {
 		return Access{}, err
 	}
@@ -160,6 +176,18 @@ func (t trial) pull(ctx context.Context) (Access, error) {
 		found.Unproven = RepositoryAbsent
 	}
 	return found, nil
+}
+
+// isPublic reports whether the tags may be listed without a login.
+func (t trial) isPublic(ctx context.Context) (bool, error) {
+	if known, asked := t.public[t.repository]; asked {
+		return known, nil
+	}
+	everybody, _, err := t.list(ctx, false)
+	if err == nil {
+		t.public[t.repository] = everybody
+	}
+	return everybody, err
 }
 
 // list reports whether the tags may be listed, and whether the repository exists.
@@ -172,7 +200,7 @@ func (t trial) list(ctx context.Context, login bool) (allowed, exists bool, err 
 	switch {
 	case err != nil:
 		return false, false, err
-	case a.status == http.StatusOK && !a.foreign():
+	case a.listsTags():
 		return true, true, nil
 	case a.lacksRepository():
 		return true, false, nil

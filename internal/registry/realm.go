@@ -30,9 +30,20 @@ var wellKnown = map[string]string{"registry.gitlab.com": "gitlab.com"}
 // hostPattern is what a host may look like to be shown in a message.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$`)
 
-// findWay asks without a login how the registry takes one: at its root, and where that is open to everybody, at the
+// findWay asks without a login, once, how the registry takes one: at its root, and where that is open to everybody, at the
 // repository, if there is one.
 func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
+	if known, asked := c.ways[repository]; asked {
+		return known, nil
+	}
+	found, err := c.askWay(ctx, repository)
+	if err == nil {
+		c.ways[repository] = found
+	}
+	return found, err
+}
+
+func (c *Client) askWay(ctx context.Context, repository string) (way, error) {
 	a, err := c.do(ctx, opChallenge, http.MethodGet, c.url("/v2/"), nil)
 	if err != nil {
 		return way{}, err
@@ -45,7 +56,7 @@ func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
 		// Some registries say how to log in also where nobody has to.
 		return c.choose(a, challenges)
 	case a.status == http.StatusOK && repository != "":
-		return c.findWayOf(ctx, repository)
+		return c.askWayOf(ctx, repository)
 	case a.status == http.StatusOK:
 		return way{open: true}, nil
 	case a.status == http.StatusUnauthorized:
@@ -55,12 +66,12 @@ func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
 	}
 }
 
-func (c *Client) findWayOf(ctx context.Context, repository string) (way, error) {
+func (c *Client) askWayOf(ctx context.Context, repository string) (way, error) {
 	a, err := c.do(ctx, opChallenge, http.MethodGet, c.tags(repository), nil)
 	switch {
 	case err != nil:
 		return way{}, err
-	case a.status == http.StatusOK || a.lacksRepository():
+	case a.listsTags() || a.lacksRepository():
 		return way{open: true}, nil
 	case a.status == http.StatusUnauthorized:
 		return c.choose(a, parseChallenges(a.header.Values("WWW-Authenticate")))
