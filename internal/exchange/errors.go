@@ -1,0 +1,214 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// Kind says why a call failed.
+type Kind string
+
+const (
+	// Unresolvable: DNS does not know the host.
+	Unresolvable Kind = "Unresolvable"
+	// Unreachable: no connection, or none that lasts.
+	Unreachable Kind = "Unreachable"
+	// Untrusted: the certificate of the host is not trusted.
+	Untrusted Kind = "Untrusted"
+	// Unavailable: the Exchange, or what stands before it, cannot serve now.
+	Unavailable Kind = "Unavailable"
+	// Refused: the Exchange does not accept the login. It may take it an hour and a half later, for it keeps what it knows of
+	// users that long: to ask again soon is no use.
+	Refused Kind = "Refused"
+	// Denied: the login may not do this, or nobody may anything while the Exchange migrates its database. Owners are kept as
+	// long as users are.
+	Denied Kind = "Denied"
+	// NotFound: what is asked for is not there.
+	NotFound Kind = "NotFound"
+	// Conflict: it is there already.
+	Conflict Kind = "Conflict"
+	// Invalid: the Exchange does not take what was sent.
+	Invalid Kind = "Invalid"
+	// Unexpected: the answer is not one of an Exchange.
+	Unexpected Kind = "Unexpected"
+)
+
+// Error is the failure of a call. Its text is one line that says what is wrong, where, and what to do, in words of this side:
+// of what the server said it holds no more than the status and a code that is known.
+type Error struct {
+	Kind Kind
+	Host string
+	// Op is what was being done, such as "list the services of plant".
+	Op string
+	// Status is that of the answer; 0 where there was none.
+	Status int
+	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	RetryAfter time.Duration
+	// Err is the cause, if there is one that can be shown.
+	Err error
+}
+
+// advice is what to do about each kind.
+var advice = map[Kind]string{
+	Unresolvable: "check its DNS record",
+	Unreachable:  "check the way to it, network policies and the proxy",
+	Untrusted:    "put the CA of the Exchange where the CA bundle of the Exchange is read",
+	Unavailable:  "check the Exchange itself; it is tried again",
+	Refused:      "check HZN_EXCHANGE_USER_AUTH; it is tried again slowly, for the Exchange keeps what it knows of users for 90 minutes",
+	Denied:       "use the user that owns the service, or an administrator of the organisation; it is tried again slowly, for the Exchange keeps owners for 90 minutes",
+	NotFound:     "it may have been deleted meanwhile; it is looked for again",
+	Conflict:     "somebody else made it meanwhile; it is looked for again",
+	Invalid:      "the Exchange may be of a version that is not known",
+	Unexpected:   "check that HZN_EXCHANGE_URL is the address of an Exchange, and what answers there",
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	detail := ""
+	if e.Err != nil {
+		detail = " (" + text.Foreign(e.Err.Error()) + ")"
+	}
+	return fmt.Sprintf("Exchange %s, on the attempt to %s: %s%s: %s", e.Host, e.Op, e.what(), detail, advice[e.Kind])
+}
+
+func (e *Error) what() string {
+	switch e.Kind {
+	case Unresolvable:
+		return "its name cannot be resolved"
+	case Untrusted:
+		return "its certificate is not trusted"
+	case Unreachable:
+		return "it cannot be reached"
+	case Refused:
+		return "the login is refused"
+	case Denied:
+		return "it is denied"
+	}
+	if e.Status != 0 {
+		return strings.TrimSpace(fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status)))
+	}
+	return "it does not behave like an Exchange"
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Whole reports that the failure is one of the Exchange or of the login, so that another call would fail as well. A 500 is
+// about one call: it is what a service that is gone answers to a new entry.
+func (e *Error) Whole() bool {
+	switch e.Kind {
+	case Unresolvable, Unreachable, Untrusted, Refused:
+		return true
+	case Unavailable:
+		return e.Status != http.StatusInternalServerError
+	default:
+		return false
+	}
+}
+
+// IsKind reports whether an error is a failure of that kind.
+func IsKind(err error, kind Kind) bool {
+	var failure *Error
+	return errors.As(err, &failure) && failure.Kind == kind
+}
+
+func isWhole(err error) bool {
+	var failure *Error
+	return errors.As(err, &failure) && failure.Whole()
+}
+
+func (c *Client) fail(kind Kind, op string, status int, err error) *Error {
+	return &Error{Kind: kind, Host: c.host, Op: op, Status: status, Err: err}
+}
+
+// codes are those that an Exchange sends (exchange-api, src/main/resources/messages.txt).
+var codes = []string{
+	"ok", "invalid-credentials", "access-denied", "already-exists", "invalid-input", "not-found", "method-not-allowed",
+	"internal_error", "not-implemented", "database-connection-error", "database-timeout",
+}
+
+// noRoute is what an Exchange says of an address that it does not know, with the code of what it does not find.
+const noRoute = "unrecognized route"
+
+// unwanted judges an answer that is not what was asked for. A refusal that does not come in the form of the Exchange's is one
+// of something on the way, and says nothing of the login.
+func (c *Client) unwanted(op string, a answer) *Error {
+	said := a.said()
+	if !slices.Contains(codes, said.Code) {
+		said = saying{}
+	}
+	var cause error
+	if said.Code != "" {
+		cause = errors.New("code " + said.Code)
+	}
+	kind := Unexpected
+	switch {
+	case a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError:
+		kind = Unavailable
+	case said.Code == "":
+	case a.status == http.StatusUnauthorized:
+		kind = Refused
+	case a.status == http.StatusConflict, said.Code == "already-exists":
+		kind = Conflict
+	case a.status == http.StatusForbidden:
+		kind = Denied
+	case a.status == http.StatusNotFound && said.Msg != noRoute:
+		kind = NotFound
+	case a.status == http.StatusBadRequest:
+		kind = Invalid
+	}
+	failure := c.fail(kind, op, a.status, cause)
+	failure.RetryAfter = a.retryAfter()
+	return failure
+}
+
+// maxRetryAfter is the longest wait that an answer is believed to ask for.
+const maxRetryAfter = 5 * time.Minute
+
+func (a answer) retryAfter() time.Duration {
+	seconds, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+}
+
+// failTransport is a request without an answer.
+func (c *Client) failTransport(ctx context.Context, op string, err error) *Error {
+	var unknown *net.DNSError
+	var plain tls.RecordHeaderError
+	switch {
+	case ctx.Err() != nil:
+		return c.fail(Unreachable, op, 0, context.Cause(ctx))
+	case untrusted(err):
+		return c.fail(Untrusted, op, 0, errors.New(text.Connection(err)))
+	case errors.As(err, &unknown):
+		return c.fail(Unresolvable, op, 0, unknown)
+	case errors.As(err, &plain):
+		return c.fail(Unexpected, op, 0, errors.New("it does not speak TLS"))
+	default:
+		return c.fail(Unreachable, op, 0, errors.New(text.Connection(err)))
+	}
+}
+
+func untrusted(err error) bool {
+	var unverified *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &unverified) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}

@@ -1,0 +1,88 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// The names of the three values, which hzn reads from its environment.
+const (
+	KeyURL  = "HZN_EXCHANGE_URL"
+	KeyOrg  = "HZN_ORG_ID"
+	KeyAuth = "HZN_EXCHANGE_USER_AUTH"
+)
+
+// Login is who asks, and where.
+type Login struct {
+	// Base is the address of the API: https, and ending in /v1.
+	Base string
+	// Org is the organisation whose services are looked at.
+	Org string
+	// User is the organisation and the name of the user, or the word that stands for the user of a key: org/user,
+	// org/apikey, org/iamapikey.
+	User     string
+	Password credential.Token
+}
+
+// ParseLogin reads the three values. What is wrong with them is a line for each thing; none repeats a value but the host.
+func ParseLogin(values map[string]string) (Login, []string) {
+	var problems []string
+	for _, key := range []string{KeyURL, KeyOrg, KeyAuth} {
+		switch value := values[key]; {
+		case value == "":
+			problems = append(problems, key+" is missing or empty")
+		case strings.TrimSpace(value) != value || strings.ContainsAny(value, "\r\n"):
+			problems = append(problems, key+" has a blank or a line break at an end or within: take it out")
+		}
+	}
+	if len(problems) > 0 {
+		return Login{}, problems
+	}
+	base, problem := parseBase(values[KeyURL])
+	if problem != "" {
+		problems = append(problems, problem)
+	}
+	login := Login{Base: base, Org: values[KeyOrg]}
+	if strings.ContainsAny(login.Org, "/ ") {
+		problems = append(problems, KeyOrg+" is the name of an organisation, without a slash or a blank")
+	}
+	user, password, found := strings.Cut(values[KeyAuth], ":")
+	if org, name, within := strings.Cut(user, "/"); !within && user != "" {
+		user = login.Org + "/" + user
+	} else if org == "" || name == "" || strings.Contains(name, "/") {
+		found = false
+	}
+	if !found || password == "" {
+		problems = append(problems, KeyAuth+" is user:password or organisation/user:password; apikey and iamapikey are users too")
+		return Login{}, problems
+	}
+	login.User, login.Password = user, credential.NewToken(password)
+	if len(problems) > 0 {
+		return Login{}, problems
+	}
+	return login, nil
+}
+
+// parseBase takes the address as people write it, with a slash at its end or without.
+func parseBase(text string) (base, problem string) {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return "", KeyURL + " is no address such as https://exchange.example.com/v1"
+	case u.User != nil:
+		return "", KeyURL + " holds a login: put it into " + KeyAuth
+	case u.Scheme != "https":
+		return "", fmt.Sprintf("%s is not https://%s...: over anything else the login could be read on the way", KeyURL, u.Host)
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return "", KeyURL + " has a query or a fragment: take it off"
+	case !strings.HasSuffix(u.Path, "/v1"):
+		return "", KeyURL + " does not end in /v1, as the address of an Exchange does: https://" + u.Host + "/v1 or https://" + u.Host + "/edge-exchange/v1"
+	}
+	return u.String(), ""
+}

@@ -1,0 +1,250 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// readAgain is how long what was found in a service is believed while the service does not change: a login that somebody
+	// takes out by hand does not change it.
+	readAgain = time.Hour
+	// quiet is how long a service has to be unchanged before what is found in it is believed: who publishes changes the
+	// service first, and adds a login some seconds later.
+	quiet = 5 * time.Minute
+)
+
+// Syncer brings one registry's login into one Exchange, pass by pass. What it remembers only spares reads: without it, as
+// after a restart, the next pass ends in the same state. It is for one pass at a time.
+type Syncer struct {
+	exchanges *Exchanges
+	// wanted and login are those of the pass before.
+	wanted Wanted
+	login  Login
+	known  map[string]seen
+}
+
+// seen is a service as a pass left it.
+type seen struct {
+	outcome Outcome
+	// updated is the service's time when it was read, and marker that of the touch which came after, if there was one: who
+	// publishes later takes it away.
+	updated time.Time
+	marker  string
+	// since is how long it has been so, and readAt when its entries were read.
+	since, readAt time.Time
+}
+
+// NewSyncer returns one that knows of nothing.
+func NewSyncer(x *Exchanges) *Syncer { return &Syncer{exchanges: x} }
+
+// pass is one pass over all services.
+type pass struct {
+	*Syncer
+	client *Client
+	wanted Wanted
+	whose  Whose
+	// self is the user of the login, owner whose services are listed, begun when the pass began, and listed when the list
+	// was read with which it began.
+	self, owner   string
+	begun, listed time.Time
+
+	mu sync.Mutex
+	// fresh are the services by id as they were listed since the pass began; nil while no such list was needed.
+	fresh    map[string]Service
+	outcomes map[string]*Outcome
+	looked   map[string]seen
+	// touches are the services that are owed one.
+	touches []Service
+	// failure ends the pass: the Exchange cannot be used.
+	failure error
+}
+
+// Sync brings the login that is wanted to every service with an image of the registry's, and touches those whose nodes may
+// hold another. The error is one of the Exchange as a whole, and the report then holds what was done before; what is wrong
+// with one service is in its outcome.
+//
+// A rotation with S services takes 1 + 4S requests: the list, and for each the entries, a write, the entries again and a
+// touch. Where nothing changed a pass takes none while the list is younger than ten minutes, and every service is read once
+// in an hour.
+func (s *Syncer) Sync(ctx context.Context, c *Client, w Wanted, whose Whose) (Report, error) {
+	p, listed, err := s.begin(ctx, c, w, whose, listLife)
+	if err != nil {
+		return Report{}, err
+	}
+	for todo := p.concerned(listed); len(todo) > 0; todo = p.unseen() {
+		p.each(ctx, todo, p.settle)
+	}
+	// All touches of a rotation together reach a node in one answer.
+	slices.SortFunc(p.touches, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
+	p.each(ctx, p.touches, p.touch)
+	return p.end()
+}
+
+// begin begins a pass with a list that is at most so old.
+func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, age time.Duration) (*pass, []Service, error) {
+	self, err := c.Self(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &pass{
+		Syncer: s, client: c, wanted: w, whose: whose, self: self, begun: s.exchanges.now(),
+		outcomes: map[string]*Outcome{}, looked: map[string]seen{},
+	}
+	if !w.Organization {
+		p.owner = self
+	}
+	if !s.wanted.same(w) || !s.login.same(c.login) {
+		s.known = nil
+	}
+	s.wanted, s.login = w, c.login
+	listed, at, err := s.exchanges.services(ctx, c, p.owner, p.begun.Add(-age))
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.listed = at; !at.Before(p.begun) {
+		p.setFresh(listed)
+	}
+	return p, listed, nil
+}
+
+func (w Wanted) same(other Wanted) bool {
+	return w.Host == other.Host && w.Prefix == other.Prefix && w.User == other.User && w.Token.Equal(other.Token) &&
+		w.Organization == other.Organization && w.PublicServices == other.PublicServices && w.Marker == other.Marker
+}
+
+func (l Login) same(other Login) bool {
+	return l.Base == other.Base && l.Org == other.Org && l.User == other.User && l.Password.Equal(other.Password)
+}
+
+func (p *pass) setFresh(listed []Service) {
+	p.fresh = map[string]Service{}
+	for _, s := range listed {
+		p.fresh[s.ID] = s
+	}
+}
+
+// concerned are the services with an image of the registry's.
+func (p *pass) concerned(listed []Service) []Service {
+	var found []Service
+	for _, s := range listed {
+		if p.wanted.concerns(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// unseen are services that a newer list has and the first had not.
+func (p *pass) unseen() []Service {
+	var found []Service
+	for id, s := range p.fresh {
+		if p.outcomes[id] == nil && p.wanted.concerns(s) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
+	return found
+}
+
+// current returns a service as it is listed since the pass began: nothing is written by an older list. It reports whether it
+// is there and still concerned.
+func (p *pass) current(ctx context.Context, id string) (Service, bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fresh == nil {
+		listed, _, err := p.exchanges.services(ctx, p.client, p.owner, p.begun)
+		if err != nil {
+			return Service{}, false, err
+		}
+		p.setFresh(listed)
+	}
+	s, there := p.fresh[id]
+	return s, there && p.wanted.concerns(s), nil
+}
+
+// each does something for all services, two at a time, until the Exchange cannot be used.
+func (p *pass) each(ctx context.Context, services []Service, do func(context.Context, Service, *Outcome)) {
+	queue := make(chan Service)
+	var workers sync.WaitGroup
+	for range concurrency {
+		workers.Go(func() {
+			for s := range queue {
+				o := p.outcome(s.ID)
+				if !p.stopped() {
+					do(ctx, s, o)
+				}
+			}
+		})
+	}
+	for _, s := range services {
+		queue <- s
+	}
+	close(queue)
+	workers.Wait()
+}
+
+func (p *pass) outcome(id string) *Outcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.outcomes[id]
+	if o == nil {
+		o = &Outcome{Service: id, State: Unsettled}
+		p.outcomes[id] = o
+	}
+	return o
+}
+
+func (p *pass) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure != nil
+}
+
+// failed notes a failure: of one service, or of the pass.
+func (p *pass) failed(o *Outcome, err error) {
+	o.State, o.Err = Failed, err
+	if isWhole(err) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.failure == nil {
+			p.failure = err
+		}
+	}
+}
+
+// keep remembers how a service was found, and that nothing is left to do for it.
+func (p *pass) keep(s Service, o *Outcome, marker string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := seen{outcome: *o, updated: s.Updated, marker: marker, since: p.begun, readAt: p.exchanges.now()}
+	if before, ok := p.known[s.ID]; ok && marker == "" && p.isUnchanged(s, before) {
+		k.since, k.marker = before.since, before.marker
+	}
+	p.looked[s.ID] = k
+}
+
+// end puts the report together.
+func (p *pass) end() (Report, error) {
+	var r Report
+	for _, o := range p.outcomes {
+		if o.State != gone {
+			r.Services = append(r.Services, *o)
+		}
+	}
+	slices.SortFunc(r.Services, func(a, b Outcome) int { return strings.Compare(a.Service, b.Service) })
+	for id := range p.known {
+		if o := p.outcomes[id]; p.failure == nil && (o == nil || o.State == gone) {
+			r.Left = append(r.Left, id)
+		}
+	}
+	slices.Sort(r.Left)
+	p.known = p.looked
+	return r, p.failure
+}

@@ -1,0 +1,220 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// Wanted is what the Exchange is to hold for one registry.
+type Wanted struct {
+	// Host is the registry, as images name it, and Prefix the path that they lie below. Without a prefix none does.
+	Host, Prefix string
+	// User and Token are the current login of the puller.
+	User  string
+	Token credential.Token
+	// Organization: services of all owners are looked at, and not the login's own alone.
+	Organization bool
+	// PublicServices: services whose logins every organisation may read are looked at, too.
+	PublicServices bool
+	// Marker is what a touch leaves; its time is set by the pass.
+	Marker Marker
+}
+
+// Owner is whose an entry is.
+type Owner string
+
+const (
+	// Nobody: not ours, as far as can be told.
+	Nobody Owner = ""
+	// Puller: issued for the puller.
+	Puller Owner = "Puller"
+	// Dead: issued for the puller or the publisher, and ended.
+	Dead Owner = "Dead"
+	// Publisher: issued for the publisher, which may push.
+	Publisher Owner = "Publisher"
+	// Contested: issued by our issuer for what we are, and not by us: a clone or a restored copy may be at work.
+	Contested Owner = "Contested"
+)
+
+// Whose asks the issuer whose an entry of the registry's host is. With an error nobody knows, and the service is left alone.
+type Whose func(ctx context.Context, user string, token credential.Token) (Owner, error)
+
+// Class is what an entry is to a pass.
+type Class string
+
+const (
+	// Current: ours, with the login that is wanted.
+	Current Class = "ours-current"
+	// Old: ours, with a login of before, or in another spelling.
+	Old Class = "ours-old"
+	// OursDead: ours, with a login that works no more.
+	OursDead Class = "ours-dead"
+	// OursPublisher: ours, with a login that may push, readable by every node. It has to be revoked.
+	OursPublisher Class = "ours-publisher"
+	// Misfiled: meant for our host, and written so that no node ever matches it. It is never touched.
+	Misfiled Class = "misfiled"
+	// OfContested: see Contested. It is never touched.
+	OfContested Class = "contested"
+	// Foreign: another's. It is never touched.
+	Foreign Class = "foreign"
+)
+
+// ours reports whether entries of the class may be changed and removed.
+func (c Class) ours() bool {
+	return c == Current || c == Old || c == OursDead || c == OursPublisher
+}
+
+// Found is an entry and what it is.
+type Found struct {
+	Entry
+	Class Class
+}
+
+// Classify finds what each entry is. The issuer is asked about those of exactly the registry's host alone, and not about what
+// is wanted anyway.
+func Classify(ctx context.Context, w Wanted, entries []Entry, whose Whose) ([]Found, error) {
+	found := make([]Found, 0, len(entries))
+	for _, e := range entries {
+		class := Foreign
+		switch {
+		case e.Registry == w.Host && e.User == w.User && e.Token.Equal(w.Token):
+			class = Current
+		case e.Registry == w.Host:
+			owner, err := whose(ctx, e.User, e.Token)
+			if err != nil {
+				return nil, fmt.Errorf("find whose login %d is: %w", e.ID, err)
+			}
+			class = classOf[owner]
+		case isMisfiled(e, w.Host):
+			class = Misfiled
+		}
+		found = append(found, Found{e, class})
+	}
+	return found, nil
+}
+
+var classOf = map[Owner]Class{
+	Nobody: Foreign, Puller: Old, Dead: OursDead, Publisher: OursPublisher, Contested: OfContested,
+}
+
+// isMisfiled recognises what was meant for the host and is matched by no node, which compares the whole text: an address or a
+// path where a host should be, the host in other letters, and what hzn makes of host:port:user:token, which it cuts at the
+// first two colons.
+func isMisfiled(e Entry, host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	if err == nil && e.Registry == name {
+		return e.User == port
+	}
+	registry := e.Registry
+	if _, rest, ok := strings.Cut(registry, "://"); ok {
+		registry = rest
+	}
+	registry, _, _ = strings.Cut(registry, "/")
+	return strings.EqualFold(strings.TrimSuffix(registry, ":443"), strings.TrimSuffix(host, ":443"))
+}
+
+// Verb is what is done to an entry.
+type Verb string
+
+const (
+	Update Verb = "update"
+	Add    Verb = "add"
+	Remove Verb = "remove"
+)
+
+// Write is one change of an entry. An entry that is added has no id yet.
+type Write struct {
+	Verb Verb
+	ID   int
+}
+
+// Skip is why a service gets nothing.
+type Skip string
+
+const (
+	// PublicService: its login would be readable by every organisation.
+	PublicService Skip = "PublicService"
+	// ClusterService: nodes of clusters do not read logins.
+	ClusterService Skip = "ClusterService"
+	// OthersService: there is no entry of ours, and none is added to what is another user's.
+	OthersService Skip = "OthersService"
+)
+
+// Plan is what has to be done for one service.
+type Plan struct {
+	Skip   Skip
+	Writes []Write
+	// Ours is the entry that stays, nil where there is none yet.
+	Ours *Found
+	// InWay are the ids of entries of others that nodes try before ours.
+	InWay []int
+}
+
+// concerns reports whether a service has an image of the registry's.
+func (w Wanted) concerns(s Service) bool {
+	return slices.ContainsFunc(s.Images, func(image string) bool { return isBelow(image, w.Host, w.Prefix) })
+}
+
+// skips says why a service is not even looked into; empty where it is.
+func (w Wanted) skips(s Service) Skip {
+	switch {
+	case s.Cluster:
+		return ClusterService
+	case s.Public && !w.PublicServices:
+		return PublicService
+	}
+	return ""
+}
+
+// Decide says what is to be done for a service, the least first: the entry of ours with the lowest id stays and is brought up
+// to date, so that nodes find it first and at any time; then the others of ours go. Where there is none, one is added only to
+// services of self, or with Organization to those of others that are not public.
+func Decide(w Wanted, self string, s Service, found []Found) Plan {
+	var p Plan
+	for i, f := range found {
+		switch {
+		case f.Class.ours() && p.Ours == nil:
+			p.Ours = &found[i]
+			if f.Class != Current {
+				p.Writes = append(p.Writes, Write{Update, f.ID})
+			}
+		case f.Class.ours():
+			p.Writes = append(p.Writes, Write{Remove, f.ID})
+		case f.Registry == w.Host && p.Ours == nil:
+			p.InWay = append(p.InWay, f.ID)
+		}
+	}
+	if p.Ours != nil {
+		return p
+	}
+	if s.Owner != self && (!w.Organization || s.Public) {
+		return Plan{Skip: OthersService}
+	}
+	p.Writes = []Write{{Verb: Add}}
+	return p
+}
+
+// owesTouch reports whether nodes may hold an older login than the service has: the entry is not older than its service. Both
+// times are the Exchange's own. Where one cannot be read, what was written in this pass decides.
+func owesTouch(s Service, ours *Found, wrote bool) bool {
+	switch {
+	case ours == nil || ours.Class != Current:
+		return false
+	case s.Updated.IsZero() || ours.Updated.IsZero():
+		return wrote
+	default:
+		return !ours.Updated.Before(s.Updated)
+	}
+}
+
+// stampNow is a time as the marker has it.
+func stampNow(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

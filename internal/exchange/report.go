@@ -1,0 +1,74 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+// State is how a service stands after a pass.
+type State string
+
+const (
+	// Synced: it holds our current login once, and has been touched since.
+	Synced State = "Synced"
+	// Skipped: it gets nothing; Outcome says why.
+	Skipped State = "Skipped"
+	// Unsettled: it was not as expected when it was read again, or the pass ended before; another pass looks at it.
+	Unsettled State = "Unsettled"
+	// Failed: a call failed; Outcome holds the error.
+	Failed State = "Failed"
+)
+
+// Outcome is what a pass found and did for one service.
+type Outcome struct {
+	// Service is its organisation and its id.
+	Service string
+	State   State
+	Skip    Skip
+	Err     error
+	// Ours, InWay, Misfiled, Contested and Publishers are ids of entries, at the end: the one that is kept, 0 for none; those
+	// of others that nodes try before it; those that no node matches; those that our issuer issued and we did not.
+	// Publishers are those that held a login that may push: each has been replaced, and the login is to be revoked.
+	Ours                                   int
+	InWay, Misfiled, Contested, Publishers []int
+	// Writes counts changes of entries; Touched reports a touch.
+	Writes  int
+	Touched bool
+
+	// contended: it was not as it had been left when it was read again.
+	contended bool
+}
+
+// Report is what a pass found.
+type Report struct {
+	// Services are those with an image of the registry's, by id.
+	Services []Outcome
+	// Left are services that had such an image when this process last looked, and have none now. What was written to them
+	// stays, and hurts nobody.
+	Left []string
+}
+
+// Count returns how many services are synced, and how many are to be.
+func (r Report) Count() (synced, total int) {
+	for _, o := range r.Services {
+		if o.State == Skipped {
+			continue
+		}
+		total++
+		if o.State == Synced {
+			synced++
+		}
+	}
+	return synced, total
+}
+
+// note notes the ids of the entries that people should know of.
+func (o *Outcome) note(found []Found) {
+	o.Misfiled, o.Contested = nil, nil
+	for _, f := range found {
+		switch f.Class {
+		case Misfiled:
+			o.Misfiled = append(o.Misfiled, f.ID)
+		case OfContested:
+			o.Contested = append(o.Contested, f.ID)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Service is what has to be known of a service in the Exchange.
+type Service struct {
+	// ID is its organisation and its id, and Owner the organisation and the name of its owner.
+	ID, Owner string
+	// Public: nodes of every organisation may read its logins.
+	Public bool
+	// Images are those of its deployment on devices, or if there is none, of the one on clusters, and Cluster that there is
+	// only the latter: nodes of clusters do not read logins.
+	Images  []string
+	Cluster bool
+	// ImageStore is the attribute that nobody but the operator uses.
+	ImageStore map[string]json.RawMessage
+	// Updated is when it last changed, by the clock of the Exchange; zero if that cannot be read.
+	Updated time.Time
+}
+
+// wireService is a service as it is sent.
+type wireService struct {
+	Owner             string          `json:"owner"`
+	Public            bool            `json:"public"`
+	Deployment        string          `json:"deployment"`
+	ClusterDeployment string          `json:"clusterDeployment"`
+	ImageStore        json.RawMessage `json:"imageStore"`
+	LastUpdated       string          `json:"lastUpdated"`
+}
+
+func (w wireService) service(id string) Service {
+	s := Service{ID: id, Owner: w.Owner, Public: w.Public, Updated: parseStamp(w.LastUpdated)}
+	s.Cluster = w.Deployment == "" && w.ClusterDeployment != ""
+	s.Images = imagesOf(cmp.Or(w.Deployment, w.ClusterDeployment))
+	// What is no object is no attribute that could be kept.
+	if json.Unmarshal(w.ImageStore, &s.ImageStore) != nil {
+		s.ImageStore = nil
+	}
+	return s
+}
+
+// Services returns those of the organisation that the login sees, by id; those of an owner, org/user, or of all owners.
+func (c *Client) Services(ctx context.Context, owner string) ([]Service, error) {
+	op := "list the services of " + c.login.Org
+	path := "/orgs/" + url.PathEscape(c.login.Org) + "/services"
+	if owner != "" {
+		path += "?owner=" + url.QueryEscape(owner)
+	}
+	var found []Service
+	var other *answer
+	err := c.send(ctx, op, http.MethodGet, path, nil, func(resp *http.Response) error {
+		if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNotFound {
+			return readOther(resp, &other)
+		}
+		var err error
+		limited := &io.LimitedReader{R: resp.Body, N: maxList}
+		found, err = decodeServices(limited, c.login.Org)
+		switch {
+		case err != nil && limited.N <= 0:
+			return errTooLarge
+		case errors.Is(err, errNoList) && resp.StatusCode == http.StatusNotFound:
+			other = &answer{status: resp.StatusCode, header: resp.Header}
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case other != nil:
+		return nil, c.unwanted(op, *other)
+	}
+	slices.SortFunc(found, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+func readOther(resp *http.Response, into **answer) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	*into = &answer{resp.StatusCode, resp.Header, body}
+	return err
+}
+
+// errNoList: the answer holds no list. An empty one is answered with 404 and in the same form, so that the form decides.
+var errNoList = fmt.Errorf("%w: it lists no services", errMalformed)
+
+// decodeServices reads a list one service at a time, so that no more than one deployment is in memory.
+func decodeServices(body io.Reader, org string) ([]Service, error) {
+	d := json.NewDecoder(body)
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, errNoList
+	}
+	found, listed := []Service{}, false
+	for d.More() {
+		field, err := d.Token()
+		if err != nil {
+			return nil, readError(err)
+		}
+		if field != "services" {
+			var skipped json.RawMessage
+			if err := d.Decode(&skipped); err != nil {
+				return nil, readError(err)
+			}
+			continue
+		}
+		listed = true
+		if found, err = decodeMap(d, org); err != nil {
+			return nil, err
+		}
+	}
+	if !listed {
+		return nil, errNoList
+	}
+	return found, nil
+}
+
+func decodeMap(d *json.Decoder, org string) ([]Service, error) {
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, errMalformed
+	}
+	found := []Service{}
+	for d.More() {
+		id, err := d.Token()
+		if err != nil {
+			return nil, readError(err)
+		}
+		var wire wireService
+		if err := d.Decode(&wire); err != nil {
+			return nil, readError(err)
+		}
+		// What is sent to a service must not be led into another organisation.
+		if name, ok := id.(string); ok && strings.HasPrefix(name, org+"/") && strings.Count(name, "/") == 1 {
+			found = append(found, wire.service(name))
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, readError(err)
+	}
+	return found, nil
+}
+
+// errCut is said of an answer that is no whole one: its connection may have broken, or who wrote it stopped.
+var errCut = fmt.Errorf("%w: it ends in the middle", errMalformed)
+
+// readError keeps the failure of a connection, and has all else be malformed.
+func readError(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errCut
+	case errors.As(err, &syntax), errors.As(err, &kind):
+		return errMalformed
+	}
+	return err
+}
+
+// Marker is what a touch leaves in a service, for people. Nothing is decided by it but which reads can be spared.
+type Marker struct {
+	// Name and UID are those of the EdgeRegistry, Generation that of the credential.
+	Name       string `json:"name"`
+	UID        string `json:"uid"`
+	Generation int64  `json:"generation"`
+	// At is when, by the clock of this side, RFC 3339.
+	At string `json:"at"`
+}
+
+// markerKey is the key of the marker in the image store.
+const markerKey = "edgeRegistry"
+
+// marker returns the marker that a service has.
+func (s Service) marker() Marker {
+	var m Marker
+	if json.Unmarshal(s.ImageStore[markerKey], &m) != nil {
+		return Marker{}
+	}
+	return m
+}
+
+// Touch changes a service so that nodes read its logins again: of its image store, which neither hzn nor a node reads, the
+// marker, or with none takes that out. All else in it stays as it was listed.
+func (c *Client) Touch(ctx context.Context, s Service, m *Marker) error {
+	store := maps.Clone(s.ImageStore)
+	if store == nil {
+		store = map[string]json.RawMessage{}
+	}
+	delete(store, markerKey)
+	if m != nil {
+		encoded, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		store[markerKey] = encoded
+	}
+	op := "touch the service " + s.ID
+	a, err := c.do(ctx, op, http.MethodPatch, servicePath(s.ID), map[string]any{"imageStore": store})
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusCreated {
+		return c.unwanted(op, a)
+	}
+	return nil
+}

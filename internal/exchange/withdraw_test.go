@@ -1,0 +1,83 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"strconv"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+)
+
+// withdraw runs a pass that takes the entries out.
+func (w *world) withdraw() (Report, error) {
+	return w.syncer.Withdraw(w.t.Context(), w.client, wanted(newer), issuer("factory"))
+}
+
+func TestWithdrawingTakesOutWhatIsOursAndTellsNodes(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, standin.Options{})
+	id, empty := w.publish("camera"), w.publish("empty")
+	w.AddLogin(id, host, user, another)
+	w.settled(newer)
+	w.AddLogin(id, host, "edge-publisher", pushing)
+	w.Clock.Advance(standin.PollInterval)
+	foreign := w.others()
+	n := w.node(newer)
+	g.Expect(n.pull(id).OK).To(BeTrue())
+	g.Expect(w.client.Remove(t.Context(), empty, w.Logins(empty)[0].ID)).To(Succeed())
+	g.Expect(w.client.Touch(t.Context(), Service{ID: empty}, nil)).To(Succeed())
+
+	w.Forget()
+	r, err := w.withdraw()
+	g.Expect(err).NotTo(HaveOccurred())
+	synced, total := r.Count()
+	g.Expect([]int{synced, total}).To(Equal([]int{2, 2}))
+	g.Expect(w.count()).To(Equal(map[string]int{"GET": 3, "DELETE": 2, "PATCH": 1}), "what has nothing of ours is left alone")
+	g.Expect(w.logins(id)).To(Equal([]string{"elsewhere.pull.1"}))
+	g.Expect(w.others()).To(Equal(foreign))
+	n.poll()
+	n.valid = []string{another}
+	g.Expect(n.pull(id)).To(Equal(standin.Pulled{OK: true, ID: 1}), "the node has dropped the login")
+
+	w.Forget()
+	_, err = w.withdraw()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(w.count()).To(Equal(map[string]int{"GET": 3}), "once it is done it writes nothing")
+}
+
+func TestAMarkerThatSomebodyWroteCostsOneTouch(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, standin.Options{})
+	w.Publish(alice, standin.Definition{URL: "camera", Image: image, ImageStore: `{"edgeRegistry":{"uid":"0a1b"}}`})
+	w.Publish(alice, standin.Definition{URL: "radio", Image: image, ImageStore: `{"edgeRegistry":{"uid":"another"}}`})
+	w.Publish(alice, standin.Definition{URL: "screen", Image: image, ImageStore: `{"edgeRegistry":7}`})
+	for _, touches := range []int{1, 0} {
+		w.Forget()
+		_, err := w.withdraw()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(w.count()["PATCH"]).To(Equal(touches))
+	}
+}
+
+func TestWhatCannotBeTakenOutIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, standin.Options{})
+	id, other := w.publish("camera"), w.publish("radio")
+	w.settled(newer)
+	entry := strconv.Itoa(w.Logins(id)[0].ID)
+	w.Inject(&standin.Fault{Always: true, Match: standin.To("DELETE", "/"+entry), Status: 403, Body: `{"code":"access-denied","msg":""}`})
+	r, err := w.withdraw()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(outcomeOf(r, id).State).To(Equal(Failed))
+	g.Expect(outcomeOf(r, id).Err).To(MatchError(ContainSubstring("remove login " + entry + " of " + id)))
+	g.Expect(outcomeOf(r, other).State).To(Equal(Synced))
+
+	w.Heal()
+	w.Inject(&standin.Fault{Always: true, Status: 503})
+	_, err = w.withdraw()
+	g.Expect(IsKind(err, Unavailable)).To(BeTrue())
+}
