@@ -55,6 +55,7 @@ type Router struct {
 type admission struct {
 	ignored         bool
 	reason, message string // a rejection when there is a reason
+	claimedAt       string // the router that knows every host as another Route's, if one does
 }
 
 func (a admission) open() bool { return !a.ignored && a.reason == "" }
@@ -161,6 +162,10 @@ func (r *Router) Reject(reason, message string) {
 
 // Admit admits every Route, which is how the router starts.
 func (r *Router) Admit() { r.set(func() { r.admission = admission{} }) }
+
+// Claim has one of the routers refuse every Route, since it knows the host as
+// another's, while the others admit them.
+func (r *Router) Claim(router string) { r.set(func() { r.admission = admission{claimedAt: router} }) }
 
 // NoIngress plays a cluster in which no router selects the Routes.
 func (r *Router) NoIngress() { r.set(func() { r.admission = admission{ignored: true} }) }

@@ -107,6 +107,9 @@ func (r *Router) entry(route *routev1.Route, a admission, name string) routev1.R
 	condition := routev1.RouteIngressCondition{
 		Type: routev1.RouteAdmitted, Status: corev1.ConditionTrue, LastTransitionTime: &now,
 	}
+	if name == a.claimedAt {
+		a.reason, a.message = "HostAlreadyClaimed", "a route in another namespace holds the host"
+	}
 	if a.reason != "" {
 		condition.Status, condition.Reason, condition.Message = corev1.ConditionFalse, a.reason, a.message
 	}

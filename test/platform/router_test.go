@@ -149,6 +149,26 @@ func TestTheRouterAdmitsRejectsAndIgnores(t *testing.T) {
 	g.Eventually(status).WithTimeout(soon).WithPolling(often).Should(Equal(http.StatusUnauthorized))
 }
 
+func TestOneOfTwoRoutersKnowsTheHostAsAnothers(t *testing.T) {
+	g := NewWithT(t)
+	expose(t)
+	defer openShift.Router.Rename()
+	defer openShift.Router.Admit()
+	openShift.Router.Rename("sharded", "default")
+	openShift.Router.Claim("sharded")
+	says := func(g Gomega) (words []string) {
+		route, err := getRoute(t, "default-route")
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, entry := range route.Status.Ingress {
+			words = append(words, entry.RouterName+" "+string(entry.Conditions[0].Status)+" "+entry.Conditions[0].Reason)
+		}
+		return words
+	}
+	g.Eventually(says).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"sharded False HostAlreadyClaimed", "default True "}))
+	openShift.Router.Admit()
+	g.Eventually(says).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"sharded True ", "default True "}))
+}
+
 func TestAHostWithoutARouteIsUnavailable(t *testing.T) {
 	g := NewWithT(t)
 	expose(t)
