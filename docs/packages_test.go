@@ -21,45 +21,50 @@ var (
 	fileInList = regexp.MustCompile(`(?m)^\t(\w+\.go +)\S`)
 )
 
-// TestThePackageCommentNamesEveryFile holds the doc.go of each package of the controllers to the files that are there.
+// TestThePackageCommentNamesEveryFile holds the doc.go of each package of the controllers, and of others that have a list, to
+// the files that are there.
 func TestThePackageCommentNamesEveryFile(t *testing.T) {
 	packages := 0
-	err := filepath.WalkDir("../controllers", func(dir string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		if err != nil || len(files) == 0 {
-			return err
-		}
-		packages++
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			g := NewWithT(t)
-			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, "doc.go"), nil, parser.ParseComments|parser.PackageClauseOnly)
-			g.Expect(err).NotTo(HaveOccurred())
-			comment := parsed.Doc.Text()
-
-			var listed []string
-			for _, match := range fileInList.FindAllStringSubmatch(comment, -1) {
-				g.Expect(match[1]).To(HaveLen(len(fileInList.FindStringSubmatch(comment)[1])), "the list is aligned")
-				listed = append(listed, strings.TrimSpace(match[1]))
+	for _, root := range []string{"../controllers", "../internal/exchange", "../test/exchange"} {
+		err := filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.IsDir() {
+				return err
 			}
-			var there []string
-			for _, file := range files {
-				if name := filepath.Base(file); name != "doc.go" && !strings.HasSuffix(name, "_test.go") {
-					there = append(there, name)
-				}
+			files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+			if err != nil || len(files) == 0 {
+				return err
 			}
-			g.Expect(listed).To(ConsistOf(there))
-			for _, named := range goFile.FindAllString(comment, -1) {
-				g.Expect(slices.Contains(there, named)).To(BeTrue(), "there is a file %s", named)
-			}
+			packages++
+			t.Run(strings.TrimPrefix(filepath.ToSlash(dir), "../"), func(t *testing.T) { holdsEveryFile(t, dir, files) })
+			return nil
 		})
-		return nil
-	})
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	}
+	NewWithT(t).Expect(packages).To(BeNumerically(">=", 8))
+}
+
+func holdsEveryFile(t *testing.T, dir string, files []string) {
+	t.Helper()
 	g := NewWithT(t)
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, "doc.go"), nil, parser.ParseComments|parser.PackageClauseOnly)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(packages).To(BeNumerically(">=", 6))
+	comment := parsed.Doc.Text()
+
+	var listed []string
+	for _, match := range fileInList.FindAllStringSubmatch(comment, -1) {
+		g.Expect(match[1]).To(HaveLen(len(fileInList.FindStringSubmatch(comment)[1])), "the list is aligned")
+		listed = append(listed, strings.TrimSpace(match[1]))
+	}
+	var there []string
+	for _, file := range files {
+		if name := filepath.Base(file); name != "doc.go" && !strings.HasSuffix(name, "_test.go") {
+			there = append(there, name)
+		}
+	}
+	g.Expect(listed).To(ConsistOf(there))
+	for _, named := range goFile.FindAllString(comment, -1) {
+		g.Expect(slices.Contains(there, named)).To(BeTrue(), "there is a file %s", named)
+	}
 }
 
 // TestNoProviderIsNamedInInternal keeps the shared packages true of every registry, in their comments and messages too.

@@ -7,8 +7,8 @@
 // It copies exchange-api 2.154.0 (open-horizon/exchange-api, commit dfaabdcc), folder
 // src/main/scala/org/openhorizon/exchangeapi: statuses, bodies, the order of a list, what a write changes beside what it is
 // about, who may do what, which change is logged under which name, and what is cached. Where builds differ, an option says
-// which one is played. The node copies open-horizon/anax, commit 2f3fa5a5: exchange/cache.go, changes/changes_worker.go and
-// imagefetch/imagepull.go. The names of the files there stand at what was copied from them.
+// which one is played. The node copies open-horizon/anax, commit 2f3fa5a5: the cache of what was read from an Exchange, the
+// worker that asks for changes, and the pull of images. The names of the files there stand at what was copied from them.
 //
 // Where the real hzn is on PATH, the tests drive it against this package.
 //
