@@ -8,6 +8,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
@@ -69,7 +71,9 @@ func sample[T client.Object](t *testing.T, file string, into T) T {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("samples", file))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(yaml.UnmarshalStrict(content, into)).To(Succeed())
+	// What an EdgeRegistry needs beside it comes after it.
+	first, _, _ := strings.Cut(string(content), "\n---\n")
+	NewWithT(t).Expect(yaml.UnmarshalStrict([]byte(first), into)).To(Succeed())
 	return into
 }
 
@@ -180,9 +184,13 @@ func TestTheInviterRoleIsWhatLetsAnAdminInvite(t *testing.T) {
 }
 
 func TestSamplesAreValid(t *testing.T) {
-	files, err := filepath.Glob("samples/edge_*.yaml")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(len(files)).To(BeNumerically(">=", 2))
+	var files []string
+	for pattern, least := range map[string]int{"samples/edge_*.yaml": 2, "samples/external_*.yaml": 6} {
+		found, err := filepath.Glob(pattern)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		NewWithT(t).Expect(len(found)).To(BeNumerically(">=", least))
+		files = append(files, found...)
+	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			object := sample(t, filepath.Base(file), &unstructured.Unstructured{})
@@ -190,6 +198,38 @@ func TestSamplesAreValid(t *testing.T) {
 			NewWithT(t).Expect(admin.Create(t.Context(), object, client.DryRunAll, strict)).To(Succeed())
 		})
 	}
+}
+
+// What External Secrets writes for the sample of ECR says that it is for its EdgeRegistry, in the namespace of its Secrets.
+func TestTheSecretsOfTheECRSampleSupplyItsLogins(t *testing.T) {
+	g := NewWithT(t)
+	edge := sample(t, "external_ecr.yaml", &edgev1.EdgeRegistry{})
+	content, err := os.ReadFile("samples/external_ecr.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	var supplied []string
+	for _, document := range strings.Split(string(content), "\n---\n")[1:] {
+		object := &unstructured.Unstructured{}
+		g.Expect(yaml.UnmarshalStrict([]byte(document), &object.Object)).To(Succeed())
+		g.Expect(object.GetNamespace()).To(Equal("edge-registry-credentials"))
+		if object.GetKind() != "ExternalSecret" {
+			continue
+		}
+		target, _, err := unstructured.NestedMap(object.Object, "spec", "target")
+		g.Expect(err).NotTo(HaveOccurred())
+		supplied = append(supplied, target["name"].(string))
+		template := target["template"].(map[string]any)
+		g.Expect(template).To(HaveKeyWithValue("type", string(corev1.SecretTypeDockerConfigJson)))
+		g.Expect(template["metadata"]).To(Equal(map[string]any{
+			"labels":      map[string]any{"edge.open-horizon.io/credentials": "true"},
+			"annotations": map[string]any{edgev1.ForAnnotation: edge.Name, "edge.open-horizon.io/publish-to": edge.Spec.Secrets.Namespace},
+		}))
+		var login struct {
+			Auths map[string]map[string]string `json:"auths"`
+		}
+		g.Expect(yaml.UnmarshalStrict([]byte(template["data"].(map[string]any)[".dockerconfigjson"].(string)), &login)).To(Succeed())
+		g.Expect(login.Auths).To(HaveKeyWithValue(edge.Spec.External.Host, map[string]string{"username": "{{ .username }}", "password": "{{ .password }}"}))
+	}
+	g.Expect(supplied).To(ConsistOf(edge.Spec.External.Publisher.CredentialsSecretRef.Name, edge.Spec.External.Puller.CredentialsSecretRef.Name))
 }
 
 // warnings collects what the API server warns of.

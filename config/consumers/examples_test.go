@@ -135,16 +135,29 @@ func TestTheKustomizationMakesTheConfigMapThatIsMounted(t *testing.T) {
 // expectEnoughForTheScript runs it with what the file gives, and with what the Secrets add.
 func expectEnoughForTheScript(t *testing.T, file string, given map[string]string) {
 	t.Helper()
+	// The Secret of a registry that public CAs verify has no ca.crt.
+	for _, folder := range []string{".", "without-a-ca"} {
+		expectEnoughWith(t, file, given, folder)
+	}
+}
+
+func expectEnoughWith(t *testing.T, file string, given map[string]string, folder string) {
+	t.Helper()
 	p := newPipeline(t, []string{"sh"})
+	p.write("without-a-ca/another", "")
 	forSecrets := []string{"OCP_DOCKER_HOST", "OCP_USER", "OCP_TOKEN", "IMAGE_PREFIX", "HZN_REGISTRY_AUTH", "HZN_ORG_ID", "HZN_EXCHANGE_URL", "HZN_EXCHANGE_USER_AUTH"}
 	kept := []string{"PATH", "HOME", "TMPDIR", "RECORD", "DIGEST", "INSPECTED"}
 	maps.DeleteFunc(p.env, func(name, _ string) bool { return !slices.Contains(append(forSecrets, kept...), name) })
 	maps.Copy(p.env, given)
-	p.env["CA_FILE"] = "ca.crt"
+	if given["CA_DIR"] != "" {
+		p.env["CA_DIR"] = folder
+	}
 	result := p.run()
 	g := NewWithT(t)
 	g.Expect(result.code).To(BeZero(), "%s: %s", file, result.stderr)
 	g.Expect(p.recorded("calls")).To(ContainSubstring(given["ENGINE"]+"\x1fpush"), file)
+	trusts := strings.Contains(p.recorded("calls"), "--cert-dir=") || strings.Contains(result.stderr, "install -D -m 0644 ./ca.crt")
+	g.Expect(trusts).To(Equal(given["CA_DIR"] != "" && folder == "."), "%s, CA_DIR %s", file, folder)
 }
 
 func TestTheJobHasAllThatTheScriptNeeds(t *testing.T) {
@@ -157,7 +170,7 @@ func TestTheJobHasAllThatTheScriptNeeds(t *testing.T) {
 	for _, variable := range container.Env {
 		given[variable.Name] = variable.Value
 	}
-	g.Expect(given["CA_FILE"]).To(Equal("/run/edge/ca.crt"))
+	g.Expect(given["CA_DIR"]).To(Equal("/run/edge"))
 	g.Expect(container.Command).To(Equal([]string{"sh", "/opt/edge/publish.sh"}))
 	g.Expect(*pod.AutomountServiceAccountToken).To(BeFalse())
 	expectMounted(g, pod.Volumes, container.VolumeMounts, container.EnvFrom)
@@ -177,6 +190,7 @@ func expectMounted(g Gomega, volumes []corev1.Volume, mounts []corev1.VolumeMoun
 	}
 	g.Expect(places).To(And(HaveKeyWithValue("script", "/opt/edge"), HaveKeyWithValue("ca", "/run/edge")))
 	g.Expect(byName["ca"].Secret.Items).To(HaveExactElements(corev1.KeyToPath{Key: "ca.crt", Path: "ca.crt"}))
+	g.Expect(byName["ca"].Secret.Optional).To(HaveValue(BeTrue()), "there is none where public CAs verify the registry")
 	g.Expect(from[0].SecretRef.Name).To(Equal(byName["ca"].Secret.SecretName))
 }
 

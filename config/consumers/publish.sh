@@ -34,6 +34,8 @@ Of the Exchange, as for every hzn command:
 Of this machine:
   CA_FILE     file with the Secret's ca.crt; without it, this machine trusts the
               registry already
+  CA_DIR      instead of CA_FILE: folder that the Secret's ca.crt is mounted to;
+              there is none where public CAs verify the registry
   ENGINE      docker, podman or buildah; default: the first of them that is here
 
 The image is named $IMAGE_PREFIX/${BASE}_$ARCH:$VERSION. For the definition, ARCH,
@@ -121,7 +123,7 @@ check_values() (
 	need_value HZN_EXCHANGE_URL "${HZN_EXCHANGE_URL-}" "$advice" '*[!!-~]*'
 	need_value HZN_EXCHANGE_USER_AUTH "$exchange_auth" "$advice"
 	advice='correct it or leave it out, see --help'
-	for name in CONTEXT DEFINITION CA_FILE ENGINE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
+	for name in CONTEXT DEFINITION CA_FILE CA_DIR ENGINE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
 		eval "text=\${$name-}"
 		check_value
 	done
@@ -195,6 +197,8 @@ check_files() {
 			fi
 		done
 	done
+	if [ -n "$CA_DIR" ] && [ ! -d "$CA_DIR" ]; then complain "$CA_DIR is not a folder: set CA_DIR to the one that the Secret's ca.crt is mounted to"; fi
+	if [ -z "$CA_FILE" ] && [ -e "$CA_DIR/ca.crt" ]; then CA_FILE=$CA_DIR/ca.crt; fi
 	if [ -n "$CA_FILE" ]; then need_file "$CA_FILE" "set CA_FILE to a file with the Secret's ca.crt"; fi
 }
 
@@ -367,11 +371,12 @@ relative_paths() {
 	case $CONTEXT in -*) CONTEXT=./$CONTEXT ;; esac
 	case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac
 	case $CA_FILE in -*) CA_FILE=./$CA_FILE ;; esac
+	case $CA_DIR in -*) CA_DIR=./$CA_DIR ;; esac
 	case ${TMPDIR-} in -*) TMPDIR=./$TMPDIR ;; esac
 }
 
 main() {
-	CONTEXT=${CONTEXT:-.} DEFINITION=${DEFINITION:-horizon/service.definition.json} CA_FILE=${CA_FILE-}
+	CONTEXT=${CONTEXT:-.} DEFINITION=${DEFINITION:-horizon/service.definition.json} CA_FILE=${CA_FILE-} CA_DIR=${CA_DIR-}
 	case ${1-} in -h | --help) usage && exit ;; esac
 	take_credentials
 	relative_paths

@@ -184,6 +184,7 @@ func TestPublishNamesWhatIsMissingBeforeItDoesAnything(t *testing.T) {
 		"an engine that is known":  {set("ENGINE", "kaniko"), "ENGINE is another than docker, podman and buildah"},
 		"the definition":           {set("DEFINITION", "absent.json"), "absent.json is not a file"},
 		"the CA":                   {set("CA_FILE", "absent.crt"), "absent.crt is not a file"},
+		"the folder of the CA":     {set("CA_DIR", "absent"), "absent is not a folder"},
 		"a CA that is a directory": {set("CA_FILE", "horizon"), "horizon is not a file"},
 		"the Dockerfile":           {set("CONTEXT", "horizon"), "horizon/Dockerfile is not a file"},
 		"the pull token":           {set("HZN_REGISTRY_AUTH", host+":edge-publisher.factory:"+pushToken), "carries the push token"},

@@ -49,7 +49,7 @@ func TestPublishRefusesAValueWithCharactersThatItCannotHave(t *testing.T) {
 		"ARCH": {{"a substitution": canary + code, "quotes": canary + `"'`, "a dash": "-" + canary, "blanks alone": "  "}}, "ENGINE": {asWord, inside},
 		"OCP_USER": {inside, {"a leading dash": "-" + canary}}, "OCP_TOKEN": {inside}, "HZN_REGISTRY_AUTH": {asWord, inside},
 		"HZN_ORG_ID": {inside}, "HZN_EXCHANGE_URL": {inside}, "HZN_EXCHANGE_USER_AUTH": {}, "CONTEXT": {}, "DEFINITION": {},
-		"CA_FILE": {}, "REGISTRY_AUTH_FILE": {}, "DOCKER_CONFIG": {}, "HZN_PRIVATE_KEY_FILE": {}, "TMPDIR": {},
+		"CA_FILE": {}, "CA_DIR": {}, "REGISTRY_AUTH_FILE": {}, "DOCKER_CONFIG": {}, "HZN_PRIVATE_KEY_FILE": {}, "TMPDIR": {},
 	}
 	forEachShellAndSh(t, func(t *testing.T, p *pipeline) {
 		for name, more := range odd {
