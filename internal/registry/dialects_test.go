@@ -73,6 +73,8 @@ var standIns = map[string]standIn{
 		refusal: 401, absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
 	"a public project": {challenge: []string{`Bearer realm="https://%s/auth",service="plant"`}, wants: "Bearer", tokenPath: "/auth",
 		refusal: 401, anonymous: true, public: true, absent: "NAME_UNKNOWN", denied: 401, upload: "BLOB_UPLOAD_UNKNOWN"},
+	"a public project of Harbor": {challenge: []string{`Bearer realm="https://%s/service/token",service="harbor-registry"`}, wants: "Bearer", tokenPath: "/service/token",
+		refusal: 401, emptyHanded: true, public: true, absent: "NOT_FOUND", denied: 401, upload: "BLOB_UPLOAD_INVALID"},
 }
 
 // tokenHost gives the tokens of a registry that has another host for that.

@@ -43,6 +43,9 @@ func faults(run string) guard { return guard{folder: "test/faults", run: run, wh
 // controllers are tests of the package of that name.
 func controllers(run string) guard { return guard{folder: "controllers", run: run} }
 
+// library are tests of a package within internal.
+func library(name, run string) guard { return guard{folder: "internal/" + name, run: run} }
+
 // within are tests of a package within controllers.
 func within(name, run string) guard { return guard{folder: "controllers/" + name, run: run} }
 
@@ -93,5 +96,5 @@ func (m mutant) overlay(root, folder string) (string, error) {
 
 // catalog is all mutants.
 func catalog() []mutant {
-	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofHandingOver)
+	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofHandingOver)
 }

@@ -1,0 +1,301 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofOtherRegistries are mistakes about registries that are not the cluster's own: about logins that people supply, and about
+// what such a registry's answers prove.
+var ofOtherRegistries = []mutant{
+	{
+		name:    "realm-on-any-host",
+		pattern: "who is asked for a login says who else may have it",
+		edits: []edit{
+			{"internal/registry/realm.go",
+				`	case !c.mayGiveTokens(realm.Host):`,
+				`	case !c.mayGiveTokens(realm.Host) && false:`},
+		},
+		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+	},
+	{
+		name:    "realm-without-tls",
+		pattern: "a check of the first step is left out at the second",
+		edits: []edit{
+			{"internal/registry/realm.go",
+				`	case realm.Scheme != "https":`,
+				`	case realm.Scheme == "":`},
+		},
+		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+	},
+	{
+		name:    "realm-by-its-ending",
+		pattern: "names are compared by a part of them",
+		edits: []edit{
+			{"internal/registry/realm.go",
+				`return name != "" && sameHost(name, host) })`,
+				`return name != "" && strings.HasPrefix(host, name) })`},
+		},
+		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+	},
+	{
+		name:    "redirect-followed",
+		pattern: "a client follows where it is led, and takes the login along",
+		edits: []edit{
+			{"internal/registry/client.go",
+				`	resp, err := c.transport.RoundTrip(req)`,
+				`	resp, err := (&http.Client{Transport: c.transport}).Do(req)`},
+		},
+		guards: []guard{library("registry", "TestNoRedirectIsFollowed")},
+	},
+	{
+		name:    "token-hosts-of-either",
+		pattern: "what one allows counts for all",
+		edits: []edit{
+			{"controllers/external/credentials.go",
+				`common = slices.DeleteFunc(slices.Clone(common), func(host string) bool { return !slices.Contains(named, host) })`,
+				`common = append(slices.Clone(common), named...)`},
+		},
+		guards: []guard{within("external", "TestTokenHostsAreThoseOfAllLogins")},
+	},
+	{
+		name:    "plain-entry",
+		pattern: "what is written for a way without TLS is used with it, and the other way round",
+		edits: []edit{
+			{"controllers/external/entry.go",
+				`	if isPlain {`,
+				`	if isPlain && host == "" {`},
+		},
+		guards: []guard{within("external", "TestWhichEntryIsTaken")},
+	},
+	{
+		name:    "entry-of-a-look-alike",
+		pattern: "names are compared by a part of them",
+		edits: []edit{
+			{"controllers/external/entry.go",
+				`	if registry.WithPort(name) != registry.WithPort(host) {`,
+				`	if first, _, _ := strings.Cut(host, ":"); !strings.HasPrefix(strings.ToLower(name), first) || registry.WithPort(name) == "" {`},
+		},
+		guards: []guard{within("external", "TestWhichEntryIsTaken"), controllers("TestWhatASuppliedSecretDoesNotSayIsRefused/an_entry_for_a_look-alike")},
+	},
+	{
+		name:    "any-entry-that-covers",
+		pattern: "of several that fit the first is taken",
+		edits: []edit{
+			{"controllers/external/entry.go",
+				`		case len(path) > longest:`,
+				`		case longest < 0:`},
+		},
+		guards: []guard{within("external", "TestWhichEntryIsTaken")},
+	},
+	{
+		name:    "prefix-by-letters",
+		pattern: "paths are compared by letters and not by segments",
+		edits: []edit{
+			{"controllers/external/entry.go",
+				`strings.HasPrefix(prefix, path+"/"), nil`,
+				`strings.HasPrefix(prefix, path), nil`},
+		},
+		guards: []guard{within("external", "TestWhichEntryIsTaken")},
+	},
+	{
+		name:    "login-for-everybody",
+		pattern: "a right that was given for one is used for another",
+		edits: []edit{
+			{"controllers/external/credentials.go",
+				`	if !slices.Contains(listed(secret, edgev1.ForAnnotation), s.Edge.Name) {`,
+				`	if len(listed(secret, edgev1.ForAnnotation)) > 100 {`},
+		},
+		guards: []guard{within("external", "TestWhatASecretHasToSay")},
+	},
+	{
+		name:    "login-into-any-namespace",
+		pattern: "what is not said is allowed",
+		edits: []edit{
+			{"controllers/external/credentials.go",
+				`		if !granted.covers([]string{namespace}) {`,
+				`		if !granted.covers([]string{namespace}) && namespace == "" {`},
+		},
+		guards: []guard{within("external", "TestWhatASecretHasToSay")},
+	},
+	{
+		name:    "login-of-any-secret",
+		pattern: "a label that says for what an object is meant is not looked at",
+		edits: []edit{
+			{"controllers/external/credentials.go",
+				`	if secret.Labels[credentialsLabel] != "true" {`,
+				`	if len(secret.Labels) > 100 {`},
+		},
+		guards: []guard{within("external", "TestWhatASecretHasToSay")},
+	},
+	{
+		name:    "deleted-takes-away",
+		pattern: "what is gone is taken for what is revoked",
+		edits: []edit{
+			{"controllers/external/issuer.go",
+				`	b.CarryOn = true
+	return b
+}
+
+// name says`,
+				`	return b
+}
+
+// name says`},
+		},
+		guards: []guard{controllers("TestASuppliedSecretThatGoesTakesNothingAway")},
+	},
+	{
+		name:    "kept-for-more",
+		pattern: "what was allowed once is used for what is asked for now",
+		edits: []edit{
+			{"controllers/external/issuer.go",
+				` || !known.covers(s.namespacesOf(l)) {`,
+				` {`},
+		},
+		guards: []guard{controllers("TestASuppliedSecretThatGoesTakesNothingAway")},
+	},
+	{
+		name:    "published-unproven",
+		pattern: "what replaces something that works is not tried before",
+		edits: []edit{
+			{"controllers/verify_renewal.go",
+				`	if err == nil || (!required && !refused(err)) {`,
+				`	if err == nil || l.Supplied != "" || (!required && !refused(err)) {`},
+		},
+		guards: []guard{controllers("TestASuppliedLoginThatChangesIsPublishedOnceItWorks")},
+	},
+	{
+		name:    "namespace-without-invitation",
+		pattern: "being able to is taken for being allowed to",
+		edits: []edit{
+			{"controllers/namespace.go",
+				`	uid, err := p.consented(ctx, name, forSecrets)`,
+				`	uid := p.Record.Served[name]
+	_, err := p.readNamespace(ctx, name, forSecrets)`},
+		},
+		guards: []guard{controllers("TestAnotherRegistryFromNothingToReady")},
+	},
+	{
+		name:    "anonymous-is-proven",
+		pattern: "a check that everybody passes is taken for a proof",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`found := Access{Pull: true, Anonymous: everybody}`,
+				`found := Access{Pull: true, Anonymous: everybody && !exists}`},
+		},
+		guards: []guard{library("registry", "TestWhatEachDialectProves")},
+	},
+	{
+		name:    "anonymous-untold",
+		pattern: "a check that everybody passes is taken for a proof",
+		edits: []edit{
+			{"controllers/verify.go",
+				`		case found.Anonymous && reason == edgev1.ReasonVerified:`,
+				`		case found.Anonymous && reason == "":`},
+		},
+		guards: []guard{controllers("TestWhatEverybodyMayPullProvesNothing")},
+	},
+	{
+		name:    "a-token-proves",
+		pattern: "that a login is answered is taken for its acceptance",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
+				`	if found.Anonymous {`},
+		},
+		guards: []guard{library("registry", "TestAWrongPasswordIsRefusedInEachDialect")},
+	},
+	{
+		name:    "anybody-in-public",
+		pattern: "what everybody is given is taken for the acceptance of a login",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
+				`	if !found.Pull || found.Unproven != "" {`},
+		},
+		guards: []guard{library("registry", "TestAWrongPasswordIsRefusedInEachDialect")},
+	},
+	{
+		name:    "upload-begun",
+		pattern: "a trial leaves something behind",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()))`,
+				`a, err := s.send(ctx, opPush, http.MethodPost, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()[:0]))`},
+		},
+		guards: []guard{library("registry", "TestWhatEachDialectProves")},
+	},
+	{
+		name:    "repository-made",
+		pattern: "a trial leaves something behind",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if found.Unproven != "" && w.realm != nil {`,
+				`	if found.Unproven != "" && w.realm == nil {`},
+		},
+		guards: []guard{library("registry", "TestARepositoryThatIsNotThereIsNotMade")},
+	},
+	{
+		name:    "503-takes-the-verdict",
+		pattern: "no answer is taken for a no",
+		edits: []edit{
+			{"internal/registry/errors.go",
+				`	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable`,
+				`	return e.Status == http.StatusTooManyRequests`},
+		},
+		guards: []guard{library("registry", "TestAnAnswerThatIsNoRegistrysIsNoAnswer")},
+	},
+	{
+		name:    "busy-takes-the-verdict",
+		pattern: "no answer is taken for a no",
+		edits: []edit{
+			{"controllers/verify.go",
+				`	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {`,
+				`	if pause > 0 {`},
+		},
+		guards: []guard{controllers("TestABusyRegistryKeepsTheLastVerdict")},
+	},
+	{
+		name:    "retry-after-ignored",
+		pattern: "who asks to be left alone is asked again",
+		edits: []edit{
+			{"controllers/verify.go",
+				`	wait := failure.RetryAfter
+`,
+				`	wait := failure.RetryAfter - failure.RetryAfter
+`},
+		},
+		guards: []guard{controllers("TestABusyRegistryKeepsTheLastVerdict")},
+	},
+	{
+		name:    "retry-after-by-our-clock",
+		pattern: "times of two clocks are compared",
+		edits: []edit{
+			{"internal/registry/errors.go",
+				`	now, unknown := http.ParseTime(a.header.Get("Date"))`,
+				`	now, unknown := time.Now(), error(nil)`},
+		},
+		guards: []guard{library("registry", "TestHowLongAnAnswerAsksToWait")},
+	},
+	{
+		name:    "asked-for-each-login",
+		pattern: "what is the same for all is asked for each",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if known, asked := t.public[t.repository]; asked {`,
+				`	if known, asked := t.public[t.repository]; asked && known {`},
+		},
+		guards: []guard{library("registry", "TestHowOftenARegistryIsAsked")},
+	},
+	{
+		name:    "findings-forgotten",
+		pattern: "a restart does again what was done",
+		edits: []edit{
+			{"controllers/pass/record.go",
+				`	c.Found = maps.Clone(r.Found)
+`,
+				`	c.Found = nil
+`},
+		},
+		guards: []guard{controllers("TestManyOfOneRegistryAskItSparingly")},
+	},
+}
