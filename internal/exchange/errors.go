@@ -97,11 +97,12 @@ func (e *Error) what() string {
 		return "the login is refused"
 	case Denied:
 		return "it is denied"
-	}
-	if e.Status != 0 {
+	default:
+		if e.Status == 0 {
+			return "it does not behave like an Exchange"
+		}
 		return strings.TrimSpace(fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status)))
 	}
-	return "it does not behave like an Exchange"
 }
 
 // Unwrap returns the cause.

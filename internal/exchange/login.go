@@ -48,25 +48,29 @@ func ParseLogin(values map[string]string) (Login, []string) {
 	if problem != "" {
 		problems = append(problems, problem)
 	}
-	login := Login{Base: base, Org: values[KeyOrg]}
-	if strings.ContainsAny(login.Org, "/ ") {
+	org := values[KeyOrg]
+	if strings.ContainsAny(org, "/ ") {
 		problems = append(problems, KeyOrg+" is the name of an organisation, without a slash or a blank")
 	}
-	user, password, found := strings.Cut(values[KeyAuth], ":")
-	if org, name, within := strings.Cut(user, "/"); !within && user != "" {
-		user = login.Org + "/" + user
-	} else if org == "" || name == "" || strings.Contains(name, "/") {
-		found = false
-	}
-	if !found || password == "" {
+	user, password, ok := parseAuth(values[KeyAuth], org)
+	if !ok {
 		problems = append(problems, KeyAuth+" is user:password or organisation/user:password; apikey and iamapikey are users too")
-		return Login{}, problems
 	}
-	login.User, login.Password = user, credential.NewToken(password)
 	if len(problems) > 0 {
 		return Login{}, problems
 	}
-	return login, nil
+	return Login{Base: base, Org: org, User: user, Password: password}, nil
+}
+
+// parseAuth puts the organisation before a user that has none.
+func parseAuth(text, org string) (user string, password credential.Token, ok bool) {
+	user, secret, found := strings.Cut(text, ":")
+	owner, name, within := strings.Cut(user, "/")
+	if !within {
+		owner, name = org, user
+	}
+	ok = found && secret != "" && owner != "" && name != "" && !strings.Contains(name, "/")
+	return owner + "/" + name, credential.NewToken(secret), ok
 }
 
 // parseBase takes the address as people write it, with a slash at its end or without.

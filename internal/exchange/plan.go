@@ -126,8 +126,11 @@ func isMisfiled(e Entry, host string) bool {
 type Verb string
 
 const (
+	// Update replaces an entry in its place.
 	Update Verb = "update"
-	Add    Verb = "add"
+	// Add adds one behind all others.
+	Add Verb = "add"
+	// Remove takes one out.
 	Remove Verb = "remove"
 )
 

@@ -69,6 +69,7 @@ func (o *Outcome) note(found []Found) {
 			o.Misfiled = append(o.Misfiled, f.ID)
 		case OfContested:
 			o.Contested = append(o.Contested, f.ID)
+		default:
 		}
 	}
 }

@@ -66,7 +66,7 @@ func TestNoMoreThanTwoRequestsRunAtATime(t *testing.T) {
 	w := newWorld(t, standin.Options{})
 	w.publish("camera")
 	other := w.as("boss", "boss-s-long-password")
-	g.Expect(cap(w.client.slots)).To(Equal(2))
+	g.Expect(w.client.slots).To(HaveCap(2))
 	for _, c := range []*Client{w.client, other} {
 		// Two requests run, whosever they are.
 		for range 2 {
