@@ -142,7 +142,7 @@ var files = map[string]string{
 		`0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}},"deploymentSignature":""}`,
 	"service-policy.json": `{"properties":[{"name":"a","value":"b"}],"constraints":[]}`,
 	"policy.json": `{"label":"pol1","service":{"name":"camera","org":"plant","arch":"amd64","serviceVersions":[{"version":"1.0.0"}]},
-		"properties":[],"constraints":[]}`,
+		"properties":[],"constraints":["purpose == test"]}`,
 	"pattern.json": `{"name":"pat1","org":"plant","label":"pat1","public":false,
 		"services":[{"serviceUrl":"camera","serviceOrgid":"plant","serviceArch":"amd64","serviceVersions":[{"version":"1.0.0"}]}]}`,
 }
