@@ -7,12 +7,13 @@
 #
 # Versions:  crane of go-containerregistry 0.22.1, oras 1.3.6, regctl 0.11.7
 # Expected:  a helper is another place for the same user and password: what works from a file works from there.
-# Seen:      from a file each sends `<token>` and the password as Basic to the token endpoint, by GET, as OpenShift's
-#            registry wants it. From a helper the password goes as `refresh_token` in a POST, which that registry does not
-#            offer, and no Basic is sent.
+# Seen:      from a file each sends `<token>` and the password as Basic to the token endpoint, by GET. From a helper the
+#            password goes as `refresh_token` in a POST, and no Basic is sent. The endpoint of OpenShift's registry looks
+#            at Basic alone.
 # Who:       whoever puts the content of a dockercfg Secret of OpenShift into the store of Docker or of a laptop's keychain:
 #            the login that worked from the file is refused.
-# Source:    these programs; the helpers' protocol means an identity token by that name.
+# Source:    these programs; the helpers' protocol means an identity token by that name. What OpenShift's endpoint looks at
+#            was read in openshift/image-registry, pkg/dockerregistry/server/token.go, and not run here.
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib/common.sh"

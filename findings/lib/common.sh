@@ -65,7 +65,7 @@ wait_for() {
 	fail "nothing after $attempt attempts: $*"
 }
 
-# stand_in basic|bearer|none starts a registry that answers /v2/ and no more, and prints its host:port. What it was asked
+# stand_in basic|bearer starts a registry that answers /v2/ and no more; its port is in the file `port`. What it was asked
 # is in the file `requests`, a line each: method, path, Authorization and body.
 stand_in() {
 	rm -f port
