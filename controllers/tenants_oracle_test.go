@@ -231,6 +231,18 @@ func (e *estate) named(edge *edgev1.EdgeRegistry, namespace string) string {
 // inNamespace takes a path apart: namespace, resource, name and subresource.
 var inNamespace = regexp.MustCompile(`/namespaces/([^/]+)(?:/([^/]+)(?:/([^/]+)(?:/([^/]+))?)?)?$`)
 
+// placeOf is the namespace, resource, name and subresource of a request, from the second on; empty where there is none.
+func placeOf(a ask) []string {
+	found := inNamespace.FindStringSubmatch(a.URL.Path)
+	if found == nil {
+		found = make([]string, 5)
+	}
+	if found[3] == "" && a.Method == http.MethodPost {
+		found[3] = a.object.GetName()
+	}
+	return found
+}
+
 // hear judges each request of the operator.
 func (e *estate) hear(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 	body := ""
@@ -244,13 +256,7 @@ func (e *estate) hear(a ask, on func() (*http.Response, error)) (*http.Response,
 	if err != nil || e.of == nil {
 		return response, err
 	}
-	found := inNamespace.FindStringSubmatch(a.URL.Path)
-	if found == nil {
-		found = make([]string, 5)
-	}
-	if name := a.object.GetName(); found[3] == "" && a.Method == http.MethodPost {
-		found[3] = name
-	}
+	found := placeOf(a)
 	switch {
 	case a.Method == http.MethodGet:
 		e.judgeRead(found[1], found[2], found[3])
@@ -339,8 +345,7 @@ func (e *estate) judgeWrite(method, namespace, resource, name, body string) {
 		e.wrong("%s %s, where all was settled", method, key)
 	}
 	marks, there := e.marks[key]
-	binding := e.bindings[namespace][name]
-	releases := resource == "rolebindings" && binding != nil && binding.RoleRef.Name == "admin" && b.requested[e.places[namespace]]
+	releases := resource == "rolebindings" && e.isOwnRight(namespace, name)
 	if there && !slices.Contains(marks, e.of.UID) && !releases {
 		e.wrong("%s %s, which is another's", method, key)
 	}
@@ -354,13 +359,27 @@ func (e *estate) judgeWrite(method, namespace, resource, name, body string) {
 	if why := e.named(e.of, namespace); why != "" && !releases {
 		e.wrong("%s %s, and the namespace %s", method, key, why)
 	}
-	for token, owner := range e.minted {
-		if owner != e.of.UID && (strings.Contains(body, token) || strings.Contains(body, base64.StdEncoding.EncodeToString([]byte(token)))) {
-			e.wrong("%s %s with a token of another EdgeRegistry", method, key)
-		}
+	if e.holdsOthers(body) {
+		e.wrong("%s %s with a token of another EdgeRegistry", method, key)
 	}
 	b.pinned[namespace] = e.places[namespace]
 	if !releases {
 		e.marks[key] = []types.UID{e.of.UID}
 	}
+}
+
+// isOwnRight reports a role binding by which the operator is admin of a project that was requested for the EdgeRegistry.
+func (e *estate) isOwnRight(namespace, name string) bool {
+	binding := e.bindings[namespace][name]
+	return binding != nil && binding.RoleRef.Name == "admin" && e.books[e.of.UID].requested[e.places[namespace]]
+}
+
+// holdsOthers reports that a body holds a token of another EdgeRegistry.
+func (e *estate) holdsOthers(body string) bool {
+	for token, owner := range e.minted {
+		if owner != e.of.UID && (strings.Contains(body, token) || strings.Contains(body, base64.StdEncoding.EncodeToString([]byte(token)))) {
+			return true
+		}
+	}
+	return false
 }
