@@ -117,6 +117,7 @@ func (e *estate) contest(t *testing.T) {
 	minted, asked := len(e.minted), len(openShift.Registry.Requests())
 	e.round(t)
 	g := NewWithT(t)
+	g.Expect(condition(t, e.quiet, edgev1.RegistryExposed).Reason).To(Equal(edgev1.ReasonRouteNotAdmitted), e.where())
 	g.Expect(len(e.minted)).To(Equal(minted), "tokens for a host that may be another's, %s", e.where())
 	g.Expect(len(openShift.Registry.Requests())).To(Equal(asked), "requests to a host that may be another's, %s", e.where())
 	openShift.Router.Admit()
