@@ -18,6 +18,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/test/distribution"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -50,8 +51,8 @@ spec:
 // external is any private registry, here distribution, on a Kubernetes without anything of OpenShift.
 type external struct {
 	*demo
-	binary   string    // the registry's
-	registry *registry // nil until it has started
+	binary   string                 // the registry's
+	registry *distribution.Registry // nil until it has started
 }
 
 func (x *external) acts() []act {
@@ -79,14 +80,14 @@ func (x *external) startCluster(ctx context.Context) error {
 		return err
 	}
 	err := x.term.task("distribution, with TLS of a private CA and htpasswd", func() (err error) {
-		x.registry, err = startRegistry(ctx, x.binary, x.scratch("registry"))
+		x.registry, err = distribution.Start(ctx, x.binary, x.scratch("registry"), distribution.Htpasswd)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	x.sample = x.scratch(objectName + ".yaml")
-	if err := os.WriteFile(x.sample, fmt.Appendf(nil, externalSample, x.registry.host), 0o644); err != nil {
+	if err := os.WriteFile(x.sample, fmt.Appendf(nil, externalSample, x.registry.Host), 0o644); err != nil {
 		return fmt.Errorf("write the EdgeRegistry: %w", err)
 	}
 	return nil
@@ -94,7 +95,7 @@ func (x *external) startCluster(ctx context.Context) error {
 
 func (x *external) stop() {
 	if x.registry != nil {
-		x.registry.stop()
+		x.registry.Stop()
 	}
 }
 
@@ -120,7 +121,7 @@ func (x *external) give(ctx context.Context) error {
 				},
 			},
 			Type: corev1.SecretTypeDockerConfigJson,
-			Data: map[string][]byte{handoff.KeyCA: x.registry.ca.PEM()},
+			Data: map[string][]byte{handoff.KeyCA: x.registry.CA.PEM()},
 		}
 		if err := x.supply(supplied, user); err != nil {
 			return err
@@ -135,11 +136,11 @@ func (x *external) give(ctx context.Context) error {
 // supply makes a login in the registry and puts it into a Secret.
 func (x *external) supply(secret *corev1.Secret, user string) error {
 	password := credential.NewToken(rand.Text())
-	if err := x.registry.login(user, password); err != nil {
+	if err := x.registry.Login(user, password); err != nil {
 		return err
 	}
 	content, err := json.Marshal(map[string]any{"auths": map[string]any{
-		x.registry.host: map[string]string{"username": user, "password": password.Reveal()},
+		x.registry.Host: map[string]string{"username": user, "password": password.Reveal()},
 	}})
 	secret.Data[corev1.DockerConfigJsonKey] = content
 	return err
@@ -252,7 +253,7 @@ func (x *external) ideas(pull *corev1.Secret, ca string) []string {
 	return []string{
 		"kubectl label secret " + pullSecret + " -n " + suppliedTo + " edge.open-horizon.io/credentials-   # it is used no more",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
-		"curl -i --cacert " + ca + " https://" + x.registry.host + "/v2/",
+		"curl -i --cacert " + ca + " https://" + x.registry.Host + "/v2/",
 	}
 }
 

@@ -1,7 +1,9 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package registries
+// Package external_test has the operator judged by registries that we did not write, with real clients: distribution, with
+// logins by htpasswd and by tokens, and the one that Debian packages.
+package external_test
 
 import (
 	"context"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/test/distribution"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
@@ -50,13 +54,14 @@ func TestMain(m *testing.M) {
 // roles that config/overlays/kubernetes ships.
 type cluster struct {
 	*env.Env
-	log     string // path of the operator's
-	manager *exec.Cmd
+	log      string // path of the operator's
+	registry string // path of the program
+	manager  *exec.Cmd
 }
 
 var (
 	running *cluster
-	// start is done once, by the first test that needs it: those of the probe do not.
+	// start is done once.
 	start = sync.OnceValue(func() (err error) {
 		running, err = startCluster(context.Background())
 		return err
@@ -81,6 +86,10 @@ func startCluster(ctx context.Context) (_ *cluster, err error) {
 		}
 	}()
 	binary, kubeconfig := filepath.Join(c.Dir, "manager"), filepath.Join(c.Dir, "operator.kubeconfig")
+	c.registry = filepath.Join(c.Dir, "registry")
+	if err := distribution.Build(ctx, c.registry); err != nil {
+		return nil, err
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, ".")
 	build.Dir = env.RepoRoot()
 	if output, err := build.CombinedOutput(); err != nil {
@@ -209,10 +218,14 @@ func (p *plant) supply(role, user, password string) {
 	g.Expect(p.c.Client().Patch(p.t.Context(), secret, client.RawPatch("application/merge-patch+json", patch))).To(Succeed())
 }
 
-// try names the repository that rights are tried on.
+// try names the repository that rights are tried on; empty for none.
 func (p *plant) try(repository string) {
 	p.t.Helper()
-	patch := fmt.Appendf(nil, `{"spec":{"verification":{"repository":%q}}}`, repository)
+	named := "null"
+	if repository != "" {
+		named = strconv.Quote(repository)
+	}
+	patch := fmt.Appendf(nil, `{"spec":{"verification":{"repository":%s}}}`, named)
 	NewWithT(p.t).Expect(p.c.Client().Patch(p.t.Context(), p.edge, client.RawPatch("application/merge-patch+json", patch))).To(Succeed())
 }
 

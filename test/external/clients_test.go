@@ -1,11 +1,12 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package registries
+package external_test
 
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/machine"
 )
 
@@ -80,7 +82,7 @@ var pinned = map[string]struct {
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	find := exec.CommandContext(t.Context(), "go", "tool", "-n", name)
-	find.Dir = "clients"
+	find.Dir = filepath.Join(env.RepoRoot(), "test/registries/clients")
 	path, err := find.Output()
 	if err != nil {
 		t.Skipf("%s does not build here: %v", name, err)

@@ -1,7 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package registries
+package external_test
 
 import (
 	"context"
@@ -137,7 +137,7 @@ func TestNoPullFailsWhileALoginIsReplaced(t *testing.T) {
 		for range 3 {
 			pulls(puller)
 		}
-		g.Expect(j.set(next, "next-secret", rights[puller])).To(Succeed())
+		g.Expect(j.set(next, "next-secret", rights[puller]...)).To(Succeed())
 		p.supply("pull", next, "next-secret")
 		for range 3 {
 			pulls(next)
@@ -149,7 +149,7 @@ func TestNoPullFailsWhileALoginIsReplaced(t *testing.T) {
 		g.Expect(string(p.published("publish").Data[handoff.KeyRegistryAuth])).To(BeEmpty(), "hzn would misread it")
 
 		// The time that it names is over: people end the one before.
-		g.Expect(j.set(puller, "gone-secret", nil)).To(Succeed())
+		g.Expect(j.set(puller, "gone-secret")).To(Succeed())
 		now, _ := j.withSecret(p.published("pull"))
 		_, err := now.Pull(t.Context(), j.host+"/"+image+":1")
 		g.Expect(err).NotTo(HaveOccurred())
@@ -160,7 +160,6 @@ func TestNoPullFailsWhileALoginIsReplaced(t *testing.T) {
 
 // What people read of each verdict.
 func TestWhatIsDescribed(t *testing.T) {
-	tokens := func(t *testing.T) *judge { j, _ := byTokens(t); return j }
 	for name, test := range map[string]struct {
 		judge  func(*testing.T) *judge
 		change func(*plant)
@@ -168,11 +167,11 @@ func TestWhatIsDescribed(t *testing.T) {
 		ready  metav1.ConditionStatus
 		says   []string
 	}{
-		"Ready": {tokens, func(p *plant) { p.j.push(p.t); p.edge.Spec.Verification.Repository = "service" },
+		"Ready": {byTokens, func(p *plant) { p.j.push(p.t); p.edge.Spec.Verification.Repository = "service" },
 			edgev1.ReasonVerified, metav1.ConditionTrue, []string{pusher + " can pull", "is not refused a push", puller + " can pull", "is refused a push"}},
 		"NotProven": {byHtpasswd, func(*plant) {},
 			edgev1.ReasonNotProven, metav1.ConditionTrue, []string{"spec.verification.repository"}},
-		"AnonymousPull": {open, func(*plant) {},
+		"AnonymousPull": {byNothing, func(*plant) {},
 			edgev1.ReasonAnonymousPull, metav1.ConditionTrue, []string{"asks nobody for a login"}},
 		"a wrong password": {byHtpasswd, func(p *plant) { p.supply("pull", puller, "another-secret") },
 			edgev1.ReasonCredentialRefused, metav1.ConditionFalse, []string{"correct the login where it is supplied"}},
