@@ -132,6 +132,10 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 		awaitReason(t, edge, edgev1.Ready, edgev1.ReasonDeletionPending)
 		return edge
 	},
+	"namespace-not-invited":  elsewhereNotInvited,
+	"supplied-login-refused": elsewhereRefused,
+	"supplied-login-missing": elsewhereMissing,
+	"not-proven":             elsewhereNotProven,
 }
 
 // stuck starts an operator and applies an EdgeRegistry that a condition holds up for a reason.
@@ -229,6 +233,7 @@ func withoutChance(t *testing.T, live *unstructured.Unstructured) []byte {
 		{`(xpiresAt":"|notAfter":"|works until |expires at )` + rfc3339, "${1}2026-05-30T08:00:00Z"},
 		{`(Time":"|Timestamp":"|issuedAt":"|verifiedAt":")` + rfc3339, "${1}2026-03-01T08:00:00Z"},
 		{`ingress-operator@\d+`, "ingress-operator@1767225600"},
+		{`localhost:\d+`, "registry.example.com:5000"},
 	} {
 		text = regexp.MustCompile(replace.pattern).ReplaceAllString(text, replace.by)
 	}

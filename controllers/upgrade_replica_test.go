@@ -47,6 +47,8 @@ type replica struct {
 	cas []*platform.CA
 	// target is a namespace that lets copies in, name that of the EdgeRegistry.
 	target, name string
+	// family is the folder of what is the same in all that it carries, within that of the version.
+	family string
 	// facts are what stands for each placeholder here.
 	facts map[string]string
 }
@@ -197,10 +199,15 @@ func (r *replica) document(t *testing.T, object client.Object) string {
 	}
 	content, err := document.MarshalJSON()
 	g.Expect(err).NotTo(HaveOccurred())
-	text := regexp.MustCompile(`"(until|notAfter)":"`+rfc3339).ReplaceAllString(r.blank(string(content)), `"$1":"@{$1}`)
+	text := blankEnds(r.blank(string(content)))
 	readable, err := yaml.JSONToYAML([]byte(regexp.MustCompile(rfc3339).ReplaceAllString(text, "@{now}")))
 	g.Expect(err).NotTo(HaveOccurred())
 	return string(readable)
+}
+
+// blankEnds puts placeholders in the place of times that are ahead.
+func blankEnds(text string) string {
+	return regexp.MustCompile(`"(until|notAfter)":"`+rfc3339).ReplaceAllString(text, `"$1":"@{$1}`)
 }
 
 // blankSecret makes the data of a Secret readable, without what the cluster put there.
@@ -222,12 +229,12 @@ func (r *replica) blankSecret(t *testing.T, secret *corev1.Secret) {
 	}
 	secret.StringData = map[string]string{}
 	for key, value := range secret.Data {
-		secret.StringData[key] = r.blank(string(value))
+		secret.StringData[key] = blankEnds(r.blank(string(value)))
 	}
 	secret.Data = nil
 	if script := secret.StringData[handoff.KeyNodeBootstrap]; script != "" {
 		// It is long, and the same in all.
-		NewWithT(t).Expect(script).To(Equal(fixtures.Want(t, upgradeFile(nextRelease, "", handoff.KeyNodeBootstrap), []byte(script))))
+		NewWithT(t).Expect(script).To(Equal(fixtures.Want(t, upgradeFile(nextRelease, r.family, handoff.KeyNodeBootstrap), []byte(script))))
 		secret.StringData[handoff.KeyNodeBootstrap] = "@{" + handoff.KeyNodeBootstrap + "}"
 	}
 }
@@ -241,13 +248,15 @@ func generationFrom(secret *corev1.Secret) (generation int64) {
 func (r *replica) load(t *testing.T, file string) *edgev1.EdgeRegistry {
 	t.Helper()
 	g := NewWithT(t)
-	script, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(file)), handoff.KeyNodeBootstrap))
+	script, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(file)), r.family, handoff.KeyNodeBootstrap))
 	g.Expect(err).NotTo(HaveOccurred())
 	now := time.Now()
 	for key, at := range map[string]time.Time{"now": now, "until": now.Add(600 * time.Hour), "notAfter": r.cas[0].Certificate().NotAfter} {
 		r.facts[key] = pass.Timestamp(at)
 	}
-	r.facts["name"] = "edge-" + rand.String(5)
+	if r.facts["name"] == "" {
+		r.facts["name"] = "edge-" + rand.String(5)
+	}
 	r.facts[handoff.KeyNodeBootstrap] = r.fill(string(script), plain)
 	content, err := os.ReadFile(file)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -40,12 +41,25 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 		return nil
 	}
 	m := p.memory(l)
-	m.heldUntil, m.heldFor, m.heldOf = p.Now.Add(p.holdTime(l.Credential.Identity)), text.Of(err), why.Successor
+	m.heldUntil, m.heldFor, m.heldOf = p.Now.Add(p.holdAfter(l, err)), text.Of(err), why.Successor
 	p.Due(m.heldUntil)
 	if err := p.session.Revoke(ctx, l, fresh); err != nil {
 		return err
 	}
 	return p.postponed(l, m.heldFor)
+}
+
+// holdAfter is how long a successor is not tried again after it was not proven. For one that was supplied nothing is issued,
+// so that only the registry is to be spared, unless it refused it.
+func (p *run) holdAfter(l *pass.Login, err error) time.Duration {
+	if l.Supplied == "" || refused(err) {
+		return p.holdTime(l.Credential.Identity)
+	}
+	var failure *registry.Error
+	if errors.As(err, &failure) && failure.RetryAfter > 0 {
+		return failure.RetryAfter
+	}
+	return pass.RetryCap
 }
 
 // postponed lets the steps after this one go on with the credential that is in use.

@@ -91,12 +91,62 @@ func TestNonsenseIsRefusedOrTold(t *testing.T) {
 	}
 }
 
+// fieldsElsewhere are fields that other registries alone have, or have a use for.
+func fieldsElsewhere(t *testing.T) []specField {
+	t.Helper()
+	return slices.DeleteFunc(allSpecFields(t), func(f specField) bool {
+		return !strings.HasPrefix(f.path, "external.") && f.path != "secrets.namespace" && f.path != "verification.repository"
+	})
+}
+
+// K1 of another registry: the same, and the logins go nowhere meanwhile.
+func TestNonsenseAboutAnotherRegistryIsRefusedOrTold(t *testing.T) {
+	suite := NewSuite(t, "K1e", 6)
+	for _, field := range fieldsElsewhere(t) {
+		for _, n := range nonsense {
+			if !slices.Contains(strings.Fields(n.of), field.Type) {
+				continue
+			}
+			suite.Run(field.path+" is "+n.what, func(t *testing.T) {
+				c := NewCase(t, world, &Workload{Name: "nonsense", Installs: true, Prepare: useElsewhere(false), Steps: []func(*Case){func(*Case) {}}})
+				content, err := json.Marshal(&edgev1.EdgeRegistry{ObjectMeta: c.Edge.ObjectMeta, Spec: c.Edge.Spec})
+				c.must(err, "encode the EdgeRegistry")
+				edge := &unstructured.Unstructured{}
+				c.must(json.Unmarshal(content, &edge.Object), "decode the EdgeRegistry")
+				edge.SetGroupVersionKind(edgev1.GroupVersion.WithKind("EdgeRegistry"))
+				c.setField(edge, field.path, n.value)
+				if err := world.Admin.Create(t.Context(), edge); err != nil {
+					expectRefusal(t, err, field.path)
+					return
+				}
+				c.Reload()
+				c.expectHandled(c.NewLife(nil), field, n.value)
+				if changed := c.elsewhere.Changed(); len(changed) > 0 {
+					t.Errorf("something may be left at the registry, by %q", changed)
+				}
+				c.judgeRequests()
+			})
+		}
+	}
+}
+
 // saying is the EdgeRegistry of a case with one field more than the smallest has.
 func (c *Case) saying(path string, value any) *unstructured.Unstructured {
 	c.T.Helper()
 	edge := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"openshift": map[string]any{}}}}
 	edge.SetGroupVersionKind(edgev1.GroupVersion.WithKind("EdgeRegistry"))
 	edge.SetName(c.Edge.Name)
+	if path == "trust.caBundleRef.key" {
+		// A key takes a name.
+		c.must(unstructured.SetNestedField(edge.Object, "no-such-configmap", "spec", "trust", "caBundleRef", "name"), "set a field")
+	}
+	c.setField(edge, path, value)
+	return edge
+}
+
+// setField sets a field below spec, to a value that JSON can hold.
+func (c *Case) setField(edge *unstructured.Unstructured, path string, value any) {
+	c.T.Helper()
 	content, err := json.Marshal(value)
 	c.must(err, "encode a value")
 	var plain any
@@ -104,12 +154,7 @@ func (c *Case) saying(path string, value any) *unstructured.Unstructured {
 	if number, ok := plain.(float64); ok {
 		plain = int64(number)
 	}
-	if path == "trust.caBundleRef.key" {
-		// A key takes a name.
-		c.must(unstructured.SetNestedField(edge.Object, "no-such-configmap", "spec", "trust", "caBundleRef", "name"), "set a field")
-	}
 	c.must(unstructured.SetNestedField(edge.Object, plain, append([]string{"spec"}, strings.Split(path, ".")...)...), "set a field")
-	return edge
 }
 
 // without is a patch that takes a field off, or a whole reference.

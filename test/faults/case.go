@@ -49,6 +49,8 @@ type Case struct {
 	// route and ca are those of a private Route, and wrong is a Route that no node could use.
 	route, wrong string
 	ca           *platform.CA
+	// elsewhere is the registry of a case that is not about the cluster's own; nil for that.
+	elsewhere *Elsewhere
 }
 
 // NewCase makes an EdgeRegistry that is ready for the workload, by an undisturbed life, and asks for the first step.

@@ -13,6 +13,7 @@
 //	stream.go      what can become of the events of a watch, and where a cache may begin
 //	fragile.go     a watch that breaks when it would tell of something
 //	world.go       the control plane, the platform and the admin's eyes, shared by all cases
+//	elsewhere.go   a registry that is not the cluster's own, and what can become of a request to it
 //	outages.go     what happens to a control plane as a whole
 //	workload.go    what the operator is asked to do
 //	rights.go      what the operator of a case may do, where that is less than config/ gives it

@@ -47,6 +47,9 @@ func (c *Case) NewLife(plan Plan) *Life {
 	life.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, Recorder: recorder{c.Told}, DialContext: c.World.OpenShift.DialContext,
 	}
+	if c.elsewhere != nil {
+		life.DialContext, life.ProbeTimeout = c.elsewhere.Dial, 2*time.Second
+	}
 	c.must(life.Connect(life.Wrap(c.operator)), "ready the reconciler")
 	c.lives = append(c.lives, life.Wire)
 	return life

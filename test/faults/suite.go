@@ -44,11 +44,13 @@ var floors = map[string]struct{ quick, all int64 }{
 	"I2":      {quick: 6, all: 6},
 	"J":       {quick: 8, all: 110},
 	"K1":      {quick: 71, all: 411},
+	"K1e":     {quick: 20, all: 90},
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 2, all: 48},
 	"L":       {quick: 6, all: 194},
 	"M":       {quick: 11, all: 79},
 	"N":       {quick: 10, all: 41},
+	"O":       {quick: 38, all: 684},
 	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},
 }
