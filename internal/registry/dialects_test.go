@@ -9,6 +9,7 @@ package registry
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -365,7 +366,9 @@ func TestAnAnswerThatIsNoRegistrysIsNoAnswer(t *testing.T) {
 			r := &running{server: server, host: host}
 			err := r.client().Answers(t.Context())
 			g.Expect(err).To(And(HaveField("Kind", test.kind), HaveField("RetryAfter", test.retry)))
-			g.Expect(err.(*Error).Busy()).To(Equal(test.kind == Unavailable))
+			var failure *Error
+			g.Expect(errors.As(err, &failure)).To(BeTrue())
+			g.Expect(failure.Busy()).To(Equal(test.kind == Unavailable))
 			g.Expect(err).To(MatchError(ContainSubstring(test.says)))
 		})
 	}

@@ -14,7 +14,7 @@ var ofOtherRegistries = []mutant{
 				`	case !c.mayGiveTokens(realm.Host):`,
 				`	case !c.mayGiveTokens(realm.Host) && false:`},
 		},
-		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+		guards: []guard{byRegistry("TestALoginGoesOnlyWhereItMay")},
 	},
 	{
 		name:    "realm-without-tls",
@@ -24,7 +24,7 @@ var ofOtherRegistries = []mutant{
 				`	case realm.Scheme != "https":`,
 				`	case realm.Scheme == "":`},
 		},
-		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+		guards: []guard{byRegistry("TestALoginGoesOnlyWhereItMay")},
 	},
 	{
 		name:    "realm-by-its-ending",
@@ -34,7 +34,7 @@ var ofOtherRegistries = []mutant{
 				`return name != "" && sameHost(name, host) })`,
 				`return name != "" && strings.HasPrefix(host, name) })`},
 		},
-		guards: []guard{library("registry", "TestALoginGoesOnlyWhereItMay")},
+		guards: []guard{byRegistry("TestALoginGoesOnlyWhereItMay")},
 	},
 	{
 		name:    "redirect-followed",
@@ -44,7 +44,7 @@ var ofOtherRegistries = []mutant{
 				`	resp, err := c.transport.RoundTrip(req)`,
 				`	resp, err := (&http.Client{Transport: c.transport}).Do(req)`},
 		},
-		guards: []guard{library("registry", "TestNoRedirectIsFollowed")},
+		guards: []guard{byRegistry("TestNoRedirectIsFollowed")},
 	},
 	{
 		name:    "token-hosts-of-either",
@@ -182,7 +182,7 @@ var ofOtherRegistries = []mutant{
 				`found := Access{Pull: true, Anonymous: everybody}`,
 				`found := Access{Pull: true, Anonymous: everybody && !exists}`},
 		},
-		guards: []guard{library("registry", "TestWhatEachDialectProves")},
+		guards: []guard{byRegistry("TestWhatEachDialectProves")},
 	},
 	{
 		name:    "anonymous-untold",
@@ -202,7 +202,7 @@ var ofOtherRegistries = []mutant{
 				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
 				`	if found.Anonymous {`},
 		},
-		guards: []guard{library("registry", "TestAWrongPasswordIsRefusedInEachDialect")},
+		guards: []guard{byRegistry("TestAWrongPasswordIsRefusedInEachDialect")},
 	},
 	{
 		name:    "anybody-in-public",
@@ -212,7 +212,7 @@ var ofOtherRegistries = []mutant{
 				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
 				`	if !found.Pull || found.Unproven != "" {`},
 		},
-		guards: []guard{library("registry", "TestAWrongPasswordIsRefusedInEachDialect")},
+		guards: []guard{byRegistry("TestAWrongPasswordIsRefusedInEachDialect")},
 	},
 	{
 		name:    "upload-begun",
@@ -222,7 +222,7 @@ var ofOtherRegistries = []mutant{
 				`a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()))`,
 				`a, err := s.send(ctx, opPush, http.MethodPost, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()[:0]))`},
 		},
-		guards: []guard{library("registry", "TestWhatEachDialectProves")},
+		guards: []guard{byRegistry("TestWhatEachDialectProves")},
 	},
 	{
 		name:    "repository-made",
@@ -232,7 +232,7 @@ var ofOtherRegistries = []mutant{
 				`	if found.Unproven != "" && w.realm != nil {`,
 				`	if found.Unproven != "" && w.realm == nil {`},
 		},
-		guards: []guard{library("registry", "TestARepositoryThatIsNotThereIsNotMade")},
+		guards: []guard{byRegistry("TestARepositoryThatIsNotThereIsNotMade")},
 	},
 	{
 		name:    "503-takes-the-verdict",
@@ -242,7 +242,7 @@ var ofOtherRegistries = []mutant{
 				`	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable`,
 				`	return e.Status == http.StatusTooManyRequests`},
 		},
-		guards: []guard{library("registry", "TestAnAnswerThatIsNoRegistrysIsNoAnswer")},
+		guards: []guard{byRegistry("TestAnAnswerThatIsNoRegistrysIsNoAnswer")},
 	},
 	{
 		name:    "busy-takes-the-verdict",
@@ -274,7 +274,7 @@ var ofOtherRegistries = []mutant{
 				`	now, unknown := http.ParseTime(a.header.Get("Date"))`,
 				`	now, unknown := time.Now(), error(nil)`},
 		},
-		guards: []guard{library("registry", "TestHowLongAnAnswerAsksToWait")},
+		guards: []guard{byRegistry("TestHowLongAnAnswerAsksToWait")},
 	},
 	{
 		name:    "asked-for-each-login",
@@ -284,7 +284,7 @@ var ofOtherRegistries = []mutant{
 				`	if known, asked := t.public[t.repository]; asked {`,
 				`	if known, asked := t.public[t.repository]; asked && known {`},
 		},
-		guards: []guard{library("registry", "TestHowOftenARegistryIsAsked")},
+		guards: []guard{byRegistry("TestHowOftenARegistryIsAsked")},
 	},
 	{
 		name:    "findings-forgotten",

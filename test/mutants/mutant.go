@@ -43,8 +43,8 @@ func faults(run string) guard { return guard{folder: "test/faults", run: run, wh
 // controllers are tests of the package of that name.
 func controllers(run string) guard { return guard{folder: "controllers", run: run} }
 
-// library are tests of a package within internal.
-func library(name, run string) guard { return guard{folder: "internal/" + name, run: run} }
+// byRegistry are tests of internal/registry.
+func byRegistry(run string) guard { return guard{folder: "internal/registry", run: run} }
 
 // within are tests of a package within controllers.
 func within(name, run string) guard { return guard{folder: "controllers/" + name, run: run} }
