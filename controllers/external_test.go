@@ -225,6 +225,13 @@ func TestASuppliedLoginThatChangesIsPublishedOnceItWorks(t *testing.T) {
 	g.Expect(issued.Reason).To(Equal(edgev1.ReasonSupplied))
 	g.Expect(issued.Message).To(ContainSubstring("leave the login before it working until "))
 	expectEvent(t, edge, edgev1.ReasonCredentialTaken, "Secret edge-registry-credentials/"+pull.Name, "another was supplied")
+
+	// It is no other for having been deleted.
+	g.Expect(admin.Delete(t.Context(), publishedTo(t, edge, "-pull"))).To(Succeed())
+	expectEvent(t, edge, edgev1.ReasonCredentialTaken, "took the login 2 of "+pullUser, "none was published")
+	g.Expect(publishedTo(t, edge, "-pull").Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "2"))
+	awaitReady(t, edge)
+	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(Equal(issued.Message))
 }
 
 func TestASuppliedSecretThatGoesTakesNothingAway(t *testing.T) {

@@ -18,8 +18,11 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// causeSupplied is why a login is followed by another: people supply another.
-var causeSupplied = pass.Cause{Name: "Supplied", Text: "another was supplied", Kept: true}
+// Why a login is published: people supply another, or none is published.
+var (
+	causeSupplied    = pass.Cause{Name: "Supplied", Text: "another was supplied", Kept: true}
+	causeUnpublished = pass.Cause{Name: pass.CauseUnpublished.Name, Text: "none was published", Undone: true}
+)
 
 // remembered is what the process remembers of one EdgeRegistry for this provider.
 type remembered struct {
@@ -48,7 +51,7 @@ func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error
 	}
 	if published == nil {
 		s.name(l, supplied.user)
-		return pass.CauseUnpublished, nil
+		return causeUnpublished, nil
 	}
 	carried, intact := readLogin(published)
 	known := s.remembered().published[l.Role]
@@ -162,18 +165,24 @@ func generationOf(published *corev1.Secret) int64 {
 	return generation
 }
 
-// Issue implements pass.Issuer: it takes what is supplied.
+// Issue implements pass.Issuer: it takes what is supplied. A login whose Secret was deleted is the one that it was.
 func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
 	supplied, err := s.supplied(ctx, l)
 	if err != nil {
 		return pass.Credential{}, err
 	}
-	generation := int64(1)
-	if l.Published != nil {
-		generation = generationOf(l.Published) + 1
-	}
 	s.name(l, supplied.user)
-	return s.newCredential(l, supplied.entry, generation, s.Now.UTC().Truncate(time.Second)), nil
+	generation, since := int64(1), s.Now.UTC().Truncate(time.Second)
+	known := s.remembered().published[l.Role]
+	switch {
+	case l.Published != nil:
+		generation = generationOf(l.Published) + 1
+	case known != nil && supplied.entry.equal(known.entry):
+		generation, since = known.credential.Generation, known.credential.IssuedAt
+	case known != nil:
+		generation = known.credential.Generation + 1
+	}
+	return s.newCredential(l, supplied.entry, generation, since), nil
 }
 
 // Revoke implements pass.Issuer: the login that was not taken stays where it is supplied, and the one in use is in use again.
