@@ -194,6 +194,8 @@ func TestAnotherRegistryFromNothingToReady(t *testing.T) {
 	g.Expect(verified.Message).To(And(ContainSubstring(pushUser+" can pull"), ContainSubstring("is not refused a push"), ContainSubstring("is refused a push")))
 	g.Expect(edge.Status.Provider).To(Equal(edgev1.ProviderExternal))
 	g.Expect(edge.Status.Credentials).To(HaveLen(2))
+	expectEvent(t, edge, edgev1.ReasonCredentialTaken, "took the login 1 of "+pushUser)
+	expectEvent(t, edge, edgev1.ReasonCredentialTaken, "took the login 1 of "+pullUser)
 	for _, request := range r.requests {
 		g.Expect(request).To(Or(HavePrefix("GET "), HavePrefix("PATCH ")), "nothing is left in the registry")
 	}

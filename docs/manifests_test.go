@@ -26,6 +26,7 @@ var notServed = map[string]bool{
 	"ConsoleQuickStart": true, "ConsoleYAMLSample": true, // config has a test with their CRDs
 	"Pipeline": true, "PipelineRun": true, "Task": true, // Tekton
 	"PrometheusRule": true, "ServiceMonitor": true,
+	"ECRAuthorizationToken": true, "ExternalSecret": true, // External Secrets
 	"ArgoCD": true, "Application": true, "AppProject": true,
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
@@ -182,7 +183,9 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 	case known != nil:
 		generation = known.credential.Generation + 1
 	}
-	return s.newCredential(l, supplied.entry, generation, since), nil
+	c := s.newCredential(l, supplied.entry, generation, since)
+	c.About = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Secret}}
+	return c, nil
 }
 
 // Revoke implements pass.Issuer: the login that was not taken stays where it is supplied, and the one in use is in use again.

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	projectv1 "github.com/openshift/api/project/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -82,6 +84,9 @@ func (b *bare) install(ctx context.Context, name string) error {
 	if err := b.api.Patch(ctx, twin, finalizer); err != nil {
 		return fmt.Errorf("patch the twin: %w", err)
 	}
+	if err := b.api.Create(ctx, record(twin)); err != nil {
+		return fmt.Errorf("create the record: %w", err)
+	}
 	if err := b.enter(ctx, twin); err != nil {
 		return err
 	}
@@ -130,17 +135,39 @@ func (b *bare) enter(ctx context.Context, twin client.Object) error {
 	return nil
 }
 
+// record is where the operator keeps what it has to know of an EdgeRegistry after a restart.
+func record(twin client.Object) *corev1.Secret {
+	meta := owned(twin, "bench-"+twin.GetName())
+	meta.Namespace = operatorNamespace
+	return &corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"record.json": bytes.Repeat([]byte("."), 1500)}}
+}
+
+// keep writes the record, as the operator does before it publishes and once it knows that the logins work.
+func (b *bare) keep(ctx context.Context, twin client.Object) error {
+	if err := b.api.Update(ctx, record(twin)); err != nil {
+		return fmt.Errorf("update the record: %w", err)
+	}
+	return nil
+}
+
 // look reads what every pass of the operator reads.
 func (b *bare) look(ctx context.Context, name string) error {
 	if err := b.api.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{}); err != nil {
 		return err
 	}
-	for _, list := range []client.ObjectList{&rbacv1.RoleBindingList{}, &corev1.ServiceAccountList{}, &corev1.SecretList{}} {
+	for _, list := range []client.ObjectList{&rbacv1.RoleBindingList{}, secretsByMetadata()} {
 		if err := b.api.List(ctx, list, client.InNamespace(name)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// secretsByMetadata is a list of Secrets without what they hold.
+func secretsByMetadata() *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	return list
 }
 
 // handshake has the route show its certificate.
@@ -183,8 +210,12 @@ func owned(twin client.Object, name string) metav1.ObjectMeta {
 	}
 }
 
-// mint has both tokens issued, each bound to an anchor, and returns the two Secrets that carry them.
+// mint asks what the puller may do, has both tokens issued, each bound to an anchor, puts that on record, and returns the two
+// Secrets that carry them.
 func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]*corev1.Secret, error) {
+	if err := b.api.Create(ctx, mayPush(twin.GetName())); err != nil {
+		return nil, fmt.Errorf("ask what the puller may do: %w", err)
+	}
 	in := handoff.Input{Provider: "openshift", Host: b.platform.Host(), Project: twin.GetName(), CA: b.platform.Router.CA().RootPEM()}
 	for account, login := range map[string]*handoff.Login{publisher: &in.Publisher, puller: &in.Puller} {
 		anchor := &corev1.Secret{ObjectMeta: owned(twin, fmt.Sprintf("%s-%d", account, generation))}
@@ -201,6 +232,9 @@ func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]
 		}
 		*login = handoff.Login{User: account + "." + twin.GetName(), Token: credential.NewToken(request.Status.Token)}
 	}
+	if err := b.keep(ctx, twin); err != nil {
+		return nil, err
+	}
 	publish, err := handoff.PublishData(in)
 	if err != nil {
 		return nil, err
@@ -215,7 +249,15 @@ func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]
 	}, nil
 }
 
-// finish tries both tokens, marks their anchors as published, and writes the status.
+// mayPush asks whether the puller may push.
+func mayPush(project string) *authorizationv1.SubjectAccessReview {
+	return &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               "system:serviceaccount:" + project + ":" + puller,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: project, Verb: "update", Group: "image.openshift.io", Resource: "imagestreams", Subresource: "layers"},
+	}}
+}
+
+// finish tries both tokens, marks their anchors as published, and writes the record and the status.
 func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secrets []*corev1.Secret, generation int) error {
 	pool, err := trust.Pool(b.platform.Router.CA().RootPEM())
 	if err != nil {
@@ -236,6 +278,9 @@ func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secr
 		if err := b.api.Patch(ctx, anchor, mark); err != nil {
 			return fmt.Errorf("mark an anchor: %w", err)
 		}
+	}
+	if err := b.keep(ctx, twin); err != nil {
+		return err
 	}
 	b.tell(ctx, twin)
 	status := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"lastHandledRotation":"%d"}}`, generation))
