@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -122,6 +123,7 @@ func dockerConfigOf(secret *corev1.Secret) string {
 // Whatever a release left behind the operator goes on with: it mints nothing, makes nothing anew, and
 // writes what want.yaml lists, besides its status, which cannot be carried over to the second.
 func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
+	changeConfig(t, func(c *imageregistryv1.Config) { c.Spec.DefaultRoute = true })
 	for _, c := range upgradeCases {
 		files, err := filepath.Glob(upgradeFile("*", c.name, "objects.yaml"))
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
