@@ -47,9 +47,9 @@ type judge struct {
 
 // judges are the real registries, by what they are.
 var judges = map[string]func(*testing.T) *judge{
-	"distribution with htpasswd":         byHtpasswd,
-	"distribution with tokens":           byTokens,
-	"Debian's docker-registry, htpasswd": byDebian,
+	"distribution with htpasswd":           byHtpasswd,
+	"distribution with tokens":             byTokens,
+	"Debian's docker-registry by htpasswd": byDebian,
 }
 
 // eachJudge runs a test against each real registry.
