@@ -78,7 +78,7 @@ func replicaElsewhere(t *testing.T, r *otherRegistry, namespace string) *replica
 	home := &corev1.Namespace{}
 	NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: namespace}, home)).To(Succeed())
 	c.facts["home"] = string(home.UID)
-	c.family, c.facts["host"], c.facts["port"] = "external", r.host, r.host[strings.Index(r.host, ":")+1:]
+	c.project, c.facts["host"], c.facts["port"] = "plant/edge", r.host, r.host[strings.Index(r.host, ":")+1:]
 	for user, of := range map[string]string{pushUser: "publish-1", pullUser: "pull-1"} {
 		password := r.passwords[user]
 		canary.know(credential.NewToken(password))

@@ -6,6 +6,7 @@ package controllers
 // This file is about what an older operator left: how the tests make it again.
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -47,8 +48,8 @@ type replica struct {
 	cas []*platform.CA
 	// target is a namespace that lets copies in, name that of the EdgeRegistry.
 	target, name string
-	// family is the folder of what is the same in all that it carries, within that of the version.
-	family string
+	// project is what node-bootstrap.sh has in the place of the EdgeRegistry's name; empty where that is the name.
+	project string
 	// facts are what stands for each placeholder here.
 	facts map[string]string
 }
@@ -65,6 +66,9 @@ func newReplica(target string, cas []*platform.CA) *replica {
 }
 
 var placeholder = regexp.MustCompile(`@\{[^}]*\}`)
+
+// placeholderOfName stands for the name of the EdgeRegistry.
+const placeholderOfName = "@{name}"
 
 // fill puts what is known here in the place of its placeholders.
 func (r *replica) fill(text string, encode func(string) string) string {
@@ -234,7 +238,10 @@ func (r *replica) blankSecret(t *testing.T, secret *corev1.Secret) {
 	secret.Data = nil
 	if script := secret.StringData[handoff.KeyNodeBootstrap]; script != "" {
 		// It is long, and the same in all.
-		NewWithT(t).Expect(script).To(Equal(fixtures.Want(t, upgradeFile(nextRelease, r.family, handoff.KeyNodeBootstrap), []byte(script))))
+		if r.project != "" {
+			script = strings.ReplaceAll(script, r.project, placeholderOfName)
+		}
+		NewWithT(t).Expect(script).To(Equal(fixtures.Want(t, upgradeFile(nextRelease, "", handoff.KeyNodeBootstrap), []byte(script))))
 		secret.StringData[handoff.KeyNodeBootstrap] = "@{" + handoff.KeyNodeBootstrap + "}"
 	}
 }
@@ -248,7 +255,7 @@ func generationFrom(secret *corev1.Secret) (generation int64) {
 func (r *replica) load(t *testing.T, file string) *edgev1.EdgeRegistry {
 	t.Helper()
 	g := NewWithT(t)
-	script, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(file)), r.family, handoff.KeyNodeBootstrap))
+	script, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(file)), handoff.KeyNodeBootstrap))
 	g.Expect(err).NotTo(HaveOccurred())
 	now := time.Now()
 	for key, at := range map[string]time.Time{"now": now, "until": now.Add(600 * time.Hour), "notAfter": r.cas[0].Certificate().NotAfter} {
@@ -257,7 +264,8 @@ func (r *replica) load(t *testing.T, file string) *edgev1.EdgeRegistry {
 	if r.facts["name"] == "" {
 		r.facts["name"] = "edge-" + rand.String(5)
 	}
-	r.facts[handoff.KeyNodeBootstrap] = r.fill(string(script), plain)
+	project := cmp.Or(r.project, r.facts["name"])
+	r.facts[handoff.KeyNodeBootstrap] = r.fill(strings.ReplaceAll(string(script), placeholderOfName, project), plain)
 	content, err := os.ReadFile(file)
 	g.Expect(err).NotTo(HaveOccurred())
 	documents := strings.Split(string(content), "---\n")

@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/test/distribution"
 )
 
 // soon bounds what takes seconds on an idle machine.
@@ -157,7 +159,8 @@ func TestDemo(t *testing.T) {
 	})
 
 	t.Run("shows another registry", func(t *testing.T) {
-		registry := build(t, binaries, "registry", "../../test/registries/registry")
+		registry := filepath.Join(binaries, "registry")
+		NewWithT(t).Expect(distribution.Build(t.Context(), registry)).To(Succeed())
 		p := startWith(t, []string{demo, "-manager", manager, "-provider", "external", "-registry", registry})
 		p.ends(0)
 		p.shows("distribution, with TLS of a private CA", "apply config/overlays/kubernetes", "$ kubectl create rolebinding ",
