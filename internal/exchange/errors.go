@@ -6,16 +6,15 @@ package exchange
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/edge-registry/edge-registry-operator/internal/retry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
@@ -173,19 +172,8 @@ func (c *Client) unwanted(op string, a answer) *Error {
 		kind = Invalid
 	}
 	failure := c.fail(kind, op, a.status, cause)
-	failure.RetryAfter = a.retryAfter()
+	failure.RetryAfter = retry.After(a.header)
 	return failure
-}
-
-// maxRetryAfter is the longest wait that an answer is believed to ask for.
-const maxRetryAfter = 5 * time.Minute
-
-func (a answer) retryAfter() time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSpace(a.header.Get("Retry-After")))
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
 }
 
 // failTransport is a request without an answer.
@@ -195,7 +183,7 @@ func (c *Client) failTransport(ctx context.Context, op string, err error) *Error
 	switch {
 	case ctx.Err() != nil:
 		return c.fail(Unreachable, op, 0, context.Cause(ctx))
-	case untrusted(err):
+	case text.Untrusted(err):
 		return c.fail(Untrusted, op, 0, errors.New(text.Connection(err)))
 	case errors.As(err, &unknown):
 		return c.fail(Unresolvable, op, 0, unknown)
@@ -204,12 +192,4 @@ func (c *Client) failTransport(ctx context.Context, op string, err error) *Error
 	default:
 		return c.fail(Unreachable, op, 0, errors.New(text.Connection(err)))
 	}
-}
-
-func untrusted(err error) bool {
-	var unverified *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &unverified) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

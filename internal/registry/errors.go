@@ -7,15 +7,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/edge-registry/edge-registry-operator/internal/retry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
@@ -123,27 +122,8 @@ func (c *Client) unexpected(o op, a answer) *Error {
 		kind = Unavailable
 	}
 	failure := c.fail(kind, o, a.status, a.cause())
-	failure.RetryAfter = a.retryAfter()
+	failure.RetryAfter = retry.After(a.header)
 	return failure
-}
-
-// maxRetryAfter is the longest wait that an answer is believed to ask for.
-const maxRetryAfter = 5 * time.Minute
-
-// retryAfter is how long an answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date is compared
-// with the answer's own, since the clock here may be another; without that nothing is known of it.
-func (a answer) retryAfter() time.Duration {
-	asked := strings.TrimSpace(a.header.Get("Retry-After"))
-	seconds, err := strconv.Atoi(asked)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
-	}
-	until, err := http.ParseTime(asked)
-	now, unknown := http.ParseTime(a.header.Get("Date"))
-	if err != nil || unknown != nil {
-		return 0
-	}
-	return min(max(until.Sub(now), 0), maxRetryAfter)
 }
 
 // Busy reports that the registry asks to be left alone for now, which says nothing of any login.
@@ -162,7 +142,7 @@ func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
 		return c.fail(Unreachable, o, 0, context.Cause(ctx))
 	case errors.As(err, &unverified):
 		return c.fail(Untrusted, o, 0, unverified.Err)
-	case untrusted(err):
+	case text.Untrusted(err):
 		return c.fail(Untrusted, o, 0, err)
 	case errors.As(err, &unknown):
 		return c.fail(Unresolvable, o, 0, unknown)
@@ -181,12 +161,4 @@ func said(err error) error {
 		return errors.New(text.NoAnswer)
 	}
 	return err
-}
-
-// untrusted recognises the failures of a transport that verifies by itself.
-func untrusted(err error) bool {
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

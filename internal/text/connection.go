@@ -51,10 +51,14 @@ func ofTLS(err error) bool {
 		return true
 	}
 	var plain tls.RecordHeaderError
+	return errors.As(err, &plain) || Untrusted(err)
+}
+
+// Untrusted reports that a certificate was not trusted, by the handshake or by a transport that verifies by itself.
+func Untrusted(err error) bool {
 	var unverified *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
-	return errors.As(err, &plain) || errors.As(err, &unverified) ||
-		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+	return errors.As(err, &unverified) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

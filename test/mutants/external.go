@@ -270,11 +270,11 @@ var ofOtherRegistries = []mutant{
 		name:    "retry-after-by-our-clock",
 		pattern: "times of two clocks are compared",
 		edits: []edit{
-			{"internal/registry/errors.go",
-				`	now, unknown := http.ParseTime(a.header.Get("Date"))`,
+			{"internal/retry/after.go",
+				`	now, unknown := http.ParseTime(header.Get("Date"))`,
 				`	now, unknown := time.Now(), error(nil)`},
 		},
-		guards: []guard{byRegistry("TestHowLongAnAnswerAsksToWait")},
+		guards: []guard{{folder: "internal/retry", run: "TestHowLongAnAnswerAsksToWait"}},
 	},
 	{
 		name:    "asked-for-each-login",
