@@ -77,10 +77,12 @@ type provided struct {
 }
 
 // seenVersion is the latest resource version of an EdgeRegistry that the API server itself told of, by which
-// a pass knows that the cache is behind. It is not known until then, and empty where the cache was found to be wrong.
+// a pass knows that the cache is behind. It is not known until then.
 type seenVersion struct {
 	known   bool
 	version string
+	// wrong: the cache was found to be so, by a write that met a conflict.
+	wrong bool
 }
 
 // Reconcile makes one pass over an EdgeRegistry.
@@ -215,15 +217,22 @@ func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedN
 	if err := r.Edges.Get(ctx, key, edge); err != nil {
 		return nil, err
 	}
-	if r.Edges == client.Reader(r.Connection) || r.isCurrent(edge) {
-		return edge, nil
+	if r.Edges != client.Reader(r.Connection) {
+		if r.isCurrent(edge) {
+			return edge, nil
+		}
+		edge = &edgev1.EdgeRegistry{}
+		if err := r.Get(ctx, key, edge); err != nil {
+			return nil, err
+		}
 	}
-	live := &edgev1.EdgeRegistry{}
-	if err := r.Get(ctx, key, live); err != nil {
-		return nil, err
+	seen := r.seen(edge)
+	if watches.Newer(seen.version, edge.ResourceVersion) {
+		// etcd was restored from an older copy, and the record with it.
+		*pass.Part[stored](r.memories.Of(edge)) = stored{}
 	}
-	*r.seen(live) = seenVersion{true, live.ResourceVersion}
-	return live, nil
+	*seen = seenVersion{known: true, version: edge.ResourceVersion}
+	return edge, nil
 }
 
 // isCurrent reports whether a copy is as new as anything that the operator knows of. An older one would
@@ -234,7 +243,7 @@ func (r *EdgeRegistryReconciler) isCurrent(edge *edgev1.EdgeRegistry) bool {
 	if !seen.known {
 		return !controllerutil.ContainsFinalizer(edge, objects.CleanupFinalizer)
 	}
-	return seen.version != "" && !watches.Newer(seen.version, edge.ResourceVersion)
+	return !seen.wrong && !watches.Newer(seen.version, edge.ResourceVersion)
 }
 
 func (r *EdgeRegistryReconciler) seen(edge *edgev1.EdgeRegistry) *seenVersion {
@@ -246,9 +255,9 @@ func (r *EdgeRegistryReconciler) seen(edge *edgev1.EdgeRegistry) *seenVersion {
 func (r *EdgeRegistryReconciler) noteWrite(edge *edgev1.EdgeRegistry, err error) {
 	switch {
 	case err == nil:
-		*r.seen(edge) = seenVersion{true, edge.ResourceVersion}
+		*r.seen(edge) = seenVersion{known: true, version: edge.ResourceVersion}
 	case apierrors.IsConflict(err):
-		*r.seen(edge) = seenVersion{known: true}
+		r.seen(edge).known, r.seen(edge).wrong = true, true
 	}
 }
 

@@ -230,9 +230,9 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 		return found.ResourceVersion
 	}
 	g.Expect(read()).To(Equal(old.ResourceVersion), "nothing was written: a watch brings what is new")
-	*r.seen(edge) = seenVersion{true, edge.ResourceVersion}
+	*r.seen(edge) = seenVersion{known: true, version: edge.ResourceVersion}
 	g.Expect(read()).To(Equal(edge.ResourceVersion))
-	*r.seen(edge) = seenVersion{true, old.ResourceVersion}
+	*r.seen(edge) = seenVersion{known: true, version: old.ResourceVersion}
 	g.Expect(read()).To(Equal(old.ResourceVersion))
 	r.noteWrite(edge, apierrors.NewConflict(edgev1.GroupVersion.WithResource("edgeregistries").GroupResource(), edge.Name, nil))
 	g.Expect(read()).To(Equal(edge.ResourceVersion), "a write over the copy was refused")

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,8 +31,8 @@ import (
 // +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=secrets,verbs=create;delete;get;update
 
 // The record of an EdgeRegistry is a Secret in the operator's own namespace that nobody else writes. So it is read once in
-// the life of a process, and what this process wrote last is what it holds. It is there before the finalizer is: an
-// EdgeRegistry that is held and has none has lost it.
+// the life of a process, and what this process wrote last is what it holds, unless etcd was restored from an older copy. It
+// is there before the finalizer is: an EdgeRegistry that is held and has none has lost it.
 
 // recordKey is where a record's Secret holds it, as JSON.
 const recordKey = "record.json"
@@ -230,11 +231,30 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 	p.Record.Host, p.Record.Lost = p.Registry.Host, false
 	kept := pass.Part[stored](p.Memory)
 	if kept.holds(p.Record) {
+		if slices.ContainsFunc(publications, func(pub *publication) bool { return len(pub.copies.due) > 0 }) {
+			return p.confirmRecord(ctx, kept)
+		}
 		return nil
 	}
 	// What is about to be published was not tried by its consumers' way yet.
 	p.Record.Verify(p.Edge, time.Time{})
 	return p.storeRecord(ctx, p.Scope, kept)
+}
+
+// confirmRecord makes sure, before copies are made that the record has already, that etcd has it too: when etcd was restored
+// from an older copy, what this process wrote last is of a time that was taken back.
+func (p *run) confirmRecord(ctx context.Context, kept *stored) error {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: p.Namespace, Name: recordName(p.Edge.UID)}
+	err := p.Get(ctx, key, secret)
+	if err == nil && (secret.UID != kept.uid || secret.ResourceVersion != kept.version) {
+		err = apierrors.NewConflict(corev1.Resource("secrets"), key.Name, errors.New("it is not what this operator wrote last"))
+	}
+	if err != nil {
+		*kept = stored{}
+		return fmt.Errorf("read the record of EdgeRegistry %q, Secret %q in namespace %q: %w", p.Edge.Name, key.Name, key.Namespace, err)
+	}
+	return nil
 }
 
 // issued is the credential of a login as it is put on record.

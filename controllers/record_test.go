@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -282,4 +283,51 @@ func TestTwoProcessesDoNotWriteOverEachOthersRecord(t *testing.T) {
 		g.Expect(recordOf(t, edge).Find(issued.ID)).To(HaveValue(Equal(issued)), "nothing that the second wrote is lost")
 	}
 	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("by the first"))
+}
+
+// After a restore of etcd the record is older than the process that goes on believes: no copy is made before etcd has it.
+func TestACopyIsMadeOnlyOfWhatEtcdHasOnRecord(t *testing.T) {
+	g := NewWithT(t)
+	target := makeTarget(t)
+	o := directOperator(t)
+	edge := o.settles(t, apply(t, newEdge()))
+	o.look(t, edge)
+	old := recordOf(t, edge)
+	edit(t, edge, copyPullTo(target))
+	o.settles(t, edge)
+	o.look(t, edge)
+
+	editRecord(t, edge, func(r *pass.Record) { *r = *old })
+	name := pass.PullSecretName(edge)
+	g.Expect(admin.Delete(t.Context(), copyIn(t, target, name))).To(Succeed())
+	onRecord := ""
+	o.intercepting(func(asked ask, on func() (*http.Response, error)) (*http.Response, error) {
+		if asked.is(http.MethodPost, "/namespaces/"+target+"/secrets") {
+			onRecord = recorded(t, edge, name)
+		}
+		return on()
+	})
+	o.look(t, edge)
+	o.settles(t, edge)
+	copyIn(t, target, name)
+	g.Expect(onRecord).To(Equal(target))
+	g.Expect(recordOf(t, edge).Served).To(HaveKey(target))
+}
+
+// An EdgeRegistry that is older than the operator has seen it went back with etcd, and so did its record.
+func TestARecordIsReadAgainOnceEtcdWentBack(t *testing.T) {
+	g := NewWithT(t)
+	o := directOperator(t)
+	edge := o.settles(t, apply(t, newEdge()))
+	o.look(t, edge)
+	verified := recordOf(t, edge).Verified
+	g.Expect(verified).NotTo(BeNil())
+
+	editRecord(t, edge, func(r *pass.Record) { r.Verify(edge, time.Time{}) })
+	o.look(t, edge)
+	g.Expect(recordOf(t, edge).Verified).To(BeNil(), "nobody but the operator writes it, so it is not read")
+	*o.seen(edge) = seenVersion{known: true, version: "9" + edge.ResourceVersion}
+	o.look(t, edge)
+	g.Expect(recordOf(t, edge).Verified).NotTo(BeNil())
+	g.Expect(o.mints(edge)).To(Equal(2))
 }
