@@ -24,6 +24,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/delivery"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
@@ -66,14 +67,32 @@ type EdgeRegistryReconciler struct {
 	// memories are all that this process remembers of EdgeRegistries.
 	memories            pass.Memories
 	openshift, external *provided
+	delivery            *delivered
 }
 
-// provided is a provider, and whether its watches were started.
+// provided is a provider, and its watches.
 type provided struct {
 	pass.Provider
+	onDemand
+}
+
+// delivered is what brings logins to Exchanges, and its watch.
+type delivered struct {
+	*delivery.Delivery
+	onDemand
+}
+
+// onDemand are watches that the first EdgeRegistry starts that needs them.
+type onDemand struct {
 	started sync.Once
 	// start starts them; nil without a queue to enqueue to.
 	start func()
+}
+
+func (w *onDemand) begin() {
+	if w.start != nil {
+		w.started.Do(w.start)
+	}
 }
 
 // seenVersion is the latest resource version of an EdgeRegistry that the API server itself told of, by which
@@ -152,8 +171,9 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	default:
 		return nil
 	}
-	if provider.start != nil {
-		provider.started.Do(provider.start)
+	provider.begin()
+	if len(s.Edge.Spec.Exchanges) > 0 {
+		r.delivery.begin()
 	}
 	return &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), wasSettled: s.Settled}
 }
@@ -177,7 +197,7 @@ func (p *run) steps() []pass.Step {
 	if p.Home.ByInvitation {
 		steps = append(steps, pass.Step{Condition: edgev1.NamespaceReady, Run: p.prepareNamespace})
 	}
-	return append(append(steps, p.session.Steps()...),
+	steps = append(append(steps, p.session.Steps()...),
 		pass.Step{Condition: edgev1.RegistryTrusted, Run: p.trustRegistry},
 		objects.Explained(p.Scope, pass.Step{Condition: edgev1.CredentialsIssued, Run: p.issueCredentials}),
 		objects.Explained(p.Scope, pass.Step{Condition: edgev1.SecretsPublished, Run: p.publishSecrets}),
@@ -186,11 +206,20 @@ func (p *run) steps() []pass.Step {
 			Advisory: p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired,
 		},
 	)
+	if len(p.Edge.Spec.Exchanges) == 0 {
+		p.Edge.Status.Exchange = nil
+		return steps
+	}
+	return append(steps, p.delivery.Step(p.Scope, p.session.Whose))
 }
 
-// cleanups remove the copies, then do what the provider has to. The record goes last.
+// cleanups remove the copies and what the Exchange holds, then do what the provider has to. The record goes last.
 func (p *run) cleanups() []pass.Cleanup {
-	all := append([]pass.Cleanup{{What: "remove the copies of the Secrets", Run: p.removeCopies}}, p.session.Cleanups()...)
+	all := []pass.Cleanup{{What: "remove the copies of the Secrets", Run: p.removeCopies}}
+	if len(p.Edge.Spec.Exchanges) > 0 {
+		all = append(all, p.delivery.Cleanup(p.Scope, p.session.Whose))
+	}
+	all = append(all, p.session.Cleanups()...)
 	return append(all, pass.Cleanup{What: "delete the record", Run: p.dropRecord})
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +27,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/delivery"
 	"github.com/edge-registry/edge-registry-operator/controllers/external"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
@@ -89,6 +91,9 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 	r.external = &provided{Provider: external.New(external.Config{
 		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Hosts: r.ExternalHosts,
 	})}
+	r.delivery = &delivered{Delivery: delivery.New(delivery.Config{
+		Connection: connection, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
+	})}
 	return nil
 }
 
@@ -125,6 +130,7 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 	r.triggers.Start(ctx, r.Namespace, enqueue,
 		func() { r.CompareSigningKeys(ctx) },
 		func(configMap string) { r.enqueueTrusting(ctx, configMap, enqueue) })
+	r.delivery.start = func() { r.delivery.Watch(ctx, enqueue) }
 	for _, provider := range []*provided{r.openshift, r.external} {
 		provider.start = func() {
 			err := provider.Watch(ctx, func(edge string) {
@@ -150,8 +156,12 @@ func (r *EdgeRegistryReconciler) enqueueTrusting(ctx context.Context, configMap 
 		return
 	}
 	for _, edge := range list.Items {
-		ref := edge.Spec.Trust.CABundleRef
-		if configMap == "" || configMap == openshift.TrustedCAConfigMap || (ref != nil && ref.Name == configMap) {
+		refs := []*edgev1.CABundleRef{edge.Spec.Trust.CABundleRef}
+		for _, exchange := range edge.Spec.Exchanges {
+			refs = append(refs, exchange.CABundleRef)
+		}
+		named := slices.ContainsFunc(refs, func(ref *edgev1.CABundleRef) bool { return ref != nil && ref.Name == configMap })
+		if named || configMap == "" || configMap == openshift.TrustedCAConfigMap {
 			enqueue(edge.Name)
 		}
 	}

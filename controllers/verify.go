@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,11 +57,17 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 		p.Due(verifiedAt.Add(policy.Interval.Duration))
 		return p.verified(), nil
 	}
-	if b := pass.AsBlocked(err); b != nil && policy.Policy == edgev1.VerificationBestEffort {
-		b.Retry = policy.Interval.Duration
+	if b := pass.AsBlocked(err); b != nil {
+		b.CarryOn = !slices.Contains(notForNodes, b.Reason)
+		if policy.Policy == edgev1.VerificationBestEffort {
+			b.Retry = policy.Interval.Duration
+		}
 	}
 	return pass.Done{}, err
 }
+
+// notForNodes are the reasons for which a login is not brought to nodes. While the registry is away, it is.
+var notForNodes = []string{edgev1.ReasonCredentialRefused, edgev1.ReasonPullDenied, edgev1.ReasonPullerCanPush}
 
 // verified says that the last trial was a success, and of each setting of the registry that may
 // keep people from pushing or nodes from pulling all the same. A setting takes no trial to judge: each
@@ -274,7 +281,7 @@ func (p *run) whileBusy(pause time.Duration) (pass.Done, error) {
 	p.Due(p.Now.Add(pause))
 	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {
 		b := pass.Waiting(edgev1.ReasonRegistryUnavailable, "%s", p.verdict().busyFor)
-		b.Retry = pause
+		b.Retry, b.CarryOn = pause, true
 		return pass.Done{}, b
 	}
 	last := p.proven()

@@ -3,7 +3,7 @@
 
 package v1alpha1
 
-// Condition types. The first eight belong to one step each and are True when the step is done;
+// Condition types. The first nine belong to one step each and are True when the step is done;
 // Ready, Reconciling and Stalled follow kstatus.
 const (
 	// RegistryExposed: the image registry has an admitted Route.
@@ -22,6 +22,8 @@ const (
 	SecretsPublished = "SecretsPublished"
 	// RegistryVerified: the registry accepts both tokens, for what each is meant to do and no more. Absent when spec.verification.policy is Disabled.
 	RegistryVerified = "RegistryVerified"
+	// ExchangeUpdated: the services in the Exchange hold the puller's current login, and nodes were told to read it. Absent without spec.exchanges.
+	ExchangeUpdated = "ExchangeUpdated"
 
 	// Ready: all of the above. Otherwise it has the status, reason and message of the first that is not True.
 	Ready = "Ready"
@@ -67,6 +69,12 @@ const (
 	ReasonNotProven = "NotProven"
 	// ReasonAnonymousPull (RegistryVerified): the registry lets everybody pull, so that the pull proves nothing of the login, and nodes need none.
 	ReasonAnonymousPull = "AnonymousPull"
+	// ReasonDelivered (ExchangeUpdated): each service with an image of this registry holds the current login, and was touched since.
+	ReasonDelivered = "Delivered"
+	// ReasonNoServices (ExchangeUpdated): no service in the Exchange has an image of this registry.
+	ReasonNoServices = "NoServices"
+	// ReasonDeliveredWithWarnings (ExchangeUpdated): the same as Delivered, and logins of others in a service keep nodes from it, or are matched by no node.
+	ReasonDeliveredWithWarnings = "DeliveredWithWarnings"
 )
 
 // Reasons that any condition may have.
@@ -221,6 +229,24 @@ const (
 	ReasonPullerCanPush = "PullerCanPush"
 )
 
+// Reasons of ExchangeUpdated, beside those of a supplied login.
+const (
+	// ReasonExchangeUnreachable (waiting): the Exchange does not answer, or its name does not resolve.
+	ReasonExchangeUnreachable = "ExchangeUnreachable"
+	// ReasonExchangeUntrusted (waiting): the certificate of the Exchange is not verified.
+	ReasonExchangeUntrusted = "ExchangeUntrusted"
+	// ReasonExchangeUnavailable (waiting): the Exchange answers with a server error, or has no time.
+	ReasonExchangeUnavailable = "ExchangeUnavailable"
+	// ReasonExchangeUnexpected (waiting): what answers does not behave as an Exchange.
+	ReasonExchangeUnexpected = "ExchangeUnexpected"
+	// ReasonExchangeLoginRefused (stalled): the Exchange does not accept the login, or does not let it list services.
+	ReasonExchangeLoginRefused = "ExchangeLoginRefused"
+	// ReasonServicesPending (waiting): services were changed by others meanwhile, or could not be written now.
+	ReasonServicesPending = "ServicesPending"
+	// ReasonServicesFailed (stalled): services could not be written, and a person has to act.
+	ReasonServicesFailed = "ServicesFailed"
+)
+
 // Reasons of events that tell of an act rather than of a condition.
 const (
 	// ReasonDefaultRouteSet: the operator switched the image registry's default route on.
@@ -251,6 +277,14 @@ const (
 	ReasonCAChanged = "CAChanged"
 	// ReasonRecordLost (warning): the operator's record of the EdgeRegistry is gone, and made again from what is found.
 	ReasonRecordLost = "RecordLost"
+	// ReasonLoginDelivered: the login in services of the Exchange was written, or nodes were told to read it again.
+	ReasonLoginDelivered = "LoginDelivered"
+	// ReasonPushLoginFound (warning): a service in the Exchange held a login that may push, which every node could read. It was replaced there, and works on.
+	ReasonPushLoginFound = "PushLoginFound"
+	// ReasonLoginWithdrawn: the EdgeRegistry is being deleted, and its logins were taken out of the Exchange.
+	ReasonLoginWithdrawn = "LoginWithdrawn"
+	// ReasonLoginLeftBehind (warning): the EdgeRegistry is being deleted, and its logins could not be taken out of the Exchange.
+	ReasonLoginLeftBehind = "LoginLeftBehind"
 	// ReasonNamespaceAccepted: a namespace is served in the place of another of its name, as it was accepted.
 	ReasonNamespaceAccepted = "NamespaceAccepted"
 )
@@ -265,6 +299,8 @@ const (
 	RotateAnnotation = "edge.open-horizon.io/rotate"
 	// AcceptAnnotation names namespaces that took the place of others of their names, as NAMESPACE/UID, separated by commas, and lets the operator serve them.
 	AcceptAnnotation = "edge.open-horizon.io/accept"
+	// AbandonAnnotation, set to true, lets a deletion go on without a server outside of the cluster that cannot be used. Without it the deletion waits for an hour.
+	AbandonAnnotation = "edge.open-horizon.io/abandon"
 	// ReconcileAnnotation makes the operator look at once, and ask the API server about both tokens.
 	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
 )

@@ -13,7 +13,7 @@ type EdgeRegistryStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: one for each step (with openshift RegistryExposed, ProjectReady and AccessGranted, with external NamespaceReady, and with both RegistryTrusted, CredentialsIssued, SecretsPublished and RegistryVerified), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
+	// conditions: one for each step (with openshift RegistryExposed, ProjectReady and AccessGranted, with external NamespaceReady, and with both RegistryTrusted, CredentialsIssued, SecretsPublished, RegistryVerified and, with exchanges, ExchangeUpdated), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -57,6 +57,10 @@ type EdgeRegistryStatus struct {
 	// verifiedAt is when the credentials were last found to work against the registry.
 	// +optional
 	VerifiedAt *metav1.Time `json:"verifiedAt,omitempty"`
+
+	// exchange is what the Exchange of spec.exchanges holds. Absent without one.
+	// +optional
+	Exchange *ExchangeStatus `json:"exchange,omitempty"`
 
 	// lastHandledRotation is the value of the annotation edge.open-horizon.io/rotate that the credentials were last minted for.
 	// +optional

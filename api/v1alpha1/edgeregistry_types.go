@@ -66,6 +66,7 @@ type EdgeRegistryList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.verification.repository)",fieldPath=".verification.repository",message="has no effect with spec.openshift, whose registry is asked about a repository that need not exist: leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || self.deletionPolicy == 'Retain'",fieldPath=".deletionPolicy",message="has no effect with spec.external: nothing is deleted in a registry that is not the operator's, so leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || has(self.external.publisher) || !(has(self.secrets.publish.name) || has(self.secrets.publish.copyTo) || has(self.secrets.publish.labels) || has(self.secrets.publish.annotations))",fieldPath=".secrets.publish",message="has no effect without spec.external.publisher, for then there is no publish Secret: leave it out, or name the login that pushes"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !has(self.exchanges) || self.exchanges.size() == 0 || (has(self.external.repositoryPrefix) && self.external.repositoryPrefix != '')",fieldPath=".external.repositoryPrefix",message="a prefix is required with spec.exchanges: without one every image of the host would count as one of this registry"
 type EdgeRegistrySpec struct {
 	// openshift makes the image registry of this OpenShift cluster the registry. Exactly one provider is set, and the choice cannot be changed.
 	// +optional
@@ -94,6 +95,12 @@ type EdgeRegistrySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Verification VerificationSpec `json:"verification,omitzero"`
+
+	// exchanges are the organisations of Open Horizon Exchanges whose services get the puller's login whenever it is renewed, so that edge nodes go on pulling. At most one for now.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1
+	Exchanges []ExchangeSpec `json:"exchanges,omitempty"`
 
 	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
 	// +optional

@@ -55,6 +55,11 @@ func (c *Connection) readSigningKeys(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(discovery, &server); err != nil {
 		return "", fmt.Errorf("the discovery document is not JSON: %w", err)
 	}
-	keys, err := c.API.Get().AbsPath("/openid/v1/jwks").DoRaw(ctx)
+	keys, err := c.SigningKeys(ctx)
 	return server.Issuer + "\n" + string(keys), err
+}
+
+// SigningKeys are the public keys of the API server's tokens, as a JSON Web Key Set.
+func (c *Connection) SigningKeys(ctx context.Context) ([]byte, error) {
+	return c.API.Get().AbsPath("/openid/v1/jwks").DoRaw(ctx)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +23,6 @@ import (
 // What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no login used for what its owner did not
 // write down here.
 const (
-	credentialsLabel     = "edge.open-horizon.io/credentials"
 	publishToAnnotation  = "edge.open-horizon.io/publish-to"
 	tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
 )
@@ -133,10 +131,10 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 		return pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the login of %s, is of the type %s: make it anew with the type %s",
 			l.Supplied, l.Account, secret.Type, corev1.SecretTypeDockerConfigJson)
 	}
-	if secret.Labels[credentialsLabel] != "true" {
-		return refuse("is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'", secret.Name, secret.Namespace, credentialsLabel)
+	if secret.Labels[objects.CredentialsLabel] != "true" {
+		return refuse("is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'", secret.Name, secret.Namespace, objects.CredentialsLabel)
 	}
-	if !slices.Contains(listed(secret, edgev1.ForAnnotation), s.Edge.Name) {
+	if !slices.Contains(objects.Listed(secret, edgev1.ForAnnotation), s.Edge.Name) {
 		return refuse("does not say that EdgeRegistry %q may use it: add that name to its annotation %s", s.Edge.Name, edgev1.ForAnnotation)
 	}
 	granted := grantOf(secret)
@@ -166,10 +164,5 @@ func (s *session) namespacesOf(l *pass.Login) []string {
 }
 
 func grantOf(secret *corev1.Secret) grant {
-	return grant{publishTo: listed(secret, publishToAnnotation), tokenHosts: listed(secret, tokenHostsAnnotation)}
-}
-
-// listed reads an annotation that is a list with commas between.
-func listed(secret *corev1.Secret, annotation string) []string {
-	return strings.FieldsFunc(secret.Annotations[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
+	return grant{publishTo: objects.Listed(secret, publishToAnnotation), tokenHosts: objects.Listed(secret, tokenHostsAnnotation)}
 }

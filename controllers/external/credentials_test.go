@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
@@ -31,7 +32,7 @@ func begun() *session {
 func granted() *corev1.Secret {
 	secret := &corev1.Secret{Type: corev1.SecretTypeDockerConfigJson}
 	secret.Name, secret.Namespace = "pull", "edge-registry-credentials"
-	secret.Labels = map[string]string{credentialsLabel: "true"}
+	secret.Labels = map[string]string{objects.CredentialsLabel: "true"}
 	secret.Annotations = map[string]string{
 		edgev1.ForAnnotation: "other, plant", publishToAnnotation: "plant,line\n\tanother", tokenHostsAnnotation: "tokens.example.com,a.example:8443",
 	}
@@ -46,7 +47,7 @@ func TestWhatASecretHasToSay(t *testing.T) {
 		publisher bool
 	}{
 		"all":                        {func(*corev1.Secret) {}, "", true},
-		"another label":              {func(s *corev1.Secret) { s.Labels[credentialsLabel] = "yes" }, edgev1.ReasonCredentialNotGranted, false},
+		"another label":              {func(s *corev1.Secret) { s.Labels[objects.CredentialsLabel] = "yes" }, edgev1.ReasonCredentialNotGranted, false},
 		"for nobody":                 {func(s *corev1.Secret) { delete(s.Annotations, edgev1.ForAnnotation) }, edgev1.ReasonCredentialNotGranted, false},
 		"for a name like it":         {func(s *corev1.Secret) { s.Annotations[edgev1.ForAnnotation] = "plant2" }, edgev1.ReasonCredentialNotGranted, false},
 		"for all":                    {func(s *corev1.Secret) { s.Annotations[edgev1.ForAnnotation] = "*" }, edgev1.ReasonCredentialNotGranted, false},

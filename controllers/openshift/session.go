@@ -35,6 +35,8 @@ type session struct {
 	// accounts and bindings are those of the EdgeRegistry's names in the project, by prepareProject.
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
+	// signingKeys are those of the API server's tokens, once they were asked for.
+	signingKeys keySet
 	// publisher and puller are the two logins as this provider knows them.
 	publisher, puller login
 }
@@ -58,6 +60,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 		Invite: s.inviteCommand,
 	}
 	spec, project := scope.Edge.Spec.OpenShift, scope.Home.Namespace
+	scope.Registry.Repository = project
 	s.publisher = newLogin(&scope.Publisher, project, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, spec.Publisher.Token)
 	s.puller = newLogin(&scope.Puller, project, spec.Puller.ServiceAccountName, spec.Puller.ClusterRole, spec.Puller.Token)
 	return s

@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
@@ -50,6 +52,8 @@ type Issuer interface {
 	Retire(context.Context) error
 	// Dead asks whether the issuer refuses the login's credential. Only a clear refusal counts.
 	Dead(context.Context, *Login) (bool, error)
+	// Whose says whose a login is that was found in an Exchange for the registry's host. With an error nobody knows.
+	Whose(ctx context.Context, user string, token credential.Token) (exchange.Owner, error)
 }
 
 // Cleanup is one part of a deletion. Each is idempotent: absent objects are fine.

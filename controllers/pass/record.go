@@ -55,6 +55,8 @@ type Issued struct {
 	Lifetime string `json:"lifetime,omitempty"`
 	Rotation string `json:"rotation,omitempty"`
 	Host     string `json:"host,omitempty"`
+	// User is that of a login that people supply, by which it is known again in an Exchange.
+	User string `json:"user,omitempty"`
 }
 
 // maxIssued is how many credentials of a role stay on record: those that work, and of the others enough to know them again

@@ -39,6 +39,14 @@ type Triggers struct {
 	homes map[types.UID]home
 	// targets are the namespaces that each EdgeRegistry copies to.
 	targets map[types.UID]map[string]*copyTarget
+	// observers are who hear of what is observed.
+	observers map[observed][]func(name string)
+}
+
+// observed is a kind in a namespace.
+type observed struct {
+	kind      schema.GroupVersionKind
+	namespace string
 }
 
 // home is what is known of the namespace of one EdgeRegistry's Secrets.
@@ -53,6 +61,7 @@ type home struct {
 func NewTriggers(watch Opener, label string, isNews func(metav1.Object) bool) *Triggers {
 	return &Triggers{
 		watch: watch, label: label, isNews: isNews, begun: func() {}, homes: map[types.UID]home{}, targets: map[types.UID]map[string]*copyTarget{},
+		observers: map[observed][]func(string){},
 	}
 }
 
@@ -69,9 +78,26 @@ func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue 
 }
 
 // Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed,
-// and with none when events may have been missed.
+// and with none when events may have been missed. All who observe the same share one watch.
 func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, namespace string, changed func(name string)) {
-	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(changed), nil)
+	key := observed{kind, namespace}
+	t.mu.Lock()
+	_, watched := t.observers[key]
+	t.observers[key] = append(t.observers[key], changed)
+	t.mu.Unlock()
+	if watched {
+		go changed("")
+		return
+	}
+	tell := func(name string) {
+		t.mu.Lock()
+		all := slices.Clone(t.observers[key])
+		t.mu.Unlock()
+		for _, changed := range all {
+			changed(name)
+		}
+	}
+	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(tell), nil)
 }
 
 // namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it;

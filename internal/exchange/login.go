@@ -30,6 +30,17 @@ type Login struct {
 	Password credential.Token
 }
 
+// Equal reports two logins that are the same.
+func (l Login) Equal(other Login) bool {
+	return l.Base == other.Base && l.Org == other.Org && l.User == other.User && l.Password.Equal(other.Password)
+}
+
+// Host is where the Exchange is, for messages.
+func (l Login) Host() string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(l.Base, "https://"), "/")
+	return host
+}
+
 // ParseLogin reads the three values. What is wrong with them is a line for each thing; none repeats a value but the host.
 func ParseLogin(values map[string]string) (Login, []string) {
 	var problems []string

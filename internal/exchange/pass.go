@@ -100,7 +100,7 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 	if !w.Organization {
 		p.owner = self
 	}
-	if !s.wanted.same(w) || !s.login.same(c.login) {
+	if !s.wanted.same(w) || !s.login.Equal(c.login) {
 		s.known = nil
 	}
 	s.wanted, s.login = w, c.login
@@ -117,10 +117,6 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 func (w Wanted) same(other Wanted) bool {
 	return w.Host == other.Host && w.Prefix == other.Prefix && w.User == other.User && w.Token.Equal(other.Token) &&
 		w.Organization == other.Organization && w.PublicServices == other.PublicServices && w.Marker == other.Marker
-}
-
-func (l Login) same(other Login) bool {
-	return l.Base == other.Base && l.Org == other.Org && l.User == other.User && l.Password.Equal(other.Password)
 }
 
 func (p *pass) setFresh(listed []Service) {

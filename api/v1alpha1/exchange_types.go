@@ -1,0 +1,99 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// ExchangeSpec is an organisation of an Open Horizon Exchange, whose services get the puller's current login.
+type ExchangeSpec struct {
+	// credentialsSecretRef names a Secret in the namespace edge-registry-credentials with the keys HZN_EXCHANGE_URL (https://.../v1), HZN_ORG_ID and HZN_EXCHANGE_USER_AUTH, as hzn reads them from its environment. The label edge.open-horizon.io/credentials: "true" and the annotation edge.open-horizon.io/for on it say for which EdgeRegistries it may be used.
+	// +required
+	CredentialsSecretRef CredentialsSecretRef `json:"credentialsSecretRef"`
+
+	// caBundleRef names the certificates that verify the Exchange. Without it the public CAs do.
+	// +optional
+	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
+
+	// owner says whose services are looked at. Mine: those of the user in the Secret. Organization: those of all users, for which that user has to be an administrator of the organisation.
+	// +optional
+	// +kubebuilder:default=Mine
+	Owner ExchangeOwner `json:"owner,omitempty"`
+
+	// publicServices says whether services that are public get the login, too. Every organisation of the Exchange can read what such a service holds.
+	// +optional
+	// +kubebuilder:default=Skip
+	PublicServices PublicServices `json:"publicServices,omitempty"`
+
+	// policy says what it means that the login could not be written. Required: Ready is False. BestEffort: it is reported in the condition ExchangeUpdated, and Ready stays as it is.
+	// +optional
+	// +kubebuilder:default=Required
+	Policy ExchangePolicy `json:"policy,omitempty"`
+
+	// deletionPolicy says what becomes of the logins in the Exchange when the EdgeRegistry is deleted. Remove takes out those that are revoked then, and has nodes drop them; a login that people supply is not revoked, and stays. Retain leaves all.
+	// +optional
+	// +kubebuilder:default=Remove
+	DeletionPolicy ExchangeDeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// ExchangeOwner says whose services are looked at.
+// +kubebuilder:validation:Enum=Mine;Organization
+type ExchangeOwner string
+
+const (
+	// ExchangeMine are the services of the login's own user.
+	ExchangeMine ExchangeOwner = "Mine"
+	// ExchangeOrganization are the services of all users of the organisation.
+	ExchangeOrganization ExchangeOwner = "Organization"
+)
+
+// PublicServices says whether services that every organisation can read get the login.
+// +kubebuilder:validation:Enum=Skip;Include
+type PublicServices string
+
+const (
+	// PublicSkip leaves public services alone.
+	PublicSkip PublicServices = "Skip"
+	// PublicInclude treats public services as all others.
+	PublicInclude PublicServices = "Include"
+)
+
+// ExchangePolicy says what a failure means for Ready.
+// +kubebuilder:validation:Enum=Required;BestEffort
+type ExchangePolicy string
+
+const (
+	// ExchangeRequired makes Ready depend on the Exchange.
+	ExchangeRequired ExchangePolicy = "Required"
+	// ExchangeBestEffort reports a failure, and leaves Ready alone.
+	ExchangeBestEffort ExchangePolicy = "BestEffort"
+)
+
+// ExchangeDeletionPolicy says what becomes of the logins in the Exchange.
+// +kubebuilder:validation:Enum=Remove;Retain
+type ExchangeDeletionPolicy string
+
+const (
+	// ExchangeRemove takes out the logins that are revoked.
+	ExchangeRemove ExchangeDeletionPolicy = "Remove"
+	// ExchangeRetain leaves the logins.
+	ExchangeRetain ExchangeDeletionPolicy = "Retain"
+)
+
+// ExchangeStatus is what the Exchange holds.
+type ExchangeStatus struct {
+	// services with an image of this registry that are to have the login, and synced, those of them that hold it alone of ours and were touched since, so that nodes read it.
+	Services int32 `json:"services"`
+	Synced   int32 `json:"synced"`
+	// failed are services that could not be given the login, at most 20.
+	// +optional
+	// +listType=map
+	// +listMapKey=service
+	Failed []FailedService `json:"failed,omitempty"`
+}
+
+// FailedService is a service that could not be given the login.
+type FailedService struct {
+	// service as the Exchange names it, ORGANISATION/URL_VERSION_ARCH.
+	Service string `json:"service"`
+	// message says why, and what to do.
+	Message string `json:"message"`
+}

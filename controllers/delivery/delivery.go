@@ -1,0 +1,139 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
+)
+
+// lookAgain is how long an Exchange is left alone while nothing is owed: its list of services serves as long.
+const lookAgain = 10 * time.Minute
+
+// Config is what deliveries work with.
+type Config struct {
+	*apiserver.Connection
+	Triggers *watches.Triggers
+	// Edges reads EdgeRegistries from the manager's cache.
+	Edges client.Reader
+	// Namespace is the operator's own.
+	Namespace string
+	Clock     clock.PassiveClock
+}
+
+// Delivery brings logins to Exchanges for all EdgeRegistries of the process.
+type Delivery struct {
+	Config
+	exchanges *exchange.Exchanges
+}
+
+// New returns a Delivery that watches nothing yet.
+func New(config Config) *Delivery {
+	return &Delivery{config, exchange.NewExchanges(config.Clock.Now)}
+}
+
+// Watch enqueues the EdgeRegistries whose Exchange's Secret changes.
+func (d *Delivery) Watch(ctx context.Context, enqueue func(edge string)) {
+	d.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
+		list := &edgev1.EdgeRegistryList{}
+		if err := d.Edges.List(ctx, list); err != nil {
+			logf.FromContext(ctx).V(1).Info("The users of a supplied Secret could not be listed", "cause", err.Error())
+			return
+		}
+		for _, edge := range list.Items {
+			if slices.ContainsFunc(edge.Spec.Exchanges, func(e edgev1.ExchangeSpec) bool { return secret == "" || e.CredentialsSecretRef.Name == secret }) {
+				enqueue(edge.Name)
+			}
+		}
+	})
+}
+
+// Step is ExchangeUpdated for an EdgeRegistry that names an Exchange.
+func (d *Delivery) Step(s *pass.Scope, whose exchange.Whose) pass.Step {
+	r := d.begin(s, whose)
+	return pass.Step{Condition: edgev1.ExchangeUpdated, Advisory: r.spec.Policy == edgev1.ExchangeBestEffort, Run: r.deliver}
+}
+
+// run is one pass over one EdgeRegistry.
+type run struct {
+	*Delivery
+	*pass.Scope
+	spec  edgev1.ExchangeSpec
+	whose exchange.Whose
+}
+
+func (d *Delivery) begin(s *pass.Scope, whose exchange.Whose) *run {
+	return &run{d, s, s.Edge.Spec.Exchanges[0], whose}
+}
+
+// connection is what is kept from pass to pass: the client knows its user and has open connections, and the syncer spares reads.
+type connection struct {
+	client *exchange.Client
+	login  exchange.Login
+	// bundle is what verifies the Exchange, in PEM; empty for the public CAs.
+	bundle string
+	syncer *exchange.Syncer
+}
+
+// connect returns the connection to the Exchange, which is another whenever the login or the CA is.
+func (r *run) connect(ctx context.Context) (*connection, error) {
+	login, err := r.readLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bundle, roots, err := r.readRoots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := pass.Part[connection](r.Memory)
+	if kept.client == nil || !kept.login.Equal(login) || kept.bundle != bundle {
+		*kept = connection{
+			client: r.exchanges.Client(login, exchange.Options{Roots: roots}),
+			login:  login, bundle: bundle, syncer: exchange.NewSyncer(r.exchanges),
+		}
+	}
+	return kept, nil
+}
+
+// wanted is what the Exchange is to hold.
+func (r *run) wanted() exchange.Wanted {
+	return exchange.Wanted{
+		Host: r.Registry.Host, Prefix: r.Registry.Repository, User: r.Puller.User, Token: r.Puller.Credential.Token,
+		Organization:   r.spec.Owner == edgev1.ExchangeOrganization,
+		PublicServices: r.spec.PublicServices == edgev1.PublicInclude,
+		Marker:         exchange.Marker{Name: r.Edge.Name, UID: string(r.Edge.UID), Generation: r.Puller.Credential.Generation},
+	}
+}
+
+// deliver brings the puller's login to the services. What is owed is found in the Exchange, each time.
+func (r *run) deliver(ctx context.Context) (pass.Done, error) {
+	to, err := r.connect(ctx)
+	if err != nil {
+		return pass.Done{}, err
+	}
+	report, err := to.syncer.Sync(ctx, to.client, r.wanted(), r.whose)
+	r.noteActs(to.login, report)
+	if err != nil {
+		return pass.Done{}, explain(err)
+	}
+	r.describe(report)
+	if err := r.failed(to.login, report); err != nil {
+		return pass.Done{}, err
+	}
+	r.Due(r.Now.Add(lookAgain))
+	return r.delivered(to.login, report), nil
+}

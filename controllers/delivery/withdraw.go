@@ -1,0 +1,78 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// withdrawalPatience is how long an Exchange that cannot be used holds up a deletion.
+const withdrawalPatience = time.Hour
+
+// Cleanup takes the logins of an EdgeRegistry that is being deleted out of the Exchange, before they are revoked.
+func (d *Delivery) Cleanup(s *pass.Scope, whose exchange.Whose) pass.Cleanup {
+	return pass.Cleanup{What: "take the logins out of the Exchange", Run: d.begin(s, whose).withdraw}
+}
+
+func (r *run) withdraw(ctx context.Context) error {
+	// A login that people supply is not revoked, and what was never published is in no Exchange.
+	if r.spec.DeletionPolicy == edgev1.ExchangeRetain || r.Puller.Supplied != "" || r.Record.Host == "" {
+		return nil
+	}
+	r.Registry.Host = r.Record.Host
+	left, err := r.takeOut(ctx)
+	if err == nil {
+		return nil
+	}
+	since := r.Edge.DeletionTimestamp.Time
+	if r.Now.Before(since.Add(withdrawalPatience)) && r.Edge.Annotations[edgev1.AbandonAnnotation] != "true" {
+		_, reason, message := pass.Verdict(err)
+		b := pass.Waiting(reason, "%s; after %s, or once the annotation %s is set to true, the deletion goes on without that",
+			message, pass.Timestamp(since.Add(withdrawalPatience)), edgev1.AbandonAnnotation)
+		b.Retry = retryFailed
+		return b
+	}
+	_, _, message := pass.Verdict(err)
+	r.Note(edgev1.ReasonLoginLeftBehind, fmt.Sprintf("logins that are revoked now may be left in the Exchange, in services with images below %s%s: %s",
+		r.Registry.ImagePrefix(), left, message), nil)
+	return nil
+}
+
+// takeOut removes our entries. With an error it says in which services some may be left, as far as that is known.
+func (r *run) takeOut(ctx context.Context) (left string, err error) {
+	to, err := r.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	report, err := to.syncer.Withdraw(ctx, to.client, r.wanted(), r.whose)
+	wrote := 0
+	var late []string
+	for _, o := range report.Services {
+		wrote += o.Writes
+		if o.State == exchange.Failed || o.State == exchange.Unsettled {
+			late = append(late, text.Foreign(o.Service))
+			if err == nil {
+				err = o.Err
+			}
+		}
+	}
+	if wrote > 0 {
+		r.Note(edgev1.ReasonLoginWithdrawn, fmt.Sprintf("took %d logins out of Exchange %s", wrote, to.login.Host()), nil)
+	}
+	if len(late) > 0 {
+		left = ", such as " + strings.Join(late[:min(len(late), maxFailed)], ", ")
+	}
+	if err != nil {
+		return left, explain(err)
+	}
+	return "", nil
+}

@@ -1,0 +1,36 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
+)
+
+// Whose implements pass.Issuer: a login that people supply is known by its user alone, those of before by the record.
+func (s *session) Whose(_ context.Context, user string, _ credential.Token) (exchange.Owner, error) {
+	for _, l := range s.Logins() {
+		if user != l.User && !s.wasUser(l.Role, user) {
+			continue
+		}
+		if l.Role == edgev1.TokenPublisher {
+			return exchange.Publisher, nil
+		}
+		return exchange.Puller, nil
+	}
+	return exchange.Nobody, nil
+}
+
+// wasUser reports whether a login had a user before.
+func (s *session) wasUser(role edgev1.TokenRole, user string) bool {
+	for _, issued := range s.Record.Issued {
+		if issued.Role == role && issued.User == user && user != "" {
+			return true
+		}
+	}
+	return false
+}
