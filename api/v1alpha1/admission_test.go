@@ -114,6 +114,10 @@ external:
 secrets: {namespace: plant, publish: {copyTo: [ci]}}
 verification: {repository: probe/one}
 deletionPolicy: Retain`},
+		"an Exchange": {"exchange", `
+openshift: {}
+exchanges:
+- {credentialsSecretRef: {name: exchange}, caBundleRef: {name: ca}, owner: Organization, publicServices: Include, policy: BestEffort, deletionPolicy: Retain}`},
 		"another registry, to pull from alone":         {"pulled", `{external: {host: 192.0.2.7, puller: {credentialsSecretRef: {name: pull.plant}}}, secrets: {namespace: plant}}`},
 		"a host without a dot, with a port":            {"local", `{external: {host: "localhost:5000", repositoryPrefix: "a__b--c.d", puller: {credentialsSecretRef: {name: p}}}, secrets: {namespace: plant}}`},
 		"the shortest lifetime":                        {"short", `{openshift: {publisher: {token: {lifetime: 10m}}, puller: {token: {lifetime: 10m0s}}}}`},

@@ -80,9 +80,10 @@ const (
 
 // ExchangeStatus is what the Exchange holds.
 type ExchangeStatus struct {
-	// services with an image of this registry that are to have the login, and synced, those of them that hold it alone of ours and were touched since, so that nodes read it.
+	// services with an image of this registry that are to hold the login.
 	Services int32 `json:"services"`
-	Synced   int32 `json:"synced"`
+	// synced are those of them that hold the current login, and were touched since, so that nodes read it.
+	Synced int32 `json:"synced"`
 	// failed are services that could not be given the login, at most 20.
 	// +optional
 	// +listType=map

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package exchange keeps the logins that an Open Horizon Exchange holds for the images of services equal to the current one of
-// a registry, and has running nodes read them again. Nothing of the operator calls it yet.
+// a registry, and has running nodes read them again.
 //
 // A node keeps the logins of a service as it first read them until the service itself changes. So a login that was renewed
 // arrives nowhere unless the service is touched after it. What is owed follows from the times of the Exchange alone: a
