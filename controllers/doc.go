@@ -29,5 +29,6 @@
 // What a pass is made of is in package pass, which sends nothing: the scope that steps share, the conditions that they
 // leave, when the next pass is, what the process remembers, and what a provider has to offer. Package objects writes
 // whatever an EdgeRegistry has in namespaces of others, package watches starts passes, package apiserver is the connection,
-// and packages openshift and external are providers. None of them imports this one.
+// package delivery is the step ExchangeUpdated, and packages openshift and external are providers. None of them imports this
+// one.
 package controllers

@@ -9,5 +9,6 @@
 //	session.go      one EdgeRegistry during one pass: where its registry and its Secrets are
 //	issuer.go       the issuer, which makes nothing: finds what is published, and takes what is supplied
 //	credentials.go  the Secrets that people supply, and what they allow
+//	whose.go        whose a login in an Exchange is
 //	entry.go        the entry in such a Secret that is for the registry
 package external

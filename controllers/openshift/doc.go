@@ -14,6 +14,7 @@
 //	taken_names.go    names in the project that are another's
 //	secrets.go        reads the Secrets of the project: metadata of all, values by name
 //	issuer.go         the issuer: finds, issues and revokes tokens
+//	whose.go          whose a token in an Exchange is
 //	bound_secret.go   the Secrets that tokens are bound to
 //	long_lived.go     tokens that do not expire
 //	retire.go         marks tokens as published, and ends those that have outlived their promise
