@@ -139,9 +139,24 @@ func expectEnoughForTheScript(t *testing.T, file string, given map[string]string
 	for _, folder := range []string{".", "without-a-ca"} {
 		expectEnoughWith(t, file, given, folder)
 	}
+	expectDeployed(t, file, given)
 }
 
-func expectEnoughWith(t *testing.T, file string, given map[string]string, folder string) {
+// expectDeployed fills in what an example leaves empty for what follows the service.
+func expectDeployed(t *testing.T, file string, given map[string]string) {
+	t.Helper()
+	g := NewWithT(t)
+	filled := maps.Clone(given)
+	for name, value := range map[string]string{"SERVICE_POLICY": "ca.crt", "PATTERN": "ca.crt", "POLICY": "ca.crt", "POLICY_NAME": "all"} {
+		g.Expect(given).To(HaveKeyWithValue(name, ""), file)
+		filled[name] = value
+	}
+	calls := expectEnoughWith(t, file, filled, ".")
+	g.Expect(calls).To(MatchRegexp("(?s)service\x1faddpolicy.*pattern\x1fpublish.*deployment\x1faddpolicy.*pull"), file)
+}
+
+// expectEnoughWith returns the calls that the script makes.
+func expectEnoughWith(t *testing.T, file string, given map[string]string, folder string) string {
 	t.Helper()
 	p := newPipeline(t, []string{"sh"})
 	p.write("without-a-ca/another", "")
@@ -158,6 +173,7 @@ func expectEnoughWith(t *testing.T, file string, given map[string]string, folder
 	g.Expect(p.recorded("calls")).To(ContainSubstring(given["ENGINE"]+"\x1fpush"), file)
 	trusts := strings.Contains(p.recorded("calls"), "--cert-dir=") || strings.Contains(result.stderr, "install -D -m 0644 ./ca.crt")
 	g.Expect(trusts).To(Equal(given["CA_DIR"] != "" && folder == "."), "%s, CA_DIR %s", file, folder)
+	return p.recorded("calls")
 }
 
 func TestTheJobHasAllThatTheScriptNeeds(t *testing.T) {

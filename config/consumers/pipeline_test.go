@@ -40,12 +40,13 @@ const recordEnvironment = "/usr/bin/env >>\"$RECORD/environment-of-${0##*/}\"\n"
 // recorder is a program that writes down how it was called, and with what environment,
 // and says more than it should: it prints both tokens, to both outputs, and ends
 // without a line break. It knows them by itself, for its environment has none. It
-// fails where the file "fail" says so.
+// fails where the file "fail" says so. The file "logins" is what the Exchange has.
 const recorder = "#!/bin/sh\n" + recordEnvironment + `
 PATH=/usr/bin:/bin # What it runs itself is not recorded.
 push='` + pushToken + `' pull='` + pullToken + `'
 program=${0##*/}
 { printf '%s' "$program"; for word; do printf '\037%s' "$word"; done; echo; } >>"$RECORD/calls"
+case "$program $*" in "$(cat "$RECORD/fail")"*) code=17 ;; esac
 case "$program $*" in
 *' --get-login '*) printf '%s\n' "${LOGGED_IN-$OCP_USER}"; exit ;;
 *' login '*) cat >"$RECORD/stdin" ;;
@@ -55,6 +56,12 @@ case "$program $*" in
 	echo "$ARCH $SERVICE_VERSION $DOCKER_IMAGE_BASE $SERVICE_IMAGE" >>"$RECORD/hzn-environment"
 	echo "Storing $6 with the service in the exchange..."
 	if [ -p "$RECORD/gate" ]; then read -r line <"$RECORD/gate"; fi ;;
+'hzn exchange service listauth'*)
+	if [ -r "$RECORD/logins" ]; then cat "$RECORD/logins"; [ "${code-}" ] || exit 0; fi
+	if [ -z "${code-}" ]; then echo "docker auths not found" >&2; exit 8; fi ;;
+'hzn exchange '*) echo "$ARCH" >>"$RECORD/deployed-as" ;;
+'docker pull '*) cat "$DOCKER_CONFIG/config.json" >"$RECORD/pulled-with" ;;
+*' pull '*) cat "$REGISTRY_AUTH_FILE" >"$RECORD/pulled-with" ;;
 'docker image inspect'*) echo "elsewhere.test/x@sha256:bad $INSPECTED"; exit ;;
 esac
 previous=
@@ -65,9 +72,17 @@ for word; do
 done
 if [ -r "$RECORD/says" ]; then cat "$RECORD/says"; fi
 echo "$program says <$push$push>" >&2
-if [ "$program ${1-}" = "$(cat "$RECORD/fail")" ]; then echo 'no space left' >&2; code=17; fi
+if [ "${code-}" ]; then echo 'no space left' >&2; fi
 printf '%s' "$push and $pull"
 exit "${code-0}"
+`
+
+// sleeper passes no time. After as many sleeps as the file "comes-after" has letters, the Exchange has the file "coming".
+const sleeper = "#!/bin/sh\n" + recordEnvironment + `
+PATH=/usr/bin:/bin
+echo "sleep $*" >>"$RECORD/calls"
+printf s >>"$RECORD/slept"
+if [ -r "$RECORD/coming" ] && [ "$(cat "$RECORD/slept")" = "$(cat "$RECORD/comes-after")" ]; then mv "$RECORD/coming" "$RECORD/logins"; fi
 `
 
 // pipeline is a place where publish.sh runs: a service to build, a PATH with
@@ -110,6 +125,7 @@ func newPipeline(t *testing.T, shell []string) *pipeline {
 	for _, program := range []string{"docker", "podman", "buildah", "hzn"} {
 		p.program(program, recorder)
 	}
+	p.program("sleep", sleeper)
 	p.write("Dockerfile", "FROM scratch\n")
 	p.write("horizon/service.definition.json", `{"image": "$SERVICE_IMAGE"}`)
 	p.write("ca.crt", "the CA\n")

@@ -14,8 +14,9 @@ usage() {
 usage: publish.sh [ARGUMENT of "hzn exchange service publish"]...
 
 Logs in to the registry, builds and pushes an image, and publishes the service to
-the Exchange, once for each architecture. It may be run again: it overwrites.
-All that it needs comes from the environment.
+the Exchange, once for each architecture. Then come pattern and policy, and a pull by
+digest with the pull login. It may be run again: it overwrites. All that it needs
+comes from the environment.
 
 Keys of the publish Secret, as by envFrom:
   OCP_DOCKER_HOST OCP_USER OCP_TOKEN IMAGE_PREFIX HZN_REGISTRY_AUTH
@@ -29,6 +30,15 @@ Of the service:
   CONTEXT     directory to build; default: the current one
               Dockerfile.ARCH in it is built, or else Dockerfile
   DEFINITION  default: horizon/service.definition.json
+Of what may follow the service:
+  SERVICE_POLICY  file with the policy of the service
+  PATTERN         file with a pattern
+  POLICY          file with a deployment policy; POLICY_NAME is its name. One for all
+                  nodes, without constraints, needs NO_CONSTRAINTS=yes
+  SERVICE_ID      id of the service in the Exchange, without _VERSION_ARCH;
+                  default: BASE, from its last / on
+  LOGIN_WAIT      seconds that PATTERN and POLICY wait for a login that the operator
+                  puts there, where HZN_REGISTRY_AUTH is absent; default: 900
 Of the Exchange, as for every hzn command:
   HZN_ORG_ID HZN_EXCHANGE_URL HZN_EXCHANGE_USER_AUTH
 Of this machine:
@@ -45,12 +55,11 @@ the place of a tag. With podman and buildah it cannot: write "image":
 "$SERVICE_IMAGE" there, or nodes take whatever the tag means when they pull.
 
 The login is stored where the engine stores logins: DOCKER_CONFIG (docker) and
-REGISTRY_AUTH_FILE (podman, buildah) choose a place that ends with the job. Other
-logins there are for base images: podman and buildah push with a file of the script
-that has no other login. DOCKER_AUTH_CONFIG would outweigh it and is not passed on.
-hzn signs the service with its own key, HZN_PRIVATE_KEY_FILE or a random one.
-It replaces variables in the definition and in files that the arguments name. One
-that names a credential, as $OCP_TOKEN, would publish it, and is refused.
+REGISTRY_AUTH_FILE (podman, buildah) choose a place that ends with the job.
+DOCKER_AUTH_CONFIG would outweigh it and is not passed on.
+hzn signs with its own key, HZN_PRIVATE_KEY_FILE or a random one. It replaces
+variables in all these files and in those that arguments name; in PATTERN and POLICY,
+ARCH is the last one. A file that names a credential, as $OCP_TOKEN, is refused.
 
 Exit status: that of the step that failed; 2 when something is missing or has a
 character that it cannot have, and then nothing was done.
@@ -71,7 +80,7 @@ complain() {
 # the build needs them, and hzn would put them into a definition that names them. A
 # variable that the caller exported stays exported when it is set, so all are unset.
 take_credentials() {
-	unset push_token registry_auth exchange_auth text line rest needle needles
+	unset push_token registry_auth exchange_auth text line rest needle needles listed
 	push_token=${OCP_TOKEN-} registry_auth=${HZN_REGISTRY_AUTH-} exchange_auth=${HZN_EXCHANGE_USER_AUTH-}
 	if [ -n "${DOCKER_AUTH_CONFIG-}" ]; then note 'DOCKER_AUTH_CONFIG is not passed on: it would outweigh the login of the publish Secret'; fi
 	# The last three are further copies: envFrom sets all keys of a Secret.
@@ -123,12 +132,18 @@ check_values() (
 	need_value HZN_EXCHANGE_URL "${HZN_EXCHANGE_URL-}" "$advice" '*[!!-~]*'
 	need_value HZN_EXCHANGE_USER_AUTH "$exchange_auth" "$advice"
 	advice='correct it or leave it out, see --help'
-	for name in CONTEXT DEFINITION CA_FILE CA_DIR ENGINE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
+	for name in CONTEXT DEFINITION SERVICE_POLICY PATTERN POLICY NO_CONSTRAINTS CA_FILE CA_DIR ENGINE REGISTRY_AUTH_FILE DOCKER_CONFIG HZN_PRIVATE_KEY_FILE TMPDIR; do
 		eval "text=\${$name-}"
 		check_value
 	done
 	name=ARCH text=${ARCH-}
 	check_value '*[!0-9A-Za-z_ ]*'
+	name=SERVICE_ID text=${SERVICE_ID-}
+	check_value '[!0-9A-Za-z]*' '*[!0-9A-Za-z._-]*'
+	name=POLICY_NAME text=${POLICY_NAME-}
+	check_value '[!0-9A-Za-z]*' '*[!0-9A-Za-z._-]*'
+	name=LOGIN_WAIT text=${LOGIN_WAIT-}
+	check_value '*[!0-9]*' '??????*'
 	return "$((malformed ? malformed : wrong))"
 )
 
@@ -189,7 +204,11 @@ need_no_credential() (
 # check_files ARGUMENT...: hzn replaces variables in the files of its arguments too.
 check_files() {
 	need_file "$DEFINITION" 'set DEFINITION to the service definition'
-	for argument in "$DEFINITION" "$@"; do
+	for name in SERVICE_POLICY PATTERN POLICY; do
+		eval "file=\$$name"
+		[ -z "$file" ] || need_file "$file" "set $name to the file, or leave it out"
+	done
+	for argument in "$DEFINITION" "$SERVICE_POLICY" "$PATTERN" "$POLICY" "$@"; do
 		for file in "$argument" "${argument#--*=}" "${argument#-?}"; do
 			if [ -f "$file" ] && [ -r "$file" ]; then
 				need_no_credential "$file" || wrong=1
@@ -216,6 +235,9 @@ check() {
 	[ "$wrong" -ne 2 ] || exit 2
 	need_pull_token
 	need_engine
+	case $ENGINE:$CONTEXT in podman:*,* | buildah:*,*) complain "CONTEXT has a comma, where $ENGINE cuts the path of a Dockerfile: build in a directory without one" ;; esac
+	case ${NO_CONSTRAINTS-} in '' | yes) ;; *) complain 'NO_CONSTRAINTS is another than yes: set it to that or leave it out' ;; esac
+	[ -z "$POLICY" ] || [ -n "${POLICY_NAME-}" ] || complain 'POLICY_NAME is not set: the Exchange has POLICY by that name'
 	need_tool hzn 'install the package horizon-cli of Open Horizon'
 	need_tool base64 'it is one of coreutils and of busybox'
 	check_files "$@"
@@ -241,6 +263,11 @@ hide() {
 	line=$line$rest
 }
 
+# in_base64 VALUE: base64 breaks lines, which this puts together again.
+in_base64() {
+	printf '%s' "$1" | base64 | while read -r line; do printf '%s' "$line"; done
+}
+
 # encoded VALUE: prints what the base64 of every text has that contains the value, a
 # line for each place in a group of three bytes at which the value may begin. The
 # groups that the value shares with other text are left out.
@@ -248,8 +275,7 @@ encoded() (
 	LC_ALL=C
 	rest=$1
 	for _ in 1 2 3; do
-		text=''
-		for line in $(printf '%s' "$rest" | base64); do text=$text$line; done
+		text=$(in_base64 "$rest")
 		case $text in *=) text=${text%????} ;; esac
 		printf '%s\n' "$text"
 		rest=${rest#?}
@@ -292,7 +318,7 @@ step() {
 	} | mask
 	read -r status <"$scratch/status" || status=1
 	if [ "$status" -ne 0 ]; then
-		note "$name failed with exit status $status"
+		note "$name failed with exit status $status${finished:+; published before: $finished}"
 		exit "$status"
 	fi
 }
@@ -345,19 +371,87 @@ push() {
 	done
 }
 
+# exchange ARGUMENT...: its login is in the environment of this command alone.
+exchange() {
+	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn exchange "$@" </dev/null
+}
+
 # publish: hzn takes the pull token as an argument and in no other way, so other
-# processes of this machine see it while hzn runs. All nodes may read that one. The
-# login of the Exchange is in the environment of this command alone.
+# processes of this machine see it while hzn runs. All nodes may read that one.
 publish() {
 	if [ "$ENGINE" != docker ]; then set -- -I "$@"; fi
 	set -- -f "$DEFINITION" "$@"
 	if [ -n "$registry_auth" ]; then set -- -r "$registry_auth" "$@"; fi
-	HZN_EXCHANGE_USER_AUTH=$exchange_auth hzn exchange service publish -O "$@" </dev/null
+	exchange service publish -O "$@"
+}
+
+# publication WHAT COMMAND...: a step that a later failure tells of.
+publication() {
+	what=$1
+	shift
+	step "publication of $what" "$@"
+	finished="${finished:+$finished, }$what"
+}
+
+# deliver ARGUMENT...: brings the service for one architecture to the Exchange.
+deliver() {
+	image=${DOCKER_IMAGE_BASE}_$ARCH:$VERSION service=${SERVICE_ID:-${BASE##*/}}_${VERSION}_$ARCH
+	step "build of $image" build
+	rm -f "$scratch/digest"
+	step "push of $image" push
+	[ -s "$scratch/digest" ] || { note "$ENGINE does not tell the digest of $image" && exit 1; }
+	SERVICE_IMAGE=${image%:*}@$(cat "$scratch/digest")
+	export ARCH SERVICE_IMAGE
+	publication "$BASE for $ARCH" publish "$@"
+	note "published $SERVICE_IMAGE"
+	services="$services $service" images="$images $ARCH=$SERVICE_IMAGE"
+	[ -z "$SERVICE_POLICY" ] || publication "the policy of $service" exchange service addpolicy -f "$SERVICE_POLICY" "$service"
+}
+
+# wait_for_login SERVICE: hzn cannot write an entry for a host with a port, so one is
+# the operator's. It exits with 8 where there is no entry at all. What it lists has
+# tokens that the mask does not know, and is not shown.
+wait_for_login() {
+	waited=0
+	while :; do
+		code=0
+		listed=$(exchange service listauth "$1" 2>"$scratch/said") || code=$?
+		case $code:$listed in
+		0:*"\"registry\": \"$OCP_DOCKER_HOST\""*) return ;;
+		0:* | 8:*) ;;
+		*) cat "$scratch/said" && return "$code" ;;
+		esac
+		[ "$waited" -lt "$LOGIN_WAIT" ] || break
+		sleep 10
+		waited=$((waited + 10))
+	done
+	echo "After $waited seconds the Exchange has no login for $OCP_DOCKER_HOST with $1, so nodes would start without one: no pattern or deployment policy is published. Give the EdgeRegistry spec.exchanges, wait until its condition ExchangeUpdated is True, see that SERVICE_ID is right, and run this again"
+	return 1
+}
+
+# deploy: what has nodes take the service comes after the login that they need.
+deploy() {
+	if [ -z "$registry_auth" ]; then
+		for service in $services; do step "wait for the login of $service" wait_for_login "$service"; done
+	fi
+	[ -z "$PATTERN" ] || publication "the pattern" exchange pattern publish -f "$PATTERN"
+	[ -z "$POLICY" ] || publication "the deployment policy $POLICY_NAME" \
+		exchange deployment addpolicy ${NO_CONSTRAINTS:+--no-constraints} -f "$POLICY" "$POLICY_NAME"
+}
+
+# pull asks the registry even for an image that is here. "docker login" might put this
+# login in the place of that of the push, into a credential helper.
+pull() {
+	mkdir -p "$scratch/node"
+	printf '{"auths":{"%s":{"auth":"%s"}}}\n' "$OCP_DOCKER_HOST" "$(in_base64 "${registry_auth#*:}")" >"$scratch/node/config.json"
+	if [ "$ENGINE" = buildah ]; then set -- --policy=always; fi
+	DOCKER_CONFIG=$scratch/node REGISTRY_AUTH_FILE=$scratch/node/config.json \
+		"$ENGINE" pull --quiet "$@" ${certs:+--cert-dir="$certs"} --platform "linux/$ARCH" "$SERVICE_IMAGE"
 }
 
 warn_of_login() {
 	[ -n "$registry_auth" ] ||
-		note "hzn misreads a host with a port, so the service is published without a login for $OCP_DOCKER_HOST: give it to the nodes by node-bootstrap.sh --login, or to the service in the Exchange"
+		note "hzn misreads a host with a port, so the service is published without a login for $OCP_DOCKER_HOST: give it to the nodes by node-bootstrap.sh --login, or to the service in the Exchange; no pull is tried with the pull login, which is not here"
 }
 
 warn_of_tag() {
@@ -368,15 +462,14 @@ warn_of_tag() {
 # relative_paths: a path with a leading dash would be an option, and hzn takes - for
 # its standard input.
 relative_paths() {
-	case $CONTEXT in -*) CONTEXT=./$CONTEXT ;; esac
-	case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac
-	case $CA_FILE in -*) CA_FILE=./$CA_FILE ;; esac
-	case $CA_DIR in -*) CA_DIR=./$CA_DIR ;; esac
-	case ${TMPDIR-} in -*) TMPDIR=./$TMPDIR ;; esac
+	for name in CONTEXT DEFINITION SERVICE_POLICY PATTERN POLICY CA_FILE CA_DIR TMPDIR; do
+		eval "case \${$name-} in -*) $name=./\$$name ;; esac"
+	done
 }
 
 main() {
 	CONTEXT=${CONTEXT:-.} DEFINITION=${DEFINITION:-horizon/service.definition.json} CA_FILE=${CA_FILE-} CA_DIR=${CA_DIR-}
+	SERVICE_POLICY=${SERVICE_POLICY-} PATTERN=${PATTERN-} POLICY=${POLICY-} LOGIN_WAIT=${LOGIN_WAIT:-900}
 	case ${1-} in -h | --help) usage && exit ;; esac
 	take_credentials
 	relative_paths
@@ -394,19 +487,13 @@ main() {
 	[ "$ENGINE" = docker ] || step "login to $OCP_DOCKER_HOST for the push" log_in_for_push
 	SERVICE_VERSION=$VERSION DOCKER_IMAGE_BASE=$IMAGE_PREFIX/$BASE
 	export SERVICE_VERSION DOCKER_IMAGE_BASE
-	for ARCH in $ARCH; do
-		image=${DOCKER_IMAGE_BASE}_$ARCH:$VERSION
-		step "build of $image" build
-		rm -f "$scratch/digest"
-		step "push of $image" push
-		[ -s "$scratch/digest" ] || {
-			note "$ENGINE does not tell the digest of $image"
-			exit 1
-		}
-		SERVICE_IMAGE=${image%:*}@$(cat "$scratch/digest")
-		export ARCH SERVICE_IMAGE
-		step "publication of $BASE for $ARCH" publish "$@"
-		note "published $SERVICE_IMAGE"
+	finished='' services='' images=''
+	for ARCH in $ARCH; do deliver "$@"; done
+	if [ -n "$PATTERN$POLICY" ]; then deploy; fi
+	if [ -z "$registry_auth" ]; then return; fi
+	for image in $images; do
+		ARCH=${image%%=*} SERVICE_IMAGE=${image#*=}
+		step "pull of $SERVICE_IMAGE with the pull login" pull
 	done
 }
 

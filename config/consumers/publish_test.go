@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,7 +31,9 @@ func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 		"%s build --cert-dir=SCRATCH/certs --platform linux/amd64 --tag " + image + " --file ./Dockerfile .",
 		"%s push --authfile=SCRATCH/auth.json --cert-dir=SCRATCH/certs --digestfile SCRATCH/digest " + image,
 		publication + " -I --public",
+		"%s pull --quiet --cert-dir=SCRATCH/certs --platform linux/amd64 " + prefix + "/sensor_amd64@" + digest,
 	}
+	always := append(slices.Clone(files[:len(files)-1]), strings.Replace(files[len(files)-1], "--quiet", "--quiet --policy=always", 1))
 	for engine, want := range map[string][]string{
 		"docker": {
 			"%s login --username edge-publisher.factory --password-stdin " + host,
@@ -38,8 +41,9 @@ func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 			"%s push " + image,
 			`%s image inspect --format {{join .RepoDigests " "}} ` + image,
 			publication + " --public",
+			"%s pull --quiet --platform linux/amd64 " + prefix + "/sensor_amd64@" + digest,
 		},
-		"podman": files, "buildah": files,
+		"podman": files, "buildah": always,
 	} {
 		t.Run(engine, func(t *testing.T) {
 			forEachShell(t, func(t *testing.T, p *pipeline) {
@@ -55,7 +59,7 @@ func TestPublishDoesTheDocumentedSteps(t *testing.T) {
 				if engine == "docker" {
 					g.Expect(result.stderr).To(ContainSubstring("install -D -m 0644 ca.crt /etc/docker/certs.d/" + host + "/ca.crt"))
 				} else {
-					g.Expect(p.recorded("ca.crt")).To(Equal(strings.Repeat("the CA\n", 4)))
+					g.Expect(p.recorded("ca.crt")).To(Equal(strings.Repeat("the CA\n", 5)))
 					g.Expect(result.stderr).NotTo(ContainSubstring("/etc/docker"))
 				}
 				g.Expect(p.another(t).run().code).To(BeZero(), "with the defaults")
@@ -76,7 +80,8 @@ func TestPublishBuildsEachArchitectureByItsOwnDockerfile(t *testing.T) {
 			"buildah build --platform linux/amd64 --tag "+image+" --file source/Dockerfile source",
 			HavePrefix("buildah push"), HavePrefix("hzn exchange"),
 			"buildah build --platform linux/arm64 --tag "+prefix+"/sensor_arm64:1.2.3 --file source/Dockerfile.arm64 source",
-			HavePrefix("buildah push"), HavePrefix("hzn exchange")))
+			HavePrefix("buildah push"), HavePrefix("hzn exchange"),
+			HaveSuffix(" --platform linux/amd64 "+prefix+"/sensor_amd64@"+digest), HaveSuffix(" --platform linux/arm64 "+prefix+"/sensor_arm64@"+digest)))
 		g.Expect(p.recorded("hzn-environment")).To(HaveSuffix("arm64 1.2.3 " + prefix + "/sensor " + prefix + "/sensor_arm64@" + digest + "\n"))
 	})
 }
@@ -138,6 +143,7 @@ func TestPublishPassesOnTheExitStatusOfTheStepThatFails(t *testing.T) {
 				engine + " build": "build of " + image,
 				engine + " push":  "push of " + image,
 				"hzn exchange":    "publication of sensor for amd64",
+				engine + " pull":  "pull of " + prefix + "/sensor_amd64@" + digest + " with the pull login",
 			} {
 				t.Run(engine+" with "+call, func(t *testing.T) {
 					g := NewWithT(t)
@@ -147,7 +153,11 @@ func TestPublishPassesOnTheExitStatusOfTheStepThatFails(t *testing.T) {
 					result := p.run()
 					g.Expect(result.code).To(Equal(17))
 					g.Expect(result.stdout).To(ContainSubstring("no space left\n"))
-					g.Expect(result.stderr).To(HaveSuffix("publish.sh: " + says + " failed with exit status 17\n"))
+					before := ""
+					if call == engine+" pull" {
+						before = "; published before: sensor for amd64"
+					}
+					g.Expect(result.stderr).To(HaveSuffix("publish.sh: " + says + " failed with exit status 17" + before + "\n"))
 					calls := p.calls()
 					g.Expect(calls[len(calls)-1]).To(HavePrefix(call), "nothing is done after it")
 				})
@@ -177,20 +187,25 @@ func TestPublishNamesWhatIsMissingBeforeItDoesAnything(t *testing.T) {
 		change func(*pipeline)
 		says   string
 	}{
-		"hzn":                      {func(p *pipeline) { p.remove("hzn") }, "hzn is not on PATH: install"},
-		"every engine":             {func(p *pipeline) { p.remove("docker", "podman", "buildah") }, "none of docker, podman and buildah is on PATH"},
-		"base64":                   {func(p *pipeline) { p.remove("base64") }, "base64 is not on PATH: "},
-		"the engine that is named": {func(p *pipeline) { p.env["ENGINE"] = "podman"; p.remove("podman") }, "podman is not on PATH"},
-		"an engine that is known":  {set("ENGINE", "kaniko"), "ENGINE is another than docker, podman and buildah"},
-		"the definition":           {set("DEFINITION", "absent.json"), "absent.json is not a file"},
-		"the CA":                   {set("CA_FILE", "absent.crt"), "absent.crt is not a file"},
-		"the folder of the CA":     {set("CA_DIR", "absent"), "absent is not a folder"},
-		"a CA that is a directory": {set("CA_FILE", "horizon"), "horizon is not a file"},
-		"the Dockerfile":           {set("CONTEXT", "horizon"), "horizon/Dockerfile is not a file"},
-		"the pull token":           {set("HZN_REGISTRY_AUTH", host+":edge-publisher.factory:"+pushToken), "carries the push token"},
-		"a host for the token":     {set("HZN_REGISTRY_AUTH", "elsewhere.test:edge-puller.factory:"+pullToken), "is not HOST:USER:TOKEN"},
-		"a token after the user":   {set("HZN_REGISTRY_AUTH", host+":edge-puller.factory:"), "is not HOST:USER:TOKEN"},
-		"an architecture":          {func(p *pipeline) { delete(p.env, "ARCH"); p.program("hzn", "#!/bin/sh\nexit 1\n") }, "hzn does not tell the architecture"},
+		"hzn":                       {func(p *pipeline) { p.remove("hzn") }, "hzn is not on PATH: install"},
+		"every engine":              {func(p *pipeline) { p.remove("docker", "podman", "buildah") }, "none of docker, podman and buildah is on PATH"},
+		"base64":                    {func(p *pipeline) { p.remove("base64") }, "base64 is not on PATH: "},
+		"the policy of the service": {set("SERVICE_POLICY", "absent.json"), "absent.json is not a file that can be read: set SERVICE_POLICY"},
+		"the pattern":               {set("PATTERN", "horizon"), "horizon is not a file that can be read: set PATTERN"},
+		"the deployment policy":     {func(p *pipeline) { p.env["POLICY"], p.env["POLICY_NAME"] = "absent.json", "all" }, "absent.json is not a file that can be read: set POLICY"},
+		"the name of the policy":    {set("POLICY", "ca.crt"), "POLICY_NAME is not set: "},
+		"the only choice":           {set("NO_CONSTRAINTS", "no"), "NO_CONSTRAINTS is another than yes"},
+		"the engine that is named":  {func(p *pipeline) { p.env["ENGINE"] = "podman"; p.remove("podman") }, "podman is not on PATH"},
+		"an engine that is known":   {set("ENGINE", "kaniko"), "ENGINE is another than docker, podman and buildah"},
+		"the definition":            {set("DEFINITION", "absent.json"), "absent.json is not a file"},
+		"the CA":                    {set("CA_FILE", "absent.crt"), "absent.crt is not a file"},
+		"the folder of the CA":      {set("CA_DIR", "absent"), "absent is not a folder"},
+		"a CA that is a directory":  {set("CA_FILE", "horizon"), "horizon is not a file"},
+		"the Dockerfile":            {set("CONTEXT", "horizon"), "horizon/Dockerfile is not a file"},
+		"the pull token":            {set("HZN_REGISTRY_AUTH", host+":edge-publisher.factory:"+pushToken), "carries the push token"},
+		"a host for the token":      {set("HZN_REGISTRY_AUTH", "elsewhere.test:edge-puller.factory:"+pullToken), "is not HOST:USER:TOKEN"},
+		"a token after the user":    {set("HZN_REGISTRY_AUTH", host+":edge-puller.factory:"), "is not HOST:USER:TOKEN"},
+		"an architecture":           {func(p *pipeline) { delete(p.env, "ARCH"); p.program("hzn", "#!/bin/sh\nexit 1\n") }, "hzn does not tell the architecture"},
 	}
 	for _, name := range []string{
 		"OCP_DOCKER_HOST", "OCP_USER", "OCP_TOKEN", "IMAGE_PREFIX", "HZN_REGISTRY_AUTH", "BASE", "VERSION",

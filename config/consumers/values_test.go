@@ -49,6 +49,8 @@ func TestPublishRefusesAValueWithCharactersThatItCannotHave(t *testing.T) {
 		"ARCH": {{"a substitution": canary + code, "quotes": canary + `"'`, "a dash": "-" + canary, "blanks alone": "  "}}, "ENGINE": {asWord, inside},
 		"OCP_USER": {inside, {"a leading dash": "-" + canary}}, "OCP_TOKEN": {inside}, "HZN_REGISTRY_AUTH": {asWord, inside},
 		"HZN_ORG_ID": {inside}, "HZN_EXCHANGE_URL": {inside}, "HZN_EXCHANGE_USER_AUTH": {}, "CONTEXT": {}, "DEFINITION": {},
+		"SERVICE_POLICY": {}, "PATTERN": {}, "POLICY": {}, "POLICY_NAME": {asWord, inside, {"a slash": "other/" + canary}}, "SERVICE_ID": {asWord, inside},
+		"LOGIN_WAIT": {inside, {"letters": canary, "a sign": "-1", "a substitution": "1" + code, "days": "100000"}}, "NO_CONSTRAINTS": {asWord, inside},
 		"CA_FILE": {}, "CA_DIR": {}, "REGISTRY_AUTH_FILE": {}, "DOCKER_CONFIG": {}, "HZN_PRIVATE_KEY_FILE": {}, "TMPDIR": {},
 	}
 	forEachShellAndSh(t, func(t *testing.T, p *pipeline) {
@@ -103,6 +105,11 @@ func TestPublishTakesEveryValueAsData(t *testing.T) {
 				p.write(context+"/Dockerfile", "")
 				p.write("-d'\" e.json", "$SERVICE_IMAGE")
 				p.write("-c a", "the CA\n")
+				for name, file := range map[string]string{"SERVICE_POLICY": "-s '\"`*", "PATTERN": "-p '\"`*", "POLICY": "-o '\"`*"} {
+					p.env[name] = file
+					p.write(file, "{}")
+				}
+				p.env["POLICY_NAME"] = "all"
 				p.write("-t `*/kept", "")
 				result := p.run("--public=" + odd)
 				g.Expect(result.code).To(BeZero(), result.stdout+result.stderr)
@@ -111,6 +118,7 @@ func TestPublishTakesEveryValueAsData(t *testing.T) {
 				for _, call := range []string{
 					"\x1f--username\x1f" + p.env["OCP_USER"] + "\x1f", "\x1f./" + context + "\n",
 					"\x1f-r\x1f" + p.env["HZN_REGISTRY_AUTH"] + "\x1f-f\x1f./-d'\" e.json\x1f", "\x1f--public=" + odd + "\n",
+					"\x1faddpolicy\x1f-f\x1f./-s '\"`*\x1f", "\x1fpublish\x1f-f\x1f./-p '\"`*\n", "\x1faddpolicy\x1f-f\x1f./-o '\"`*\x1fall\n",
 				} {
 					g.Expect(calls).To(ContainSubstring(call))
 				}
@@ -130,7 +138,7 @@ func TestPublishExportsNoTokenToWhatItRuns(t *testing.T) {
 		g := NewWithT(t)
 		p.shell = append(p.shell, "-a")
 		for _, name := range []string{
-			"push_token", "registry_auth", "exchange_auth", "text", "line", "rest", "needle", "needles",
+			"push_token", "registry_auth", "exchange_auth", "text", "line", "rest", "needle", "needles", "listed",
 			"password", "EDGE_CLUSTER_REGISTRY_TOKEN", "HZN_EXCHANGE_NODE_AUTH",
 		} {
 			p.env[name] = pushToken

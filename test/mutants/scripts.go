@@ -43,7 +43,7 @@ var ofHandingOver = []mutant{
 	{
 		name:    "dash-read-as-option",
 		pattern: "a path from outside is read as an option",
-		edits:   []edit{{publishScript, `case $DEFINITION in -*) DEFINITION=./$DEFINITION ;; esac`, `:`}},
+		edits:   []edit{{publishScript, `for name in CONTEXT DEFINITION SERVICE_POLICY PATTERN POLICY CA_FILE CA_DIR TMPDIR; do`, `for name in CONTEXT SERVICE_POLICY PATTERN POLICY CA_FILE CA_DIR TMPDIR; do`}},
 		guards:  []guard{consumers("TestPublishTakesEveryValueAsData")},
 	},
 	{
@@ -67,7 +67,7 @@ var ofHandingOver = []mutant{
 	{
 		name:    "tokens-stay-exported",
 		pattern: "a program gets a secret in its environment that it does not need",
-		edits:   []edit{{publishScript, "	unset push_token registry_auth exchange_auth text line rest needle needles\n", ""}},
+		edits:   []edit{{publishScript, "	unset push_token registry_auth exchange_auth text line rest needle needles listed\n", ""}},
 		guards:  []guard{consumers("TestPublishExportsNoToken")},
 	},
 	{
@@ -91,7 +91,7 @@ var ofHandingOver = []mutant{
 	{
 		name:    "policy-not-looked-into",
 		pattern: "a filter looks into one of the files that are taken",
-		edits:   []edit{{publishScript, `for argument in "$DEFINITION" "$@"; do`, `for argument in "$DEFINITION"; do`}},
+		edits:   []edit{{publishScript, `"$PATTERN" "$POLICY" "$@"; do`, `"$PATTERN" "$POLICY"; do`}},
 		guards:  []guard{consumers("TestPublishRefusesADefinition")},
 	},
 	{
@@ -105,6 +105,36 @@ var ofHandingOver = []mutant{
 		pattern: "a secret is hidden where it stands alone, and shown where more follows",
 		edits:   []edit{{publishScript, "		case $text in *=) text=${text%????} ;; esac\n", ""}},
 		guards:  []guard{consumers("TestPublishMasksBase64")},
+	},
+	{
+		name:    "pattern-not-looked-into",
+		pattern: "a filter looks into one of the files that are taken",
+		edits:   []edit{{publishScript, `"$SERVICE_POLICY" "$PATTERN" "$POLICY" "$@"; do`, `"$SERVICE_POLICY" "$POLICY" "$@"; do`}},
+		guards:  []guard{consumers("TestPublishRefusesAPatternOrPolicy")},
+	},
+	{
+		name:    "another-hosts-login-is-enough",
+		pattern: "a wait ends with what belongs to another",
+		edits:   []edit{{publishScript, `0:*"\"registry\": \"$OCP_DOCKER_HOST\""*) return ;;`, `0:*"$OCP_DOCKER_HOST"*) return ;;`}},
+		guards:  []guard{consumers("TestPublishWaitsForTheLogin")},
+	},
+	{
+		name:    "pattern-without-a-login",
+		pattern: "a failure is told, and what depends on it is done",
+		edits:   []edit{{publishScript, "	return 1\n}\n\n# deploy:", "	return 0\n}\n\n# deploy:"}},
+		guards:  []guard{consumers("TestPublishSendsNothingToNodes")},
+	},
+	{
+		name:    "pull-of-what-is-here",
+		pattern: "a check asks a cache instead of the server",
+		edits:   []edit{{publishScript, `set -- --policy=always;`, `set --;`}},
+		guards:  []guard{consumers("TestPublishDoesTheDocumentedSteps")},
+	},
+	{
+		name:    "pull-by-the-login-of-the-push",
+		pattern: "a check is done with more rights than those that it checks",
+		edits:   []edit{{publishScript, `REGISTRY_AUTH_FILE=$scratch/node/config.json`, `REGISTRY_AUTH_FILE=$logins`}},
+		guards:  []guard{consumers("TestPublishPullsWithThePullLogin")},
 	},
 	{
 		name:    "login-written-twice",
