@@ -115,8 +115,8 @@ var ofPlatform = []mutant{
 		pattern: "a stale read reverts a newer state",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`return seen.version != "" && !watches.Newer(seen.version, edge.ResourceVersion)`,
-				`return seen.version != ""`},
+				`return !seen.wrong && !watches.Newer(seen.version, edge.ResourceVersion)`,
+				`return !seen.wrong`},
 		},
 		guards: []guard{controllers("TestACacheBehindTheOperatorsLastWriteIsNotBelieved")},
 	},
@@ -145,7 +145,7 @@ var ofPlatform = []mutant{
 		pattern: "a change is missed, and nothing looks again",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`		*r.seen(edge) = seenVersion{known: true}
+				`		r.seen(edge).known, r.seen(edge).wrong = true, true
 `,
 				``},
 		},
@@ -208,6 +208,27 @@ var ofPlatform = []mutant{
 				`func() { t.enqueue(target.edge) }`},
 		},
 		guards: []guard{faults("TestARestoreOfEtcdIsLivedThrough/^copies_made$")},
+	},
+	{
+		name:    "record-of-a-time-taken-back",
+		pattern: "what was restored is told apart from what was by its version alone",
+		edits: []edit{
+			{"controllers/edgeregistry_controller.go",
+				`		*pass.Part[stored](r.memories.Of(edge)) = stored{}
+`,
+				``},
+		},
+		guards: []guard{controllers("TestARecordIsReadAgainOnceEtcdWentBack")},
+	},
+	{
+		name:    "copies-off-the-record",
+		pattern: "what cannot be taken back is done before it is written down",
+		edits: []edit{
+			{"controllers/record.go",
+				`			return p.confirmRecord(ctx, kept)`,
+				`			return nil`},
+		},
+		guards: []guard{controllers("TestACopyIsMadeOnlyOfWhatEtcdHasOnRecord")},
 	},
 	{
 		name:    "went-back-unseen",
