@@ -101,8 +101,8 @@ var ofOtherRegistries = []mutant{
 		pattern: "a right that was given for one is used for another",
 		edits: []edit{
 			{"controllers/external/credentials.go",
-				`	if !slices.Contains(listed(secret, edgev1.ForAnnotation), s.Edge.Name) {`,
-				`	if len(listed(secret, edgev1.ForAnnotation)) > 100 {`},
+				`	if !slices.Contains(objects.Listed(secret, edgev1.ForAnnotation), s.Edge.Name) {`,
+				`	if len(objects.Listed(secret, edgev1.ForAnnotation)) > 100 {`},
 		},
 		guards: []guard{within("external", "TestWhatASecretHasToSay")},
 	},
@@ -121,7 +121,7 @@ var ofOtherRegistries = []mutant{
 		pattern: "a label that says for what an object is meant is not looked at",
 		edits: []edit{
 			{"controllers/external/credentials.go",
-				`	if secret.Labels[credentialsLabel] != "true" {`,
+				`	if secret.Labels[objects.CredentialsLabel] != "true" {`,
 				`	if len(secret.Labels) > 100 {`},
 		},
 		guards: []guard{within("external", "TestWhatASecretHasToSay")},
