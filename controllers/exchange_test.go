@@ -140,7 +140,8 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	delivered := condition(t, edge, edgev1.ExchangeUpdated)
 	g.Expect(delivered.Reason).To(Equal(edgev1.ReasonDelivered), delivered.Message)
 	g.Expect(edge.Status.Exchange).To(HaveValue(Equal(edgev1.ExchangeStatus{Services: 1, Synced: 1})))
-	g.Expect(told.told).To(ContainElement(HavePrefix("Normal " + edgev1.ReasonLoginDelivered + " wrote login 2 of edge-puller to 1 services in Exchange 127.0.0.1:")))
+	g.Expect(series(t, metricServices, map[string]string{labelOfEdge: edge.Name})).To(Equal(map[string]float64{"synced": 1, "behind": 0}))
+	g.Expect(told.told).To(ContainElement(HavePrefix("Normal " + edgev1.ReasonLoginDelivered + " brought login 2 of edge-puller to Exchange 127.0.0.1:")))
 }
 
 // A rotation takes four requests for each service, and one; at rest there is none but the list of every ten minutes; a restart

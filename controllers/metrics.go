@@ -29,6 +29,7 @@ const (
 	metricTokenRenewal    = "edge_registry_token_renewal_timestamp_seconds"
 	metricCANotAfter      = "edge_registry_ca_not_after_timestamp_seconds"
 	metricCopies          = "edge_registry_copies"
+	metricServices        = "edge_registry_exchange_services"
 	metricMints           = "edge_registry_mints_total"
 	metricRotations       = "edge_registry_rotations_total"
 	metricProbes          = "edge_registry_probes_total"
@@ -50,6 +51,7 @@ var (
 	renewalDesc    = ofEdge(metricTokenRenewal, "When the token in use is due for renewal, as Unix time. Absent for a token that does not expire.", "role")
 	notAfterDesc   = ofEdge(metricCANotAfter, "When the first of the certificates that verify the route ends, as Unix time.")
 	copiesDesc     = ofEdge(metricCopies, "The copies of both Secrets by their state. Absent where there is nothing to copy.", "state")
+	servicesDesc   = ofEdge(metricServices, "The services in the Exchange that are to hold the login, by whether they do. Absent without an Exchange.", "state")
 )
 
 // edgeMetrics are the gauges of all EdgeRegistries. Those of each are made anew from its status when it was looked at,
@@ -89,7 +91,7 @@ var ofEdges = &edgeMetrics{}
 
 // Describe implements prometheus.Collector.
 func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc} {
+	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc} {
 		out <- desc
 	}
 }
@@ -143,6 +145,10 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	}
 	for state, copies := range copyStates(edge.Status.Secrets) {
 		set(copiesDesc, float64(copies), state)
+	}
+	if held := edge.Status.Exchange; held != nil {
+		set(servicesDesc, float64(held.Synced), "synced")
+		set(servicesDesc, float64(held.Services-held.Synced), "behind")
 	}
 	return all
 }

@@ -54,7 +54,7 @@ func series(t *testing.T, name string, given map[string]string) map[string]float
 
 // edgeMetricNames are the metrics that speak of one EdgeRegistry.
 var edgeMetricNames = []string{
-	metricReady, metricCondition, metricTransition, metricTokenExpiration, metricTokenRenewal, metricCANotAfter, metricCopies,
+	metricReady, metricCondition, metricTransition, metricTokenExpiration, metricTokenRenewal, metricCANotAfter, metricCopies, metricServices,
 }
 
 func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {

@@ -113,8 +113,8 @@ func (r *run) failed(login exchange.Login, report exchange.Report) error {
 		told = append(told, fmt.Sprintf("and %d more", more))
 	}
 	_, total := report.Count()
-	b := pass.Waiting(edgev1.ReasonServicesPending, "%d of %d services in Exchange %s have not got the current login: %s",
-		len(late), total, login.Host(), strings.Join(told, "; "))
+	b := pass.Waiting(edgev1.ReasonServicesPending, "Exchange %s lacks the current login in %d of %d services: %s",
+		login.Host(), len(late), total, strings.Join(told, "; "))
 	if stalled {
 		b.Reason, b.Stalled = edgev1.ReasonServicesFailed, true
 	}
@@ -129,7 +129,8 @@ func (r *run) delivered(login exchange.Login, report exchange.Report) pass.Done 
 		return pass.DoneBecause(edgev1.ReasonNoServices, "no service of %s has an image below %s: publish one, and it gets the login", place, r.Registry.ImagePrefix())
 	}
 	_, total := report.Count()
-	message := []string{fmt.Sprintf("%d services of %s hold login %d of %s", total, place, r.Puller.Credential.Generation, r.Puller.Account)}
+	message := []string{fmt.Sprintf("login %d of %s is in every service of %s that is to have it (%d)",
+		r.Puller.Credential.Generation, r.Puller.Account, place, total)}
 	message = append(message, skipped(report)...)
 	if warnings := warn(report); len(warnings) > 0 {
 		return pass.DoneBecause(edgev1.ReasonDeliveredWithWarnings, "%s", strings.Join(append(message, warnings...), "; "))
@@ -148,9 +149,9 @@ func skipped(report exchange.Report) []string {
 		skip exchange.Skip
 		text string
 	}{
-		{exchange.PublicService, "%d get none, since every organisation can read a public service (publicServices: Include has them get it)"},
-		{exchange.ClusterService, "%d are for clusters alone, whose nodes read no login there"},
-		{exchange.OthersService, "%d are another user's and public or not asked for, and hold no login of this registry"},
+		{exchange.PublicService, "without it: %d public, where every organisation could read it (publicServices: Include brings it there)"},
+		{exchange.ClusterService, "without it: %d for clusters alone, whose nodes read no login there"},
+		{exchange.OthersService, "without it: %d of other users"},
 	} {
 		if n := counts[s.skip]; n > 0 {
 			all = append(all, fmt.Sprintf(s.text, n))
@@ -202,13 +203,16 @@ func (r *run) noteActs(login exchange.Login, report exchange.Report) {
 		}
 	}
 	if wrote+touched > 0 {
-		r.Note(edgev1.ReasonLoginDelivered, fmt.Sprintf("wrote login %d of %s to %d services in Exchange %s, and had nodes read %d again",
-			r.Puller.Credential.Generation, r.Puller.Account, wrote, login.Host(), touched), nil)
+		r.Note(edgev1.ReasonLoginDelivered, fmt.Sprintf("brought login %d of %s to Exchange %s: services written %d, touched so that nodes read it %d",
+			r.Puller.Credential.Generation, r.Puller.Account, login.Host(), wrote, touched), nil)
 	}
 	if len(pushers) > 0 {
 		told := pushers[:min(len(pushers), maxTold)]
+		if more := len(pushers) - len(told); more > 0 {
+			told = append(slices.Clone(told), fmt.Sprintf("and %d more", more))
+		}
 		r.Note(edgev1.ReasonPushLoginFound, fmt.Sprintf(
-			"%d services in Exchange %s held a login that may push, where every node could read it (%s): it was replaced there by that of %s, and works on until it is revoked; set the annotation %s",
-			len(pushers), login.Host(), strings.Join(told, ", "), r.Puller.Account, edgev1.RotateAnnotation), nil)
+			"Exchange %s held a login that may push where every node could read it, in %s: it was replaced there by that of %s, and works until it is revoked or expires; set the annotation %s for another, then revoke it",
+			login.Host(), strings.Join(told, ", "), r.Puller.Account, edgev1.RotateAnnotation), nil)
 	}
 }
