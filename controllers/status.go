@@ -40,6 +40,11 @@ func redactStatus(status *edgev1.EdgeRegistryStatus) {
 			copies.Failed[j].Message = credential.Redact(copies.Failed[j].Message)
 		}
 	}
+	if held := status.Exchange; held != nil {
+		for i := range held.Failed {
+			held.Failed[i].Message = credential.Redact(held.Failed[i].Message)
+		}
+	}
 }
 
 // report records the acts of a pass as events.
