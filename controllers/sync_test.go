@@ -68,6 +68,9 @@ func inGit(t *testing.T, prefix string) (manifests []*unstructured.Unstructured)
 				if _, here, _ := unstructured.NestedMap(object.Object, "spec", "openshift"); !here {
 					continue // Its registry is elsewhere.
 				}
+				if _, elsewhere, _ := unstructured.NestedSlice(object.Object, "spec", "exchanges"); elsewhere {
+					continue // So is its Exchange.
+				}
 				project := object.GetName()
 				object.SetName(fmt.Sprintf("%s-%d-%s", prefix, i, project))
 				renamed[project] = append(renamed[project], object.GetName())
