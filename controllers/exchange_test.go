@@ -43,6 +43,8 @@ func exchangeFor(t *testing.T, edge *edgev1.EdgeRegistry) (*standin.Exchange, *c
 	}
 	x := standin.Start(standin.Options{})
 	t.Cleanup(x.Close)
+	// Nobody looks at it again once the test ends, and its metrics would stay among those of other tests.
+	t.Cleanup(func() { unobserve(edge.Name) })
 	x.AddUser(organization, "alice", exchangePassword, false)
 	x.AddUser(organization, "bob", "bob-s-very-long-password", false)
 	canary.know(credential.NewToken(exchangePassword))
