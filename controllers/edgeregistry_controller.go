@@ -157,6 +157,9 @@ func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pa
 		return pass.Unsupported(s.Edge, pass.Stalled(edgev1.ReasonProviderUnknown,
 			"this version of the operator knows no provider but openshift and external: set spec.openshift or spec.external, or run a version that knows the one in use"))
 	}
+	if len(s.Edge.Spec.Exchanges) == 0 {
+		s.Edge.Status.Exchange = nil
+	}
 	return pass.RunSteps(ctx, p.steps(), s)
 }
 
@@ -206,11 +209,10 @@ func (p *run) steps() []pass.Step {
 			Advisory: p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired,
 		},
 	)
-	if len(p.Edge.Spec.Exchanges) == 0 {
-		p.Edge.Status.Exchange = nil
-		return steps
+	if len(p.Edge.Spec.Exchanges) > 0 {
+		steps = append(steps, p.delivery.Step(p.Scope, p.session.Whose))
 	}
-	return append(steps, p.delivery.Step(p.Scope, p.session.Whose))
+	return steps
 }
 
 // cleanups remove the copies and what the Exchange holds, then do what the provider has to. The record goes last.

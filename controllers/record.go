@@ -87,21 +87,29 @@ func (r *EdgeRegistryReconciler) beginRecord(ctx context.Context, s *pass.Scope,
 // readRecord reads a record. Of one that is lost, or that nobody can read, nothing is known: each namespace that may have
 // been served may be another by now.
 func (r *EdgeRegistryReconciler) readRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: r.Namespace, Name: recordName(s.Edge.UID)}
-	err := r.Get(ctx, key, secret)
+	secret, err := r.getRecord(ctx, s.Edge)
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("read the record of EdgeRegistry %q, Secret %q in namespace %q: %w", s.Edge.Name, key.Name, key.Namespace, err)
+		return err
 	}
 	record := &pass.Record{}
 	if err != nil || json.Unmarshal(secret.Data[recordKey], record) != nil {
 		record = lostRecord(s.Edge)
 		s.Note(edgev1.ReasonRecordLost, fmt.Sprintf(
 			"the operator's record of this EdgeRegistry, Secret %q in namespace %q, is gone: it is made again from what is found, and no namespace is trusted to be the one of before",
-			key.Name, key.Namespace), nil)
+			recordName(s.Edge.UID), r.Namespace), nil)
 	}
 	*kept = stored{known: true, record: record, uid: secret.UID, version: secret.ResourceVersion}
 	return nil
+}
+
+// getRecord reads the Secret that holds a record.
+func (r *EdgeRegistryReconciler) getRecord(ctx context.Context, edge *edgev1.EdgeRegistry) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: r.Namespace, Name: recordName(edge.UID)}
+	if err := r.Get(ctx, key, secret); err != nil {
+		return secret, fmt.Errorf("read the record of EdgeRegistry %q, Secret %q in namespace %q: %w", edge.Name, key.Name, key.Namespace, err)
+	}
+	return secret, nil
 }
 
 // lostRecord is what is known of an EdgeRegistry whose record is lost.
@@ -244,17 +252,14 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 // confirmRecord makes sure, before copies are made that the record has already, that etcd has it too: when etcd was restored
 // from an older copy, what this process wrote last is of a time that was taken back.
 func (p *run) confirmRecord(ctx context.Context, kept *stored) error {
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: p.Namespace, Name: recordName(p.Edge.UID)}
-	err := p.Get(ctx, key, secret)
+	secret, err := p.getRecord(ctx, p.Edge)
 	if err == nil && (secret.UID != kept.uid || secret.ResourceVersion != kept.version) {
-		err = apierrors.NewConflict(corev1.Resource("secrets"), key.Name, errors.New("it is not what this operator wrote last"))
+		err = apierrors.NewConflict(corev1.Resource("secrets"), recordName(p.Edge.UID), errors.New("it is not what this operator wrote last"))
 	}
 	if err != nil {
 		*kept = stored{}
-		return fmt.Errorf("read the record of EdgeRegistry %q, Secret %q in namespace %q: %w", p.Edge.Name, key.Name, key.Namespace, err)
 	}
-	return nil
+	return err
 }
 
 // issued is the credential of a login as it is put on record.

@@ -5,13 +5,10 @@ package delivery
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
@@ -20,9 +17,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
-
-// lookAgain is how long an Exchange is left alone while nothing is owed: its list of services serves as long.
-const lookAgain = 10 * time.Minute
 
 // Config is what deliveries work with.
 type Config struct {
@@ -49,17 +43,17 @@ func New(config Config) *Delivery {
 // Watch enqueues the EdgeRegistries whose Exchange's Secret changes.
 func (d *Delivery) Watch(ctx context.Context, enqueue func(edge string)) {
 	d.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
-		list := &edgev1.EdgeRegistryList{}
-		if err := d.Edges.List(ctx, list); err != nil {
-			logf.FromContext(ctx).V(1).Info("The users of a supplied Secret could not be listed", "cause", err.Error())
-			return
-		}
-		for _, edge := range list.Items {
-			if slices.ContainsFunc(edge.Spec.Exchanges, func(e edgev1.ExchangeSpec) bool { return secret == "" || e.CredentialsSecretRef.Name == secret }) {
-				enqueue(edge.Name)
-			}
-		}
+		objects.EnqueueUsers(ctx, d.Edges, secret, secretNames, enqueue)
 	})
+}
+
+// secretNames are the supplied Secrets that say who asks the Exchanges of an EdgeRegistry.
+func secretNames(edge *edgev1.EdgeRegistry) []string {
+	var names []string
+	for _, e := range edge.Spec.Exchanges {
+		names = append(names, e.CredentialsSecretRef.Name)
+	}
+	return names
 }
 
 // Step is ExchangeUpdated for an EdgeRegistry that names an Exchange.
@@ -134,6 +128,6 @@ func (r *run) deliver(ctx context.Context) (pass.Done, error) {
 	if err := r.failed(to.login, report); err != nil {
 		return pass.Done{}, err
 	}
-	r.Due(r.Now.Add(lookAgain))
+	r.Due(r.Now.Add(exchange.ListLife))
 	return r.delivered(to.login, report), nil
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
@@ -85,18 +83,10 @@ func (s *session) tokenHosts() []string {
 }
 
 func (s *session) readSupplied(ctx context.Context, l *pass.Login) (given, error) {
-	key := client.ObjectKey{Namespace: objects.CredentialsNamespace, Name: s.secretOf(l)}
-	secret := &corev1.Secret{}
-	err := s.Get(ctx, key, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return given{}, pass.Stalled(edgev1.ReasonCredentialMissing,
-			"%s, the login of %s, does not exist: make it, of the type %s and with an entry for %s; what was published before stays", l.Supplied, l.Account, corev1.SecretTypeDockerConfigJson, s.Registry.Host)
-	case apierrors.IsForbidden(err):
-		return given{}, pass.Stalled(edgev1.ReasonRequestFailed,
-			"the operator may not read the Secrets in namespace %q, for which it is installed with a role: apply its manifests again; refused was: %s", objects.CredentialsNamespace, text.Of(err))
-	case err != nil:
-		return given{}, fmt.Errorf("read %s: %w", l.Supplied, err)
+	secret, err := objects.ReadSupplied(ctx, s, s.secretOf(l), pass.Stalled(edgev1.ReasonCredentialMissing,
+		"%s, the login of %s, does not exist: make it, of the type %s and with an entry for %s; what was published before stays", l.Supplied, l.Account, corev1.SecretTypeDockerConfigJson, s.Registry.Host))
+	if err != nil {
+		return given{}, err
 	}
 	if err := s.checkGrant(l, secret); err != nil {
 		return given{}, err
@@ -131,11 +121,8 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 		return pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the login of %s, is of the type %s: make it anew with the type %s",
 			l.Supplied, l.Account, secret.Type, corev1.SecretTypeDockerConfigJson)
 	}
-	if secret.Labels[objects.CredentialsLabel] != "true" {
-		return refuse("is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'", secret.Name, secret.Namespace, objects.CredentialsLabel)
-	}
-	if !slices.Contains(objects.Listed(secret, edgev1.ForAnnotation), s.Edge.Name) {
-		return refuse("does not say that EdgeRegistry %q may use it: add that name to its annotation %s", s.Edge.Name, edgev1.ForAnnotation)
+	if err := objects.CheckFor(s.Edge.Name, secret, fmt.Sprintf("%s, the login of %s,", l.Supplied, l.Account)); err != nil {
+		return err
 	}
 	granted := grantOf(secret)
 	for _, namespace := range s.namespacesOf(l) {

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
@@ -46,26 +45,14 @@ func (p *Provider) Begin(scope *pass.Scope) pass.Session { return p.begin(scope)
 // Watch implements pass.Provider: it watches the metadata of the supplied Secrets. What they hold is read by name.
 func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 	p.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
-		p.enqueueUsers(ctx, secret, enqueue)
+		objects.EnqueueUsers(ctx, p.Edges, secret, secretNames, enqueue)
 	})
 	return nil
 }
 
-// enqueueUsers enqueues the EdgeRegistries that take a login from a Secret; without a name, all that take any.
-func (p *Provider) enqueueUsers(ctx context.Context, secret string, enqueue func(edge string)) {
-	list := &edgev1.EdgeRegistryList{}
-	if err := p.Edges.List(ctx, list); err != nil {
-		logf.FromContext(ctx).V(1).Info("The users of a supplied Secret could not be listed", "cause", err.Error())
-		return
-	}
-	for _, edge := range list.Items {
-		if names := secretNames(edge.Spec.External); slices.Contains(names, secret) || (secret == "" && len(names) > 0) {
-			enqueue(edge.Name)
-		}
-	}
-}
-
-func secretNames(spec *edgev1.ExternalSpec) []string {
+// secretNames are the supplied Secrets that an EdgeRegistry takes a login from.
+func secretNames(edge *edgev1.EdgeRegistry) []string {
+	spec := edge.Spec.External
 	if spec == nil {
 		return nil
 	}

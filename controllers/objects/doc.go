@@ -10,5 +10,6 @@
 //	repair_limit.go  repairs that somebody undoes each time
 //	refusal.go       why the API server refuses
 //	secrets.go       reads the Secrets
+//	supplied.go      what people supply: Secrets, and which EdgeRegistries may use them; CA bundles
 //	names.go         labels and annotations
 package objects

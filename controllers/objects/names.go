@@ -6,21 +6,8 @@ package objects
 import (
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
-
-// CredentialsNamespace is where people supply logins. The operator reads there, and writes nothing.
-const CredentialsNamespace = "edge-registry-credentials"
-
-// CredentialsLabel is on each Secret there that the operator may read, with the value true.
-const CredentialsLabel = "edge.open-horizon.io/credentials"
-
-// Listed are the words of an annotation, which are separated by commas, blanks or line breaks.
-func Listed(object metav1.Object, annotation string) []string {
-	return strings.FieldsFunc(object.GetAnnotations()[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
-}
 
 // FieldManager owns the fields that the operator writes.
 const FieldManager = "edge-registry-operator"

@@ -139,7 +139,7 @@ func TestACrashAtAnyCallEndsInTheSameState(t *testing.T) {
 					w.restart()
 					for range 2 {
 						g.Expect(pass.run(w, t.Context())).To(Succeed())
-						w.Clock.Advance(listLife)
+						w.Clock.Advance(ListLife)
 					}
 					g.Expect(w.end()).To(Equal(want))
 					g.Expect(w.others()).To(Equal(foreign), "something of another's changed")

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// listLife is how long a list of services serves all passes that only look whether something changed.
-	listLife = 10 * time.Minute
+	// ListLife is how long a list of services serves all passes that only look whether something changed: until then there is
+	// nothing to look for.
+	ListLife = 10 * time.Minute
 	// concurrency is how many requests one Exchange gets at a time from this process: it checks a password with each.
 	concurrency = 2
 	// forgetAfter is how long a list that nobody asks for is kept.

@@ -74,7 +74,7 @@ type pass struct {
 // touch. Where nothing changed a pass takes none while the list is younger than ten minutes, and every service is read once
 // in an hour.
 func (s *Syncer) Sync(ctx context.Context, c *Client, w Wanted, whose Whose) (Report, error) {
-	p, listed, err := s.begin(ctx, c, w, whose, listLife)
+	p, listed, err := s.begin(ctx, c, w, whose, ListLife)
 	if err != nil {
 		return Report{}, err
 	}

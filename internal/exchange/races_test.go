@@ -49,7 +49,7 @@ func (w *world) settled(token string) Report {
 	g := NewWithT(w.t)
 	for range 3 {
 		w.sync(token)
-		w.Clock.Advance(listLife)
+		w.Clock.Advance(ListLife)
 	}
 	w.Forget()
 	r := w.sync(token)
@@ -150,7 +150,7 @@ func TestAServiceThatIsMadeAgainGetsItsEntryAgain(t *testing.T) {
 	w.Delete(id)
 	w.publish("camera")
 	g.Expect(w.logins(id)).To(BeEmpty())
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	w.settled(newer)
 	g.Expect(w.logins(id)).To(Equal([]string{"factory.pull.2"}))
 
@@ -158,7 +158,7 @@ func TestAServiceThatIsMadeAgainGetsItsEntryAgain(t *testing.T) {
 	w.Inject(&standin.Fault{Pass: true, Match: standin.To("PUT", ""), Do: func() { w.Delete(id) }})
 	r := w.sync(older)
 	g.Expect(outcomeOf(r, id).State).To(Equal(Unsettled))
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	r = w.sync(older)
 	g.Expect(r.Services).To(BeEmpty())
 	w.publish("camera")
@@ -197,7 +197,7 @@ func TestTwoClustersKeepOffEachOther(t *testing.T) {
 		w.sync(token)
 		_, err := second.Sync(t.Context(), w.client, theirs, issuer("elsewhere"))
 		g.Expect(err).NotTo(HaveOccurred())
-		w.Clock.Advance(listLife)
+		w.Clock.Advance(ListLife)
 	}
 	g.Expect(w.logins(id)).To(Equal([]string{"factory.pull.2", "elsewhere.pull.1"}))
 	foreign := w.others()
@@ -222,7 +222,7 @@ func TestTwoEdgeRegistriesOnOneHostKeepTheirOwnEntries(t *testing.T) {
 		w.sync(newer)
 		_, err := second.Sync(t.Context(), w.client, other, issuer("second"))
 		g.Expect(err).NotTo(HaveOccurred())
-		w.Clock.Advance(listLife)
+		w.Clock.Advance(ListLife)
 	}
 	g.Expect(w.logins(both)).To(Equal([]string{"factory.pull.2", "second.pull.1"}))
 	g.Expect(w.logins(one)).To(Equal([]string{"factory.pull.2"}), "edge2 is not edge")
@@ -315,11 +315,11 @@ func TestAServiceThatMovesAwayIsLeftAlone(t *testing.T) {
 	w.settled(newer)
 	w.Publish(alice, standin.Definition{URL: "camera", Image: "other.example.com/edge/camera:1"})
 	before := w.State()
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	r := w.sync(newer)
 	g.Expect(r.Left).To(Equal([]string{id}))
 	g.Expect(r.Services).To(BeEmpty())
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	g.Expect(w.sync(newer).Left).To(BeEmpty(), "it is said once")
 	g.Expect(w.State()).To(Equal(before))
 }

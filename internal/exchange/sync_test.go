@@ -50,11 +50,11 @@ func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 		for _, c := range calls[first:] {
 			g.Expect(c).To(HavePrefix("PATCH"), "touches come together, so that a node finds them in one answer")
 		}
-		w.Clock.Advance(listLife)
+		w.Clock.Advance(ListLife)
 		w.Forget()
 		w.sync(next)
 		g.Expect(w.count()).To(Equal(map[string]int{"GET": 1 + services}), "each is read once more, for what was published meanwhile")
-		w.Clock.Advance(listLife)
+		w.Clock.Advance(ListLife)
 		w.Forget()
 		w.sync(next)
 		g.Expect(w.asked()).To(Equal([]string{"GET services"}))
@@ -113,9 +113,9 @@ func TestAtRestThereIsOneListInTenMinutes(t *testing.T) {
 		w.Publish(alice, standin.Definition{URL: fmt.Sprintf("own-%d", i), Image: fmt.Sprintf("%s/edge-%d/x:1", host, i)})
 	}
 	all()
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	all()
-	w.Clock.Advance(listLife)
+	w.Clock.Advance(ListLife)
 	all()
 	w.Forget()
 	for range 20 {
@@ -138,15 +138,15 @@ func TestPassesAtTheSameTimeShareAList(t *testing.T) {
 	w.Forget()
 	var passes sync.WaitGroup
 	for range 20 {
-		passes.Go(func() { _, _, _ = w.shared.services(t.Context(), w.client, alice, w.Clock.Now().Add(-listLife)) })
+		passes.Go(func() { _, _, _ = w.shared.services(t.Context(), w.client, alice, w.Clock.Now().Add(-ListLife)) })
 	}
 	passes.Wait()
 	g.Expect(w.asked()).To(Equal([]string{"GET services"}))
 
-	_, _, err := w.shared.services(t.Context(), w.as(alice, "a-wrong-password"), alice, w.Clock.Now().Add(-listLife))
+	_, _, err := w.shared.services(t.Context(), w.as(alice, "a-wrong-password"), alice, w.Clock.Now().Add(-ListLife))
 	g.Expect(IsKind(err, Refused)).To(BeTrue(), "who has the name alone gets no list")
 	other := w.as("boss", "boss-s-long-password")
-	_, _, err = w.shared.services(t.Context(), other, alice, w.Clock.Now().Add(-listLife))
+	_, _, err = w.shared.services(t.Context(), other, alice, w.Clock.Now().Add(-ListLife))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(w.Calls()).To(HaveLen(3), "each login sees its own list")
 }

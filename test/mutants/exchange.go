@@ -64,9 +64,9 @@ var ofTheExchange = []mutant{
 		name:    "exchange-for-anybody",
 		pattern: "a right that was given for one is used for another",
 		edits: []edit{
-			{"controllers/delivery/login.go",
-				`	case !slices.Contains(objects.Listed(secret, edgev1.ForAnnotation), r.Edge.Name):`,
-				`	case !slices.Contains(append(objects.Listed(secret, edgev1.ForAnnotation), r.Edge.Name), r.Edge.Name):`},
+			{"controllers/objects/supplied.go",
+				`	case !slices.Contains(Listed(secret, edgev1.ForAnnotation), edge):`,
+				`	case !slices.Contains(append(Listed(secret, edgev1.ForAnnotation), edge), edge):`},
 		},
 		guards: []guard{controllers("TestWhatIsWrongWithTheSecretOfTheExchange")},
 	},
