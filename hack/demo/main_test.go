@@ -153,8 +153,11 @@ func TestDemo(t *testing.T) {
 			"Secret factory/factory-publish, ", "Secret factory/factory-pull, ", "node-bootstrap.sh ",
 			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401 UNAUTHORIZED",
 			"unchanged NODE/etc/docker/certs.d/", "✓ the second run changed nothing",
+			"✓ published, as by hzn exchange service publish -r", "✓ the node pulls by login 1 ", "$ kubectl patch edgereg factory ",
+			"login 1 of edge-puller is in every service ", "$ kubectl annotate edgereg factory ", "✓ the Exchange holds the renewed token",
+			"✓ event LoginDelivered: brought login 2 of edge-puller ", "✓ the node pulls by login 1 of the service: the renewed one",
 			"✓ RoleBinding factory-publisher is back", "✓ event Repaired: ", "$ kubectl get events ",
-			"✓ both Secrets are gone", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ")
+			"✓ both Secrets are gone", "✓ the Exchange holds the login no more", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ")
 		g.Expect(p.output.String()).NotTo(ContainSubstring("\x1b"), "the output is no terminal")
 	})
 

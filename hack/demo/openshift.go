@@ -23,6 +23,7 @@ import (
 type openShift struct {
 	*demo
 	platform *platform.Platform // nil until it has started
+	delivery *delivery          // nil until it is shown
 }
 
 func (o *openShift) acts() []act {
@@ -35,6 +36,7 @@ func (o *openShift) acts() []act {
 		{"What pipelines and nodes get", o.showSecrets},
 		{"Images: push, pull, and a push that must be refused", o.moveImages},
 		{"A node that trusts the registry", o.bootstrapNode},
+		{"The token is renewed, and a node in the field goes on", o.renewAtNode},
 		{"Somebody deletes what the publisher's rights hang on", o.breakAndHeal},
 	}
 }
@@ -52,6 +54,9 @@ func (o *openShift) startCluster(ctx context.Context) error {
 }
 
 func (o *openShift) stop() {
+	if o.delivery != nil {
+		o.delivery.exchange.Close()
+	}
 	if o.platform != nil {
 		o.platform.Stop()
 	}
@@ -82,7 +87,8 @@ func (o *openShift) summary() []string {
 	return []string{
 		"real       etcd, kube-apiserver and kube-controller-manager with RBAC, kubectl, the operator's binary,",
 		"           service accounts and tokens, TLS, images and the client that pushes and pulls them",
-		"stand-ins  OpenShift's image registry and its operator, the router, the projectrequest API",
+		"stand-ins  OpenShift's image registry and its operator, the router, the projectrequest API,",
+		"           an Open Horizon Exchange and the node that reads it",
 	}
 }
 
@@ -125,6 +131,9 @@ func (o *openShift) end(ctx context.Context) error {
 		return err
 	}
 	if err := o.deleteObject(ctx, pipeline.namespace); err != nil {
+		return err
+	}
+	if err := o.delivery.left(); err != nil {
 		return err
 	}
 	err = o.term.task("the registry refuses the publisher's login", func() error {
