@@ -69,6 +69,15 @@ func (o *operator) settles(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.Edge
 	return edge
 }
 
+// comesTo makes passes until a condition has a reason: what comes before it may take the cluster a moment.
+func (o *operator) comesTo(t *testing.T, edge *edgev1.EdgeRegistry, name, reason string) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		o.look(t, edge)
+		g.Expect(condition(t, edge, name).Reason).To(Equal(reason))
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
+}
+
 // quiet is a recorder that keeps nothing.
 type quiet struct{}
 

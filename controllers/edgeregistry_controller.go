@@ -54,6 +54,8 @@ type EdgeRegistryReconciler struct {
 	SystemRoots *x509.CertPool
 	// ProbeTimeout bounds one verification; 30 seconds when zero.
 	ProbeTimeout time.Duration
+	// ExchangeTimeout bounds one request to an Exchange; a minute when zero.
+	ExchangeTimeout time.Duration
 	// ExternalHosts are the hosts that EdgeRegistries of other registries may point to, as host, host:port or *.suffix; all
 	// when empty.
 	ExternalHosts []string

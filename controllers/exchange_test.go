@@ -218,9 +218,7 @@ func TestWhatIsWrongWithTheSecretOfTheExchange(t *testing.T) {
 			edge := newEdge()
 			x, secret := exchangeFor(t, edge)
 			edit(t, secret, test.change)
-			apply(t, edge)
-			o.look(t, edge)
-			o.look(t, edge)
+			o.comesTo(t, apply(t, edge), edgev1.ExchangeUpdated, test.reason)
 			stalled := test.reason != edgev1.ReasonExchangeUnreachable
 			expectHeldUp(t, edge, edgev1.ExchangeUpdated, test.reason, stalled, test.says)
 			g.Expect(condition(t, edge, edgev1.RegistryVerified).Status).To(Equal(metav1.ConditionTrue))
@@ -240,8 +238,7 @@ func TestWhatIsWrongWithTheSecretOfTheExchange(t *testing.T) {
 		edge := newEdge()
 		_, secret := exchangeFor(t, edge)
 		NewWithT(t).Expect(admin.Delete(t.Context(), secret)).To(Succeed())
-		o.look(t, apply(t, edge))
-		o.look(t, edge)
+		o.comesTo(t, apply(t, edge), edgev1.ExchangeUpdated, edgev1.ReasonCredentialMissing)
 		expectHeldUp(t, edge, edgev1.ExchangeUpdated, edgev1.ReasonCredentialMissing, true, "does not exist", secret.Name)
 	})
 }
@@ -324,9 +321,7 @@ func TestTheRegistryIsNotNeededForADelivery(t *testing.T) {
 					return true
 				}
 			})
-			o.look(t, apply(t, edge))
-			o.look(t, edge)
-			g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(test.reason))
+			o.comesTo(t, apply(t, edge), edgev1.RegistryVerified, test.reason)
 			if test.delivered {
 				g.Expect(condition(t, edge, edgev1.ExchangeUpdated).Reason).To(Equal(edgev1.ReasonDelivered))
 				only(t, x, camera, pullUser, credential.NewToken("pull-1-secret"))

@@ -93,6 +93,7 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 	})}
 	r.delivery = &delivered{Delivery: delivery.New(delivery.Config{
 		Connection: connection, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
+		Timeout: r.ExchangeTimeout,
 	})}
 	return nil
 }

@@ -281,6 +281,8 @@ const (
 	ReasonLoginDelivered = "LoginDelivered"
 	// ReasonPushLoginFound (warning): a service in the Exchange held a login that may push, which every node could read. It was replaced there, and works on.
 	ReasonPushLoginFound = "PushLoginFound"
+	// ReasonServiceLeft: a service that holds the login in the Exchange has no image of this registry any more.
+	ReasonServiceLeft = "ServiceLeft"
 	// ReasonLoginWithdrawn: the EdgeRegistry is being deleted, and its logins were taken out of the Exchange.
 	ReasonLoginWithdrawn = "LoginWithdrawn"
 	// ReasonLoginLeftBehind (warning): the EdgeRegistry is being deleted, and its logins could not be taken out of the Exchange.

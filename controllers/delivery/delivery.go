@@ -5,6 +5,7 @@ package delivery
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -27,6 +28,8 @@ type Config struct {
 	// Namespace is the operator's own.
 	Namespace string
 	Clock     clock.PassiveClock
+	// Timeout bounds one request to an Exchange; a minute when zero.
+	Timeout time.Duration
 }
 
 // Delivery brings logins to Exchanges for all EdgeRegistries of the process.
@@ -96,7 +99,7 @@ func (r *run) connect(ctx context.Context) (*connection, error) {
 	kept := pass.Part[connection](r.Memory)
 	if kept.client == nil || !kept.login.Equal(login) || kept.bundle != bundle {
 		*kept = connection{
-			client: r.exchanges.Client(login, exchange.Options{Roots: roots}),
+			client: r.exchanges.Client(login, exchange.Options{Roots: roots, Timeout: r.Timeout}),
 			login:  login, bundle: bundle, syncer: exchange.NewSyncer(r.exchanges),
 		}
 	}

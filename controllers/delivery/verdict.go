@@ -207,12 +207,27 @@ func (r *run) noteActs(login exchange.Login, report exchange.Report) {
 			r.Puller.Credential.Generation, r.Puller.Account, login.Host(), wrote, touched), nil)
 	}
 	if len(pushers) > 0 {
-		told := pushers[:min(len(pushers), maxTold)]
-		if more := len(pushers) - len(told); more > 0 {
-			told = append(slices.Clone(told), fmt.Sprintf("and %d more", more))
-		}
 		r.Note(edgev1.ReasonPushLoginFound, fmt.Sprintf(
 			"Exchange %s held a login that may push where every node could read it, in %s: it was replaced there by that of %s, and works until it is revoked or expires; set the annotation %s for another, then revoke it",
-			login.Host(), strings.Join(told, ", "), r.Puller.Account, edgev1.RotateAnnotation), nil)
+			login.Host(), some(pushers), r.Puller.Account, edgev1.RotateAnnotation), nil)
 	}
+	if len(report.Left) > 0 {
+		var left []string
+		for _, o := range report.Left {
+			left = append(left, fmt.Sprintf("%s %d", text.Foreign(o.Service), o.Ours))
+		}
+		// Told once, and not in the condition: after a restart nobody could say it again.
+		r.Note(edgev1.ReasonServiceLeft, fmt.Sprintf(
+			"in Exchange %s these services have no image below %s any more, and keep a login that is renewed there no longer: to take it out, run 'hzn exchange service removeauth' with each: %s",
+			login.Host(), r.Registry.ImagePrefix(), some(left)), nil)
+	}
+}
+
+// some are the first few of what there is, and how many there are besides.
+func some(all []string) string {
+	told := all[:min(len(all), maxTold)]
+	if more := len(all) - len(told); more > 0 {
+		told = append(slices.Clone(told), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(told, ", ")
 }

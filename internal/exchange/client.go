@@ -5,11 +5,13 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -26,7 +28,7 @@ const (
 	// which carry an archive of Kubernetes manifests.
 	maxBody = 1 << 20
 	maxList = 256 << 20
-	// requestTimeout bounds one call: the Exchange gives up on its own after 45 seconds.
+	// requestTimeout bounds one call, unless the options do: the Exchange gives up on its own after 45 seconds.
 	requestTimeout = time.Minute
 )
 
@@ -38,6 +40,8 @@ type Options struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// DialContext makes connections; nil for the ordinary way.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Timeout bounds one call; a minute when zero.
+	Timeout time.Duration
 }
 
 // Client talks to one Exchange as one user, over verified TLS only. It follows no redirect: that is an answer. Safe for
@@ -45,6 +49,7 @@ type Options struct {
 type Client struct {
 	login     Login
 	host      string
+	timeout   time.Duration
 	transport *http.Transport
 	// slots has room for each request that may run at a time.
 	slots chan struct{}
@@ -60,7 +65,7 @@ func newClient(login Login, o Options, slots chan struct{}) *Client {
 	host := strings.TrimPrefix(login.Base, "https://")
 	host, _, _ = strings.Cut(host, "/")
 	return &Client{
-		login: login, host: host, slots: slots,
+		login: login, host: host, slots: slots, timeout: cmp.Or(o.Timeout, requestTimeout),
 		transport: &http.Transport{
 			Proxy:               o.Proxy,
 			DialContext:         o.DialContext,
@@ -123,7 +128,7 @@ func (c *Client) send(ctx context.Context, op, method, path string, body any, re
 	case <-ctx.Done():
 		return c.failTransport(ctx, op, ctx.Err())
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer within a minute"))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no answer within %s", c.timeout))
 	defer cancel()
 	payload := io.Reader(http.NoBody)
 	if body != nil {

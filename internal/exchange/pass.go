@@ -56,8 +56,10 @@ type pass struct {
 	begun, listed time.Time
 
 	mu sync.Mutex
-	// fresh are the services by id as they were listed since the pass began; nil while no such list was needed.
+	// fresh are the services by id as they were listed since the pass began; nil while no such list was needed. there are all
+	// that the latest list has.
 	fresh    map[string]Service
+	there    map[string]bool
 	outcomes map[string]*Outcome
 	looked   map[string]seen
 	// touches are the services that are owed one.
@@ -108,6 +110,7 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 	if err != nil {
 		return nil, nil, err
 	}
+	p.list(listed)
 	if p.listed = at; !at.Before(p.begun) {
 		p.setFresh(listed)
 	}
@@ -119,7 +122,15 @@ func (w Wanted) same(other Wanted) bool {
 		w.Organization == other.Organization && w.PublicServices == other.PublicServices && w.Marker == other.Marker
 }
 
+func (p *pass) list(listed []Service) {
+	p.there = map[string]bool{}
+	for _, s := range listed {
+		p.there[s.ID] = true
+	}
+}
+
 func (p *pass) setFresh(listed []Service) {
+	p.list(listed)
 	p.fresh = map[string]Service{}
 	for _, s := range listed {
 		p.fresh[s.ID] = s
@@ -234,13 +245,17 @@ func (p *pass) end() (Report, error) {
 			r.Services = append(r.Services, *o)
 		}
 	}
-	slices.SortFunc(r.Services, func(a, b Outcome) int { return strings.Compare(a.Service, b.Service) })
-	for id := range p.known {
-		if o := p.outcomes[id]; p.failure == nil && (o == nil || o.State == gone) {
-			r.Left = append(r.Left, id)
+	sortOutcomes(r.Services)
+	for id, k := range p.known {
+		if o := p.outcomes[id]; p.failure == nil && (o == nil || o.State == gone) && k.outcome.Ours != 0 && p.there[id] {
+			r.Left = append(r.Left, k.outcome)
 		}
 	}
-	slices.Sort(r.Left)
+	sortOutcomes(r.Left)
 	p.known = p.looked
 	return r, p.failure
+}
+
+func sortOutcomes(all []Outcome) {
+	slices.SortFunc(all, func(a, b Outcome) int { return strings.Compare(a.Service, b.Service) })
 }

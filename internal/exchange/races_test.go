@@ -317,11 +317,16 @@ func TestAServiceThatMovesAwayIsLeftAlone(t *testing.T) {
 	before := w.State()
 	w.Clock.Advance(ListLife)
 	r := w.sync(newer)
-	g.Expect(r.Left).To(Equal([]string{id}))
+	g.Expect(r.Left).To(ConsistOf(And(HaveField("Service", id), HaveField("Ours", 1))))
 	g.Expect(r.Services).To(BeEmpty())
 	w.Clock.Advance(ListLife)
 	g.Expect(w.sync(newer).Left).To(BeEmpty(), "it is said once")
 	g.Expect(w.State()).To(Equal(before))
+	w.publish("camera")
+	w.settled(newer)
+	w.Delete(id)
+	w.Clock.Advance(ListLife)
+	g.Expect(w.sync(newer).Left).To(BeEmpty(), "nothing is left of what was deleted")
 }
 
 func TestAMigrationIsWaitedOut(t *testing.T) {

@@ -41,9 +41,9 @@ type Outcome struct {
 type Report struct {
 	// Services are those with an image of the registry's, by id.
 	Services []Outcome
-	// Left are services that had such an image when this process last looked, and have none now. What was written to them
-	// stays, and hurts nobody.
-	Left []string
+	// Left are services that had such an image and held an entry of ours when this process last looked, as they were then, and
+	// that are there without such an image now. The entry stays, and hurts nobody. A service is named once.
+	Left []Outcome
 }
 
 // Count returns how many services are synced, and how many are to be.

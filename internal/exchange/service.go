@@ -4,6 +4,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -104,7 +105,7 @@ func (p *pass) apply(ctx context.Context, s Service, o *Outcome, plan Plan, foun
 				o.Publishers = append(o.Publishers, f.ID)
 			}
 		}
-		if err := p.write(ctx, s.ID, o, plan.Writes); err != nil {
+		if _, err := p.write(ctx, s.ID, o, plan.Writes); err != nil {
 			p.failed(o, err)
 			return
 		}
@@ -131,9 +132,9 @@ func (p *pass) apply(ctx context.Context, s Service, o *Outcome, plan Plan, foun
 	}
 }
 
-// write makes the changes, in their order. What was to be removed and is gone is as it should be; what was to be updated and
-// is gone, is seen when the entries are read again.
-func (p *pass) write(ctx context.Context, id string, o *Outcome, writes []Write) error {
+// write makes the changes, in their order. What is said to be gone, missing is not nil then, is seen when the entries are read
+// again.
+func (p *pass) write(ctx context.Context, id string, o *Outcome, writes []Write) (missing, err error) {
 	w := p.wanted
 	for _, write := range writes {
 		var err error
@@ -146,11 +147,12 @@ func (p *pass) write(ctx context.Context, id string, o *Outcome, writes []Write)
 			err = p.client.Remove(ctx, id, write.ID)
 		}
 		if err != nil && (write.Verb == Add || !IsKind(err, NotFound)) {
-			return err
+			return nil, err
 		}
+		missing = cmp.Or(missing, err)
 		o.Writes++
 	}
-	return nil
+	return missing, nil
 }
 
 // oweTouch notes that a service is owed a touch.

@@ -30,13 +30,15 @@ func (p *pass) withdraw(ctx context.Context, s Service, o *Outcome) {
 		p.failed(o, err)
 		return
 	}
-	var writes []Write
-	for _, f := range found {
-		if f.Class.ours() {
-			writes = append(writes, Write{Remove, f.ID})
+	writes := removals(found)
+	missing, err := p.write(ctx, s.ID, o, writes)
+	if err == nil && missing != nil {
+		// That an entry is gone is believed only if the entries say so, too: nobody looks again, and the login is revoked.
+		if found, err = p.read(ctx, s.ID, o); err == nil && len(removals(found)) > 0 {
+			err = missing
 		}
 	}
-	if err := p.write(ctx, s.ID, o, writes); err != nil {
+	if err != nil {
 		p.failed(o, err)
 		return
 	}
@@ -44,6 +46,17 @@ func (p *pass) withdraw(ctx context.Context, s Service, o *Outcome) {
 	if uid := p.wanted.Marker.UID; len(writes) > 0 || uid != "" && s.marker().UID == uid {
 		p.oweTouch(s)
 	}
+}
+
+// removals take out what is ours.
+func removals(found []Found) []Write {
+	var writes []Write
+	for _, f := range found {
+		if f.Class.ours() {
+			writes = append(writes, Write{Remove, f.ID})
+		}
+	}
+	return writes
 }
 
 // untouch has nodes read the logins of a service again, and takes the marker out.

@@ -81,3 +81,24 @@ func TestWhatCannotBeTakenOutIsNamed(t *testing.T) {
 	_, err = w.withdraw()
 	g.Expect(IsKind(err, Unavailable)).To(BeTrue())
 }
+
+func TestWhatIsSaidToBeGoneIsLookedFor(t *testing.T) {
+	for name, there := range map[string]bool{"it is there": true, "somebody took it out": false} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w := newWorld(t, standin.Options{})
+			id := w.publish("camera")
+			w.settled(newer)
+			entry := w.Logins(id)[0].ID
+			w.Inject(&standin.Fault{
+				Match: standin.To("DELETE", "/"+strconv.Itoa(entry)), Commit: !there, Status: 404, Body: `{"code":"not-found","msg":""}`,
+			})
+			r, err := w.withdraw()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(outcomeOf(r, id).State).To(Equal(map[bool]State{true: Failed, false: Synced}[there]))
+			_, err = w.withdraw()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(w.logins(id)).To(BeEmpty())
+		})
+	}
+}

@@ -4,6 +4,7 @@
 package exchange
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,9 +25,11 @@ type Fault struct {
 	Pass bool
 	// Commit: the call takes effect, and then goes wrong.
 	Commit bool
-	// Status and Body are the answer. Without a status the connection ends without one.
+	// Status and Body are the answer. Without a status the connection ends without one, or with Hang when the caller gives
+	// up.
 	Status int
 	Body   string
+	Hang   bool
 
 	met bool
 }
@@ -99,6 +102,11 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.calls = append(e.calls, c)
 	e.mu.Unlock()
+	if wrong && met.Hang {
+		// That the caller is gone shows only once all that it sent was read.
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}
 	switch {
 	case wrong && met.Status == 0:
 		panic(http.ErrAbortHandler)

@@ -24,6 +24,8 @@ import (
 const (
 	// patience is how many passes an incarnation may need until it is at rest, for each step, where one fault is met.
 	patience = 12
+	// untilExchangeIsAway is how long an Exchange may take for an answer.
+	untilExchangeIsAway = 2 * time.Second
 	// restful is the least wait of an operator that is at rest: it wants to look again for what is due, not to try again.
 	restful = time.Minute
 )
@@ -46,6 +48,7 @@ func (c *Case) NewLife(plan Plan) *Life {
 	life := &Life{c: c, Patience: patience, Wire: &Wire{Name: c.Edge.Name, Plan: plan}}
 	life.EdgeRegistryReconciler = &controllers.EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: c.Clock, Recorder: recorder{c.Told}, DialContext: c.World.OpenShift.DialContext,
+		ExchangeTimeout: untilExchangeIsAway,
 	}
 	if c.elsewhere != nil {
 		life.DialContext, life.ProbeTimeout = c.elsewhere.Dial, 2*time.Second

@@ -41,6 +41,8 @@ var masks = []struct {
 		regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), with("UID")},
 	{"a time",
 		regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), with("TIME")},
+	{"the address of an Exchange",
+		regexp.MustCompile(`\b127\.0\.0\.1:\d+`), with("EXCHANGE")},
 	{"the name of the case",
 		regexp.MustCompile(`case-\d+`), with("NAME")},
 	{"the account of an operator that has one of its own",

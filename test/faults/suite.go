@@ -51,6 +51,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"M":       {quick: 11, all: 79},
 	"N":       {quick: 10, all: 41},
 	"O":       {quick: 38, all: 684},
+	"P":       {quick: 29, all: 429},
 	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},
 }

@@ -10,10 +10,14 @@ import (
 )
 
 // Shows looks for the parts of a token by which it could be used or known: the payload, the signature, and both inside
-// another layer of base64, at each alignment. The header is the same in all tokens and gives nothing away.
+// another layer of base64, at each alignment. The header is the same in all tokens and gives nothing away. What has no such
+// parts, such as a password, is looked for as a whole.
 func Shows(text, token string) bool {
 	parts := strings.Split(token, ".")
-	for _, part := range parts[1:] {
+	if len(parts) > 1 {
+		parts = parts[1:]
+	}
+	for _, part := range parts {
 		if strings.Contains(text, part) {
 			return true
 		}
