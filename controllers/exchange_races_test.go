@@ -250,14 +250,17 @@ func TestManyOnOneExchangeShareAList(t *testing.T) {
 	edit(t, secret, func(s *corev1.Secret) { s.Annotations[edgev1.ForAnnotation] = strings.Join(c.names, ",") })
 	asks, err := json.Marshal(map[string]any{"spec": map[string]any{"exchanges": first.Spec.Exchanges}})
 	g.Expect(err).NotTo(HaveOccurred())
+	// All before the first list of services, which serves everybody.
+	for _, name := range c.names {
+		x.Publish(publishingUser, standin.Definition{URL: name, Image: c.registry.host + "/" + name + "/camera"})
+	}
 	for _, name := range c.names {
 		t.Cleanup(func() { unobserve(name) })
-		x.Publish(publishingUser, standin.Definition{URL: name, Image: c.registry.host + "/" + name + "/camera"})
 		edge := &edgev1.EdgeRegistry{}
 		edge.Name = name
 		g.Expect(admin.Patch(t.Context(), edge, client.RawPatch(types.MergePatchType, asks))).To(Succeed())
 	}
-	g.Eventually(func() int { return c.delivered(t) }).WithTimeout(5 * soon).WithPolling(100 * often).Should(Equal(size))
+	g.Eventually(func() int { return c.delivered(t) }).WithTimeout(2 * soon).WithPolling(100 * often).Should(Equal(size))
 	awaitRest(t)
 	round := func(by time.Duration) []standin.Call {
 		x.Forget()
