@@ -81,6 +81,13 @@ func TestTheCanaryKnowsATokenInEachForm(t *testing.T) {
 			NewWithT(t).Expect(leaks.Shows(text, token)).To(BeFalse())
 		})
 	}
+	const password = "a-password-without-parts"
+	for text, shows := range map[string]bool{
+		"login alice:" + password: true, "Basic " + encode([]byte("alice:"+password)): true, "alice": false, "": false,
+	} {
+		NewWithT(t).Expect(leaks.Shows(text, password)).To(Equal(shows), text)
+	}
+	NewWithT(t).Expect(leaks.Shows("text", "")).To(BeFalse())
 }
 
 // The vault sees each token that the operator is given, in whichever encoding the API server answers,

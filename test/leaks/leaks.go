@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// least is how long a part has to be for a text with it to give something away.
+const least = 12
+
 // Shows looks for the parts of a token by which it could be used or known: the payload, the signature, and both inside
 // another layer of base64, at each alignment. The header is the same in all tokens and gives nothing away. What has no such
 // parts, such as a password, is looked for as a whole.
@@ -18,6 +21,9 @@ func Shows(text, token string) bool {
 		parts = parts[1:]
 	}
 	for _, part := range parts {
+		if len(part) < least {
+			continue
+		}
 		if strings.Contains(text, part) {
 			return true
 		}
