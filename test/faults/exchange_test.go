@@ -250,9 +250,9 @@ func (f *inField) meet(signature string, fault exchangeFault, life *Life) *stand
 	}
 	if fault.crash {
 		met.Do = life.Kill
-		defer f.Inject(&standin.Fault{Always: true, Match: func(standin.Call) bool { return life.Dead() }})
 	}
 	f.Inject(&met)
+	f.Inject(&standin.Fault{Always: true, Match: func(standin.Call) bool { return life.Dead() }})
 	return &met
 }
 
