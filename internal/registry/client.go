@@ -214,10 +214,12 @@ func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, a
 
 // Error codes of the distribution specification that decide something.
 const (
+	codeDenied        = "DENIED"
 	codeNameUnknown   = "NAME_UNKNOWN"
 	codeNotFound      = "NOT_FOUND"
 	codeNoManifest    = "MANIFEST_UNKNOWN"
 	codeUploadInvalid = "BLOB_UPLOAD_INVALID"
+	codeUnauthorized  = "UNAUTHORIZED"
 	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
 )
 
@@ -225,9 +227,9 @@ const (
 // registry/api/errcode/register.go). Nothing else of an answer reaches a message, and of these the words of this list: a
 // stranger could write anything in the place of a code, and a body could repeat the token.
 var codes = []string{
-	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", "DENIED", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
+	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", codeDenied, "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
 	"MANIFEST_INVALID", codeNoManifest, "MANIFEST_UNVERIFIED", "NAME_INVALID", "PAGINATION_NUMBER_INVALID", "RANGE_INVALID",
-	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", "UNAUTHORIZED", "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
+	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", codeUnauthorized, "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }
 
 // code returns the first error code of the answer, or nothing if it is none that is known.

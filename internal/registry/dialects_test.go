@@ -39,7 +39,8 @@ type standIn struct {
 	challenge []string
 	// wants is how a request shows a login: "Basic", or "Bearer" after a token was given at tokenPath.
 	wants, tokenPath string
-	// refusal is the answer of the token endpoint to a wrong password, and anonymous whether it gives others a token.
+	// refusal is the answer of the token endpoint to a wrong password, or where there is none, the status of the registry's own
+	// if that is no 401; and anonymous is whether it gives others a token.
 	refusal   int
 	refused   string
 	anonymous bool
@@ -72,11 +73,20 @@ var standIns = map[string]standIn{
 	"ECR": {challenge: []string{`Basic realm="https://%s/",service="ecr.amazonaws.com"`}, wants: "Basic", absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
 	"zot": {challenge: []string{`Negotiate, basic realm=zot, bearer realm=https://%s/zot,service=zot,scope=""`}, wants: "Bearer", tokenPath: "/zot",
 		refusal: 401, absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
+	"ECR, where a password is malformed": {challenge: []string{`Basic realm="https://%s/",service="ecr.amazonaws.com"`}, wants: "Basic", refusal: 400,
+		refused: `{"errors":[{"code":"DENIED","message":"a secret word of it"}]}`, absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
+	"ICR as documented": {challenge: []string{`Bearer realm="https://%s/oauth/token",service="registry",scope="repository:plant/there:pull"`}, wants: "Bearer",
+		tokenPath: "/oauth/token", refusal: 400, refused: icrRefusal, absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
+	"ICR as recorded": {challenge: []string{`Bearer realm=https://%s/oauth/token, service=registry`}, wants: "Bearer",
+		tokenPath: "/oauth/token", refusal: 401, refused: icrRefusal, anonymous: true, absent: "NAME_UNKNOWN", denied: 403, upload: "BLOB_UPLOAD_UNKNOWN"},
 	"a public project": {challenge: []string{`Bearer realm="https://%s/auth",service="plant"`}, wants: "Bearer", tokenPath: "/auth",
 		refusal: 401, anonymous: true, public: true, absent: "NAME_UNKNOWN", denied: 401, upload: "BLOB_UPLOAD_UNKNOWN"},
 	"a public project of Harbor": {challenge: []string{`Bearer realm="https://%s/service/token",service="harbor-registry"`}, wants: "Bearer", tokenPath: "/service/token",
 		refusal: 401, emptyHanded: true, public: true, absent: "NOT_FOUND", denied: 401, upload: "BLOB_UPLOAD_INVALID"},
 }
+
+// icrRefusal is what IBM's registry says of a wrong key.
+const icrRefusal = `{"errors":[{"code":"UNAUTHORIZED","message":"The login credentials are not valid, or your IBM Cloud account is not active."}]}`
 
 // tokenHost gives the tokens of a registry that has another host for that.
 const tokenHost = "tokens.example.com"
@@ -147,6 +157,9 @@ func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) {
 	everybody := r.public && req.Method == http.MethodGet && req.Header.Get("Authorization") != ""
 	switch {
+	case user == "" && !everybody && r.tokenPath == "" && r.refusal != 0 && req.Header.Get("Authorization") != "":
+		w.WriteHeader(r.refusal)
+		_, _ = io.WriteString(w, r.refused)
 	case user == "" && !everybody:
 		r.ask(w)
 	case req.URL.Path == "/v2/":
@@ -284,8 +297,42 @@ func TestAWrongPasswordIsRefusedInEachDialect(t *testing.T) {
 				g.Expect(got).To(BeZero())
 				g.Expect(err).To(HaveField("Kind", Refused))
 				g.Expect(strings.Contains(err.Error(), "secret")).To(BeFalse(), "the password shows")
+				g.Expect(err.Error()).NotTo(ContainSubstring("credentials"), "the registry is quoted")
 				g.Expect(r.client(tokenHost).Accepts(t.Context(), repository, reader, credential.NewToken("a-wrong-secret"))).To(HaveField("Kind", Refused))
 			})
+		}
+	}
+}
+
+// A bad request is a refusal where the registry says so in its own words, and nothing else is.
+func TestABadRequestIsARefusalOnlyByItsCode(t *testing.T) {
+	for name, test := range map[string]struct {
+		body string
+		kind Kind
+	}{
+		"unauthorized":               {`{"errors":[{"code":"UNAUTHORIZED"}]}`, Refused},
+		"denied":                     {`{"errors":[{"code":"DENIED","detail":null}]}`, Refused},
+		"nothing":                    {"", Unexpected},
+		"a page":                     {"<html>UNAUTHORIZED</html>", Unexpected},
+		"a word":                     {`"UNAUTHORIZED"`, Unexpected},
+		"no errors":                  {`{"errors":[]}`, Unexpected},
+		"another form":               {`{"error":"UNAUTHORIZED"}`, Unexpected},
+		"a name that is not allowed": {`{"errors":[{"code":"NAME_INVALID"}]}`, Unexpected},
+		"a code that no one knows":   {`{"errors":[{"code":"unauthorized"}]}`, Unexpected},
+	} {
+		for _, s := range []standIn{
+			{challenge: []string{`Bearer realm="https://%s/auth"`}, wants: "Bearer", tokenPath: "/auth"}, {challenge: []string{`Basic realm="x"`}, wants: "Basic"},
+		} {
+			for _, repository := range []string{"", "plant/there"} {
+				t.Run(name+", "+s.wants+" "+repository, func(t *testing.T) {
+					g := NewWithT(t)
+					s.refusal, s.refused = http.StatusBadRequest, test.body
+					r := start(t, s)
+					got, err := r.probe(t, repository, reader, "a-wrong-secret")
+					g.Expect(got).To(BeZero())
+					g.Expect(err).To(And(HaveField("Kind", test.kind), Not(HaveField("Op", string(opChallenge)))))
+				})
+			}
 		}
 	}
 }

@@ -115,9 +115,18 @@ func (c *Client) askToken(ctx context.Context, realm *url.URL, scope, user strin
 	return given, nil
 }
 
-// refuses reports a refusal that is the registry's own.
+// refuses reports a refusal that is the registry's own. By its status alone a bad request is none, for whatever stands before
+// a registry answers so, too; but some registries refuse a login by it, and say so by the code of a refusal.
 func (a answer) refuses() bool {
-	return (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) && !a.foreign()
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return !a.foreign()
+	case http.StatusBadRequest:
+		code := a.code()
+		return code == codeUnauthorized || code == codeDenied
+	default:
+		return false
+	}
 }
 
 // lacksRepository reports that the registry knows no such repository, or nothing in it.

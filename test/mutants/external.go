@@ -277,6 +277,16 @@ var ofOtherRegistries = []mutant{
 		guards: []guard{{folder: "internal/retry", run: "TestHowLongAnAnswerAsksToWait"}},
 	},
 	{
+		name:    "any-bad-request-refuses",
+		pattern: "no answer is taken for a no",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`		return code == codeUnauthorized || code == codeDenied`,
+				`		return code != codeNameUnknown`},
+		},
+		guards: []guard{byRegistry("TestABadRequestIsARefusalOnlyByItsCode")},
+	},
+	{
 		name:    "asked-for-each-login",
 		pattern: "what is the same for all is asked for each",
 		edits: []edit{
