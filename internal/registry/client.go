@@ -8,6 +8,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -48,16 +50,26 @@ type Client struct {
 	// is said.
 	Advice map[Kind]string
 
-	// ways is how the registry takes a login for a repository, and public which it shows to everybody. Both are the same for
-	// every login that the client tries, so they are asked for once.
-	ways   map[string]way
-	public map[string]bool
+	// offers is how the registry takes logins, by what was asked for without one: itself, or a repository. public is which
+	// repositories it shows to everybody, and seen which a login was shown. All are the same for every login that the client
+	// tries, so they are asked for once.
+	offers       map[string]offer
+	public, seen map[string]bool
+
+	// shared is what others were told by now, of whom those count who trust the same, and recalled what the client used of that.
+	shared   *Shared
+	now      time.Time
+	trust    [sha256.Size]byte
+	recalled []sharedKey
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport
 // decides whom to trust: it should hold the published CA and nothing else.
 func New(host string, transport http.RoundTripper, dialect Dialect) *Client {
-	return &Client{host: host, transport: transport, dialect: dialect, ways: map[string]way{}, public: map[string]bool{}}
+	return &Client{
+		host: host, transport: transport, dialect: dialect,
+		offers: map[string]offer{}, public: map[string]bool{}, seen: map[string]bool{},
+	}
 }
 
 // Access is what a token may do in a project.
