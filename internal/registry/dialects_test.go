@@ -85,9 +85,6 @@ var standIns = map[string]standIn{
 		refusal: 401, emptyHanded: true, public: true, absent: "NOT_FOUND", denied: 401, upload: "BLOB_UPLOAD_INVALID"},
 }
 
-// icrRefusal is what IBM's registry says of a wrong key.
-const icrRefusal = `{"errors":[{"code":"UNAUTHORIZED","message":"The login credentials are not valid, or your IBM Cloud account is not active."}]}`
-
 // tokenHost gives the tokens of a registry that has another host for that.
 const tokenHost = "tokens.example.com"
 
@@ -159,11 +156,8 @@ func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) {
 	everybody := r.public && req.Method == http.MethodGet && req.Header.Get("Authorization") != ""
 	switch {
-	case user == "" && !everybody && r.tokenPath == "" && r.refusal != 0 && req.Header.Get("Authorization") != "":
-		w.WriteHeader(r.refusal)
-		_, _ = io.WriteString(w, r.refused)
 	case user == "" && !everybody:
-		r.ask(w)
+		r.refuse(w, req)
 	case req.URL.Path == "/v2/":
 	case req.Method == http.MethodPatch && user != pusher:
 		r.deny(w)
@@ -172,8 +166,22 @@ func (r *running) answer(w http.ResponseWriter, req *http.Request, user string) 
 	case req.Method != http.MethodGet:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	default:
-		r.list(w, user, strings.HasPrefix(req.URL.Path, "/v2/plant/there/") || (r.there != "" && strings.HasPrefix(req.URL.Path, "/v2/"+r.there+"/")))
+		r.list(w, user, r.exists(req.URL.Path))
 	}
+}
+
+// refuse asks for a login, or refuses the one that is shown, which some do in another way.
+func (r *running) refuse(w http.ResponseWriter, req *http.Request) {
+	if r.tokenPath == "" && r.refusal != 0 && req.Header.Get("Authorization") != "" {
+		w.WriteHeader(r.refusal)
+		_, _ = io.WriteString(w, r.refused)
+		return
+	}
+	r.ask(w)
+}
+
+func (r *running) exists(path string) bool {
+	return strings.HasPrefix(path, "/v2/plant/there/") || (r.there != "" && strings.HasPrefix(path, "/v2/"+r.there+"/"))
 }
 
 func (r *running) list(w http.ResponseWriter, user string, exists bool) {

@@ -15,6 +15,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
+// icrRefusal is what IBM's registry says of a wrong key.
+const icrRefusal = `{"errors":[{"code":"UNAUTHORIZED","message":"The login credentials are not valid, or your IBM Cloud account is not active."}]}`
+
 // A wrong password is told as that, whether or not a repository is named.
 func TestAWrongPasswordIsRefusedInEachDialect(t *testing.T) {
 	for name, s := range standIns {
