@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
@@ -125,4 +126,26 @@ func (w *ways) CloseIdleConnections() {
 	if w.foreign != nil {
 		w.foreign.CloseIdleConnections()
 	}
+}
+
+// atRegistry has the registry asked, as a consumer would: with the published CA alone.
+func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
+	defer cancel()
+	transport, err := p.wayToRegistry()
+	if err != nil {
+		return err
+	}
+	defer transport.CloseIdleConnections()
+	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
+	client.Advice = p.Registry.Advice.Probe
+	client.Share(&p.told, p.CA, p.Now)
+	return ask(ctx, client)
+}
+
+func (p *run) probeTimeout() time.Duration {
+	if p.ProbeTimeout > 0 {
+		return p.ProbeTimeout
+	}
+	return 30 * time.Second
 }

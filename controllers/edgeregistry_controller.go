@@ -28,6 +28,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
 // +kubebuilder:rbac:groups=edge.open-horizon.io,resources=edgeregistries,verbs=get;list;watch;patch
@@ -67,7 +68,9 @@ type EdgeRegistryReconciler struct {
 
 	triggers *watches.Triggers
 	// memories are all that this process remembers of EdgeRegistries.
-	memories            pass.Memories
+	memories pass.Memories
+	// told is what registries tell everybody.
+	told                registry.Shared
 	openshift, external *provided
 	delivery            *delivered
 }

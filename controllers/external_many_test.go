@@ -152,8 +152,8 @@ func (a *asks) since() map[string]int {
 	return seen
 }
 
-// Of a registry that many use: a login is shown once for each right in an interval, and everybody's answers are asked for
-// once for both. At rest nothing is asked of anybody, and a restart neither writes nor asks the registry.
+// Of a registry that many use: a login is shown once for each right in an interval, everybody's answer about a repository is
+// asked for once for both, and how the registry takes logins once for all. At rest nothing is asked of anybody, and a restart neither writes nor asks the registry.
 func TestManyOfOneRegistryAskItSparingly(t *testing.T) {
 	const size = 200
 	g := NewWithT(t)
@@ -166,8 +166,11 @@ func TestManyOfOneRegistryAskItSparingly(t *testing.T) {
 
 	interval := func() {
 		kinds, byRepository := c.asked()
+		// Passes that run at once may each ask before any was told.
+		g.Expect(kinds["GET ping"]).To(And(BeNumerically(">", 0), BeNumerically("<=", o.MaxConcurrentReconciles)))
+		delete(kinds, "GET ping")
 		g.Expect(kinds).To(Equal(map[string]int{
-			"GET ping": size, "GET tags": size, pushUser + " GET tags": size, pushUser + " PATCH blobs": size,
+			"GET tags": size, pushUser + " GET tags": size, pushUser + " PATCH blobs": size,
 			pullUser + " GET tags": size, pullUser + " PATCH blobs": size,
 		}))
 		g.Expect(byRepository).To(And(HaveLen(size), HaveEach(5)))

@@ -31,7 +31,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 		p.Record.Verify(p.Edge, time.Time{})
 		return pass.Done{}, nil
 	}
-	if due := p.verificationDue(); p.Now.Before(due) && !p.knowsRefused() {
+	if due := p.verificationDue(); p.Now.Before(due) && !p.knowsRefused() && !p.appeared(ctx) {
 		p.Due(due)
 		p.Edge.Status.VerifiedAt = p.Record.Verified.DeepCopy()
 		return p.verified(), nil
@@ -55,6 +55,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 			verifiedAt = p.Now
 		}
 		p.Due(verifiedAt.Add(policy.Interval.Duration))
+		p.lookLater()
 		return p.verified(), nil
 	}
 	if b := pass.AsBlocked(err); b != nil {
@@ -126,20 +127,6 @@ func (p *run) probe(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// atRegistry has the registry asked, as a consumer would: with the published CA alone.
-func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
-	defer cancel()
-	transport, err := p.wayToRegistry()
-	if err != nil {
-		return err
-	}
-	defer transport.CloseIdleConnections()
-	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
-	client.Advice = p.Registry.Advice.Probe
-	return ask(ctx, client)
 }
 
 // try finds what one token may do. Rights that this pass changed take a moment to count at the API
@@ -228,13 +215,6 @@ func explainDial(err error) error {
 	return pass.Waiting(edgev1.ReasonRegistryUnreachable, "%s", text.Of(err))
 }
 
-func (p *run) probeTimeout() time.Duration {
-	if p.ProbeTimeout > 0 {
-		return p.ProbeTimeout
-	}
-	return 30 * time.Second
-}
-
 // verdict is what the process remembers of a registry that had no time for a trial. It only spares requests.
 type verdict struct {
 	// busyUntil is the time before which the registry asked not to be asked again, the busy-th time in a row, and busyFor
@@ -242,6 +222,9 @@ type verdict struct {
 	busyUntil time.Time
 	busy      int
 	busyFor   string
+	// lookAt is when a repository that was not there is looked for, and looks how often it was in a row.
+	lookAt time.Time
+	looks  int
 }
 
 func (p *run) verdict() *verdict { return pass.Part[verdict](p.Memory) }
@@ -274,6 +257,61 @@ func (v *verdict) noteBusy(failure *registry.Error, now time.Time) {
 // pause is how long the registry is left alone.
 func (v *verdict) pause(now time.Time) time.Duration {
 	return pass.LeftOf(v.busyUntil, now, 5*time.Minute)
+}
+
+// appeared reports that the repository to try the rights on is there, which was not at the last trial. The first push makes it,
+// and nobody tells of that, so it is looked for before the next trial is due.
+func (p *run) appeared(ctx context.Context) bool {
+	v := p.verdict()
+	if pause := p.lookLater(); pause > 0 || !p.missesRepository() || v.pause(p.Now) > 0 {
+		return false
+	}
+	v.looks++
+	v.lookAt = p.Now.Add(v.lookPause(p.Edge.Spec.Verification.Interval.Duration))
+	p.Due(v.lookAt)
+	var there bool
+	err := p.atRegistry(ctx, func(ctx context.Context, client *registry.Client) (err error) {
+		there, err = client.Shows(ctx, p.trialPlace(), p.Puller.User, p.Puller.Credential.Token)
+		return err
+	})
+	var failure *registry.Error
+	if errors.As(err, &failure) {
+		// What is wrong is for the next trial to say.
+		v.noteBusy(failure, p.Now)
+	}
+	return there
+}
+
+// lookLater has the pass wait for the next look at a repository that is not there, and returns how long that is.
+func (p *run) lookLater() time.Duration {
+	v := p.verdict()
+	if !p.missesRepository() {
+		v.looks, v.lookAt = 0, time.Time{}
+		return 0
+	}
+	most := v.lookPause(p.Edge.Spec.Verification.Interval.Duration)
+	if v.lookAt.IsZero() {
+		v.lookAt = p.Now.Add(most)
+	}
+	pause := pass.LeftOf(v.lookAt, p.Now, most)
+	if pause > 0 {
+		p.Due(p.Now.Add(pause))
+	}
+	return pause
+}
+
+// lookPause is a minute, and twice as long after each look, up to the time between two trials.
+func (v *verdict) lookPause(interval time.Duration) time.Duration {
+	return min(time.Minute<<min(v.looks, 16), interval)
+}
+
+func (p *run) missesRepository() bool {
+	for _, l := range p.Logins() {
+		if p.Record.Found[l.Role].Unproven == registry.RepositoryAbsent {
+			return true
+		}
+	}
+	return false
 }
 
 // whileBusy keeps the last verdict for as long as the registry has no time for another.

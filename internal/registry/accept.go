@@ -13,7 +13,10 @@ import (
 // Answers asks whether the registry is there, without a token. An error is an *Error.
 func (c *Client) Answers(ctx context.Context) error {
 	if !c.dialect.AnyRepository {
-		_, err := c.findWay(ctx, "")
+		found, err := c.askRoot(ctx)
+		if err == nil {
+			_, err = c.choose(found)
+		}
 		return err
 	}
 	_, err := c.challenge(ctx)
@@ -27,11 +30,11 @@ func (c *Client) Accepts(ctx context.Context, place, user string, token credenti
 		return c.fail(Refused, opLogin, 0, errors.New("there is no token"))
 	}
 	if !c.dialect.AnyRepository {
-		way, err := c.findWay(ctx, place)
-		if err != nil {
-			return err
+		err := c.accepts(ctx, place, user, token)
+		if err != nil && c.mayHaveChanged(err) {
+			err = c.accepts(ctx, place, user, token)
 		}
-		return c.logIn(ctx, way, user, token)
+		return err
 	}
 	realm, err := c.challenge(ctx)
 	if err != nil {
@@ -39,4 +42,24 @@ func (c *Client) Accepts(ctx context.Context, place, user string, token credenti
 	}
 	_, err = c.login(ctx, realm, place+"/"+ProbeRepository, user, token)
 	return err
+}
+
+// Shows asks whether a repository is there, as far as a login is told, by one request beside those for the login itself. An
+// error is an *Error.
+func (c *Client) Shows(ctx context.Context, repository, user string, token credential.Token) (bool, error) {
+	w, err := c.findWay(ctx, repository)
+	if err != nil || w.open {
+		return false, err
+	}
+	t := &trial{Client: c, way: w, repository: repository, user: user, token: token}
+	allowed, exists, err := t.list(ctx, true)
+	return allowed && exists, err
+}
+
+func (c *Client) accepts(ctx context.Context, repository, user string, token credential.Token) error {
+	w, err := c.findWay(ctx, repository)
+	if err != nil {
+		return err
+	}
+	return c.logIn(ctx, w, user, token)
 }

@@ -8,6 +8,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -48,16 +50,26 @@ type Client struct {
 	// is said.
 	Advice map[Kind]string
 
-	// ways is how the registry takes a login for a repository, and public which it shows to everybody. Both are the same for
-	// every login that the client tries, so they are asked for once.
-	ways   map[string]way
-	public map[string]bool
+	// offers is how the registry takes logins, by what was asked for without one: itself, or a repository. public is which
+	// repositories it shows to everybody, and seen which a login was shown. All are the same for every login that the client
+	// tries, so they are asked for once.
+	offers       map[string]offer
+	public, seen map[string]bool
+
+	// shared is what others were told by now, of whom those count who trust the same, and recalled what the client used of that.
+	shared   *Shared
+	now      time.Time
+	trust    [sha256.Size]byte
+	recalled []sharedKey
 }
 
 // New returns a client of the registry at host, over HTTPS only. The transport
 // decides whom to trust: it should hold the published CA and nothing else.
 func New(host string, transport http.RoundTripper, dialect Dialect) *Client {
-	return &Client{host: host, transport: transport, dialect: dialect, ways: map[string]way{}, public: map[string]bool{}}
+	return &Client{
+		host: host, transport: transport, dialect: dialect,
+		offers: map[string]offer{}, public: map[string]bool{}, seen: map[string]bool{},
+	}
 }
 
 // Access is what a token may do in a project.
@@ -214,10 +226,12 @@ func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, a
 
 // Error codes of the distribution specification that decide something.
 const (
+	codeDenied        = "DENIED"
 	codeNameUnknown   = "NAME_UNKNOWN"
 	codeNotFound      = "NOT_FOUND"
 	codeNoManifest    = "MANIFEST_UNKNOWN"
 	codeUploadInvalid = "BLOB_UPLOAD_INVALID"
+	codeUnauthorized  = "UNAUTHORIZED"
 	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
 )
 
@@ -225,9 +239,9 @@ const (
 // registry/api/errcode/register.go). Nothing else of an answer reaches a message, and of these the words of this list: a
 // stranger could write anything in the place of a code, and a body could repeat the token.
 var codes = []string{
-	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", "DENIED", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
+	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", codeDenied, "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
 	"MANIFEST_INVALID", codeNoManifest, "MANIFEST_UNVERIFIED", "NAME_INVALID", "PAGINATION_NUMBER_INVALID", "RANGE_INVALID",
-	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", "UNAUTHORIZED", "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
+	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", codeUnauthorized, "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }
 
 // code returns the first error code of the answer, or nothing if it is none that is known.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -27,8 +28,26 @@ const (
 
 // prove finds what a login may do at a registry of which nothing is known but its answers. That a token is given proves
 // nothing: some registries give one to everybody. So the last request decides, and the same request without a login is the
-// control.
+// control. What others were told is enough for a yes, and never for a no.
 func (c *Client) prove(ctx context.Context, repository, user string, token credential.Token) (Access, error) {
+	found, err := c.proveOnce(ctx, repository, user, token)
+	if found == (Access{}) && c.mayHaveChanged(err) {
+		return c.proveOnce(ctx, repository, user, token)
+	}
+	return found, err
+}
+
+// mayHaveChanged reports that something may have gone wrong because the registry changed since others were told how to ask it,
+// and has it asked anew then.
+func (c *Client) mayHaveChanged(err error) bool {
+	var failure *Error
+	if errors.As(err, &failure) && !slices.Contains([]Kind{Refused, Unexpected, OtherTokenHost}, failure.Kind) {
+		return false
+	}
+	return c.forget()
+}
+
+func (c *Client) proveOnce(ctx context.Context, repository, user string, token credential.Token) (Access, error) {
 	w, err := c.findWay(ctx, repository)
 	if err != nil {
 		return Access{}, err
@@ -42,7 +61,7 @@ func (c *Client) prove(ctx context.Context, repository, user string, token crede
 		}
 		return Access{Unproven: NoRepository}, nil
 	}
-	t := trial{c, w, repository, user, token}
+	t := &trial{Client: c, way: w, repository: repository, user: user, token: token}
 	found, err := t.pull(ctx)
 	if err != nil {
 		return Access{}, err
@@ -115,9 +134,18 @@ func (c *Client) askToken(ctx context.Context, realm *url.URL, scope, user strin
 	return given, nil
 }
 
-// refuses reports a refusal that is the registry's own.
+// refuses reports a refusal that is the registry's own. By its status alone a bad request is none, for whatever stands before
+// a registry answers so, too; but some registries refuse a login by it, and say so by the code of a refusal.
 func (a answer) refuses() bool {
-	return (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) && !a.foreign()
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return !a.foreign()
+	case http.StatusBadRequest:
+		code := a.code()
+		return code == codeUnauthorized || code == codeDenied
+	default:
+		return false
+	}
 }
 
 // lacksRepository reports that the registry knows no such repository, or nothing in it.
@@ -142,11 +170,20 @@ type trial struct {
 	repository string
 	user       string
 	token      credential.Token
+	// both puts the right to pull and to push on a request, where that was given already, and neverBoth is where it was refused.
+	both      func(*http.Request)
+	neverBoth bool
 }
+
+// The actions that a token is asked for.
+const (
+	toPull = "pull"
+	toPush = "pull,push"
+)
 
 // with returns what puts the right to some actions on a request, and false where that is refused. Without a login it is
 // what everybody has.
-func (t trial) with(ctx context.Context, actions string, login bool) (authorize func(*http.Request), ok bool, err error) {
+func (t *trial) with(ctx context.Context, actions string, login bool) (authorize func(*http.Request), ok bool, err error) {
 	if login {
 		authorize = asBasic(t.user, t.token)
 	}
@@ -161,12 +198,12 @@ func (t trial) with(ctx context.Context, actions string, login bool) (authorize 
 }
 
 // pull tries to list the tags, once with the login and once without.
-func (t trial) pull(ctx context.Context) (Access, error) {
-	mine, exists, err := t.list(ctx, true)
+func (t *trial) pull(ctx context.Context) (Access, error) {
+	mine, exists, err := t.listMine(ctx)
 	if err != nil || !mine {
 		return Access{}, err
 	}
-	everybody, err := t.isPublic(ctx)
+	everybody, err := t.isPublic(ctx, exists)
 	if err != nil {
 		return Access{}, err
 	}
@@ -178,24 +215,65 @@ func (t trial) pull(ctx context.Context) (Access, error) {
 	return found, nil
 }
 
-// isPublic reports whether the tags may be listed without a login.
-func (t trial) isPublic(ctx context.Context) (bool, error) {
+// listMine lists with the login. Where another login has just been shown the repository, to ask for a token that may push makes
+// none, and that token does for the trial to push as well.
+func (t *trial) listMine(ctx context.Context) (allowed, exists bool, err error) {
+	if t.way.realm != nil && t.seen[t.repository] {
+		authorize, ok, err := t.with(ctx, toPush, true)
+		if err != nil {
+			return false, false, err
+		}
+		if t.both, t.neverBoth = authorize, !ok; ok {
+			if allowed, exists, err = t.listAs(ctx, authorize); err != nil || allowed {
+				return allowed, exists, err
+			}
+		}
+	}
+	allowed, exists, err = t.list(ctx, true)
+	if allowed && exists {
+		t.seen[t.repository] = true
+	}
+	return allowed, exists, err
+}
+
+// isPublic reports whether the tags may be listed without a login. Others are told of a repository that exists: what is said of
+// one that does not is no longer true once it is made.
+func (t *trial) isPublic(ctx context.Context, exists bool) (bool, error) {
 	if known, asked := t.public[t.repository]; asked {
 		return known, nil
 	}
-	everybody, _, err := t.list(ctx, false)
-	if err == nil {
-		t.public[t.repository] = everybody
+	key := t.sharedKey("", t.repository)
+	if t.way.realm != nil {
+		key.realm = t.way.realm.String()
 	}
-	return everybody, err
+	var known sharedAnswer
+	told := false
+	if exists {
+		known, told = t.recall(key)
+	}
+	if !told {
+		var err error
+		if known.public, _, err = t.list(ctx, false); err != nil {
+			return false, err
+		}
+	}
+	if exists && !told {
+		t.tell(key, known)
+	}
+	t.public[t.repository] = known.public
+	return known.public, nil
 }
 
 // list reports whether the tags may be listed, and whether the repository exists.
-func (t trial) list(ctx context.Context, login bool) (allowed, exists bool, err error) {
-	authorize, ok, err := t.with(ctx, "pull", login)
+func (t *trial) list(ctx context.Context, login bool) (allowed, exists bool, err error) {
+	authorize, ok, err := t.with(ctx, toPull, login)
 	if err != nil || !ok {
 		return false, false, err
 	}
+	return t.listAs(ctx, authorize)
+}
+
+func (t *trial) listAs(ctx context.Context, authorize func(*http.Request)) (allowed, exists bool, err error) {
 	a, err := t.do(ctx, opPull, http.MethodGet, t.tags(t.repository), authorize)
 	switch {
 	case err != nil:
@@ -213,10 +291,16 @@ func (t trial) list(ctx context.Context, login bool) (allowed, exists bool, err 
 
 // push tries to add to an upload that was never begun, as session.push does. The upload has an id here, a UUID,
 // the only form that all registries look for: without one some know no such address.
-func (t trial) push(ctx context.Context, found Access) (Access, error) {
-	authorize, ok, err := t.with(ctx, "pull,push", true)
-	if err != nil || !ok {
-		return found, err
+func (t *trial) push(ctx context.Context, found Access) (Access, error) {
+	authorize, ok := t.both, !t.neverBoth
+	if authorize == nil && ok {
+		var err error
+		if authorize, ok, err = t.with(ctx, toPush, true); err != nil {
+			return Access{}, err
+		}
+	}
+	if !ok {
+		return found, nil
 	}
 	s := session{Client: t.Client, repository: t.repository, authorize: authorize}
 	a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()))

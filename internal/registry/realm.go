@@ -30,64 +30,94 @@ var wellKnown = map[string]string{"registry.gitlab.com": "gitlab.com"}
 // hostPattern is what a host may look like to be shown in a message.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$`)
 
-// findWay asks without a login, once, how the registry takes one: at its root, and where that is open to everybody, at the
-// repository, if there is one.
+// offer is what a registry says of logins to whoever shows none.
+type offer struct {
+	status     int
+	challenges []challenge
+	// open: nobody has to log in.
+	open bool
+}
+
+// findWay finds how the registry takes a login: as it says at its root, or where that is open to everybody, at the repository,
+// if there is one.
 func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
-	if known, asked := c.ways[repository]; asked {
+	found, err := c.findOffer(ctx, "", c.recallRoot)
+	if err == nil && found.open && repository != "" {
+		found, err = c.findOffer(ctx, repository, func(ctx context.Context) (offer, error) { return c.askRepository(ctx, repository) })
+	}
+	if err != nil {
+		return way{}, err
+	}
+	return c.choose(found)
+}
+
+// findOffer asks once.
+func (c *Client) findOffer(ctx context.Context, repository string, ask func(context.Context) (offer, error)) (offer, error) {
+	if known, asked := c.offers[repository]; asked {
 		return known, nil
 	}
-	found, err := c.askWay(ctx, repository)
+	found, err := ask(ctx)
 	if err == nil {
-		c.ways[repository] = found
+		c.offers[repository] = found
 	}
 	return found, err
 }
 
-func (c *Client) askWay(ctx context.Context, repository string) (way, error) {
+// recallRoot asks at the root unless somebody was told lately.
+func (c *Client) recallRoot(ctx context.Context) (offer, error) {
+	if known, told := c.recall(c.sharedKey("", "")); told {
+		return known.offer, nil
+	}
+	return c.askRoot(ctx)
+}
+
+func (c *Client) askRoot(ctx context.Context) (offer, error) {
 	a, err := c.do(ctx, opChallenge, http.MethodGet, c.url("/v2/"), nil)
 	if err != nil {
-		return way{}, err
+		return offer{}, err
 	}
-	challenges := parseChallenges(a.header.Values("WWW-Authenticate"))
+	found := offer{status: a.status, challenges: parseChallenges(a.header.Values("WWW-Authenticate"))}
 	switch {
 	case a.status == http.StatusOK && a.foreign():
-		return way{}, c.fail(Unexpected, opChallenge, a.status, errors.New("a page of the web"))
-	case a.status == http.StatusOK && len(challenges) > 0:
+		return offer{}, c.fail(Unexpected, opChallenge, a.status, errors.New("a page of the web"))
+	case a.status == http.StatusOK && len(found.challenges) == 0:
+		// Of such a registry nothing more may be asked, so that this is not for others.
+		found.open = true
+		return found, nil
+	case a.status == http.StatusOK, a.status == http.StatusUnauthorized:
 		// Some registries say how to log in also where nobody has to.
-		return c.choose(a, challenges)
-	case a.status == http.StatusOK && repository != "":
-		return c.askWayOf(ctx, repository)
-	case a.status == http.StatusOK:
-		return way{open: true}, nil
-	case a.status == http.StatusUnauthorized:
-		return c.choose(a, challenges)
+		c.tell(c.sharedKey("", ""), sharedAnswer{offer: found})
+		return found, nil
 	default:
-		return way{}, c.elsewhere(opChallenge, a)
+		return offer{}, c.elsewhere(opChallenge, a)
 	}
 }
 
-func (c *Client) askWayOf(ctx context.Context, repository string) (way, error) {
+func (c *Client) askRepository(ctx context.Context, repository string) (offer, error) {
 	a, err := c.do(ctx, opChallenge, http.MethodGet, c.tags(repository), nil)
 	switch {
 	case err != nil:
-		return way{}, err
+		return offer{}, err
 	case a.listsTags() || a.lacksRepository():
-		return way{open: true}, nil
+		return offer{status: a.status, open: true}, nil
 	case a.status == http.StatusUnauthorized:
-		return c.choose(a, parseChallenges(a.header.Values("WWW-Authenticate")))
+		return offer{status: a.status, challenges: parseChallenges(a.header.Values("WWW-Authenticate"))}, nil
 	default:
-		return way{}, c.elsewhere(opChallenge, a)
+		return offer{}, c.elsewhere(opChallenge, a)
 	}
 }
 
 // choose takes a token where the registry offers one and its realm may be asked, and otherwise the login itself.
-func (c *Client) choose(a answer, challenges []challenge) (way, error) {
+func (c *Client) choose(from offer) (way, error) {
+	if from.open {
+		return way{open: true}, nil
+	}
 	var refusal error
 	basic := false
-	for _, offered := range challenges {
+	for _, offered := range from.challenges {
 		switch offered.scheme {
 		case "bearer":
-			realm, err := c.realmOf(a, offered.params)
+			realm, err := c.realmOf(from.status, offered.params)
 			if err == nil {
 				return way{realm: realm}, nil
 			}
@@ -102,26 +132,26 @@ func (c *Client) choose(a answer, challenges []challenge) (way, error) {
 	case refusal != nil:
 		return way{}, refusal
 	default:
-		return way{}, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers neither Bearer nor Basic"))
+		return way{}, c.fail(Unexpected, opChallenge, from.status, errors.New("its challenge offers neither Bearer nor Basic"))
 	}
 }
 
 // realmOf returns where a token is given, if a login may be sent there: to the registry itself, or over TLS to a host that
 // was named for it.
-func (c *Client) realmOf(a answer, params map[string]string) (*url.URL, error) {
+func (c *Client) realmOf(status int, params map[string]string) (*url.URL, error) {
 	realm, err := url.Parse(params["realm"])
 	switch {
 	case err != nil || realm.Host == "" || !hostPattern.MatchString(realm.Host):
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge names no address where tokens are given"))
+		return nil, c.fail(Unexpected, opChallenge, status, errors.New("its challenge names no address where tokens are given"))
 	case realm.User != nil:
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to an address with a user, to which no login is sent"))
+		return nil, c.fail(Unexpected, opChallenge, status, errors.New("its challenge leads to an address with a user, to which no login is sent"))
 	case realm.Scheme != "https":
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to an address without TLS, to which no login is sent"))
+		return nil, c.fail(Unexpected, opChallenge, status, errors.New("its challenge leads to an address without TLS, to which no login is sent"))
 	case sameHost(realm.Host, c.host):
 	case isInside(realm.Hostname()):
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to a private address, to which no login is sent"))
+		return nil, c.fail(Unexpected, opChallenge, status, errors.New("its challenge leads to a private address, to which no login is sent"))
 	case !c.mayGiveTokens(realm.Host):
-		return nil, c.fail(OtherTokenHost, opChallenge, a.status, errors.New(realm.Host))
+		return nil, c.fail(OtherTokenHost, opChallenge, status, errors.New(realm.Host))
 	}
 	query := realm.Query()
 	if service := params["service"]; service != "" {

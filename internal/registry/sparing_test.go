@@ -16,7 +16,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// A login that works is shown once for each right, and what everybody is answered is asked for once for all logins.
+// A login that works is shown once for each right, and what everybody is answered is asked for once for all logins. A token
+// for both rights is asked for once another login was shown the repository.
 func TestHowOftenARegistryIsAsked(t *testing.T) {
 	const everybody = 1 + 1 // The challenge, and the control.
 	for name, test := range map[string]struct {
@@ -26,11 +27,11 @@ func TestHowOftenARegistryIsAsked(t *testing.T) {
 		requests   int
 	}{
 		"a login in each request":                   {"distribution with htpasswd", "plant/there", 0, everybody + 2*2},
-		"a token for each right, and the control":   {"distribution with tokens", "plant/there", 1 + 2*2, everybody + 2*2},
+		"a token for each right, and the control":   {"distribution with tokens", "plant/there", 1 + 2 + 1, everybody + 2*2},
 		"a login in each request, and no place":     {"distribution with htpasswd", "", 0, 1 + 2},
 		"a token, and no place":                     {"distribution with tokens", "", 2, 1},
 		"a repository that is not there":            {"distribution with tokens", "plant/none", 1 + 2*2, everybody + 2},
-		"a repository that everybody may read from": {"a public project", "plant/there", 1 + 3*2, everybody + 2*2},
+		"a repository that everybody may read from": {"a public project", "plant/there", 1 + 3 + 2, everybody + 2*2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -40,10 +40,11 @@ func TestAFewObjectsGoThroughEveryMeasure(t *testing.T) {
 	rest := string(page)
 	for _, text := range []string{
 		"one object, applied to Ready", "<= 1.50x", "against the documented commands", "service account is back", "a revoked token",
-		"2 copies of a Secret made", "3 objects at once, all Ready", "rotation of 3 objects", "fail-over with 4 objects: mints | none |",
+		"2 copies of a Secret made", "one object of another registry, applied to Ready", "3 objects at once, all Ready", "rotation of 3 objects", "fail-over with 4 objects: mints | none |",
 		"at rest with 4 objects: writes | none |", "resident with no object", "resident with 3 objects",
 		"with 50 Secrets of others", "restart with 3 objects: writes | none |",
-		"| create serviceaccounts/token | 2 | 2 |", "| patch secrets | 2 | 2 |", "One rotation of both tokens: ", "At rest, for all objects: none.",
+		"| create serviceaccounts/token | 2 | 2 |", "| patch secrets | 2 | 2 |", "One rotation of both tokens: ",
+		"One object of [another registry](registries.md), from nothing until it rests: ", "3 create secrets", "; and the bare client: ", "At rest, for all objects: none.",
 	} {
 		_, after, found := strings.Cut(rest, text)
 		g.Expect(found).To(BeTrue(), "%q is missing after what came before it in:\n%s", text, page)

@@ -55,9 +55,15 @@ func each[T any](ctx context.Context, atOnce int, items []T, do func(ctx context
 
 // byOperator applies EdgeRegistries and returns how long it takes until all are Ready.
 func (w *world) byOperator(ctx context.Context, names []string) (time.Duration, error) {
+	return w.apply(ctx, names, func(string) edgev1.EdgeRegistrySpec {
+		return edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}
+	})
+}
+
+func (w *world) apply(ctx context.Context, names []string, spec func(name string) edgev1.EdgeRegistrySpec) (time.Duration, error) {
 	w.applied = append(w.applied, names...)
 	return w.untilAll(ctx, names, isReady, func(ctx context.Context, name string) error {
-		edge := &edgev1.EdgeRegistry{Spec: edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}}
+		edge := &edgev1.EdgeRegistry{Spec: spec(name)}
 		edge.Name = name
 		return w.api.Create(ctx, edge)
 	})

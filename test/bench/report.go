@@ -31,6 +31,8 @@ type report struct {
 	Points []point
 	// Install, Rotation and AtRest are the operator's requests, Bare those of the bare client for the same as Install.
 	Install, Rotation, AtRest, Bare requests
+	// Elsewhere and BareElsewhere are those for an object of another registry.
+	Elsewhere, BareElsewhere requests
 }
 
 // row is a line of the table.

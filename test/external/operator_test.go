@@ -50,7 +50,7 @@ func TestFromNothingToImages(t *testing.T) {
 		if j.tellsApart {
 			_, err = pull.Push(t.Context(), image)
 			g.Expect(err).To(MatchError(ContainSubstring("UNAUTHORIZED")))
-			// By itself it is tried again after spec.verification.interval, of half an hour.
+			// By itself it is looked for a minute later.
 			p.try("")
 			p.comesTo(edgev1.ReasonNotProven, metav1.ConditionTrue)
 			p.try("service")

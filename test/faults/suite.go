@@ -50,7 +50,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"L":       {quick: 6, all: 194},
 	"M":       {quick: 11, all: 79},
 	"N":       {quick: 10, all: 41},
-	"O":       {quick: 38, all: 684},
+	"O":       {quick: 33, all: 600},
 	"P":       {quick: 29, all: 429},
 	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},

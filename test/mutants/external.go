@@ -277,6 +277,16 @@ var ofOtherRegistries = []mutant{
 		guards: []guard{{folder: "internal/retry", run: "TestHowLongAnAnswerAsksToWait"}},
 	},
 	{
+		name:    "any-bad-request-refuses",
+		pattern: "no answer is taken for a no",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`		return code == codeUnauthorized || code == codeDenied`,
+				`		return code != codeNameUnknown`},
+		},
+		guards: []guard{byRegistry("TestABadRequestIsARefusalOnlyByItsCode")},
+	},
+	{
 		name:    "asked-for-each-login",
 		pattern: "what is the same for all is asked for each",
 		edits: []edit{
@@ -285,6 +295,80 @@ var ofOtherRegistries = []mutant{
 				`	if known, asked := t.public[t.repository]; asked && known {`},
 		},
 		guards: []guard{byRegistry("TestHowOftenARegistryIsAsked")},
+	},
+	{
+		name:    "told-by-whom",
+		pattern: "what is true for one is taken for true for all",
+		edits: []edit{
+			{"internal/registry/shared.go",
+				`return sharedKey{WithPort(c.host), c.trust, realm, repository}`,
+				`return sharedKey{WithPort(c.host), [sha256.Size]byte{}, realm, repository}`},
+		},
+		guards: []guard{byRegistry("TestWhatEverybodyIsToldIsAskedForOnce")},
+	},
+	{
+		name:    "told-for-ever",
+		pattern: "what was true is taken for true",
+		edits: []edit{
+			{"internal/registry/shared.go",
+				`	return !now.Before(a.at) && now.Before(a.at.Add(sharedFor))`,
+				`	return !now.Before(a.at)`},
+		},
+		guards: []guard{byRegistry("TestWhatEverybodyIsToldIsAskedForOnce")},
+	},
+	{
+		name:    "told-of-what-was-not-there",
+		pattern: "what is not there is taken for what will be",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if exists && !told {`,
+				`	if !told {`},
+		},
+		guards: []guard{byRegistry("TestTheControlOfAnAbsentRepositoryIsNotShared")},
+	},
+	{
+		name:    "refused-by-hearsay",
+		pattern: "no answer is taken for a no",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	return c.forget()
+}`,
+				`	return c.forget() && false
+}`},
+		},
+		guards: []guard{byRegistry("TestAChangedRegistryRefusesNobody")},
+	},
+	{
+		name:    "push-asked-for-first",
+		pattern: "a trial leaves something behind",
+		edits: []edit{
+			{"internal/registry/prove.go",
+				`	if t.way.realm != nil && t.seen[t.repository] {`,
+				`	if t.way.realm != nil {`},
+		},
+		guards: []guard{byRegistry("TestARepositoryThatIsNotThereIsNotMade")},
+	},
+	{
+		name:    "first-push-unseen",
+		pattern: "what comes later is waited for to the end",
+		edits: []edit{
+			{"controllers/verify.go",
+				`&& !p.knowsRefused() && !p.appeared(ctx) {`,
+				`&& !p.knowsRefused() && (!p.appeared(ctx) || true) {`},
+		},
+		guards: []guard{controllers("TestTheFirstPushIsFoundBeforeTheIntervalIsOver")},
+	},
+	{
+		name:    "looked-for-every-minute",
+		pattern: "a pause does not grow",
+		edits: []edit{
+			{"controllers/verify.go",
+				`	v.looks++
+`,
+				`	v.looks += 0
+`},
+		},
+		guards: []guard{controllers("TestTheFirstPushIsFoundBeforeTheIntervalIsOver")},
 	},
 	{
 		name:    "findings-forgotten",

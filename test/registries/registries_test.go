@@ -161,6 +161,17 @@ func TestDistributionWithTokens(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(access).To(Equal(want), user)
 	}
+	// One client asks for both rights at once for the second login, in whatever order.
+	for _, users := range [][]string{{pusher, puller}, {puller, pusher}} {
+		client := registry.New(j.host, j.transport(), registry.Dialect{})
+		for _, user := range users {
+			access, err := client.Probe(t.Context(), image, user, credential.NewToken(password(user)))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(access).To(Equal(registry.Access{Pull: true, Push: user == pusher}), user)
+		}
+		_, err := client.Probe(t.Context(), image, puller, credential.NewToken("wrong"))
+		g.Expect(err).To(HaveField("Kind", registry.Refused))
+	}
 	g.Expect(j.files(t)).To(Equal(before), "nothing is left behind")
 }
 

@@ -1,0 +1,98 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"crypto/sha256"
+	"maps"
+	"sync"
+	"time"
+)
+
+// sharedFor is how long what a registry answers to everybody is believed. It is a fraction of the time between two trials, and
+// long enough for all that are due at once.
+const sharedFor = 10 * time.Minute
+
+// Shared is what registries answer to whoever shows no login, which is the same for all who ask: clients of one process ask for
+// it once in some minutes. It holds no login. The zero value is ready for use.
+type Shared struct {
+	mu    sync.Mutex
+	known map[sharedKey]sharedAnswer
+}
+
+// sharedKey is who was asked for what. Who trusts other CAs, or has tokens given elsewhere, may be answered by another.
+type sharedKey struct {
+	host  string
+	trust [sha256.Size]byte
+	// realm is where an anonymous token was given, if one was.
+	realm      string
+	repository string
+}
+
+type sharedAnswer struct {
+	at time.Time
+	// offer is that of the registry where repository is empty, and public that of the repository otherwise.
+	offer  offer
+	public bool
+}
+
+// Share has the client use what others were told. They have to trust the same CAs, which are given as PEM.
+func (c *Client) Share(among *Shared, cas []byte, now time.Time) {
+	c.shared, c.now, c.trust = among, now, sha256.Sum256(cas)
+}
+
+func (c *Client) sharedKey(realm, repository string) sharedKey {
+	return sharedKey{WithPort(c.host), c.trust, realm, repository}
+}
+
+// recall returns what somebody was told lately.
+func (c *Client) recall(key sharedKey) (sharedAnswer, bool) {
+	if c.shared == nil {
+		return sharedAnswer{}, false
+	}
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	answer, known := c.shared.known[key]
+	if !known || !answer.isFresh(c.now) {
+		return sharedAnswer{}, false
+	}
+	c.recalled = append(c.recalled, key)
+	return answer, true
+}
+
+// tell lets others know what the client was told.
+func (c *Client) tell(key sharedKey, answer sharedAnswer) {
+	if c.shared == nil {
+		return
+	}
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	if c.shared.known == nil {
+		c.shared.known = map[sharedKey]sharedAnswer{}
+	}
+	maps.DeleteFunc(c.shared.known, func(_ sharedKey, old sharedAnswer) bool { return !old.isFresh(c.now) })
+	answer.at = c.now
+	c.shared.known[key] = answer
+}
+
+// forget drops what the client recalled, for nobody to use, and reports whether there was anything.
+func (c *Client) forget() bool {
+	if len(c.recalled) == 0 {
+		return false
+	}
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	for _, key := range c.recalled {
+		delete(c.shared.known, key)
+	}
+	c.recalled = nil
+	clear(c.offers)
+	clear(c.public)
+	return true
+}
+
+// isFresh reports whether an answer counts still. One of later than now was got by another clock.
+func (a sharedAnswer) isFresh(now time.Time) bool {
+	return !now.Before(a.at) && now.Before(a.at.Add(sharedFor))
+}
