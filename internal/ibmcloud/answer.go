@@ -137,12 +137,13 @@ func refusal(status int, told said) Kind {
 
 // limit reports that something was not made because there are too many.
 func (r request) limit(status int, told said) bool {
-	if !r.creates {
+	if r.method != http.MethodPost && r.method != http.MethodPut {
 		return false
 	}
 	switch status {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity:
+	case http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity:
 		return slices.Contains(reachedLimits, told.code) || limitWords.MatchString(told.message)
 	}
-	return false
+	// A bad request may be about the length of a name.
+	return slices.Contains(reachedLimits, told.code)
 }

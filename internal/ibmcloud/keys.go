@@ -62,7 +62,8 @@ func (c *Client) DescribeKey(ctx context.Context, value credential.Token) (Key, 
 	r.header.Set("IAM-ApiKey", text) // net/http writes it Iam-Apikey, which is the same.
 	key, err := c.oneKey(ctx, r)
 	var failure *Error
-	if errors.As(err, &failure) && failure.Code == unknownKey {
+	// The same code is said of the client's own key, by the token endpoint.
+	if errors.As(err, &failure) && failure.Operation == r.op && failure.Code == unknownKey {
 		failure.Kind = NotFound
 	}
 	return key, err
