@@ -8,7 +8,8 @@
 // key or a token: what IBM answers is repeated as a code, and as a message out of which every secret that was in hand is taken.
 //
 //	endpoints.go  the regions, and where their APIs are
-//	client.go     one call and its answer: the token, the bounds, the lists
+//	client.go     one call and its answer: the token, and the bounds
+//	pages.go      lists, read to their end
 //	retry.go      what is tried again, and when
 //	errors.go     why a call failed
 //	answer.go     how IBM writes an error

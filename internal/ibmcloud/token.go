@@ -118,7 +118,8 @@ func (t *Tokens) lead(
 		defer t.mu.Unlock()
 		delete(t.running, at)
 		maps.DeleteFunc(t.cached, func(_ place, one issued) bool { return !now().Before(one.until) })
-		if running.failed == nil && now().Before(running.issued.until) {
+		// One that failed has no time.
+		if now().Before(running.issued.until) {
 			t.cached[at] = running.issued
 		}
 		close(running.done)

@@ -115,9 +115,11 @@ func TestOneRequestForATokenRunsAtATime(t *testing.T) {
 		all.Go(func() { _, err := w.client(&shared).Account(t.Context()); results <- err })
 	}
 
-	impatient, cancel := context.WithCancel(t.Context())
+	inner, cancel := context.WithCancel(t.Context())
+	impatient := waiting{inner, make(chan struct{}, 10)}
 	gone := make(chan error)
 	go func() { _, err := w.client(&shared).Account(impatient); gone <- err }()
+	<-impatient.waits
 	cancel()
 	err := <-gone
 	g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "who waits ends with its context")
@@ -129,6 +131,17 @@ func TestOneRequestForATokenRunsAtATime(t *testing.T) {
 		g.Expect(<-results).To(Succeed())
 	}
 	g.Expect(w.exchanged()).To(Equal(1))
+}
+
+// waiting tells when somebody waits for its end.
+type waiting struct {
+	context.Context
+	waits chan struct{}
+}
+
+func (w waiting) Done() <-chan struct{} {
+	w.waits <- struct{}{}
+	return w.Context.Done()
 }
 
 func TestAFailedExchangeIsNotKept(t *testing.T) {
