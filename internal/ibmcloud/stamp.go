@@ -5,7 +5,6 @@ package ibmcloud
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 )
 
@@ -27,8 +26,9 @@ func (s *stamp) UnmarshalJSON(data []byte) error {
 	*s = stamp{}
 	var told string
 	if json.Unmarshal(data, &told) != nil {
-		seconds, err := strconv.ParseInt(string(data), 10, 64)
-		s.at, s.malformed = time.Unix(seconds, 0).UTC(), err != nil
+		var seconds int64
+		s.malformed = json.Unmarshal(data, &seconds) != nil
+		s.at = time.Unix(seconds, 0).UTC()
 		return nil
 	}
 	if told == "" {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -186,8 +187,8 @@ func (w *cloud) all() []call {
 // failed takes an error apart.
 func failed(t *testing.T, err error) *Error {
 	t.Helper()
-	failure, ours := err.(*Error)
-	NewWithT(t).Expect(ours).To(BeTrue(), "%T", err)
+	var failure *Error
+	NewWithT(t).Expect(errors.As(err, &failure)).To(BeTrue(), "%T", err)
 	NewWithT(t).Expect(failure.Error()).To(And(HavePrefix("IBM Cloud at "), Not(ContainSubstring("\n"))))
 	return failure
 }
