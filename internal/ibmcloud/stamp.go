@@ -23,25 +23,25 @@ type stamp struct {
 
 // UnmarshalJSON implements json.Unmarshaler. It does not fail: whether a time matters is for who asked to say.
 func (s *stamp) UnmarshalJSON(data []byte) error {
-	*s = stamp{}
+	*s = readStamp(data)
+	return nil
+}
+
+func readStamp(data []byte) stamp {
 	var told string
+	var seconds int64
 	if json.Unmarshal(data, &told) != nil {
-		var seconds int64
-		s.malformed = json.Unmarshal(data, &seconds) != nil
-		s.at = time.Unix(seconds, 0).UTC()
-		return nil
-	}
-	if told == "" {
-		return nil
+		if json.Unmarshal(data, &seconds) != nil {
+			return stamp{malformed: true}
+		}
+		return stamp{at: time.Unix(seconds, 0).UTC()}
 	}
 	for _, format := range stampFormats {
 		if at, err := time.Parse(format, told); err == nil {
-			s.at = at.UTC()
-			return nil
+			return stamp{at: at.UTC()}
 		}
 	}
-	s.malformed = true
-	return nil
+	return stamp{malformed: told != ""}
 }
 
 // writeStamp is a time as IAM takes it; empty for none. Seconds are cut off, so nothing lives longer than asked for.
