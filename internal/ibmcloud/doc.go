@@ -1,0 +1,22 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ibmcloud is a client of IBM Cloud: of its IAM, as far as service IDs, their API keys and their policies go, and of the
+// management API of IBM Cloud Container Registry.
+//
+// Every call takes a context, which bounds it, and returns an *Error. None of them, and no other text of this package, holds a
+// key or a token: what IBM answers is repeated as a code, and as a message out of which every secret that was in hand is taken.
+//
+//	endpoints.go  the regions, and where their APIs are
+//	client.go     one call and its answer: the token, and the bounds
+//	pages.go      lists, read to their end
+//	retry.go      what is tried again, and when
+//	errors.go     why a call failed
+//	answer.go     how IBM writes an error
+//	token.go      the IAM token for a key, and the cache of tokens
+//	identity.go   service IDs
+//	keys.go       API keys
+//	policy.go     roles and access policies
+//	registry.go   namespaces and quotas of the registry
+//	stamp.go      the times of IAM
+package ibmcloud

@@ -1,0 +1,60 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"maps"
+	"slices"
+)
+
+// hosts are those of the registry by region. "us-east" is not among them: some of IBM's clients take it for the global registry,
+// others for that of us-south. An unknown region has no host, where IBM's own clients go to the global registry.
+var hosts = map[string]string{
+	"global":   "icr.io",
+	"us-south": "us.icr.io",
+	"au-syd":   "au.icr.io",
+	"br-sao":   "br.icr.io",
+	"ca-mon":   "ca2.icr.io",
+	"ca-tor":   "ca.icr.io",
+	"eu-de":    "de.icr.io",
+	"eu-es":    "es.icr.io",
+	"eu-gb":    "uk.icr.io",
+	"in-che":   "in.icr.io",
+	"in-mum":   "in2.icr.io",
+	"jp-osa":   "jp2.icr.io",
+	"jp-tok":   "jp.icr.io",
+}
+
+// Endpoints are base URLs without a trailing slash, such as https://iam.cloud.ibm.com and https://us.icr.io. They are https.
+type Endpoints struct{ IAM, Registry, ResourceController string }
+
+// HostOf is the registry's host of a region, such as us.icr.io of us-south; false for a region that is not known.
+func HostOf(region string) (host string, known bool) {
+	host, known = hosts[region]
+	return host, known
+}
+
+// Regions are those that have a registry, sorted; "global" is one of them.
+func Regions() []string { return slices.Sorted(maps.Keys(hosts)) }
+
+// EndpointsOf is where the APIs of a region are, on the internet or on IBM's private network. A region that is not known has no
+// registry.
+func EndpointsOf(region string, private bool) Endpoints {
+	iam, registry, resources := "iam.cloud.ibm.com", hosts[region], "resource-controller.cloud.ibm.com"
+	if private {
+		iam, resources = "private."+iam, "private."+resources
+		if region == "us-south" {
+			iam = "private.us-south.iam.cloud.ibm.com"
+		}
+	}
+	e := Endpoints{IAM: "https://" + iam, ResourceController: "https://" + resources}
+	switch {
+	case registry == "":
+	case private:
+		e.Registry = "https://private." + registry
+	default:
+		e.Registry = "https://" + registry
+	}
+	return e
+}

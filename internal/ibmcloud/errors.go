@@ -1,0 +1,170 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// Kind says why an operation failed.
+type Kind string
+
+const (
+	// KeyRefused: IAM gives no token for the API key, which is unknown, deleted, disabled or expired.
+	KeyRefused Kind = "KeyRefused"
+	// Unauthorized: an API does not take the IAM token.
+	Unauthorized Kind = "Unauthorized"
+	// Forbidden: the identity of the key may not do this.
+	Forbidden Kind = "Forbidden"
+	// NotFound: what is asked for is not there, or cannot be seen yet: what IAM has just made may be found only minutes later.
+	NotFound Kind = "NotFound"
+	// Exists: it is there already.
+	Exists Kind = "Exists"
+	// Limit: the account has as many of these as it may have.
+	Limit Kind = "Limit"
+	// Busy: too many requests.
+	Busy Kind = "Busy"
+	// Unavailable: no connection, none that lasts, no time left, or the API cannot serve now.
+	Unavailable Kind = "Unavailable"
+	// Untrusted: the certificate of the host is not trusted.
+	Untrusted Kind = "Untrusted"
+	// Unexpected: anything else, such as an answer that is not one of IBM's.
+	Unexpected Kind = "Unexpected"
+)
+
+// Error is what came of an operation at IBM Cloud. It holds no key and no token, and its text is one line.
+type Error struct {
+	Kind Kind
+	// Host is where it was asked.
+	Host string
+	// Operation is what was being done, such as "create an API key".
+	Operation string
+	// Status is that of the answer; 0 where there was none.
+	Status int
+	// Code is IBM's, such as BXNIM0415E; empty where there is none.
+	Code string
+	// Transaction is by what IBM's support finds the request. It is another one each time, and so no part of the text.
+	Transaction string
+	// Text says what happened, in fixed words or in IBM's after redaction: one line.
+	Text string
+	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	RetryAfter time.Duration
+
+	// ended is why the caller's context ended, if that is the cause.
+	ended error
+	// lasting: to ask at once again would not help, though there was no answer.
+	lasting bool
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	what := e.what()
+	if e.Status != 0 {
+		what += strings.TrimRight(fmt.Sprintf(", with %d %s", e.Status, http.StatusText(e.Status)), " ")
+	}
+	var details []string
+	for _, detail := range []string{e.Code, e.Text} {
+		if detail != "" {
+			details = append(details, detail)
+		}
+	}
+	if len(details) > 0 {
+		what += " (" + strings.Join(details, ": ") + ")"
+	}
+	return fmt.Sprintf("IBM Cloud at %s, on the attempt to %s: %s", e.Host, e.Operation, what)
+}
+
+func (e *Error) what() string {
+	switch e.Kind {
+	case KeyRefused:
+		return "the API key is refused"
+	case Unauthorized:
+		return "the IAM token is refused"
+	case Forbidden:
+		return "it is forbidden"
+	case NotFound:
+		return "it is not found"
+	case Exists:
+		return "it exists already"
+	case Limit:
+		return "a limit of the account is reached"
+	case Busy:
+		return "there were too many requests"
+	case Untrusted:
+		return "its certificate is not trusted"
+	case Unavailable:
+		if e.Status == 0 {
+			return "there is no answer"
+		}
+		return "it cannot serve now"
+	default:
+		return "this answer is not expected"
+	}
+}
+
+// Unwrap returns why the caller's context ended, if that is the cause.
+func (e *Error) Unwrap() error { return e.ended }
+
+// KindOf is the kind of an error of this package; empty for any other.
+func KindOf(err error) Kind {
+	var failure *Error
+	if errors.As(err, &failure) {
+		return failure.Kind
+	}
+	return ""
+}
+
+// fail is a failure in words of this side.
+func (r request) fail(kind Kind, status int, said string) *Error {
+	return &Error{Kind: kind, Host: r.host(), Operation: r.op, Status: status, Text: said}
+}
+
+// errSlow is why a request was given up that had its time.
+var errSlow = errors.New("it took too long")
+
+// failTransport is a request without an answer. The error of net/http is stripped of the address, which tells the account.
+func (r request) failTransport(caller, own context.Context, err error) *Error {
+	var addressed *url.Error
+	if errors.As(err, &addressed) {
+		err = addressed.Err
+	}
+	switch {
+	case caller.Err() != nil:
+		return r.failEnded(caller)
+	case errors.Is(context.Cause(own), errSlow):
+		failure := r.fail(Unavailable, 0, errSlow.Error())
+		failure.lasting = true
+		return failure
+	case text.Untrusted(err):
+		return r.fail(Untrusted, 0, text.Connection(err))
+	default:
+		return r.fail(Unavailable, 0, text.Connection(err))
+	}
+}
+
+// failEnded is a call whose caller gave up.
+func (r request) failEnded(caller context.Context) *Error {
+	said := "the time for it is over"
+	if errors.Is(caller.Err(), context.Canceled) {
+		said = "it was cancelled"
+	}
+	failure := r.fail(Unavailable, 0, said)
+	failure.ended = caller.Err()
+	return failure
+}
+
+const (
+	malformed = "its answer is malformed"
+	tooLarge  = "its answer is too large"
+	tooLong   = "its list has no end"
+	noID      = "that is no id"
+)

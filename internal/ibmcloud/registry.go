@@ -1,0 +1,88 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// api is a request to the registry's management, which takes none without an account.
+func (c *Client) api(op, method, account string) request {
+	r := request{op: op, method: method, base: c.endpoints.Registry, header: http.Header{}}
+	r.header.Set("Account", account)
+	return r.about(account)
+}
+
+// Namespaces are the names of the account's namespaces that the key may see: none at all, if it may see none.
+func (c *Client) Namespaces(ctx context.Context, account string) ([]string, error) {
+	var names []string
+	err := c.read(ctx, c.api("list namespaces", http.MethodGet, account).at("/api/v1/namespaces"), &names)
+	return names, err
+}
+
+// Namespace is a part of the registry in one region, of one account.
+type Namespace struct {
+	Name, Account, CRN string
+	// ResourceGroup is an id; empty for a namespace that is in none.
+	ResourceGroup string
+	// CreatedAt is in UTC; zero where it is not told.
+	CreatedAt time.Time
+}
+
+// NamespaceDetails is more about each of the namespaces that the key may see.
+func (c *Client) NamespaceDetails(ctx context.Context, account string) ([]Namespace, error) {
+	var wire []struct {
+		Account       string `json:"account"`
+		Name          string `json:"name"`
+		CRN           string `json:"crn"`
+		ResourceGroup string `json:"resource_group"`
+		Created       stamp  `json:"created_date"`
+	}
+	err := c.read(ctx, c.api("list namespaces", http.MethodGet, account).at("/api/v1/namespaces/details"), &wire)
+	if err != nil {
+		return nil, err
+	}
+	var found []Namespace
+	for _, one := range wire {
+		found = append(found, Namespace{one.Name, one.Account, one.CRN, one.ResourceGroup, one.Created.at})
+	}
+	return found, nil
+}
+
+// CreateNamespace makes a namespace, in a resource group or, without one, in the account's own. It reports false for one that is
+// the account's already: also if a first reply was lost, so that what is true was made by this call, and what is false may be.
+func (c *Client) CreateNamespace(ctx context.Context, account, name, resourceGroup string) (created bool, err error) {
+	r := c.api("create a namespace", http.MethodPut, account).at("/api/v1/namespaces/%s", name)
+	if resourceGroup != "" {
+		r.header.Set("X-Auth-Resource-Group", resourceGroup)
+	}
+	a, err := c.do(ctx, r)
+	return a.status == http.StatusCreated, err
+}
+
+// DeleteNamespace deletes a namespace and every image in it. That it is gone is no error.
+func (c *Client) DeleteNamespace(ctx context.Context, account, name string) error {
+	return c.remove(ctx, c.api("delete a namespace", http.MethodDelete, account).at("/api/v1/namespaces/%s", name))
+}
+
+// Quota is what an account may store in a region and move out of it in a month, and has: in bytes. A limit of -1 is none.
+type Quota struct{ StorageLimit, StorageUsed, TrafficLimit, TrafficUsed int64 }
+
+// Quota returns the quota of an account in the region.
+func (c *Client) Quota(ctx context.Context, account string) (Quota, error) {
+	type bytes struct {
+		Storage int64 `json:"storage_bytes"`
+		Traffic int64 `json:"traffic_bytes"`
+	}
+	wire := struct {
+		Limit bytes `json:"limit"`
+		Usage bytes `json:"usage"`
+	}{Limit: bytes{-1, -1}}
+	if err := c.read(ctx, c.api("read the quota", http.MethodGet, account).at("/api/v1/quotas"), &wire); err != nil {
+		return Quota{}, err
+	}
+	return Quota{wire.Limit.Storage, wire.Usage.Storage, wire.Limit.Traffic, wire.Usage.Traffic}, nil
+}

@@ -1,0 +1,53 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// stampFormat is how IAM writes a time: to the minute.
+const stampFormat = "2006-01-02T15:04-0700"
+
+// stampFormats are those in which a time is read; a fraction of a second is read with each that has seconds.
+var stampFormats = []string{stampFormat, "2006-01-02T15:04:05-0700", time.RFC3339, "2006-01-02T15:04Z07:00"}
+
+// stamp is a time of IBM's in JSON: one of the formats, seconds since 1970, or nothing.
+type stamp struct {
+	at time.Time
+	// malformed: something is told that is no time.
+	malformed bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It does not fail: whether a time matters is for who asked to say.
+func (s *stamp) UnmarshalJSON(data []byte) error {
+	*s = readStamp(data)
+	return nil
+}
+
+func readStamp(data []byte) stamp {
+	var told string
+	var seconds int64
+	if json.Unmarshal(data, &told) != nil {
+		if json.Unmarshal(data, &seconds) != nil {
+			return stamp{malformed: true}
+		}
+		return stamp{at: time.Unix(seconds, 0).UTC()}
+	}
+	for _, format := range stampFormats {
+		if at, err := time.Parse(format, told); err == nil {
+			return stamp{at: at.UTC()}
+		}
+	}
+	return stamp{malformed: told != ""}
+}
+
+// writeStamp is a time as IAM takes it; empty for none. Seconds are cut off, so nothing lives longer than asked for.
+func writeStamp(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(stampFormat)
+}
