@@ -193,24 +193,29 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	c.calls = append(c.calls, call)
 	c.mu.Unlock()
-	switch {
-	case wrong && met.Hang:
+	if wrong {
+		c.goWrong(w, r, met)
+		return
+	}
+	maps.Copy(w.Header(), served.Header())
+	w.WriteHeader(served.Code)
+	_, _ = w.Write(served.Body.Bytes())
+}
+
+// goWrong answers as a fault does, or not at all.
+func (c *Cloud) goWrong(w http.ResponseWriter, r *http.Request, f *Fault) {
+	if f.Hang {
 		select {
 		case <-r.Context().Done():
 		case <-c.ended.Done():
 		}
-		panic(http.ErrAbortHandler)
-	case wrong && met.Status == 0:
-		panic(http.ErrAbortHandler)
-	case wrong:
-		maps.Copy(w.Header(), met.Header)
-		w.WriteHeader(met.Status)
-		_, _ = io.WriteString(w, met.Body)
-	default:
-		maps.Copy(w.Header(), served.Header())
-		w.WriteHeader(served.Code)
-		_, _ = w.Write(served.Body.Bytes())
 	}
+	if f.Hang || f.Status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	maps.Copy(w.Header(), f.Header)
+	w.WriteHeader(f.Status)
+	_, _ = io.WriteString(w, f.Body)
 }
 
 // look remembers a call that holds a key's value where it does not belong.

@@ -65,14 +65,14 @@ func TestIBMsClientsAgree(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	// The clients go by the real time.
-	w := &world{t: t, Cloud: New(Options{Delays: &Delays{}})}
+	w := New(Options{Delays: &Delays{}})
 	t.Cleanup(w.Close)
 	w.AddAccount(plant, AccountOptions{})
-	w.owner = w.AddKey(w.Owner(plant))
+	owner := w.AddKey(w.Owner(plant))
 	puller := w.AddServiceID(plant, "puller")
 	_, port, err := net.SplitHostPort(w.Address)
 	g.Expect(err).NotTo(HaveOccurred())
-	told, err := json.Marshal(map[string]string{"port": port, "account": plant, "owner": w.owner.Value(), "puller": puller.Value()})
+	told, err := json.Marshal(map[string]string{"port": port, "account": plant, "owner": owner.Value(), "puller": puller.Value()})
 	g.Expect(err).NotTo(HaveOccurred())
 	ca := filepath.Join(t.TempDir(), "ca.crt")
 	g.Expect(os.WriteFile(ca, w.CA.PEM(), 0o600)).To(Succeed())

@@ -26,19 +26,27 @@ func (c *Cloud) listKeys(who *identity, r *http.Request) reply {
 			return c.forbidden(action)
 		}
 	}
+	kind := query.Get("type")
 	seen := []*apiKey{}
 	for _, k := range c.keys {
 		of := c.identities[k.IAMID]
-		kind := query.Get("type")
-		if !k.deleted.IsZero() || of == nil || k.AccountID != account || iamID != "" && k.IAMID != iamID ||
-			kind == "user" && of.service != nil || kind == "serviceid" && of.service == nil {
+		asked := k.AccountID == account && (iamID == "" || k.IAMID == iamID)
+		if !asked || !k.deleted.IsZero() || !c.passed(k.made, c.delays.Reads) {
 			continue
 		}
-		if c.passed(k.made, c.delays.Reads) && c.manages(who, action, of) {
+		if (kind == "" || kind == of.kind()) && c.manages(who, action, of) {
 			seen = append(seen, k.shown(false))
 		}
 	}
 	return list(c, r, "apikeys", seen)
+}
+
+// kind is what lists of keys call it.
+func (i *identity) kind() string {
+	if i.service != nil {
+		return "serviceid"
+	}
+	return "user"
 }
 
 // describeKey tells of a key by its value. Callers see their own, and those that they may see by their ids.

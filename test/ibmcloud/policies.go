@@ -15,6 +15,9 @@ import (
 // policyLimit is how many an account may have (docs/iam, iam-account-limits).
 const policyLimit = 4020
 
+// insufficient is a code as IBM spells it.
+const insufficient = "insufficent_permissions" //nolint:misspell // That is how.
+
 // attribute is a condition on a resource or a subject.
 type attribute struct {
 	Key      string `json:"key"`
@@ -105,7 +108,7 @@ func (c *Cloud) onPolicy(action string, do func(*identity, *policy, *http.Reques
 		if p := c.policies[at]; c.grantable(who, action, p) {
 			return do(who, p, r)
 		}
-		return c.refusePolicy(http.StatusForbidden, "insufficent_permissions", "You are not allowed to "+action+".", nil)
+		return c.refusePolicy(http.StatusForbidden, insufficient, "You are not allowed to "+action+".", nil)
 	}
 }
 
@@ -137,35 +140,39 @@ func (c *Cloud) readPolicy(r *http.Request) (p *policy, wrong string) {
 	if err != nil || json.Unmarshal(asked.Control, &control) != nil {
 		return nil, "the body is no policy"
 	}
-	p, on := &asked, asked.on()
+	p = &asked
 	for _, r := range control.Grant.Roles {
 		p.roles = append(p.roles, r.ID)
 	}
 	slices.Sort(p.roles)
-	p.account = on[accountAttribute]
+	p.account = p.on()[accountAttribute]
 	switch {
 	case p.Type != "access":
 		return nil, "type is " + p.Type
 	case c.accounts[p.account] == nil:
 		return nil, "the resource has no accountId, or one that is not known"
-	case p.iamID() == "" || len(p.Subject.Attributes) != 1:
-		return nil, "the subject is no iam_id"
-	case c.identities[p.iamID()] == nil:
-		return nil, "there is no subject " + p.iamID()
+	case len(p.Subject.Attributes) != 1, c.identities[p.iamID()] == nil:
+		return nil, "the subject is no iam_id that is known"
 	case len(p.roles) == 0:
 		return nil, "no roles"
 	}
+	return p, p.wrong()
+}
+
+// wrong is what a policy asks for that there is not, if anything.
+func (p *policy) wrong() string {
 	for _, a := range p.Resource.Attributes {
 		if a.Operator != "stringEquals" && a.Operator != "stringMatch" {
-			return nil, "the operator of " + a.Key + " is " + a.Operator
+			return "the operator of " + a.Key + " is " + a.Operator
 		}
 	}
+	service := p.on()[serviceAttribute]
 	for _, id := range p.roles {
-		if !slices.ContainsFunc(roles, func(r role) bool { return r.id == id && (r.service == "" || r.service == on[serviceAttribute]) }) {
-			return nil, "role " + id + " is not known to the service"
+		if !slices.ContainsFunc(roles, func(r role) bool { return r.id == id && (r.service == "" || r.service == service) }) {
+			return "role " + id + " is not known to the service"
 		}
 	}
-	return p, ""
+	return ""
 }
 
 func (c *Cloud) createPolicy(who *identity, r *http.Request) reply {
@@ -174,7 +181,7 @@ func (c *Cloud) createPolicy(who *identity, r *http.Request) reply {
 	case wrong != "":
 		return c.refusePolicy(http.StatusBadRequest, "invalid_body", wrong, nil)
 	case !c.grantable(who, "iam.policy.create", p) || !c.grantable(who, "iam.role.assign", p):
-		return c.refusePolicy(http.StatusForbidden, "insufficent_permissions", "You are not allowed to create the policy.", nil)
+		return c.refusePolicy(http.StatusForbidden, insufficient, "You are not allowed to create the policy.", nil)
 	case c.lockedSubject(p):
 		return c.refusePolicy(http.StatusBadRequest, "unable_to_process", "the subject is locked", nil)
 	}
@@ -243,7 +250,7 @@ func (c *Cloud) updatePolicy(who *identity, p *policy, r *http.Request) reply {
 	case r.Header.Get("If-Match") != p.tag:
 		return c.refusePolicy(http.StatusConflict, "policy_conflict_error", "If-Match is not the policy's tag", nil)
 	case !c.grantable(who, "iam.policy.update", asked) || !c.grantable(who, "iam.role.assign", asked):
-		return c.refusePolicy(http.StatusForbidden, "insufficent_permissions", "You are not allowed to update the policy.", nil)
+		return c.refusePolicy(http.StatusForbidden, insufficient, "You are not allowed to update the policy.", nil)
 	}
 	c.uncount(p)
 	p.Description, p.Control, p.Subject, p.Resource, p.roles = asked.Description, asked.Control, asked.Subject, asked.Resource, asked.roles
@@ -271,6 +278,12 @@ func (c *Cloud) listPolicies(who *identity, r *http.Request) reply {
 			seen = append(seen, p)
 		}
 	}
+	return c.pageOf(r, seen)
+}
+
+// pageOf is a page of a list of policies: 50 by default.
+func (c *Cloud) pageOf(r *http.Request, seen []*policy) reply {
+	query := r.URL.Query()
 	limit, from := 50, 0
 	if text := query.Get("limit"); text != "" {
 		limit, _ = strconv.Atoi(text)
