@@ -253,6 +253,8 @@ func TestAnEmptyRegistryDecidesRights(t *testing.T) {
 	g.Expect(refused.header.Get("WWW-Authenticate")).To(Equal(realm + `,scope="repository:sensors/camera:pull,push",error="insufficient_scope"`))
 	g.Expect(w.send("POST", usURL+"/v2/sensors/camera/blobs/uploads/?mount=sha256:0&from=others/camera", "", bearer(usURL, pusher)).status).
 		To(Equal(http.StatusForbidden), "a mount from where one may not pull")
+	g.Expect(w.send("GET", spacesURL, "", bearer(usURL, pusher), "Account: "+plant).status).To(Equal(http.StatusUnauthorized), "a registry's token")
+	g.Expect(w.send("GET", usURL+tags, "", "Authorization: Bearer "+w.token(pusher)).status).To(Equal(http.StatusUnauthorized), "IAM's token")
 	g.Expect(w.send("GET", usURL+"/v2/_catalog", "", bearer(usURL, pusher)).status).To(Equal(http.StatusForbidden))
 
 	for user, password := range map[string]string{"iamapikey": chosen, "iambearer": "x", "somebody": puller.Value()} {
