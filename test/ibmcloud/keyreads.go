@@ -4,6 +4,7 @@
 package ibmcloud
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,10 +12,7 @@ import (
 
 func (c *Cloud) listKeys(who *identity, r *http.Request) reply {
 	query := r.URL.Query()
-	iamID, account := query.Get("iam_id"), query.Get("account_id")
-	if account == "" {
-		account = who.account
-	}
+	iamID, account := query.Get("iam_id"), cmp.Or(query.Get("account_id"), who.account)
 	if query.Get("scope") != "account" && iamID == "" {
 		iamID = who.iamID
 	}
