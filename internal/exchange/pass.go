@@ -110,8 +110,9 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 	if err != nil {
 		return nil, nil, err
 	}
-	p.list(listed)
-	if p.listed = at; !at.Before(p.begun) {
+	if p.listed = at; at.Before(p.begun) {
+		p.list(listed)
+	} else {
 		p.setFresh(listed)
 	}
 	return p, listed, nil

@@ -246,22 +246,21 @@ func (t *trial) isPublic(ctx context.Context, exists bool) (bool, error) {
 	if t.way.realm != nil {
 		key.realm = t.way.realm.String()
 	}
-	var known sharedAnswer
-	told := false
 	if exists {
-		known, told = t.recall(key)
-	}
-	if !told {
-		var err error
-		if known.public, _, err = t.list(ctx, false); err != nil {
-			return false, err
+		if known, told := t.recall(key); told {
+			t.public[t.repository] = known.public
+			return known.public, nil
 		}
 	}
-	if exists && !told {
-		t.tell(key, known)
+	everybody, _, err := t.list(ctx, false)
+	if err != nil {
+		return false, err
 	}
-	t.public[t.repository] = known.public
-	return known.public, nil
+	if exists {
+		t.tell(key, sharedAnswer{public: everybody})
+	}
+	t.public[t.repository] = everybody
+	return everybody, nil
 }
 
 // list reports whether the tags may be listed, and whether the repository exists.

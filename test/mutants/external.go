@@ -321,8 +321,8 @@ var ofOtherRegistries = []mutant{
 		pattern: "what is not there is taken for what will be",
 		edits: []edit{
 			{"internal/registry/prove.go",
-				`	if exists && !told {`,
-				`	if !told {`},
+				"	if exists {\n		t.tell(",
+				"	{\n		t.tell("},
 		},
 		guards: []guard{byRegistry("TestTheControlOfAnAbsentRepositoryIsNotShared")},
 	},
