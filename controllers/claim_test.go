@@ -96,7 +96,7 @@ func TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne(t *testing.T) {
 			second := prepare(t, newEdge(inProject(project.Name), tt.spec))
 			before, writes := contents(t, project.Name), len(o.touched(project.Name))
 			apply(t, second)
-			expectHeldUp(t, second, edgev1.AccessGranted, edgev1.ReasonConflict, true, append(tt.parts, `belongs to EdgeRegistry "`+first.Name+`"`, "nothing is written")...)
+			expectHeldUp(t, second, edgev1.AccessGranted, edgev1.ReasonConflict, true, append(tt.parts, `to EdgeRegistry "`+first.Name+`"`, "nothing is written")...)
 			o.pass(t, second)
 			g.Expect(contents(t, project.Name)).To(Equal(before))
 			g.Expect(o.touched(project.Name)[writes:]).To(BeEmpty())

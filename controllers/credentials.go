@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -118,8 +119,9 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
 	expires := l.Credential.Expires()
 	switch {
-	case p.publishedHost(l) != p.Registry.Host:
-		// What names a host that the registry does not have any more is of no use to keep.
+	case expires && p.publishedHost(l) != p.Registry.Host:
+		// What names a host that the registry does not have any more is of no use to keep. One that does not expire would be
+		// joined by another each time that a host goes and comes back, and all of them would work for ever.
 		return pass.CauseHost, nil
 	case requested != "" && p.handledRotation(l) != requested:
 		why = pass.CauseRotation
@@ -261,11 +263,20 @@ func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 		p.Note(edgev1.ReasonCredentialTaken, fmt.Sprintf("took the login %d of %s from %s, because %s", fresh.Generation, l.Account, l.Supplied, why.Text), fresh.About)
 		return
 	}
-	minted := fmt.Sprintf("minted %s token %d, which %s, because %s", l.Account, fresh.Generation, lifeOf(fresh.Identity), why.Text)
+	minted := fmt.Sprintf("minted %s token %d%s, which %s, because %s", l.Account, fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text)
 	if fresh.Superseded != "" {
 		minted += "; " + fresh.Superseded
 	}
 	p.Note(edgev1.ReasonTokenMinted, minted, fresh.About)
+}
+
+// boundTo names the object that a credential dies with, where there is one.
+func boundTo(c pass.Credential) string {
+	secret, is := c.About.(*corev1.Secret)
+	if !is || secret == nil {
+		return ""
+	}
+	return fmt.Sprintf(" of Secret %s in %s", secret.Name, secret.Namespace)
 }
 
 // lifeOf says how long a credential works.

@@ -126,6 +126,8 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID), objects.CauseAnnotation: pass.CauseUnpublished.Name,
 			objects.IssuedAtAnnotation: pass.Timestamp(claims.IssuedAt), objects.ExpiresAtAnnotation: pass.Timestamp(claims.Expiry),
 			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
+			descriptionAnnotation: "Empty on purpose. Token 1 of service account " + claims.ServiceAccount +
+				" is bound to this Secret: deleting it revokes that token, wherever it is in use.",
 		}))
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
 			HaveField("Generation", int64(1)), HaveField("Current", true), HaveField("CredentialID", claims.ID),
@@ -245,7 +247,10 @@ func TestTokenIsMintedOnceForAnotherHost(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(edge.Status.Host).To(Equal(appsHost("other")))
 	g.Expect(o.mints(edge)).To(Equal(4))
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "the host changed")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2 of Secret "+edge.Name+"-pull-2", "the host changed")
+	g.Expect(eventNotes(t, edge, edgev1.ReasonHostChanged)).To(HaveExactElements(And(
+		ContainSubstring("was "+openShift.Host()+" and is "+appsHost("other")), ContainSubstring("run the new node-bootstrap.sh on every node"),
+		ContainSubstring("publish the services again"))))
 	expectFollowed(t, edge, old)
 }
 
@@ -283,8 +288,8 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 		{"rotation is requested", rotate("2026-01-01"), 1, 1, kept, "rotation was requested"},
 		{"rotation is requested again", rotate("2026-01-02"), 1, 1, kept, "rotation was requested"},
 		{"the request is taken away", rotate(""), 0, 0, kept, ""},
-		{"the published Secret is deleted", drop(func() client.Object { return secret() }), 1, 0, kept, "no token was published"},
-		{"the anchor is deleted", drop(func() client.Object { return anchorOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "its anchor was deleted"},
+		{"the published Secret is deleted", drop(func() client.Object { return secret() }), 1, 0, kept, "-publish was gone"},
+		{"the anchor is deleted", drop(func() client.Object { return anchorOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "which the token before was bound to, was deleted"},
 		{"the service account is deleted", drop(func() client.Object { return serviceAccountOf(t, edge, "edge-publisher") }), 1, 0, dead, "the service account was made anew"},
 		{"the lifetime changes", func(t *testing.T) {
 			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.Token.Lifetime.Duration = 100 * time.Hour })

@@ -68,6 +68,8 @@ type departure struct {
 	how           []client.DeleteOption
 	// keeps lists Secrets of the project that stay.
 	keeps []string
+	// told is what the event TokensRevoked says, where it is looked for.
+	told string
 
 	edge   *edgev1.EdgeRegistry
 	tokens []credential.Token
@@ -97,7 +99,7 @@ func departures() []*departure {
 	}
 	orphan := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationOrphan)}
 	return []*departure{
-		{name: "all is there"},
+		{name: "all is there", told: "are revoked"},
 		{name: "in the foreground", how: []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationForeground)}},
 		{name: "the namespace is gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, namespaceOf(t, e)) }},
 		{name: "the namespace is going", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
@@ -118,8 +120,8 @@ func departures() []*departure {
 		{name: "the anchors are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
 			removed(t, anchorOf(t, e, edgev1.TokenPublisher), anchorOf(t, e, edgev1.TokenPuller))
 		}},
-		{name: "the operator's right is gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "admin")) }},
-		{name: "the invitation was withdrawn", spec: invited,
+		{name: "the operator's right is gone", told: "the garbage collector deletes the Secrets", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "admin")) }},
+		{name: "the invitation was withdrawn", spec: invited, told: "the garbage collector deletes the Secrets",
 			before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "edge-registry")) }},
 		{name: "the labels are gone", before: unlabelled},
 		{name: "what it had is orphaned", how: orphan, after: orphaned},
@@ -167,6 +169,9 @@ func TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken(t *testing.T) {
 			gone(t, d.edge.DeepCopy())
 			for _, token := range d.tokens {
 				expectDead(t, token)
+			}
+			if d.told != "" {
+				expectEvent(t, d.edge, edgev1.ReasonTokensRevoked, d.told, openshift.ProjectName(d.edge))
 			}
 			g.Eventually(func(g Gomega) {
 				left := &corev1.SecretList{}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,6 +77,7 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 			objects.IssuedAtAnnotation:   pass.Timestamp(anchor.CreationTimestamp.Time),
 			corev1.ServiceAccountNameKey: account.Name, corev1.ServiceAccountUIDKey: string(account.UID),
 			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
+			descriptionAnnotation: "Token 1 of service account " + account.Name + ", which does not expire. Deleting this Secret revokes it, wherever it is in use.",
 		}), "nothing of the spec's is on it")
 		labels := maps.Clone(anchor.Labels)
 		delete(labels, "kubernetes.io/legacy-token-last-used")
@@ -89,7 +91,7 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 			HaveField("ExpiresAt", BeNil()), HaveField("RenewAt", BeNil()), HaveField("IssuedAt.Unix()", anchor.CreationTimestamp.Unix()))))
 	}
 	g.Expect(edge.Status.ExpiresAt).To(BeNil())
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted edge-puller token 1, which does not expire, because no token was published")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted edge-puller token 1 of Secret "+edge.Name+"-pull-1 in "+edge.Name+", which does not expire, because no token was published")
 	g.Expect(o.mints(edge)).To(BeZero(), "no TokenRequest is made")
 
 	o.pass(t, edge)
@@ -188,14 +190,14 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 		dies  bool
 		cause string
 	}{
-		{"the anchor is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), anchor())).To(Succeed()) }, 1, true, "its anchor was deleted"},
+		{"the anchor is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), anchor())).To(Succeed()) }, 1, true, "which the token before was bound to, was deleted"},
 		{"the token in the anchor is altered", func(t *testing.T) {
 			edit(t, anchor(), func(s *corev1.Secret) { s.Data[corev1.ServiceAccountTokenKey] = []byte("a.b.c") })
-		}, 1, true, "the Secret was altered"},
+		}, 1, true, "was altered"},
 		{"the published token is altered", func(t *testing.T) {
 			edit(t, secret(), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("a.b.c") })
 		}, 1, false, "emptied or altered"},
-		{"the published Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), secret())).To(Succeed()) }, 1, false, "no token was published"},
+		{"the published Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), secret())).To(Succeed()) }, 1, false, "-pull was gone"},
 		{"the cluster invalidates it", func(t *testing.T) {
 			edit(t, anchor(), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
 		}, 1, true, "the cluster invalidated it, since nobody had used it for a year"},
@@ -232,6 +234,29 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(o.mints(edge)).To(BeZero())
+}
+
+// Each token that does not expire works for ever: a host that goes to and fro leaves no heap of them.
+func TestALongLivedTokenStaysWhenTheHostGoesToAndFro(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	keepPlatform(t)
+	changeConfig(t, func(c *imageregistryv1.Config) {
+		c.Spec.Routes = []imageregistryv1.ImageRegistryConfigRoute{{Name: "other", Hostname: appsHost("other")}}
+	})
+	edge := awaitReady(t, apply(t, newEdge(longLived)))
+	knowKept(t, edge)
+	old := tokensOf(t, edge)
+	for _, route := range []struct{ name, host string }{{"other", appsHost("other")}, {defaultRoute, openShift.Host()}} {
+		editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Route = route.name })
+		awaitReady(t, edge)
+		g.Expect(string(secretOf(t, edge, edge.Name+"-pull").Data[handoff.KeyHost])).To(Equal(route.host))
+		for role, token := range tokensOf(t, edge) {
+			g.Expect(same(token, old[role])).To(BeTrue(), "%s", role)
+		}
+		g.Expect(anchorsOf(t, edge, edgev1.TokenPuller)).To(HaveLen(1))
+	}
+	g.Eventually(func() []string { return eventNotes(t, edge, edgev1.ReasonHostChanged) }).WithTimeout(soon).WithPolling(often).Should(HaveLen(2))
 }
 
 func TestALongLivedTokenThatTheClusterWouldPurgeIsWarnedOf(t *testing.T) {

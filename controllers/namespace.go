@@ -23,10 +23,6 @@ func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	}
 	p.triggers.Expect(p.Edge, name)
 	uid, err := p.consented(ctx, name, forSecrets)
-	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonNotInvited {
-		// No watch can tell of an invitation where the operator has no right yet.
-		b.Retry = consent.FirstPause
-	}
 	if err != nil {
 		return pass.Done{}, err
 	}

@@ -236,6 +236,11 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 		p.Record.Note(p.issued(pub.Login))
 		p.Record.MayHold(pub.Role, pub.copies.holders)
 	}
+	if before := p.Record.Host; before != "" && before != p.Registry.Host {
+		p.Note(edgev1.ReasonHostChanged, fmt.Sprintf(
+			"the host of the registry was %s and is %s from now on, in both Secrets: run the new node-bootstrap.sh on every node, publish the services again with images of the new host, and push what they need there; names with the old host stop working when it does",
+			before, p.Registry.Host), nil)
+	}
 	p.Record.Host, p.Record.Lost = p.Registry.Host, false
 	kept := pass.Part[stored](p.Memory)
 	if kept.holds(p.Record) {

@@ -139,14 +139,14 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 		{"the mark of the cluster's clean-up on the anchor", func(m *tenant) {
 			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
 		}, []string{"edge-puller"}, []string{"invalidated", "-pull-", mallory}},
-		{"a forged token that is due", (*tenant).forgeDue, []string{"edge-puller"}, []string{"the Secret was altered", "-pull", mallory}},
+		{"a forged token that is due", (*tenant).forgeDue, []string{"edge-puller"}, []string{"-pull was altered", mallory}},
 		{"another token in the Secret", func(m *tenant) {
 			m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") })
 		}, []string{"edge-puller"}, []string{"emptied or altered", "-pull", mallory}},
 		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pass.PullSecretName(m.edge)) },
-			[]string{"edge-puller"}, []string{"no token was published", "edge-puller"}},
+			[]string{"edge-puller"}, []string{"-pull was gone", "edge-puller"}},
 		{"no anchor", func(m *tenant) { m.drop(&corev1.Secret{}, m.anchorName(edgev1.TokenPublisher)) },
-			[]string{"edge-publisher"}, []string{"its anchor was deleted", "edge-publisher"}},
+			[]string{"edge-publisher"}, []string{"which the token before was bound to, was deleted", "edge-publisher"}},
 		{"no account", func(m *tenant) { m.drop(&corev1.ServiceAccount{}, "edge-puller") },
 			[]string{"edge-puller"}, []string{"edge-puller"}},
 	} {

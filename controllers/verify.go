@@ -159,11 +159,8 @@ func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
 	case publisher && !access.Push && access.Unproven == "":
 		return pass.Waiting(edgev1.ReasonPushDenied, "%s may not push to %s: %s", l.Account, images, l.PushAdvice)
 	case !publisher && access.Push:
-		tooMuch := pass.Stalled(edgev1.ReasonPullerCanPush,
+		return pass.Stalled(edgev1.ReasonPullerCanPush,
 			"%s may push to %s, and so may every node that holds its token: %s", l.Account, images, l.TooMuch)
-		// No watch tells that another's role binding is gone.
-		tooMuch.Retry = time.Minute
-		return tooMuch
 	case access.ReadOnly && !p.Registry.ReadOnly:
 		return pass.Waiting(edgev1.ReasonRegistryUnavailable,
 			"registry %s refuses pushes as read-only, though %s: wait until its pods have that setting; %s",

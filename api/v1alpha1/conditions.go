@@ -145,7 +145,7 @@ const (
 
 // Reasons of AccessGranted.
 const (
-	// ReasonRoleMissing (waiting): the ClusterRole to bind does not exist.
+	// ReasonRoleMissing (stalled): the ClusterRole to bind does not exist.
 	ReasonRoleMissing = "RoleMissing"
 	// ReasonRoleNotGrantable (stalled): the operator may not bind this ClusterRole in the project.
 	ReasonRoleNotGrantable = "RoleNotGrantable"
@@ -273,6 +273,8 @@ const (
 	ReasonProjectRetained = "ProjectRetained"
 	// ReasonProjectReleased: the operator gave up its own admin right in a project that is retained.
 	ReasonProjectReleased = "ProjectReleased"
+	// ReasonHostChanged (warning): the registry has another host than before. What names the old one has to be made anew.
+	ReasonHostChanged = "HostChanged"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.
 	ReasonCAChanged = "CAChanged"
 	// ReasonRecordLost (warning): the operator's record of the EdgeRegistry is gone, and made again from what is found.

@@ -15,7 +15,7 @@ import (
 // A namespace that is absent, or whose owner did not invite the operator, is asked about again after FirstPause, then after
 // pauses that grow to MostPause: an EdgeRegistry may name a thousand of them.
 const (
-	FirstPause = 30 * time.Second
+	FirstPause = 25 * time.Second
 	MostPause  = 8 * time.Minute
 )
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -70,11 +69,8 @@ func (s *session) refusePusher(ctx context.Context, l *login) error {
 	if !review.Status.Allowed {
 		return nil
 	}
-	tooMuch := pass.Stalled(edgev1.ReasonPullerCanPush,
+	return pass.Stalled(edgev1.ReasonPullerCanPush,
 		"%s may push to project %q, and gets no token, since every node would hold it: %s", l.Account, s.Home.Namespace, l.TooMuch)
-	// No watch tells that another's role binding is gone.
-	tooMuch.Retry = time.Minute
-	return tooMuch
 }
 
 func (s *session) desiredBinding(l *login) *rbacv1.RoleBinding {
@@ -93,13 +89,13 @@ func (s *session) desiredBinding(l *login) *rbacv1.RoleBinding {
 func (s *session) explainBinding(err error, l *login) error {
 	switch {
 	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), l.clusterRole):
-		return pass.Waiting(edgev1.ReasonRoleMissing,
+		return pass.Stalled(edgev1.ReasonRoleMissing,
 			"ClusterRole %q for %s does not exist: create it, or set spec.openshift.%s.clusterRole to one that does",
 			l.clusterRole, l.Account, objects.RoleValue(l.Role))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant"):
 		return pass.Stalled(edgev1.ReasonRoleNotGrantable,
-			"the operator may not grant ClusterRole %q in project %q, which goes beyond the project's admin: choose a role that admin covers, or bind it yourself and give the operator the verb bind on clusterroles %q",
-			l.clusterRole, s.Home.Namespace, l.clusterRole)
+			"the operator may not grant ClusterRole %q in project %q, which goes beyond the project's admin: choose a role that admin covers, or have a cluster admin run '%s'",
+			l.clusterRole, s.Home.Namespace, s.allowBinding(l))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "are not allowed in project"):
 		return pass.Stalled(edgev1.ReasonRoleNotGrantable,
 			"a RoleBindingRestriction of project %q keeps service accounts from getting roles: add one that allows the service accounts of %q; refused was: %s",
@@ -107,4 +103,12 @@ func (s *session) explainBinding(err error, l *login) error {
 	default:
 		return err
 	}
+}
+
+// allowBinding is what a cluster admin runs so that the operator may bind the role of a login in the project, whatever is in
+// it. The verb bind is enough for that; a role binding that somebody else makes would be in the operator's way.
+func (s *session) allowBinding(l *login) string {
+	name := "edge-registry-bind-" + l.clusterRole
+	return fmt.Sprintf("oc create clusterrole %s --verb=bind --resource=clusterroles.rbac.authorization.k8s.io --resource-name=%s && oc create rolebinding %s -n %s --clusterrole=%s %s",
+		name, l.clusterRole, name, s.Home.Namespace, name, apiserver.SubjectFlag(s.username))
 }

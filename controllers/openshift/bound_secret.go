@@ -6,6 +6,7 @@ package openshift
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,9 +126,14 @@ func (s *session) desiredAnchor(l *login, generation int64, tokenType edgev1.Tok
 		},
 		Type: corev1.SecretTypeOpaque,
 	}
+	// The console shows it, and oc describe: who finds the Secret without a value would delete it.
+	anchor.Annotations[descriptionAnnotation] = fmt.Sprintf(
+		"Empty on purpose. Token %d of service account %s is bound to this Secret: deleting it revokes that token, wherever it is in use.", generation, l.Account)
 	if tokenType == edgev1.TokenLongLived {
 		anchor.Type = corev1.SecretTypeServiceAccountToken
 		anchor.Annotations[corev1.ServiceAccountNameKey] = l.Account
+		anchor.Annotations[descriptionAnnotation] = fmt.Sprintf(
+			"Token %d of service account %s, which does not expire. Deleting this Secret revokes it, wherever it is in use.", generation, l.Account)
 	}
 	return anchor
 }

@@ -119,13 +119,13 @@ func (s *session) leaveProject(ctx context.Context) error {
 
 // deleteProject reports whether the project goes. It goes for an EdgeRegistry that can prove that
 // it was requested for it, and only when nobody else uses it.
-func (s *session) deleteProject(ctx context.Context, left *remains, others []string) (bool, error) {
+func (s *session) deleteProject(ctx context.Context, left *remains, others []*edgev1.EdgeRegistry) (bool, error) {
 	switch {
 	case !left.requested || !left.ours:
 		s.retained("it is not known to have been requested for this EdgeRegistry")
 		return false, nil
 	case len(others) > 0:
-		s.retained("EdgeRegistry " + others[0] + " uses it too")
+		s.retained(text.And(namesOf(others)) + ifOne(others, " uses", " use") + " it too")
 		return false, nil
 	}
 	project := &projectv1.Project{ObjectMeta: metav1.ObjectMeta{Name: s.Home.Namespace}}
@@ -196,18 +196,28 @@ func (s *session) takeOff(ctx context.Context, binding *rbacv1.RoleBinding, leav
 	return s.Patch(ctx, binding, patch, client.FieldOwner(objects.FieldManager))
 }
 
-// others names the other EdgeRegistries that share something, but for those that are being deleted too.
-func others(ctx context.Context, edges client.Reader, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]string, error) {
+// others are the other EdgeRegistries that share something, but for those that are being deleted too.
+func others(ctx context.Context, edges client.Reader, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]*edgev1.EdgeRegistry, error) {
 	list := &edgev1.EdgeRegistryList{}
 	if err := edges.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("list the EdgeRegistries: %w", err)
 	}
-	var names []string
+	var sharing []*edgev1.EdgeRegistry
 	for i := range list.Items {
 		other := &list.Items[i]
 		if other.UID != edge.UID && other.Spec.OpenShift != nil && other.DeletionTimestamp.IsZero() && share(other) {
-			names = append(names, other.Name)
+			sharing = append(sharing, other)
 		}
 	}
-	return names, nil
+	return sharing, nil
+}
+
+// namesOf are what messages call EdgeRegistries, in order.
+func namesOf(edges []*edgev1.EdgeRegistry) []string {
+	var names []string
+	for _, edge := range edges {
+		names = append(names, "EdgeRegistry "+edge.Name)
+	}
+	slices.Sort(names)
+	return names
 }

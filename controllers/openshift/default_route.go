@@ -41,9 +41,11 @@ type contest struct {
 	// was deleted and made anew starts without the route, and nobody fights.
 	set time.Time
 	of  types.UID
-	// lost is when it found that somebody had switched it off again, at this resource version.
+	// lost is when it found that somebody had switched it off again, at this resource version, and rivals are the field
+	// managers that claimed the field then.
 	lost    time.Time
 	version string
+	rivals  []string
 }
 
 // switchOn sets spec.defaultRoute of the registry's Config, which is not set by what the caller has
@@ -76,24 +78,41 @@ func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
 	if config.UID != c.of {
 		c.set, c.lost = time.Time{}, time.Time{}
 	}
-	if c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow {
-		c.lost, c.version = now, config.ResourceVersion
+	managers, at := defaultRouteOwners(config)
+	managers = slices.DeleteFunc(managers, func(manager string) bool { return manager == objects.FieldManager })
+	switch {
+	case c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow:
+		c.lost, c.version, c.rivals = now, config.ResourceVersion, managers
+	case !c.lost.IsZero() && len(c.rivals) > 0 && len(managers) == 0:
+		// Whoever claimed the field has given it up, as the message asks.
+		c.lost = time.Time{}
 	}
 	again := c.lost.Add(contestPause)
 	if c.lost.IsZero() || !now.Before(again) {
 		return nil
 	}
-	managers, at := defaultRouteOwners(config)
-	managers = slices.DeleteFunc(managers, func(manager string) bool { return manager == objects.FieldManager })
-	who := "somebody"
-	if len(managers) > 0 {
-		who = `"` + strings.Join(managers, `", "`) + `"`
-	}
-	contested := pass.Stalled(edgev1.ReasonExposureContested,
-		"%s set spec.defaultRoute of registry Config %q back to false at %s: take the field out of what it applies, or set it to true there; the operator tries again at %s",
-		who, config.Name, pass.Timestamp(at), pass.Timestamp(again))
+	contested := pass.Stalled(edgev1.ReasonExposureContested, "%s, or, if that was a change by hand, run '%s'; the operator tries again at %s",
+		describeLoss(config, managers, at), switchOnCommand, pass.Timestamp(again))
 	contested.Retry = again.Sub(now)
 	return contested
+}
+
+// switchOnCommand is what a person runs to end a fight that nobody else has begun.
+const switchOnCommand = `oc patch configs.imageregistry.operator.openshift.io ` + imageRegistryConfig + ` --type=merge -p {"spec":{"defaultRoute":true}}`
+
+// describeLoss says who switched the default route off again, and when, as far as the API server noted that, and what to do:
+// who replaces the Config by one without the field claims nothing.
+func describeLoss(config *imageregistryv1.Config, managers []string, at time.Time) string {
+	if len(managers) == 0 {
+		return fmt.Sprintf("spec.defaultRoute of registry Config %q was taken out after the operator had set it: have whatever replaces that Config set it to true",
+			config.Name)
+	}
+	when := ""
+	if !at.IsZero() {
+		when = " at " + pass.Timestamp(at)
+	}
+	return fmt.Sprintf(`"%s" set spec.defaultRoute of registry Config %q back to false%s: take the field out of what it applies, or set it to true there`,
+		strings.Join(managers, `", "`), config.Name, when)
 }
 
 // settle ends a fight when the default route was switched on by others since it was lost.

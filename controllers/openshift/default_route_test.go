@@ -52,10 +52,26 @@ func TestTheContestOverTheDefaultRoute(t *testing.T) {
 		anew.UID = "another"
 		g.Expect(c.judge(anew, start)).To(Succeed())
 	})
+	t.Run("a rival that gives the field up ends it", func(t *testing.T) {
+		g := NewWithT(t)
+		claimed := func(version string) *imageregistryv1.Config {
+			config := at(version)
+			config.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "argocd-controller", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:defaultRoute":{}}}`)}}
+			return config
+		}
+		c := set(0)
+		g.Expect(c.judge(claimed("7"), start)).To(MatchError(And(HavePrefix(`"argocd-controller" set spec.defaultRoute`),
+			ContainSubstring("back to false: take"), ContainSubstring(`oc patch configs.imageregistry.operator.openshift.io cluster`))))
+		g.Expect(c.judge(claimed("8"), start)).NotTo(Succeed())
+		g.Expect(c.judge(at("9"), start)).To(Succeed())
+		c.set = start
+		g.Expect(c.judge(at("10"), start)).NotTo(Succeed(), "taken out by nobody known: that they claim nothing says nothing")
+		g.Expect(c.judge(at("11"), start)).NotTo(Succeed())
+	})
 	t.Run("an old view of true does not end it", func(t *testing.T) {
 		g := NewWithT(t)
 		c := set(0)
-		g.Expect(c.judge(at("7"), start)).To(MatchError(HavePrefix("somebody set")))
+		g.Expect(c.judge(at("7"), start)).To(MatchError(And(ContainSubstring("was taken out"), ContainSubstring("set it to true"), Not(ContainSubstring("at :")))))
 		c.settle(at("6"))
 		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
 		c.settle(at("8"))

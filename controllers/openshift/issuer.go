@@ -26,7 +26,7 @@ import (
 
 // Causes that this provider has beside those of all.
 var (
-	causeAnchorDeleted = pass.Cause{Name: "AnchorDeleted", Text: "its anchor was deleted", Undone: true}
+	causeAnchorDeleted = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
 	causeAccountAnew   = pass.Cause{Name: "ServiceAccountAnew", Text: "the service account was made anew", Undone: true}
 	causeInvalidated   = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
 	causeType          = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
@@ -66,6 +66,9 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 	if foreign := s.Secrets[l.Secret]; published == nil && foreign != nil {
 		return pass.Cause{}, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
 	}
+	if published == nil && s.Record.Highest(l.Role) > 0 {
+		return pass.CauseUnpublished.Because("Secret %s was gone", l.Secret), nil
+	}
 	if published == nil {
 		return pass.CauseUnpublished, nil
 	}
@@ -75,17 +78,17 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 	}
 	token, claims, intact := s.readToken(published, l)
 	if !intact {
-		return pass.CauseEmptied.In(published), nil
+		return pass.CauseEmptied.Because("Secret %s was emptied or altered", l.Secret).In(published), nil
 	}
 	anchor, err := s.Objects.OwnSecret(ctx, s.Scope, claims.AnchorName)
 	if err != nil {
 		return pass.Cause{}, err
 	}
 	if anchor == nil || !anchor.DeletionTimestamp.IsZero() || (claims.Expires() && anchor.UID != claims.AnchorUID) {
-		return causeAnchorDeleted, nil
+		return causeAnchorDeleted.Because("Secret %s, which the token before was bound to, was deleted", claims.AnchorName), nil
 	}
 	if !s.genuine(published, anchor, token, claims) {
-		return pass.CauseAltered.In(published), nil
+		return pass.CauseAltered.Because("Secret %s was altered", l.Secret).In(published), nil
 	}
 	l.Credential = s.credentialOf(l, token, completed(claims, anchor), anchor)
 	return s.whyReplace(l, anchor), nil

@@ -121,7 +121,7 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 // enterProject decides whether the project may be used, and reads the operator's objects in it.
 func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace) (pass.Done, error) {
 	if !s.adopts() {
-		if err := s.wasRequested(namespace); err != nil {
+		if err := s.wasRequested(ctx, namespace); err != nil {
 			return pass.Done{}, err
 		}
 	}
@@ -149,19 +149,19 @@ func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace)
 
 // wasRequested makes sure that the operator requested the project for this EdgeRegistry. That the operator did is not for
 // others to write (openshift/origin keeps the requester); for whom, the description says until the project's UID is on record.
-func (s *session) wasRequested(namespace *corev1.Namespace) error {
+func (s *session) wasRequested(ctx context.Context, namespace *corev1.Namespace) error {
 	if namespace.Annotations[requesterAnnotation] != s.username {
-		return untilInvited(pass.Stalled(edgev1.ReasonProjectConflict,
-			"project %q exists and was not requested for this EdgeRegistry: choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'",
-			s.Home.Namespace, s.Home.Invite()))
+		return pass.Stalled(edgev1.ReasonProjectConflict,
+			"project %q exists and was not requested for this EdgeRegistry: choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
+			s.Home.Namespace, s.Home.Invite(), s.sameAccounts(ctx))
 	}
 	if _, known := s.Record.Served[s.Home.Namespace]; known {
 		return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
 	}
 	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {
-		return untilInvited(pass.Stalled(edgev1.ReasonProjectConflict,
-			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'",
-			s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite()))
+		return pass.Stalled(edgev1.ReasonProjectConflict,
+			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
+			s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite(), s.sameAccounts(ctx))
 	}
 	return nil
 }
@@ -171,8 +171,8 @@ func (s *session) wasRequested(namespace *corev1.Namespace) error {
 func (s *session) wasInvited(bindings []rbacv1.RoleBinding, namespace *corev1.Namespace) error {
 	invitation := consent.Find(bindings, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
 	if !invitation.Valid {
-		return untilInvited(pass.Stalled(edgev1.ReasonNotInvited,
-			"project %q: %s, or choose another project", s.Home.Namespace, invitation.Missing(s.Edge.Name)))
+		return pass.Stalled(edgev1.ReasonNotInvited,
+			"project %q: %s, or choose another project", s.Home.Namespace, invitation.Missing(s.Edge.Name))
 	}
 	return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
 }
@@ -181,21 +181,15 @@ func (s *session) wasInvited(bindings []rbacv1.RoleBinding, namespace *corev1.Na
 func (s *session) shutOut(namespace *corev1.Namespace) error {
 	if s.adopts() {
 		none := consent.Find(nil, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
-		return untilInvited(pass.Stalled(edgev1.ReasonNotInvited,
-			"project %q: %s, or choose another project", s.Home.Namespace, none.Missing(s.Edge.Name)))
+		return pass.Stalled(edgev1.ReasonNotInvited,
+			"project %q: %s, or choose another project", s.Home.Namespace, none.Missing(s.Edge.Name))
 	}
-	missing := untilInvited(objects.RightsMissing(s.Scope))
+	missing := objects.RightsMissing(s.Scope)
 	if s.Now.Sub(namespace.CreationTimestamp.Time) < bindingDelay {
 		missing.Stalled = false
 		missing.Retry = time.Second
 	}
 	return missing
-}
-
-// untilInvited looks again soon: no watch can tell of an invitation where the operator has no right yet.
-func untilInvited(b *pass.Blocked) *pass.Blocked {
-	b.Retry = 30 * time.Second
-	return b
 }
 
 // readProject reads what the operator has in the project.

@@ -40,7 +40,7 @@ func (s *session) Retire(ctx context.Context) error {
 					return err
 				}
 				s.Note(edgev1.ReasonTokenRetired,
-					fmt.Sprintf("%s token %d does not work any more", l.Account, generationOf(anchor)), anchor)
+					fmt.Sprintf("%s token %d does not work any more, and Secret %s is deleted", l.Account, generationOf(anchor), anchor.Name), anchor)
 			}
 		}
 		s.listAlive(l)

@@ -31,7 +31,7 @@ func (s *session) revokeTokens(ctx context.Context) error {
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	// All of them and their metadata alone: one that lost its labels is found, and no foreign Secret is read.
 	if err := s.List(ctx, secrets, client.InNamespace(s.Home.Namespace)); err != nil {
-		return place.excuse(err)
+		return s.leaveToCollector(place, err)
 	}
 	revoked := 0
 	for i := range secrets.Items {
@@ -48,7 +48,7 @@ func (s *session) revokeTokens(ctx context.Context) error {
 			// It went by itself.
 		default:
 			// A conflict too: whether another has taken its name shows when the next pass reads them again.
-			return place.excuse(fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
+			return s.leaveToCollector(place, fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
 		}
 	}
 	if revoked > 0 {
@@ -61,4 +61,16 @@ func (s *session) revokeTokens(ctx context.Context) error {
 			Message: "the garbage collector has not released the objects yet, as --cascade=orphan asks"}
 	}
 	return nil
+}
+
+// leaveToCollector excuses a refusal, and tells whoever deletes the EdgeRegistry how its tokens end where the operator was shut
+// out: their Secrets go with their owner, unless the deletion orphans them.
+func (s *session) leaveToCollector(place *remains, err error) error {
+	waits := place.excuse(err)
+	if waits == nil && apierrors.IsForbidden(err) && len(s.Record.Issued) > 0 {
+		s.Note(edgev1.ReasonTokensRevoked, fmt.Sprintf(
+			"the operator has no right in project %q any more: the garbage collector deletes the Secrets of this EdgeRegistry there, and the tokens of %s and %s die with them; after a deletion with --cascade=orphan run 'oc delete secrets -n %s -l %s=%s'",
+			s.Home.Namespace, s.publisher.Account, s.puller.Account, s.Home.Namespace, objects.UIDLabel, s.Edge.UID), nil)
+	}
+	return waits
 }

@@ -6,6 +6,8 @@ package openshift
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -17,6 +19,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // claim is a name that an EdgeRegistry needs in its project.
@@ -49,13 +52,15 @@ func (s *session) claims() []claim {
 	return claims
 }
 
-// claimNames makes sure that no name is another's before anything is written in the project. Only
-// what this pass has not read yet is asked for, so that it costs nothing once all is there.
+// claimNames makes sure that no name is another's before anything is written in the project, and tells all that are at once:
+// whoever makes another EdgeRegistry has to choose them all. Only what this pass has not read yet is asked for, so that it
+// costs nothing once all is there.
 func (s *session) claimNames(ctx context.Context) error {
 	if s.isNew {
 		s.Free.Insert(s.publisher.Secret, s.puller.Secret)
 		return nil
 	}
+	taken := &takenNames{project: s.Home.Namespace}
 	for _, c := range s.claims() {
 		holder := c.live
 		if objects.IsNil(holder) && c.listed {
@@ -78,21 +83,85 @@ func (s *session) claimNames(ctx context.Context) error {
 			holder = stranger
 		}
 		if !objects.OwnedBy(holder, s.Edge.UID) {
-			return c.takenBy(holder, s.Home.Namespace)
+			taken.add(c, holder)
 		}
 	}
-	return nil
+	return taken.refusal()
 }
 
-// takenBy is the refusal to touch an object of another's, and to write anything beside it.
-func (c claim) takenBy(holder client.Object, project string) error {
-	object := fmt.Sprintf("%s %q in project %q", c.kind.Kind, c.name, project)
-	for _, owner := range holder.GetOwnerReferences() {
-		if owner.Kind == "EdgeRegistry" {
-			return pass.Stalled(edgev1.ReasonConflict,
-				"%s belongs to EdgeRegistry %q and not to this one, for which nothing is written: make another EdgeRegistry with another %s", object, owner.Name, c.field)
+// sameAccounts says, as a clause, which accounts other EdgeRegistries in the project have too: to use it, this one would need
+// others. Empty where none has, or where that cannot be read now.
+func (s *session) sameAccounts(ctx context.Context) string {
+	sharing, err := others(ctx, s.Edges, s.Edge, func(other *edgev1.EdgeRegistry) bool { return ProjectName(other) == s.Home.Namespace })
+	if err != nil {
+		return ""
+	}
+	taken, with := map[string]bool{}, []*edgev1.EdgeRegistry{}
+	for _, other := range sharing {
+		spec, found := other.Spec.OpenShift, false
+		for _, l := range s.logins() {
+			if l.Account == spec.Publisher.ServiceAccountName || l.Account == spec.Puller.ServiceAccountName {
+				taken["spec.openshift."+objects.RoleValue(l.Role)+".serviceAccountName"], found = true, true
+			}
+		}
+		if found {
+			with = append(with, other)
 		}
 	}
-	return pass.Stalled(edgev1.ReasonConflict,
-		"%s exists and does not belong to this EdgeRegistry, for which nothing is written: delete it, or make another EdgeRegistry with another %s", object, c.field)
+	if len(with) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s %s the same accounts there: to share the project, make another EdgeRegistry with another %s",
+		text.And(namesOf(with)), ifOne(with, "has", "have"), text.And(slices.Sorted(maps.Keys(taken))))
+}
+
+// takenNames are the names in a project that are another's.
+type takenNames struct {
+	project string
+	// by are the objects that each other EdgeRegistry has there, and strangers those that none has, in words.
+	by        map[string][]string
+	strangers []string
+	// fields are where another EdgeRegistry would choose other names.
+	fields []string
+}
+
+func (t *takenNames) add(c claim, holder client.Object) {
+	object := fmt.Sprintf("%s %q", c.kind.Kind, c.name)
+	if !slices.Contains(t.fields, c.field) {
+		t.fields = append(t.fields, c.field)
+	}
+	for _, owner := range holder.GetOwnerReferences() {
+		if owner.Kind == "EdgeRegistry" {
+			if t.by == nil {
+				t.by = map[string][]string{}
+			}
+			t.by[owner.Name] = append(t.by[owner.Name], object)
+			return
+		}
+	}
+	t.strangers = append(t.strangers, object)
+}
+
+// refusal is the refusal to touch objects of another's, and to write anything beside them; nil where no name is taken.
+func (t *takenNames) refusal() error {
+	if len(t.fields) == 0 {
+		return nil
+	}
+	var parts []string
+	for _, owner := range slices.Sorted(maps.Keys(t.by)) {
+		parts = append(parts, fmt.Sprintf("%s %s to EdgeRegistry %q and not to this one", text.And(t.by[owner]), ifOne(t.by[owner], "belongs", "belong"), owner))
+	}
+	remedy := "make another EdgeRegistry with another " + text.And(t.fields)
+	if len(t.strangers) > 0 {
+		parts = append(parts, text.And(t.strangers)+ifOne(t.strangers, " exists and does", " exist and do")+" not belong to this EdgeRegistry")
+		remedy = "delete " + text.And(t.strangers) + ", or " + remedy
+	}
+	return pass.Stalled(edgev1.ReasonConflict, "in project %q %s, for which nothing is written: %s", t.project, text.And(parts), remedy)
+}
+
+func ifOne[T any](all []T, one, more string) string {
+	if len(all) == 1 {
+		return one
+	}
+	return more
 }

@@ -4,6 +4,7 @@
 package pass
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,6 +112,12 @@ type Cause struct {
 
 // IsZero reports that there is no cause.
 func (c Cause) IsZero() bool { return c.Name == "" }
+
+// Because is the cause in other words, which name what it is about.
+func (c Cause) Because(format string, args ...any) Cause {
+	c.Text = fmt.Sprintf(format, args...)
+	return c
+}
 
 // In is the cause as an object shows it.
 func (c Cause) In(object metav1.Object) Cause {

@@ -31,6 +31,15 @@ func OneLine(text string) string {
 // Of is the text of an error on one line.
 func Of(err error) string { return OneLine(err.Error()) }
 
+// And joins the items of a list as a sentence does.
+func And(items []string) string {
+	if len(items) < 2 {
+		return strings.Join(items, "")
+	}
+	last := len(items) - 1
+	return strings.Join(items[:last], ", ") + " and " + items[last]
+}
+
 // foreignLimit is how many bytes of a stranger's text a message holds.
 const foreignLimit = 200
 
