@@ -191,6 +191,8 @@ type run struct {
 	*EdgeRegistryReconciler
 	*pass.Scope
 	session pass.Session
+	// leftOut says what the places of the CA hold that is no certificate which can be used, for the end of a message.
+	leftOut string
 	// silence is why the registry did not answer, once askedRegistry, by CredentialsIssued.
 	silence       error
 	askedRegistry bool

@@ -41,6 +41,7 @@ func (p *run) trustRegistry(ctx context.Context) (pass.Done, error) {
 	p.Settled = p.Settled && p.Registry.Host == p.Record.Host
 	last := p.lastGoodCA()
 	found, err := p.findCA(ctx, last)
+	found.done.Message += p.leftOut
 	switch {
 	case err == nil && p.needsNoCA(found, last):
 		p.publishNoCA(last)
@@ -103,6 +104,7 @@ func (p *run) withCAAdvice(err error) error {
 	var failure *trust.Error
 	if errors.As(err, &failure) && failure.Advice != "" {
 		failure.Advice = cmp.Or(p.Registry.Advice.Trust[failure.Kind], failure.Advice)
+		failure.PlaceIn(p.EdgeRegistryReconciler.Namespace)
 	}
 	return err
 }
@@ -180,7 +182,7 @@ func (p *run) explainTrust(err error) error {
 	if !errors.As(err, &failure) {
 		return err
 	}
-	message := text.Of(err) + describeWay(p.Reached)
+	message := text.Of(err) + describeWay(p.Reached) + p.leftOut
 	switch failure.Kind {
 	case trust.Unresolvable:
 		return pass.Waiting(p.ofRoute(edgev1.ReasonRouteUnresolvable, edgev1.ReasonRegistryUnresolvable), "%s", message)
@@ -227,7 +229,13 @@ func (p *run) nearSources(ctx context.Context) ([]trust.Candidate, error) {
 		named = append(named, candidate)
 	}
 	near, err := p.session.CASources(ctx, false)
-	return append(named, near...), err
+	near = append(named, near...)
+	for _, c := range near {
+		if missing := trust.Read(c.PEM).Missing(c.Where); missing != "" {
+			p.leftOut += "; " + missing
+		}
+	}
+	return near, err
 }
 
 func (p *run) namedBundle(ctx context.Context, ref *edgev1.CABundleRef) (trust.Candidate, error) {

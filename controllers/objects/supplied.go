@@ -92,6 +92,10 @@ func (b Bundle) Read(ctx context.Context, reader client.Reader, namespace string
 	}
 	bundle := configMap.Data[ref.Key]
 	if bundle == "" {
+		// What is not UTF-8, as a name in Latin-1 between the blocks makes it, kubectl puts here.
+		bundle = string(configMap.BinaryData[ref.Key])
+	}
+	if bundle == "" {
 		return "", nil, pass.Stalled(edgev1.ReasonCABundleMissing, "%s is absent or empty: put the %s there in PEM, or leave %s out", b.Where, b.CA, b.Field)
 	}
 	certificates, err := trust.ParsePEM([]byte(bundle))

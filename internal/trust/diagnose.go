@@ -25,6 +25,8 @@ func (a anchors) diagnose(host string, presented []*x509.Certificate, now time.T
 			return err
 		}
 		return invalid(host, a.candidate, cause)
+	case a.signedWeakly(top, presented):
+		return weakly(host, a.candidate, top)
 	case slices.ContainsFunc(path, func(cert *x509.Certificate) bool { return holds(a.certs, cert) }):
 		return noRoot(host, a.candidate, top)
 	case breaksRule(cause):
@@ -32,6 +34,15 @@ func (a anchors) diagnose(host string, presented []*x509.Certificate, now time.T
 	default:
 		return untrusted(host, a.candidate, cause)
 	}
+}
+
+// signedWeakly reports a certificate whose issuer is known, and which it signed by an algorithm that is not accepted any more:
+// to crypto/x509 it looks as if nobody known had issued it.
+func (a anchors) signedWeakly(cert *x509.Certificate, presented []*x509.Certificate) bool {
+	return slices.ContainsFunc(slices.Concat(a.certs, presented[1:]), func(issuer *x509.Certificate) bool {
+		var weak x509.InsecureAlgorithmError
+		return bytes.Equal(issuer.RawSubject, cert.RawIssuer) && !cert.Equal(issuer) && errors.As(cert.CheckSignatureFrom(issuer), &weak)
+	})
 }
 
 // breaksRule reports whether the chain leads to a root and then fails on

@@ -86,8 +86,7 @@ type attempt struct {
 // mostTelling returns the failure that helps most, the first of equals.
 func mostTelling(host string, presented []*x509.Certificate, attempts []attempt) *Error {
 	if len(attempts) == 0 {
-		return &Error{Kind: NoCandidates, Host: host, text: fmt.Sprintf(
-			"there is no CA to check %s with: name a ConfigMap that holds it in trust.caBundleRef", host)}
+		return &Error{Kind: NoCandidates, Host: host, Advice: "put it in " + aConfigMap + field, text: fmt.Sprintf("there is no CA to check %s with", host)}
 	}
 	most := slices.MaxFunc(attempts, func(a, b attempt) int { return a.err.rank - b.err.rank }).err
 	if most.rank == rankUntrusted {
@@ -107,14 +106,53 @@ func untrustedByAll(host string, presented []*x509.Certificate, attempts []attem
 	}
 	c := climber{pool: presented[1:], done: isRoot, checks: maxChecks}
 	path := c.climb(presented[:1:1])
-	return &Error{Kind: Untrusted, Host: host, Err: cause, rank: rankUntrusted, text: fmt.Sprintf(
-		"the certificate of %s comes from issuer %s, which is unknown to %s: if that CA is yours, put its root in a ConfigMap and name it in trust.caBundleRef",
-		host, quote(path[len(path)-1].Issuer.String()), strings.Join(tried, ", "))}
+	top := path[len(path)-1]
+	failure := &Error{Kind: Untrusted, Host: host, Err: cause, rank: rankUntrusted,
+		Advice: "if that CA is yours, put its root in " + aConfigMap + field, text: fmt.Sprintf(
+			"the certificate of %s comes from issuer %s, which is unknown to %s", host, quote(top.Issuer.String()), strings.Join(tried, ", "))}
+	switch unusable := leftOut(attempts, top.Issuer.String()); {
+	case unusable != "":
+		failure.Advice = unusable + ", neither here nor by the container engines of nodes: have a CA of another kind issue the certificate"
+	case !isRoot(top):
+		failure.Advice += "; if it was itself issued by a root that is there, have the host send the certificate of that CA after its own"
+	}
+	return failure
+}
+
+// leftOut says in which place a certificate of a name is that cannot be used, as a clause; empty where in none.
+func leftOut(attempts []attempt, name string) string {
+	for _, a := range attempts {
+		for _, block := range Read(a.candidate.PEM).LeftOut {
+			// The first tells enough: what to do does not depend on how often it is there.
+			if strings.Contains(block, quote(name)) {
+				return "it is in " + a.candidate.place() + ", where " + block
+			}
+		}
+	}
+	return ""
+}
+
+// aConfigMap is where people put CAs, and field how it is named, as advice has it.
+const (
+	aConfigMap = "a ConfigMap"
+	field      = " and name it in spec.trust.caBundleRef"
+)
+
+// PlaceIn says in the advice in which namespace a ConfigMap with CAs has to be.
+func (e *Error) PlaceIn(namespace string) {
+	e.Advice = strings.Replace(e.Advice, aConfigMap+field, aConfigMap+" in namespace "+namespace+field, 1)
 }
 
 func untrusted(host string, c Candidate, cause error) *Error {
 	return &Error{Kind: Untrusted, Host: host, Where: c.place(), Err: cause, rank: rankUntrusted,
 		text: fmt.Sprintf("the certificate of %s does not lead to %s", host, c.place())}
+}
+
+// weakly is a certificate that a known CA signed in a way that clients refuse.
+func weakly(host string, c Candidate, cert *x509.Certificate) *Error {
+	return &Error{Kind: Untrusted, Host: host, Where: c.place(), Err: x509.InsecureAlgorithmError(cert.SignatureAlgorithm), rank: rankInvalid, text: fmt.Sprintf(
+		"the certificate %s in the chain of %s is signed by %s with %s, which clients refuse: have its CA issue another, signed with SHA-256",
+		quote(cert.Subject.String()), host, quote(cert.Issuer.String()), cert.SignatureAlgorithm)}
 }
 
 // invalid is a certificate that no CA makes good, whoever issued it.
@@ -142,8 +180,8 @@ func noLeaf(host string) *Error {
 
 func noRoot(host string, c Candidate, top *x509.Certificate) *Error {
 	return &Error{Kind: NoRoot, Host: host, Where: c.place(), rank: rankNoRoot, text: fmt.Sprintf(
-		"%s holds a part of the chain of %s but not its root, which is %s: put that root in a ConfigMap and name it in trust.caBundleRef",
-		c.place(), host, quote(top.Issuer.String()))}
+		"%s holds a part of the chain of %s but not its root, which is %s", c.place(), host, quote(top.Issuer.String())),
+		Advice: "put that root in " + aConfigMap + field}
 }
 
 func nameMismatch(host string, c Candidate, leaf *x509.Certificate) *Error {
@@ -186,7 +224,11 @@ func names(cert *x509.Certificate) string {
 	for _, ip := range cert.IPAddresses {
 		list = append(list, ip.String())
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) > 0:
+	case cert.Subject.CommonName != "":
+		return fmt.Sprintf("no host, since it has no subjectAltName, and clients do not read %s in its common name", quote(cert.Subject.CommonName))
+	default:
 		return "no host at all"
 	}
 	more := ""

@@ -12,35 +12,15 @@ import (
 	"fmt"
 )
 
-const certificateBlock = "CERTIFICATE"
-
-// ParsePEM returns the certificates of a PEM file in their order. It skips text,
-// blocks of other types, and certificates that crypto/x509 cannot read: bundles
-// of a company often hold one that is malformed, which must not spoil the others.
-// A file without any readable certificate is an error.
+// ParsePEM returns the certificates of a PEM file in their order, as Read does. A file without any readable certificate is an
+// error.
 func ParsePEM(data []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	var unreadable error
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			break
-		}
-		if block.Type != certificateBlock {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			unreadable = err
-			continue
-		}
-		certs = append(certs, cert)
-	}
+	found := Read(data)
 	switch {
-	case len(certs) > 0:
-		return certs, nil
-	case unreadable != nil:
-		return nil, fmt.Errorf("no readable certificate: %w", unreadable)
+	case len(found.Certificates) > 0:
+		return found.Certificates, nil
+	case found.broken != nil:
+		return nil, fmt.Errorf("no readable certificate: %w", found.broken)
 	default:
 		return nil, errors.New("no certificate in PEM form")
 	}
@@ -95,6 +75,8 @@ func looksLikeRoot(cert *x509.Certificate) bool {
 	return isCA(cert) && maySign && bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }
 
+// isCA takes a certificate from before X.509 version 3 for one of a CA, which had no way to say so: so do crypto/x509 and
+// OpenSSL with one that is among the roots.
 func isCA(cert *x509.Certificate) bool {
-	return cert.BasicConstraintsValid && cert.IsCA
+	return cert.Version < 3 || (cert.BasicConstraintsValid && cert.IsCA)
 }

@@ -5,6 +5,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -129,6 +130,9 @@ func TestVerifyFails(t *testing.T) {
 	wrongName := root.leaf(t, func(c *x509.Certificate) { c.DNSNames = []string{"*.apps.other.test", "x.test"} })
 	manyNames := root.leaf(t, func(c *x509.Certificate) { c.DNSNames = strings.Split("a b c d e f g", " ") })
 	noName := root.leaf(t, func(c *x509.Certificate) { c.DNSNames = nil })
+	nameless := root.leaf(t, func(c *x509.Certificate) { c.DNSNames, c.Subject = nil, pkix.Name{} })
+	sha1 := root.leaf(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+	ofBrainpool, brainpoolBundle := leafOfBrainpool(t)
 	client := root.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
 	selfSigned := newRoot(t, "self-signed", func(c *x509.Certificate) { c.IsCA, c.DNSNames = false, []string{host} })
 	forger := newRoot(t, "root")
@@ -149,7 +153,8 @@ func TestVerifyFails(t *testing.T) {
 		{"a certificate of many names lists a few", []authority{manyNames}, []Candidate{fromIngress(root)},
 			NameMismatch, []string{"a, b, c, d, e and 2 more"}},
 		{"a certificate without names", []authority{noName}, []Candidate{fromIngress(root)},
-			NameMismatch, []string{"no host at all"}},
+			NameMismatch, []string{"no host, since it has no subjectAltName, and clients do not read \"leaf\" in its common name"}},
+		{"a certificate without any name", []authority{nameless}, []Candidate{fromIngress(root)}, NameMismatch, []string{"no host at all"}},
 		{"a wrong name tells more than a candidate that does not know the chain", []authority{wrongName},
 			[]Candidate{fromProxy(mitm), fromSystem(root), fromProxy(mitm)}, NameMismatch, []string{"*.apps.other.test"}},
 		{"an expired certificate", []authority{expiredLeaf, root}, []Candidate{fromIngress(root)},
@@ -163,17 +168,24 @@ func TestVerifyFails(t *testing.T) {
 		{"a certificate of the future", []authority{futureLeaf, root}, []Candidate{fromIngress(root)},
 			Expired, []string{"is not valid before 2027-06-01T12:00:00Z", "check the clocks"}},
 		{"a candidate with the certificate itself only, as on HyperShift", []authority{leaf}, []Candidate{fromIngress(leaf)},
-			NoRoot, []string{ingressCert, "not its root", `"CN=root"`, "trust.caBundleRef"}},
+			NoRoot, []string{ingressCert, "not its root", `"CN=root"`, "spec.trust.caBundleRef"}},
 		{"a candidate with an intermediate only", []authority{interLeaf, inter}, []Candidate{fromIngress(interLeaf, inter)},
-			NoRoot, []string{ingressCert, `"CN=root"`, "trust.caBundleRef"}},
+			NoRoot, []string{ingressCert, `"CN=root"`, "spec.trust.caBundleRef"}},
 		{"a self-signed certificate that is no CA", []authority{selfSigned}, []Candidate{fromIngress(selfSigned)},
 			NoRoot, []string{`"CN=self-signed"`}},
 		{"a candidate with the certificate of a key change only, which is issued by its own name", []authority{leaf},
 			[]Candidate{fromIngress(rolled)}, NoRoot, []string{ingressCert, `"CN=root"`}},
 		{"a missing root tells more than an unknown issuer", []authority{interLeaf, inter},
 			[]Candidate{fromProxy(mitm), fromIngress(inter), fromSystem(mitm)}, NoRoot, []string{ingressCert}},
+		{"a signature with SHA-1 of a root that is known", []authority{sha1}, []Candidate{fromIngress(root)},
+			Untrusted, []string{`"CN=leaf"`, "ECDSA-SHA1, which clients refuse", "signed with SHA-256"}},
+		{"an intermediate that the host does not send, of a root that is known", []authority{interLeaf}, []Candidate{fromIngress(root)},
+			Untrusted, []string{`issuer "CN=intermediate"`, "have the host send the certificate of that CA after its own", "put its root in a ConfigMap and name it in spec.trust.caBundleRef"}},
+		{"a root that is there, and that cannot be used", []authority{ofBrainpool},
+			[]Candidate{{Source: SourceCABundleRef, Where: "ConfigMap a/b", PEM: append(brainpoolBundle, encoded(root)...)}},
+			Untrusted, []string{`issuer "CN=Plant BP Root"`, `it is in ConfigMap a/b, where block 1 "CN=Plant BP Root" cannot be used (x509: unsupported elliptic curve)`, "have a CA of another kind"}},
 		{"an interceptor", []authority{mitmLeaf, mitm}, []Candidate{fromIngress(leaf, root), fromSystem(root)},
-			Untrusted, []string{`issuer "CN=interceptor"`, ingressCert + ", the system roots", "trust.caBundleRef"}},
+			Untrusted, []string{`issuer "CN=interceptor"`, ingressCert + ", the system roots", "spec.trust.caBundleRef"}},
 		{"the topmost issuer is named", []authority{interLeaf, inter}, []Candidate{fromProxy(mitm)},
 			Untrusted, []string{`issuer "CN=root"`}},
 		{"a forged chain with the name of a known root", []authority{forged, forger}, []Candidate{fromIngress(root)},
@@ -189,7 +201,7 @@ func TestVerifyFails(t *testing.T) {
 			Untrusted, []string{"ConfigMap a/b (no certificate in it)"}},
 		{"a name that breaks lines", []authority{nasty}, []Candidate{fromProxy(mitm)},
 			Untrusted, []string{`"CN=evil Ready=True"`}},
-		{"no candidates", []authority{leaf}, nil, NoCandidates, []string{"trust.caBundleRef"}},
+		{"no candidates", []authority{leaf}, nil, NoCandidates, []string{"spec.trust.caBundleRef"}},
 		{"nothing but garbage", []authority{leaf}, []Candidate{{Source: "Route", PEM: []byte("junk")}, {Source: SourceSystem}},
 			NoCandidates, []string{"Route", "no certificate in PEM form"}},
 		{"a host that presents nothing", nil, []Candidate{fromProxy(root)}, Untrusted, []string{"presented no certificate"}},
@@ -200,6 +212,14 @@ func TestVerifyFails(t *testing.T) {
 			expectError(t, err, tt.kind, tt.text...)
 		})
 	}
+}
+
+// leafOfBrainpool is a leaf of a root that crypto/x509 cannot read, and that root in PEM.
+func leafOfBrainpool(t *testing.T) (authority, []byte) {
+	t.Helper()
+	bundle := brainpool(t)
+	name := authority{named("Plant BP Root"), newKey(t)}
+	return name.leaf(t), []byte(bundle)
 }
 
 // expectError checks the kind, and that the text is one line with all parts.
