@@ -119,7 +119,7 @@ func TestALongLivedTokenIsReplacedOnRequestAndTheOneBeforeGoesOn(t *testing.T) {
 	old := pass.PullSecretName(edge) + "-1"
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(
 		"earlier tokens of edge-puller that do not expire go on working: delete the Secret " + old + " in project"))
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2, which does not expire, because rotation was requested", "delete the Secret "+old)
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2 of Secret "+edge.Name+"-pull-2 in "+edge.Name+", which does not expire, because rotation was requested", "delete the Secret "+old)
 
 	o.advance(600 * 24 * time.Hour)
 	o.pass(t, edge)
@@ -152,7 +152,7 @@ func TestTheTypeOfATokenChangesInBothDirections(t *testing.T) {
 	knowKept(t, edge)
 	lasting := tokensOf(t, edge)
 	g.Expect(same(lasting[edgev1.TokenPublisher], bound[edgev1.TokenPublisher])).To(BeTrue(), "the other role's stays")
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2, which does not expire, because its type in the spec changed")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2 of Secret "+edge.Name+"-pull-2 in "+edge.Name+", which does not expire, because its type in the spec changed")
 	expectAllWork(t, bound)
 	expectAllWork(t, lasting)
 	g.Expect(statusOfTokens(edge, edgev1.TokenPuller)).To(HaveExactElements(

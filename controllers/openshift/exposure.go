@@ -4,8 +4,11 @@
 package openshift
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	operatorv1 "github.com/openshift/api/operator/v1"
@@ -155,9 +158,11 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 	return pass.Waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
 }
 
-// admittedHost returns the host at which a router serves the Route, and that router. What counts is status.ingress:
-// a host in spec alone is only wished for. A host that any router knows as another Route's is none of the registry's,
-// whichever router admits it besides: the tokens would go to whoever owns that Route.
+// admittedHost returns the host at which a router serves the Route, and that router, the default one if it is among several.
+// What counts is status.ingress: a host in spec alone is only wished for. But nobody takes out the entry of a router that is
+// gone or selects the Route no more, so that one for another host than the Route's is of a time before. A host that any router
+// knows as another Route's is none of the registry's, whichever router admits it besides: the tokens would go to whoever owns
+// that Route.
 func admittedHost(route *routev1.Route) (host, router string, err error) {
 	refusal := ""
 	claimed := sets.New[string]()
@@ -166,8 +171,10 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 		for _, condition := range ingress.Conditions {
 			switch {
 			case condition.Type != routev1.RouteAdmitted:
-			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
+			case condition.Status == corev1.ConditionTrue && ingress.Host != "" && !ofBefore(route, ingress):
 				admitted = append(admitted, ingress)
+			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
+				refusal = fmt.Sprintf("router %q admitted it at %s, and its host is %s by now", ingress.RouterName, ingress.Host, route.Spec.Host)
 			default:
 				refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
 				if condition.Reason == hostClaimed {
@@ -176,6 +183,7 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 			}
 		}
 	}
+	slices.SortStableFunc(admitted, func(a, b routev1.RouteIngress) int { return cmp.Compare(rankOf(a), rankOf(b)) })
 	for _, ingress := range admitted {
 		if !claimed.Has(ingress.Host) {
 			return ingress.Host, ingress.RouterName, nil
@@ -186,6 +194,19 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 		refusal = "no router has picked it up: check that an IngressController selects the namespace " + imageRegistryNamespace
 	}
 	return "", "", pass.Waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
+}
+
+// ofBefore reports an entry for another host than the Route has. One that has none takes what its routers give it.
+func ofBefore(route *routev1.Route, ingress routev1.RouteIngress) bool {
+	return route.Spec.Host != "" && !strings.EqualFold(route.Spec.Host, ingress.Host)
+}
+
+// rankOf puts the default router first, whose CA is published.
+func rankOf(ingress routev1.RouteIngress) int {
+	if ingress.RouterName == defaultRouter {
+		return 0
+	}
+	return 1
 }
 
 // hostClaimed is the reason of a router that knows the host as another Route's

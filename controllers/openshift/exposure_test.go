@@ -41,6 +41,13 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 		host    string
 		err     string
 	}{
+		{"the entry of a router that is gone comes first", []routev1.RouteIngress{
+			ingressSaying("old-shard", "registry.apps.old.example.com", corev1.ConditionTrue, "", ""), ingressSaying("default", "b.example.com", corev1.ConditionTrue, "", ""),
+		}, "b.example.com", ""},
+		{"there is only the entry of a router that is gone", []routev1.RouteIngress{
+			ingressSaying("old-shard", "registry.apps.old.example.com", corev1.ConditionTrue, "", ""),
+		}, "", `router "old-shard" admitted it at registry.apps.old.example.com, and its host is b.example.com by now`},
+		{"the host is written in another case", []routev1.RouteIngress{ingressSaying("shard", "B.example.com", corev1.ConditionTrue, "", "")}, "B.example.com", ""},
 		{"one router admits it", []routev1.RouteIngress{admitted}, "b.example.com", ""},
 		{"one of two routers admits it", []routev1.RouteIngress{refused, admitted}, "b.example.com", ""},
 		{"one router knows the host as another's, and a second admits it", []routev1.RouteIngress{
@@ -60,8 +67,8 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
 			route := &routev1.Route{ObjectMeta: metav1.ObjectMeta{Name: "r"}}
-			// A wish, which does not count.
-			route.Spec.Host = "wished.example.com"
+			// A wish, which does not count by itself.
+			route.Spec.Host = "b.example.com"
 			route.Status.Ingress = tt.ingress
 			host, _, err := admittedHost(route)
 			g.Expect(host).To(Equal(tt.host))
@@ -72,6 +79,20 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 			g.Expect(err).To(MatchError(ContainSubstring(tt.err)))
 			expectBlocked(g, err, edgev1.ReasonRouteNotAdmitted, false)
 		})
+	}
+}
+
+// The default router's CA is published, so that it is the one to go by wherever it admits the Route too.
+func TestTheDefaultRouterCountsWhereverItAdmitsTheRoute(t *testing.T) {
+	g := NewWithT(t)
+	shard, standard := ingressSaying("shard", "b.example.com", corev1.ConditionTrue, "", ""), ingressSaying("default", "b.example.com", corev1.ConditionTrue, "", "")
+	for _, wished := range []string{"b.example.com", ""} {
+		for _, ingress := range [][]routev1.RouteIngress{{shard, standard}, {standard, shard}} {
+			route := &routev1.Route{Spec: routev1.RouteSpec{Host: wished}, Status: routev1.RouteStatus{Ingress: ingress}}
+			host, router, err := admittedHost(route)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect([]string{host, router}).To(Equal([]string{"b.example.com", "default"}))
+		}
 	}
 }
 
