@@ -35,7 +35,7 @@ func (p *run) consented(ctx context.Context, name string, use purpose) (types.UI
 	if err != nil {
 		return "", err
 	}
-	bindings, err := consent.Bindings(ctx, p.WithWatch, name)
+	bindings, _, err := consent.Bindings(ctx, p.WithWatch, name)
 	if apierrors.IsForbidden(err) {
 		return "", p.notInvited(ctx, name, nil)
 	}

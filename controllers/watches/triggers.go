@@ -137,9 +137,16 @@ func (t *Triggers) Expect(edge metav1.Object, namespace string) {
 	t.homes[edge.GetUID()] = home{edge: edge.GetName(), namespace: namespace}
 }
 
+// Listed is a kind, by its list, and the version at which the pass listed it. It is watched from there on, so that no event is
+// missed; without one, from when the watch opens.
+type Listed struct {
+	Kind schema.GroupVersionKind
+	At   string
+}
+
 // Follow watches the objects of an EdgeRegistry of some kinds in its home. The UID tells a namespace that was
 // deleted and made again from the one before.
-func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...schema.GroupVersionKind) {
+func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...Listed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	current := t.homes[edge.GetUID()]
@@ -153,7 +160,7 @@ func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, k
 	name := edge.GetName()
 	t.homes[edge.GetUID()] = home{edge: name, namespace: namespace, uid: uid, stop: stop}
 	for _, kind := range kinds {
-		go t.follow(ctx, source{kind, t.ofEdge(name, namespace)}, byName(func(string) { t.enqueue(name) }), "", nil)
+		go t.follow(ctx, source{kind.Kind, t.ofEdge(name, namespace)}, byName(func(string) { t.enqueue(name) }), kind.At, nil)
 	}
 }
 
