@@ -35,7 +35,7 @@ func (p *run) consented(ctx context.Context, name string, use purpose) (types.UI
 	if err != nil {
 		return "", err
 	}
-	bindings, err := consent.Bindings(ctx, p.WithWatch, name)
+	bindings, _, err := consent.Bindings(ctx, p.WithWatch, name)
 	if apierrors.IsForbidden(err) {
 		return "", p.notInvited(ctx, name, nil)
 	}
@@ -81,8 +81,8 @@ func (p *run) notInvited(ctx context.Context, namespace string, bindings []rbacv
 }
 
 // mayCopy makes sure that the owner of a namespace lets the operator keep copies there for this EdgeRegistry, and returns the
-// namespace's UID. due are the copies that are to be written, as they were read.
-func (p *run) mayCopy(ctx context.Context, namespace string, due map[*publication]*corev1.Secret) (types.UID, error) {
+// namespace's UID. due are the copies that are to be written.
+func (p *run) mayCopy(ctx context.Context, namespace string, due map[*publication]dueCopy) (types.UID, error) {
 	uid, err := p.consented(ctx, namespace, forCopies)
 	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonNamespaceReplaced && p.Record.Served[namespace] == "" && p.isServed(due) {
 		return uid, nil
@@ -92,9 +92,9 @@ func (p *run) mayCopy(ctx context.Context, namespace string, due map[*publicatio
 
 // isServed reports that a namespace holds what was published, or was until now. It was served, then, also if the record
 // of that is lost: nobody gets what they do not have.
-func (p *run) isServed(due map[*publication]*corev1.Secret) bool {
-	for pub, live := range due {
-		published := p.Secrets[pub.Secret]
+func (p *run) isServed(due map[*publication]dueCopy) bool {
+	for pub, copied := range due {
+		live, published := copied.live, p.Secrets[pub.Secret]
 		if live != nil && published != nil && objects.OwnedBy(live, p.Edge.UID) && carriesSame(live, published) {
 			return true
 		}

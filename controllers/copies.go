@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
@@ -36,18 +37,37 @@ const (
 
 // copySet is where one Secret is to be copied to, where copies may be, and what became of them.
 type copySet struct {
-	// template is a copy without its namespace, and want of all that is wanted of it.
-	template *corev1.Secret
-	want     watches.Digest
+	wantedCopy
+	// before is what was wanted of the copies until now, and change the merge patch from that to what is; nil where that is not
+	// known, or the same.
+	before *wantedCopy
+	change objects.Change
 	// targets are the namespaces of copyTo, by name.
 	targets []string
 	// holders are the namespaces that may hold a copy, as the record has it.
 	holders []string
-	// due are the copies that have to be written, as they were read, by namespace; nil for one that was not found.
-	due map[string]*corev1.Secret
+	// due are the copies that have to be written, by namespace.
+	due map[string]dueCopy
 	// failures say why a target has not the copy that it should have, or a namespace that is no
 	// target any more has one still.
 	failures map[string]*pass.Blocked
+}
+
+// wantedCopy is a copy without its namespace, and a digest of all of it.
+type wantedCopy struct {
+	template *corev1.Secret
+	digest   watches.Digest
+}
+
+// lastWanted is what was wanted of the copies of each role when they were last written.
+type lastWanted map[edgev1.TokenRole]*wantedCopy
+
+// dueCopy is a copy that has to be written.
+type dueCopy struct {
+	// live is the copy as it was read; nil for one that is not there, or was not read.
+	live *corev1.Secret
+	// at is the version at which it is known to hold what was wanted before; empty where it was read.
+	at string
 }
 
 // in is the copy for a namespace.
@@ -82,16 +102,16 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 		job.err = p.lookAt(ctx, job, publications)
 		job.why = p.explainCopy(ctx, job.namespace, job.err)
 	}) {
-		pauses.Note(p.Now, job.namespace, job.why)
 		if job.why != nil {
+			pauses.Note(p.Now, job.namespace, job.why)
 			refused[job.namespace] = job.why
 			continue
 		}
 		if job.uid != "" {
 			consent.Serve(p.Scope, job.namespace, job.uid)
 		}
-		for pub, live := range job.due {
-			pub.copies.due[job.namespace] = live
+		for pub, due := range job.due {
+			pub.copies.due[job.namespace] = due
 		}
 	}
 	for _, pub := range publications {
@@ -120,12 +140,19 @@ func (p *run) copyPauses(wanted sets.Set[string]) *consent.Pauses {
 
 // planCopiesOf is the plan for one Secret before anything was looked at.
 func (p *run) planCopiesOf(pub *publication) error {
-	template, want, err := copyOf(pub.desired)
+	wanted, err := copyOf(pub.desired, p.Edge)
+	if err != nil {
+		return err
+	}
 	pub.copies = copySet{
-		template: template, want: want,
-		targets: slices.Sorted(slices.Values(secretSpec(p.Edge, pub.Role).CopyTo)),
-		holders: p.Record.Copies[pub.Role],
-		due:     map[string]*corev1.Secret{}, failures: map[string]*pass.Blocked{},
+		wantedCopy: *wanted,
+		targets:    slices.Sorted(slices.Values(secretSpec(p.Edge, pub.Role).CopyTo)),
+		holders:    p.Record.Copies[pub.Role],
+		due:        map[string]dueCopy{}, failures: map[string]*pass.Blocked{},
+	}
+	if before := (*pass.Part[lastWanted](p.Memory))[pub.Role]; before != nil && before.digest != wanted.digest {
+		pub.copies.before = before
+		pub.copies.change, err = objects.ChangeFrom(before.template, wanted.template)
 	}
 	return err
 }
@@ -133,20 +160,17 @@ func (p *run) planCopiesOf(pub *publication) error {
 // lookAt finds out what has to be written in one target, and whether its owner lets the operator. Where all is as it should
 // be, nobody is asked anything.
 func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publication) error {
-	if err := p.triggers.Reach(p.Edge, job.namespace); err != nil { //nolint:contextcheck // The watch outlives the pass.
-		return err
-	}
-	job.due = map[*publication]*corev1.Secret{}
+	job.due = map[*publication]dueCopy{}
 	for _, pub := range publications {
 		if !slices.Contains(pub.copies.targets, job.namespace) {
 			continue
 		}
-		settled, live, err := p.isSettled(ctx, job, pub)
+		due, err := p.findDue(ctx, job, pub)
 		if err != nil {
 			return err
 		}
-		if !settled {
-			job.due[pub] = live
+		if due != nil {
+			job.due[pub] = *due
 		}
 	}
 	if len(job.due) == 0 {
@@ -157,26 +181,40 @@ func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publicat
 	return err
 }
 
-// isSettled reports whether a copy is known or found to be as it should be, and otherwise returns what was found. A
-// namespace that can have none is not asked.
-func (p *run) isSettled(ctx context.Context, job *copyJob, pub *publication) (bool, *corev1.Secret, error) {
+// findDue finds out whether a copy has to be written; nil when it is known or found to be as it should be. A namespace that
+// can have none is not asked, and neither is one whose copy is known to be as it should have been until now.
+func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*dueCopy, error) {
 	c := &pub.copies
-	if p.triggers.IsSettled(p.Edge.UID, job.namespace, c.template.Name, c.want) {
-		return true, nil, nil
+	switch digest, at := p.triggers.Known(p.Edge.UID, job.namespace, c.template.Name); {
+	case at != "" && digest == c.digest:
+		return nil, nil //nolint:nilnil // Nothing is due.
+	case at != "" && c.before != nil && digest == c.before.digest && p.Record.Served[job.namespace] != "":
+		return &dueCopy{at: at}, nil
 	}
 	if !slices.Contains(c.holders, job.namespace) && !p.Record.Lost {
-		return false, nil, nil
+		return &dueCopy{}, nil
+	}
+	if err := p.triggers.Reach(p.Edge, job.namespace, p.listed()); err != nil { //nolint:contextcheck // The watch outlives the pass.
+		return nil, err
 	}
 	live, err := p.Objects.ReadSecret(ctx, job.namespace, c.template.Name)
 	if err != nil || live == nil {
-		return false, nil, err
+		return &dueCopy{}, err
 	}
-	desired := c.in(job.namespace)
-	right, err := p.Objects.IsAsDesired(job.scope, desired, live)
-	if right {
-		p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, c.want, live.ResourceVersion)
+	right, err := p.Objects.IsAsDesired(job.scope, c.in(job.namespace), live)
+	if err != nil || !right {
+		return &dueCopy{live: live}, err
 	}
-	return right, live, err
+	p.triggers.Settle(p.Edge.UID, job.namespace, live.Name, c.digest, live.ResourceVersion)
+	return nil, nil //nolint:nilnil // Nothing is due.
+}
+
+// listed is the version of the Secrets that the pass has listed, unless the API server went away since.
+func (p *run) listed() string {
+	if p.outages != p.triggers.Outages() {
+		return ""
+	}
+	return p.SecretsListed
 }
 
 // syncCopies writes the copies of a Secret that are due, and removes those from the namespaces that are no target any
@@ -199,28 +237,61 @@ func (p *run) syncCopies(ctx context.Context, pub *publication) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	holders := sets.New(c.holders...)
+	holders, pauses := sets.New(c.holders...), pass.Part[consent.Pauses](p.Memory)
 	for _, job := range jobs {
+		refused := job.why != nil && (job.why.Reason == edgev1.ReasonNotInvited || job.why.Reason == edgev1.ReasonNamespaceAbsent)
 		switch {
-		case job.why != nil && (targets.Has(job.namespace) || job.why.Reason != edgev1.ReasonNamespaceAbsent):
+		case targets.Has(job.namespace):
+			pauses.Note(p.Now, job.namespace, job.why)
+			if job.why != nil {
+				c.failures[job.namespace] = job.why
+			}
+			if refused && c.due[job.namespace] == (dueCopy{}) {
+				holders.Delete(job.namespace)
+			}
+		case job.why != nil && job.why.Reason != edgev1.ReasonNamespaceAbsent:
 			c.failures[job.namespace] = job.why
-		case !targets.Has(job.namespace):
+		default:
 			holders.Delete(job.namespace)
 		}
 	}
 	c.holders = sets.List(holders)
 	p.Record.MayHold(pub.Role, c.holders)
+	p.rememberWanted(pub)
 	return nil
 }
 
-// writeCopy makes one copy as it should be.
+// rememberWanted notes what was wanted of the copies, so that what is wanted next can be told as a change.
+func (p *run) rememberWanted(pub *publication) {
+	last := pass.Part[lastWanted](p.Memory)
+	if *last == nil {
+		*last = lastWanted{}
+	}
+	if len(pub.copies.targets) == 0 {
+		delete(*last, pub.Role)
+		return
+	}
+	(*last)[pub.Role] = &pub.copies.wantedCopy
+}
+
+// writeCopy makes one copy as it should be. One that is not as it was known to be is read, and judged by what it is.
 func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) error {
-	desired := pub.copies.in(job.namespace)
-	made, err := p.Objects.Ensure(ctx, job.scope, desired, pub.copies.due[job.namespace])
+	c := &pub.copies
+	desired, due := c.in(job.namespace), c.due[job.namespace]
+	var made client.Object
+	var err error
+	if due.at != "" {
+		if made, err = p.Objects.Amend(ctx, job.scope, desired, due.at, c.change); objects.IsOther(err) {
+			due.live, err = p.Objects.ReadSecret(ctx, job.namespace, desired.Name)
+		}
+	}
+	if made == nil && err == nil {
+		made, err = p.Objects.Ensure(ctx, job.scope, desired, due.live)
+	}
 	if err != nil {
 		return err
 	}
-	p.triggers.Settle(p.Edge.UID, job.namespace, desired.Name, pub.copies.want, made.GetResourceVersion())
+	p.triggers.Settle(p.Edge.UID, job.namespace, c.template.Name, c.digest, made.GetResourceVersion())
 	return nil
 }
 
@@ -270,8 +341,8 @@ type copyJob struct {
 	scope     *pass.Scope
 	// uid is the namespace's, where the operator was asked to write and may; empty otherwise.
 	uid types.UID
-	// due are the copies that have to be written, as they were read.
-	due map[*publication]*corev1.Secret
+	// due are the copies that have to be written.
+	due map[*publication]dueCopy
 	// err is why it could not be done, and why says that in words; nil when it could.
 	err error
 	why *pass.Blocked
@@ -292,18 +363,19 @@ func (p *run) runCopyJobs(ctx context.Context, namespaces []string, do func(cont
 
 // copyOf is a Secret as it is copied: with everything but what the operator judges it by in the
 // project, and without a namespace.
-func copyOf(original *corev1.Secret) (*corev1.Secret, watches.Digest, error) {
+func copyOf(original *corev1.Secret, edge *edgev1.EdgeRegistry) (*wantedCopy, error) {
 	template := original.DeepCopy()
 	template.Namespace = ""
 	template.Labels[objects.KindLabel] += objects.KindCopy
 	for _, key := range []string{objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(template.Annotations, key)
 	}
+	objects.Own(template, edge, false)
 	content, err := json.Marshal(template)
 	if err != nil {
-		return nil, watches.Digest{}, fmt.Errorf("prepare the copies of Secret %q: %w", original.Name, err)
+		return nil, fmt.Errorf("prepare the copies of Secret %q: %w", original.Name, err)
 	}
-	return template, sha256.Sum256(content), nil
+	return &wantedCopy{template, sha256.Sum256(content)}, nil
 }
 
 // mayHoldCopy tells a namespace that a copy may be in from one that copies never go to. Admission

@@ -135,6 +135,8 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return outcomeOfWrite(err)
 	}
 	before := edge.DeepCopy()
+	// Copies are watched once the status tells of them, from the version in which each was left.
+	defer r.triggers.Watch(edge) //nolint:contextcheck // The watches outlive the pass.
 	result := r.runSteps(ctx, s)
 	r.keepRecord(ctx, s, &result)
 	if ctx.Err() != nil {
@@ -183,7 +185,7 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	if len(s.Edge.Spec.Exchanges) > 0 {
 		r.delivery.begin()
 	}
-	return &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), wasSettled: s.Settled}
+	return &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), wasSettled: s.Settled, outages: r.triggers.Outages()}
 }
 
 // run is one pass over one EdgeRegistry, as the steps see it that every provider shares.
@@ -196,8 +198,9 @@ type run struct {
 	// silence is why the registry did not answer, once askedRegistry, by CredentialsIssued.
 	silence       error
 	askedRegistry bool
-	// wasSettled is what Settled was when the pass began.
+	// wasSettled is what Settled was when the pass began, and outages how often the API server had gone away by then.
 	wasSettled bool
+	outages    int
 }
 
 // steps are the provider's own, then the shared ones. Where the Secrets are in a namespace by invitation, nothing is done

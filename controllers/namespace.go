@@ -12,6 +12,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/controllers/watches"
 )
 
 // prepareNamespace makes sure that the namespace of the Secrets is there, and that its owner let the operator in.
@@ -27,7 +28,7 @@ func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, err
 	}
 	consent.Serve(p.Scope, name, uid)
-	p.triggers.Follow(p.Edge, name, uid, corev1.SchemeGroupVersion.WithKind("SecretList")) //nolint:contextcheck // The watch outlives the pass.
+	p.triggers.Follow(p.Edge, name, uid, watches.Listed{Kind: corev1.SchemeGroupVersion.WithKind("SecretList")}) //nolint:contextcheck // The watch outlives the pass.
 	p.Edge.Status.Host, p.Edge.Status.ImagePrefix = p.Registry.Host, p.Registry.ImagePrefix()
 	return pass.DoneBecause(edgev1.ReasonInvited, "namespace %q: its owner invited the operator for this EdgeRegistry", name), nil
 }

@@ -41,22 +41,22 @@ const (
 	maxPages = 4
 )
 
-// Bindings are the role bindings of a namespace, its first 2,000.
-func Bindings(ctx context.Context, reader client.Reader, namespace string) ([]rbacv1.RoleBinding, error) {
+// Bindings are the role bindings of a namespace, its first 2,000, and the version at which they were listed.
+func Bindings(ctx context.Context, reader client.Reader, namespace string) ([]rbacv1.RoleBinding, string, error) {
 	var all []rbacv1.RoleBinding
 	list := &rbacv1.RoleBindingList{}
 	for range maxPages {
 		options := []client.ListOption{client.InNamespace(namespace), client.Limit(pageSize), client.Continue(list.Continue)}
 		list = &rbacv1.RoleBindingList{}
 		if err := reader.List(ctx, list, options...); err != nil {
-			return nil, fmt.Errorf("list the role bindings of namespace %q: %w", namespace, err)
+			return nil, "", fmt.Errorf("list the role bindings of namespace %q: %w", namespace, err)
 		}
 		all = append(all, list.Items...)
 		if list.Continue == "" {
 			break
 		}
 	}
-	return all, nil
+	return all, list.ResourceVersion, nil
 }
 
 // Invitation is what was found in a namespace.

@@ -6,7 +6,9 @@ package objects
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
@@ -145,6 +147,48 @@ func (w *Writer) Create(ctx context.Context, s *pass.Scope, desired client.Objec
 	}
 	s.Wrote = true
 	return object, nil
+}
+
+// Change is a JSON merge patch.
+type Change map[string]any
+
+// ChangeFrom is what makes one object another.
+func ChangeFrom(before, after client.Object) (Change, error) {
+	patch, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		return nil, fmt.Errorf("compare what is wanted of %q now and before: %w", after.GetName(), err)
+	}
+	change := Change{}
+	return change, json.Unmarshal(patch, &change)
+}
+
+// Amend makes an object as desired that is known to hold, at a resource version, what was desired of it before. It reads
+// nothing, and sends the change alone. What others set stays; what is desired no more goes.
+func (w *Writer) Amend(ctx context.Context, s *pass.Scope, desired client.Object, version string, change Change) (client.Object, error) {
+	own(s, desired)
+	name := w.Describe(s, desired)
+	metadata, _ := change["metadata"].(map[string]any)
+	change, metadata = maps.Clone(change), maps.Clone(metadata)
+	if metadata == nil {
+		metadata = map[string]any{}
+	}
+	metadata["resourceVersion"], change["metadata"] = version, metadata
+	patch, err := json.Marshal(change)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", name, err)
+	}
+	object := desired.DeepCopyObject().(client.Object)
+	if err := w.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager)); err != nil {
+		return nil, fmt.Errorf("change %s: %w", name, err)
+	}
+	s.Wrote = true
+	Settle(s, name, digestOf(desired))
+	return object, nil
+}
+
+// IsOther reports why Amend failed where an object is not what it was known to be, or cannot be changed in place.
+func IsOther(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err)
 }
 
 // Confirm makes sure, once in a pass, that the EdgeRegistry exists and is held for the clean-up,

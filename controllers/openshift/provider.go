@@ -12,7 +12,6 @@ import (
 	routev1 "github.com/openshift/api/route/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,11 +72,14 @@ func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 // Forget implements pass.Provider. All that it remembers of an EdgeRegistry is in the memory of the passes.
 func (*Provider) Forget(types.UID) {}
 
-// watchedKinds are the kinds of the operator's objects in a project.
-var watchedKinds = []schema.GroupVersionKind{
-	corev1.SchemeGroupVersion.WithKind("ServiceAccountList"),
-	rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"),
-	corev1.SchemeGroupVersion.WithKind("SecretList"),
+// watched are the kinds of the operator's objects in a project, which are watched from the version at which the pass listed
+// them. The service accounts it asks for by name.
+func (s *session) watched(bindingsListed string) []watches.Listed {
+	return []watches.Listed{
+		{Kind: corev1.SchemeGroupVersion.WithKind("ServiceAccountList")},
+		{Kind: rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"), At: bindingsListed},
+		{Kind: corev1.SchemeGroupVersion.WithKind("SecretList"), At: s.SecretsListed},
+	}
 }
 
 // remembered is what the process remembers of one EdgeRegistry for this provider.

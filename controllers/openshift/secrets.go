@@ -37,6 +37,7 @@ func (s *session) readSecrets(ctx context.Context) error {
 		if err := s.List(ctx, list, options...); err != nil {
 			return fmt.Errorf("list the Secrets of project %q: %w", s.Home.Namespace, err)
 		}
+		s.SecretsListed = list.ResourceVersion
 		for i := range list.Items {
 			if err := s.readSecret(ctx, &list.Items[i], pending); err != nil {
 				return err

@@ -12,20 +12,25 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/workqueue"
 )
 
-// copyTarget is what the triggers know of one namespace of copyTo: that its copies are watched, and
-// in which state each was last found good. A pass asks no more about a copy that is in that state
-// still, so it costs nothing however many there are.
+// copyTarget is what the triggers know of one namespace of copyTo: in which state each of its copies was last found good,
+// and the watch that tells of any later one. A pass asks no more about a copy that is in that state still, so it costs
+// nothing however many there are. Copies that were just made are not watched yet: their watch begins from the version in
+// which they were left, so that it tells of whatever came since.
 type copyTarget struct {
 	edge string
 	// stop ends the watch; nil while there is none.
 	stop context.CancelFunc
-	// copies are by the name of the Secret.
+	// copies are by the name of the Secret; nil while events about them may have been missed.
 	copies map[string]copyState
 	// news: the namespace came, went or changed since somebody took note of it.
 	news bool
 }
+
+// openers is how many watches of copies are opened at once.
+const openers = 16
 
 // Digest is of all that the operator wants of a copy.
 type Digest [sha256.Size]byte
@@ -65,33 +70,105 @@ func (t *Triggers) retain(uid types.UID, edge string, namespaces sets.Set[string
 	}
 }
 
-// Reach watches the copies of an EdgeRegistry in a namespace, unless it does so already. That the
-// watch is open before a copy is read is what makes it safe to remember the copy afterwards. An
-// error is that of the API server, mostly that the operator was not invited.
-func (t *Triggers) Reach(edge metav1.Object, namespace string) error {
+// Reach watches the copies of an EdgeRegistry in a namespace, unless it does so already. What no watch told of yet is
+// watched from the version in which it was left; otherwise the watch begins at since, the version of a list that came before
+// any of them is read, or from now on without one. So it is safe to remember a copy that is read afterwards. An error is
+// that of the API server, mostly that the operator was not invited.
+func (t *Triggers) Reach(edge metav1.Object, namespace, since string) error {
 	t.mu.Lock()
 	target, parent := t.targets[edge.GetUID()][namespace], t.ctx
 	nothingToDo := parent == nil || target == nil || target.stop != nil
+	if !nothingToDo && target.left() != "" {
+		since = target.left()
+	}
 	t.mu.Unlock()
 	if nothingToDo {
 		return nil
 	}
 	ctx, stop := context.WithCancel(parent)
 	from := source{corev1.SchemeGroupVersion.WithKind("SecretList"), t.ofEdge(edge.GetName(), namespace)}
-	events, err := t.open(ctx, from, "")
+	events, err := t.open(ctx, from, since)
 	if err != nil {
 		stop()
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	target.stop, target.copies = stop, map[string]copyState{}
+	target.stop = stop
+	if target.copies == nil {
+		target.copies = map[string]copyState{}
+	}
 	go t.follow(ctx, from, reader{
 		changed: func(object metav1.Object) { t.copyChanged(target, object) },
 		doubt:   func() { t.doubt(target) },
 		lost:    func() { t.lose(ctx, target) },
-	}, events)
+	}, since, events)
 	return nil
+}
+
+// left is the oldest version in which a copy was left that no watch tells of yet; empty when there is none.
+func (c *copyTarget) left() string {
+	oldest := ""
+	for _, state := range c.copies {
+		if c.stop == nil && state.good != "" && (oldest == "" || Newer(oldest, state.good)) {
+			oldest = state.good
+		}
+	}
+	return oldest
+}
+
+// Watch watches the copies of an EdgeRegistry that no watch tells of yet. Where that fails they are forgotten, and the next
+// pass finds out why.
+func (t *Triggers) Watch(edge metav1.Object) {
+	t.mu.Lock()
+	var unwatched []string
+	for namespace, target := range t.targets[edge.GetUID()] {
+		if target.left() != "" {
+			unwatched = append(unwatched, namespace)
+		}
+	}
+	ctx := t.ctx
+	t.mu.Unlock()
+	if len(unwatched) == 0 {
+		return
+	}
+	workqueue.ParallelizeUntil(ctx, openers, len(unwatched), func(i int) {
+		if err := t.Reach(edge, unwatched[i], ""); err != nil {
+			t.giveUp(edge, unwatched[i])
+		}
+	})
+}
+
+// giveUp forgets the copies in a namespace that cannot be watched, and asks for a pass.
+func (t *Triggers) giveUp(edge metav1.Object, namespace string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if target := t.targets[edge.GetUID()][namespace]; target != nil && target.stop == nil {
+		target.copies = nil
+		t.enqueue(target.edge)
+	}
+}
+
+// Outages is how often the API server went away, as the watch of the namespaces has it. It may have come back with an older
+// etcd, which gives out the same versions a second time: those that were told before mean nothing afterwards.
+func (t *Triggers) Outages() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.outages
+}
+
+// wentAway forgets the copies whose watch would begin from a version that was told before the API server went away.
+func (t *Triggers) wentAway() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outages++
+	for _, targets := range t.targets {
+		for _, target := range targets {
+			if target.stop == nil {
+				target.copies = nil
+			}
+		}
+	}
 }
 
 // TakeNews reports whether a target came, went or changed since the last call.
@@ -140,18 +217,24 @@ func (t *Triggers) copyChanged(target *copyTarget, object metav1.Object) {
 	t.enqueue(target.edge)
 }
 
-// IsSettled reports that a copy was found to hold what is wanted, and that no event has told of a
-// later state. To ask is to have events about the copy noted from then on.
-func (t *Triggers) IsSettled(edge types.UID, namespace, name string, want Digest) bool {
+// Known is what a copy was last found or made to hold, and at which version: none when that is not known, or an event has
+// told of a later state. To ask is to have events about the copy noted from then on.
+func (t *Triggers) Known(edge types.UID, namespace, name string) (Digest, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	target := t.targets[edge][namespace]
-	if target == nil || target.copies == nil {
-		return false
+	if target == nil || t.ctx == nil || (target.copies == nil && target.stop != nil) {
+		return Digest{}, ""
+	}
+	if target.copies == nil {
+		target.copies = map[string]copyState{}
 	}
 	state := target.copies[name]
 	target.copies[name] = state
-	return state.want == want && state.good != "" && !Newer(state.seen, state.good)
+	if Newer(state.seen, state.good) {
+		return Digest{}, ""
+	}
+	return state.want, state.good
 }
 
 // Settle notes the resource version at which a copy holds what is wanted.

@@ -26,8 +26,14 @@ func reaching(t *testing.T, server *watchServer) (*Triggers, *int) {
 	w, wakes := NewTriggers(server.watch, objects.EdgeLabel, isPublished), 0
 	w.ctx, w.enqueue = t.Context(), func(string) { wakes++ }
 	w.RetainTargets(edge, sets.New("ci"))
-	NewWithT(t).Expect(w.Reach(edge, "ci")).To(Succeed())
+	NewWithT(t).Expect(w.Reach(edge, "ci", "")).To(Succeed())
 	return w, &wakes
+}
+
+// isSettled reports that the copy in "ci" is known to hold what is wanted.
+func isSettled(w *Triggers, want Digest) bool {
+	digest, at := w.Known(edge.UID, "ci", "copy")
+	return at != "" && digest == want
 }
 
 func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
@@ -60,7 +66,7 @@ func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
 				g := NewWithT(t)
 				events := watch.NewFake()
 				w, wakes := reaching(t, &watchServer{answers: []any{events}})
-				g.Expect(w.IsSettled(edge.UID, "ci", "copy", want)).To(BeFalse())
+				g.Expect(isSettled(w, want)).To(BeFalse())
 				for _, event := range tt.before {
 					events.Action(event.Type, event.Object)
 				}
@@ -70,11 +76,11 @@ func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
 					events.Action(event.Type, event.Object)
 				}
 				synctest.Wait()
-				g.Expect(w.IsSettled(edge.UID, "ci", "copy", tt.ask)).To(Equal(tt.settled))
+				g.Expect(isSettled(w, tt.ask)).To(Equal(tt.settled))
 				g.Expect(*wakes).To(Equal(tt.wakes))
 				w.Forget(edge.UID)
 				events.Stop()
-				g.Expect(w.IsSettled(edge.UID, "ci", "copy", want)).To(BeFalse())
+				g.Expect(isSettled(w, want)).To(BeFalse())
 				g.Expect(w.targets).To(BeEmpty())
 			})
 		})
@@ -108,18 +114,18 @@ func TestCopiesAreReadAgainAfterTheirWatchWasLost(t *testing.T) {
 				g := NewWithT(t)
 				server := &watchServer{answers: tt.answers}
 				w, wakes := reaching(t, server)
-				w.IsSettled(edge.UID, "ci", "copy", Digest{1})
+				w.Known(edge.UID, "ci", "copy")
 				w.Settle(edge.UID, "ci", "copy", Digest{1}, "8")
 				synctest.Wait()
-				g.Expect(w.IsSettled(edge.UID, "ci", "copy", Digest{1})).To(Equal(tt.believed))
+				g.Expect(isSettled(w, Digest{1})).To(Equal(tt.believed))
 				*wakes = 0
 				<-time.After(time.Hour)
 				synctest.Wait()
 				g.Expect(server.asked).To(Equal(tt.asked))
-				g.Expect(w.IsSettled(edge.UID, "ci", "copy", Digest{1})).To(Equal(tt.settled))
+				g.Expect(isSettled(w, Digest{1})).To(Equal(tt.settled))
 				if !tt.settled {
 					g.Expect(*wakes).To(Equal(1))
-					g.Expect(w.Reach(edge, "ci")).To(Succeed())
+					g.Expect(w.Reach(edge, "ci", "")).To(Succeed())
 					g.Expect(server.asked).To(HaveLen(len(tt.asked)+1), "the next pass watches again")
 				}
 				w.Forget(edge.UID)
@@ -134,9 +140,9 @@ func TestCopiesOfATargetThatIsRetainedAreNotWatchedTwice(t *testing.T) {
 		server := &watchServer{}
 		w, wakes := reaching(t, server)
 		w.Expect(edge, "project")
-		g.Expect(w.Reach(edge, "ci")).To(Succeed())
+		g.Expect(w.Reach(edge, "ci", "")).To(Succeed())
 		w.RetainTargets(edge, sets.New("ci", "absent"))
-		g.Expect(w.Reach(edge, "ci")).To(Succeed())
+		g.Expect(w.Reach(edge, "ci", "")).To(Succeed())
 		g.Expect(server.asked).To(HaveLen(1))
 		for namespace, woken := range map[string]int{"ci": 1, "absent": 1, "project": 1, "elsewhere": 0, "": 1} {
 			*wakes = 0
@@ -145,7 +151,7 @@ func TestCopiesOfATargetThatIsRetainedAreNotWatchedTwice(t *testing.T) {
 		}
 		w.RetainTargets(edge, sets.New("absent"))
 		w.namespaceChanged("ci")
-		g.Expect(w.Reach(edge, "ci")).To(Succeed(), "it is nobody's target any more")
+		g.Expect(w.Reach(edge, "ci", "")).To(Succeed(), "it is nobody's target any more")
 		g.Expect(server.asked).To(HaveLen(1))
 		w.Forget(edge.UID)
 	})

@@ -39,6 +39,8 @@ type Triggers struct {
 	homes map[types.UID]home
 	// targets are the namespaces that each EdgeRegistry copies to.
 	targets map[types.UID]map[string]*copyTarget
+	// outages counts how often the API server went away.
+	outages int
 	// observers are who hear of what is observed.
 	observers map[observed][]func(name string)
 }
@@ -71,10 +73,12 @@ func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue 
 	t.mu.Lock()
 	t.ctx, t.enqueue, t.begun = ctx, enqueue, begun
 	t.mu.Unlock()
-	go t.follow(ctx, source{kind: corev1.SchemeGroupVersion.WithKind("NamespaceList")}, byName(t.namespaceChanged), nil)
+	namespaces := byName(t.namespaceChanged)
+	namespaces.doubt = t.wentAway
+	go t.follow(ctx, source{kind: corev1.SchemeGroupVersion.WithKind("NamespaceList")}, namespaces, "", nil)
 	go t.follow(ctx, source{
 		kind: corev1.SchemeGroupVersion.WithKind("ConfigMapList"), options: []client.ListOption{client.InNamespace(operatorNamespace)},
-	}, byName(configMapChanged), nil)
+	}, byName(configMapChanged), "", nil)
 }
 
 // Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed,
@@ -97,7 +101,7 @@ func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, na
 			changed(name)
 		}
 	}
-	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(tell), nil)
+	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(tell), "", nil)
 }
 
 // namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it;
@@ -133,9 +137,16 @@ func (t *Triggers) Expect(edge metav1.Object, namespace string) {
 	t.homes[edge.GetUID()] = home{edge: edge.GetName(), namespace: namespace}
 }
 
+// Listed is a kind, by its list, and the version at which the pass listed it. It is watched from there on, so that no event is
+// missed; without one, from when the watch opens.
+type Listed struct {
+	Kind schema.GroupVersionKind
+	At   string
+}
+
 // Follow watches the objects of an EdgeRegistry of some kinds in its home. The UID tells a namespace that was
 // deleted and made again from the one before.
-func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...schema.GroupVersionKind) {
+func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...Listed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	current := t.homes[edge.GetUID()]
@@ -149,7 +160,7 @@ func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, k
 	name := edge.GetName()
 	t.homes[edge.GetUID()] = home{edge: name, namespace: namespace, uid: uid, stop: stop}
 	for _, kind := range kinds {
-		go t.follow(ctx, source{kind, t.ofEdge(name, namespace)}, byName(func(string) { t.enqueue(name) }), nil)
+		go t.follow(ctx, source{kind.Kind, t.ofEdge(name, namespace)}, byName(func(string) { t.enqueue(name) }), kind.At, nil)
 	}
 }
 
@@ -191,11 +202,10 @@ func byName(changed func(name string)) reader {
 	return reader{changed: func(object metav1.Object) { changed(object.GetName()) }, begun: func() { changed("") }}
 }
 
-// follow keeps one watch open until ctx ends, or until it is lost. events are of a watch that was opened before; nil for
-// none.
-func (t *Triggers) follow(ctx context.Context, from source, r reader, events io.ReadCloser) {
+// follow keeps one watch open until ctx ends, or until it is lost: from a version on, or from now on without one. events are
+// of such a watch that was opened before; nil for none.
+func (t *Triggers) follow(ctx context.Context, from source, r reader, version string, events io.ReadCloser) {
 	backoff := newWatchBackoff()
-	version := ""
 	for ctx.Err() == nil {
 		began := time.Now()
 		var err error

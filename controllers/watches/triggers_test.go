@@ -247,7 +247,7 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 					defer close(over)
 					NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, ofSecrets, byName(func(name string) {
 						changed = append(changed, name)
-					}), nil)
+					}), "", nil)
 				}()
 				<-time.After(time.Hour)
 				synctest.Wait()
@@ -273,7 +273,7 @@ func TestFollowDoesNotPressAServerThatEndsEveryWatch(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, ofSecrets, byName(func(string) {}), nil)
+		NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, ofSecrets, byName(func(string) {}), "", nil)
 		g.Expect(len(server.asked)).To(And(BeNumerically(">=", 45), BeNumerically("<=", 80)))
 		g.Expect(server.at[1].Sub(server.at[0])).To(And(BeNumerically(">=", time.Second), BeNumerically("<=", 1200*time.Millisecond)))
 		last := len(server.at) - 1

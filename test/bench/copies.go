@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,86 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
+
+// copies measures one object that is copied to many namespaces, at last beside Secrets that are none of its business.
+func (b *bench) copies(ctx context.Context, w *world) error {
+	for _, n := range b.plan.Fanouts {
+		if err := b.fanOut(ctx, w, n, ""); err != nil {
+			return err
+		}
+	}
+	if err := w.foreign(ctx, b.plan.Beside); err != nil {
+		return err
+	}
+	return b.fanOut(ctx, w, b.plan.Fanouts[len(b.plan.Fanouts)-1], fmt.Sprintf(", beside %d Secrets of others", b.plan.Beside))
+}
+
+// fanOut measures n copies made and changed, by turns with the bare client.
+func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error {
+	b.say("copies to %d namespaces%s", n, where)
+	name := w.names("edge", 1)
+	namespaces, err := w.targets(ctx, name[0], n)
+	if err != nil {
+		return err
+	}
+	if _, err := w.byOperator(ctx, name); err != nil {
+		return err
+	}
+	if err := w.rest(ctx, name[0]); err != nil {
+		return err
+	}
+	by, err := w.newCopier(ctx, client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}, namespaces)
+	if err != nil {
+		return err
+	}
+	for _, act := range []struct {
+		what           string
+		operator, bare func() (time.Duration, error)
+	}{
+		{"made", func() (time.Duration, error) { return w.copyTo(ctx, name[0], namespaces) }, func() (time.Duration, error) { return by.make(ctx) }},
+		{"changed, after a rotation", func() (time.Duration, error) { return w.rotateByOperator(ctx, name) }, func() (time.Duration, error) { return by.change(ctx) }},
+	} {
+		operator, err := w.costOf(act.operator)
+		if err != nil {
+			return err
+		}
+		afterwards, err := w.costOf(func() (time.Duration, error) { return 0, w.rest(ctx, name[0]) })
+		if err != nil {
+			return err
+		}
+		bare, err := w.costOf(act.bare)
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("%d copies of a Secret %s%s", n, act.what, where)
+		b.report.compare(what, one(operator.took), one(bare.took), 1.25)
+		b.report.compare(what+": CPU of the API server", one(operator.cpu), one(bare.cpu), 1.25)
+		b.report.tell(what+": CPU of the API server afterwards, for watches", seconds(afterwards.cpu))
+	}
+	return nil
+}
+
+func one(d time.Duration) []time.Duration { return []time.Duration{d} }
+
+// cost is what something took, and what the API server spent on it.
+type cost struct{ took, cpu time.Duration }
+
+func (w *world) costOf(do func() (time.Duration, error)) (c cost, err error) {
+	pid, err := w.control.ProcessID("kube-apiserver")
+	if err != nil {
+		return c, err
+	}
+	before, err := cpuOf(pid)
+	if err != nil {
+		return c, err
+	}
+	if c.took, err = do(); err != nil {
+		return c, err
+	}
+	after, err := cpuOf(pid)
+	c.cpu = max(after-before, time.Second/ticksPerSecond)
+	return c, err
+}
 
 // targets makes namespaces that invite the operator to keep copies of an EdgeRegistry in them.
 func (w *world) targets(ctx context.Context, edge string, n int) ([]string, error) {
@@ -62,33 +143,40 @@ func copied(edge *edgev1.EdgeRegistry, n int) bool {
 	return false
 }
 
-// copyByBare writes as many copies by the bare client, at the concurrency of the operator's, and
-// then changes each once.
-func (w *world) copyByBare(ctx context.Context, original client.ObjectKey, namespaces []string) (made, changed time.Duration, err error) {
+// copier writes copies by the bare client, at the concurrency of the operator's.
+type copier struct {
+	*bare
+	secret     *corev1.Secret
+	namespaces []string
+}
+
+func (w *world) newCopier(ctx context.Context, original client.ObjectKey, namespaces []string) (*copier, error) {
 	b, err := newBare(w)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	secret := &corev1.Secret{}
-	if err := w.api.Get(ctx, original, secret); err != nil {
-		return 0, 0, err
+	c := &copier{bare: b, secret: &corev1.Secret{}, namespaces: namespaces}
+	return c, w.api.Get(ctx, original, c.secret)
+}
+
+func (c *copier) in(namespace string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bare", Labels: c.secret.Labels, Annotations: c.secret.Annotations},
+		Type:       c.secret.Type, Data: c.secret.Data,
 	}
-	copyIn := func(namespace string) *corev1.Secret {
-		return &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bare", Labels: secret.Labels, Annotations: secret.Annotations},
-			Type:       secret.Type, Data: secret.Data,
-		}
-	}
+}
+
+// make makes all copies.
+func (c *copier) make(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	if err := each(ctx, appliers, namespaces, func(ctx context.Context, namespace string) error {
-		return b.api.Create(ctx, copyIn(namespace))
-	}); err != nil {
-		return 0, 0, err
-	}
-	made = time.Since(began)
-	began = time.Now()
-	err = each(ctx, appliers, namespaces, func(ctx context.Context, namespace string) error {
-		return b.api.Patch(ctx, copyIn(namespace), client.RawPatch(types.MergePatchType, []byte(`{"data":{"OCP_TOKEN":"YmVuY2g="}}`)))
-	})
-	return made, time.Since(began), err
+	err := each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Create(ctx, c.in(namespace)) })
+	return time.Since(began), err
+}
+
+// change changes each copy once.
+func (c *copier) change(ctx context.Context) (time.Duration, error) {
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"OCP_TOKEN":"YmVuY2g="}}`))
+	began := time.Now()
+	err := each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Patch(ctx, c.in(namespace), patch) })
+	return time.Since(began), err
 }

@@ -139,17 +139,20 @@ func kilobytesOf(pid int, name string) (int, error) {
 const ticksPerSecond = 100
 
 // cpu is the time that the manager has used so far.
-func (m *manager) cpu() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.pid))
+func (m *manager) cpu() (time.Duration, error) { return cpuOf(m.pid) }
+
+// cpuOf is the time that a process has used of all cores so far.
+func cpuOf(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, fmt.Errorf("read the manager's CPU time: %w", err)
+		return 0, fmt.Errorf("read the CPU time of a process: %w", err)
 	}
 	// The second field, the name in parentheses, may hold spaces; user and system time are the 14th and 15th.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	var ticks [2]int64
 	for i := range ticks {
 		if _, err := fmt.Sscan(fields[11+i], &ticks[i]); err != nil {
-			return 0, fmt.Errorf("read the manager's CPU time: %w", err)
+			return 0, fmt.Errorf("read the CPU time of a process: %w", err)
 		}
 	}
 	return time.Duration(ticks[0]+ticks[1]) * time.Second / ticksPerSecond, nil

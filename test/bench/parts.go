@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // plan is how much is measured.
@@ -18,6 +16,8 @@ type plan struct {
 	Singles, Rounds int
 	// Sizes are numbers of objects that are applied at once, Fanouts numbers of copies of one Secret.
 	Sizes, Fanouts []int
+	// Beside is how many Secrets of others the last copies are measured beside.
+	Beside int
 	// Steady is how long the operator is watched at rest.
 	Steady time.Duration
 	// Foreign is how many Secrets are made that are none of the operator's business, and Calm how long it rests before
@@ -28,14 +28,19 @@ type plan struct {
 
 var (
 	whole = plan{
-		Singles: 15, Rounds: 5, Sizes: []int{10, 100, 500, 1000}, Fanouts: []int{100, 1000},
+		Singles: 15, Rounds: 5, Sizes: []int{10, 100, 500, 1000}, Fanouts: []int{100, 1000}, Beside: 10000,
 		Steady: 10 * time.Minute, Foreign: 60000, Calm: 5 * time.Minute,
 	}
-	quick = plan{Singles: 2, Rounds: 1, Sizes: []int{3}, Fanouts: []int{2}, Steady: 2 * time.Second, Foreign: 50, Calm: time.Second}
+	quick = plan{Singles: 2, Rounds: 1, Sizes: []int{3}, Fanouts: []int{2}, Beside: 20, Steady: 2 * time.Second, Foreign: 50, Calm: time.Second}
 )
 
 // pairs is how many times a burst of n objects is made by each side.
 func (p plan) pairs(n int) int { return min(p.Rounds, max(1, 1000/n)) }
+
+// parts are what can be measured alone, in a world of its own.
+var parts = map[string]func(*bench, context.Context, *world) error{
+	"heals": (*bench).heals, "copies": (*bench).copies, "anotherRegistry": (*bench).anotherRegistry,
+}
 
 // bench is one run.
 type bench struct {
@@ -196,39 +201,3 @@ func (b *bench) heals(ctx context.Context, w *world) error {
 	b.report.tell("a revoked token (its anchor deleted) is replaced", milliseconds(median(took)))
 	return nil
 }
-
-// copies measures one object that is copied to many namespaces.
-func (b *bench) copies(ctx context.Context, w *world) error {
-	for _, n := range b.plan.Fanouts {
-		b.say("copies to %d namespaces", n)
-		name := w.names("edge", 1)
-		namespaces, err := w.targets(ctx, name[0], n)
-		if err != nil {
-			return err
-		}
-		if _, err := w.byOperator(ctx, name); err != nil {
-			return err
-		}
-		made, err := w.copyTo(ctx, name[0], namespaces)
-		if err != nil {
-			return err
-		}
-		if err := w.rest(ctx, name[0]); err != nil {
-			return err
-		}
-		original := client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}
-		bareMade, bareChanged, err := w.copyByBare(ctx, original, namespaces)
-		if err != nil {
-			return err
-		}
-		changed, err := w.rotateByOperator(ctx, name)
-		if err != nil {
-			return err
-		}
-		b.report.compare(fmt.Sprintf("%d copies of a Secret made", n), one(made), one(bareMade), 0)
-		b.report.compare(fmt.Sprintf("%d copies of a Secret changed, after a rotation", n), one(changed), one(bareChanged), 0)
-	}
-	return nil
-}
-
-func one(d time.Duration) []time.Duration { return []time.Duration{d} }

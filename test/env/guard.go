@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,14 +89,12 @@ func (g *guard) forget(name string) { _ = os.Remove(g.pidFile(name)) }
 // which finds it dying or gone. Asked to stop, kube-apiserver would first wait
 // up to a minute for its watchers to leave.
 func (g *guard) kill(name string, wait func() error) error {
-	if content, err := os.ReadFile(g.pidFile(name)); err == nil {
-		pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-		if err != nil {
-			return fmt.Errorf("read the process id of %s: %w", name, err)
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("kill %s: %w", name, err)
-		}
+	pid, err := g.pid(name)
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("kill %s: %w", name, err)
 	}
 	// ESRCH: it went after envtest looked and before envtest asked it to stop.
 	if err := wait(); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -103,6 +102,21 @@ func (g *guard) kill(name string, wait func() error) error {
 	}
 	g.forget(name)
 	return nil
+}
+
+// ProcessID is that of a program of the control plane, such as kube-apiserver.
+func (e *Env) ProcessID(program string) (int, error) { return e.guard.pid(program) }
+
+func (g *guard) pid(name string) (int, error) {
+	content, err := os.ReadFile(g.pidFile(name))
+	if err != nil {
+		return 0, fmt.Errorf("read the process id of %s: %w", name, err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return 0, fmt.Errorf("read the process id of %s: %w", name, err)
+	}
+	return pid, nil
 }
 
 func (g *guard) pidFile(name string) string { return filepath.Join(g.state, name+".pid") }
