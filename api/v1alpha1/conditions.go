@@ -303,6 +303,6 @@ const (
 	AcceptAnnotation = "edge.open-horizon.io/accept"
 	// AbandonAnnotation, set to true, lets a deletion go on without a server outside of the cluster that cannot be used. Without it the deletion waits for an hour.
 	AbandonAnnotation = "edge.open-horizon.io/abandon"
-	// ReconcileAnnotation makes the operator look at once, and ask the API server about both tokens.
+	// ReconcileAnnotation makes the operator look at once, ask the API server about both tokens and try them against the registry. Its handled value is in status.lastHandledReconcile.
 	ReconcileAnnotation = "edge.open-horizon.io/reconcile"
 )

@@ -65,6 +65,10 @@ type EdgeRegistryStatus struct {
 	// lastHandledRotation is the value of the annotation edge.open-horizon.io/rotate that the credentials were last minted for.
 	// +optional
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
+
+	// lastHandledReconcile is the value of the annotation edge.open-horizon.io/reconcile that the operator last looked for: what this status says was found after it was set.
+	// +optional
+	LastHandledReconcile string `json:"lastHandledReconcile,omitempty"`
 }
 
 // Providers, by the name of the field in the spec.
