@@ -89,7 +89,9 @@ func exports(h *cluster.Handover) [][]byte {
 	return append(lines, export(handoff.KeyRegistryAuth, h.RegistryAuth.Reveal()))
 }
 
-func export(name, value string) []byte { return []byte("export " + name + "=" + show.Quote(value) + "\n") }
+func export(name, value string) []byte {
+	return []byte("export " + name + "=" + show.Quote(value) + "\n")
+}
 
 // exportCA writes the CA, which publish.sh finds by CA_FILE.
 func exportCA(h *cluster.Handover, file string) ([][]byte, error) {

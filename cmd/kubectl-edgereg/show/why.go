@@ -29,10 +29,9 @@ var warnings = []string{
 
 // next is what happens by itself in each state.
 var next = map[State]string{
-	Waiting:   "The operator works on by itself.",
-	Stalled:   "The operator waits for you. It looks again by itself, at the latest after 5 minutes.",
-	Suspended: "Nothing is repaired and no token is renewed meanwhile.",
-	Deleting:  "The operator tries again by itself until everything is cleaned up.",
+	Waiting:  "The operator works on by itself.",
+	Stalled:  "The operator waits for you. It looks again by itself, at the latest after 5 minutes.",
+	Deleting: "The operator tries again by itself until everything is cleaned up.",
 }
 
 // Why writes why an EdgeRegistry is not Ready, what to do, and the lines that matter. The events are the latest warnings,
