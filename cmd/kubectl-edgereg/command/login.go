@@ -67,16 +67,15 @@ Podman and Skopeo read the CA in ~/.config/containers/certs.d, or in /etc if roo
 }
 
 func choose(engine string) (string, error) {
-	looked := engines
-	if engine != "" {
-		looked = []string{engine}
-	}
-	for _, name := range looked {
-		if _, err := exec.LookPath(name); err == nil {
+	for _, name := range engines {
+		if _, err := exec.LookPath(name); err == nil && (engine == "" || engine == name) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not installed here", strings.Join(looked, ", nor "))
+	if engine != "" {
+		return "", fmt.Errorf("%s is not installed here", engine)
+	}
+	return "", fmt.Errorf("none of %s is installed here", strings.Join(engines, ", "))
 }
 
 // trust installs the CA for the engine by the script that nodes run, as far as this user can.
