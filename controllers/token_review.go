@@ -52,21 +52,6 @@ func (p *run) wantedReview() review {
 	return review{p.Occasions.Count(), p.Edge.Annotations[edgev1.ReconcileAnnotation]}
 }
 
-// request is what a person last asked for by the annotation, as far as this process knows.
-type request struct {
-	known bool
-	value string
-}
-
-// isAsked reports that a person wants a trial now. What was asked for before this process began is no news: a restart tries
-// nothing again.
-func (v *verdict) isAsked(edge *edgev1.EdgeRegistry) bool {
-	now := request{known: true, value: edge.Annotations[edgev1.ReconcileAnnotation]}
-	asked := v.requested.known && v.requested != now && now.value != ""
-	v.requested = now
-	return asked
-}
-
 // review asks the issuer about a token before the registry is asked again: after a start, when the API server
 // refused the operator itself, and when a person wants it. A token counts as refused once a second look finds it so. No
 // answer is no refusal: the token stays in use, and the next pass asks again.
@@ -107,6 +92,14 @@ func (p *run) queueReview(l *pass.Login, wanted review) {
 		turn = p.Now
 	}
 	m.wanted, m.turn = wanted, turn
+}
+
+// takeRequest reports that a person asks for a trial which was not made yet, and has it put on record that it is.
+func (p *run) takeRequest() bool {
+	requested := p.Edge.Annotations[edgev1.VerifyAnnotation]
+	asked := requested != "" && requested != p.Record.Asked
+	p.Record.Asked = requested
+	return asked
 }
 
 // weighRefusal looks into a failed trial. That the registry refuses a token kills none: it may be the

@@ -31,7 +31,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 		p.Record.Verify(p.Edge, time.Time{})
 		return pass.Done{}, nil
 	}
-	asked := p.verdict().isAsked(p.Edge)
+	asked := p.takeRequest()
 	if due := p.verificationDue(); p.Now.Before(due) && !asked && !p.knowsRefused() && !p.appeared(ctx) {
 		p.Due(due)
 		p.Edge.Status.VerifiedAt = p.Record.Verified.DeepCopy()
@@ -226,8 +226,6 @@ type verdict struct {
 	// lookAt is when a repository that was not there is looked for, and looks how often it was in a row.
 	lookAt time.Time
 	looks  int
-	// requested is what a person asked for.
-	requested request
 }
 
 func (p *run) verdict() *verdict { return pass.Part[verdict](p.Memory) }

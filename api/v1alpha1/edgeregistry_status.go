@@ -66,9 +66,9 @@ type EdgeRegistryStatus struct {
 	// +optional
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
 
-	// lastHandledReconcile is the value of the annotation edge.open-horizon.io/reconcile that the operator last looked for: what this status says was found after it was set.
+	// lastHandledVerification is the value of the annotation edge.open-horizon.io/verify that this status answers: what it says was found after that was set.
 	// +optional
-	LastHandledReconcile string `json:"lastHandledReconcile,omitempty"`
+	LastHandledVerification string `json:"lastHandledVerification,omitempty"`
 }
 
 // Providers, by the name of the field in the spec.

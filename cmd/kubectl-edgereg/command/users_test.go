@@ -104,7 +104,6 @@ func TestRotateWaitsForNewTokens(t *testing.T) {
 func TestVerifyHasTheRegistryTriedAgain(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)
-	// The first request that an operator sees is no news to it.
 	g.Expect(runAs(t, editor, "verify", factory).status).To(Equal(ExitDone))
 	before := w.edge(t).Status.VerifiedAt
 	g.Eventually(func() bool {

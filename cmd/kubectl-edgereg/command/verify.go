@@ -21,15 +21,15 @@ func (p *Plugin) verify() *cobra.Command {
 	c := p.verb(&cobra.Command{
 		Use:   "verify NAME [--timeout DURATION]",
 		Short: "has the operator look again, and tells what it finds",
-		Long: `Asks the operator to look at the EdgeRegistry now, by the annotation ` + edgev1.ReconcileAnnotation + `: to have both
-tokens reviewed and to try them against the registry. Waits for the answer, and prints it as why does.`,
+		Long: `Asks the operator to look at the EdgeRegistry now and to try both logins against the registry, by the annotation
+` + edgev1.VerifyAnnotation + `. Waits for the answer, and prints it as why does.`,
 		Example: "  kubectl edgereg verify factory",
 	}, func(ctx context.Context, c *cluster.Cluster, name string) error {
-		value, err := p.request(ctx, c, name, edgev1.ReconcileAnnotation, func(*edgev1.EdgeRegistry) error { return nil })
+		value, err := p.request(ctx, c, name, edgev1.VerifyAnnotation, func(*edgev1.EdgeRegistry) error { return nil })
 		if err != nil {
 			return err
 		}
-		edge, err := p.await(ctx, c, name, timeout, func(edge *edgev1.EdgeRegistry) bool { return edge.Status.LastHandledReconcile == value })
+		edge, err := p.await(ctx, c, name, timeout, func(edge *edgev1.EdgeRegistry) bool { return edge.Status.LastHandledVerification == value })
 		if err != nil {
 			return err
 		}
