@@ -14,6 +14,8 @@ CONFIG ?= config/default
 PROVIDER ?= openshift
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
+# Where `make install-plugin` puts `kubectl edgereg`.
+PLUGIN_DIR ?= $(or $(shell go env GOBIN),$(shell go env GOPATH)/bin)
 CONTAINER_TOOL ?= docker
 TEST_ARGS ?=
 BENCH_ARGS ?=
@@ -143,6 +145,18 @@ bench: build controlplane ## Measure how fast and how small the operator is, and
 .PHONY: build
 build: ## Build bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
+
+.PHONY: plugin
+plugin: ## Build bin/kubectl-edgereg, the plugin `kubectl edgereg`, and bin/kubectl_complete-edgereg beside it.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-edgereg ./cmd/kubectl-edgereg
+	install -m 0755 cmd/kubectl-edgereg/kubectl_complete-edgereg bin/kubectl_complete-edgereg
+
+.PHONY: install-plugin
+install-plugin: plugin ## Install the plugin into PLUGIN_DIR, which has to be on PATH: where go install puts programs.
+	mkdir -p '$(PLUGIN_DIR)'
+	install -m 0755 bin/kubectl-edgereg bin/kubectl_complete-edgereg '$(PLUGIN_DIR)'
+	@echo 'installed kubectl edgereg into $(PLUGIN_DIR)'
+	@case ":$$PATH:" in *':$(PLUGIN_DIR):'*) ;; *) echo 'put that folder on PATH, so that kubectl finds it' ;; esac
 
 .PHONY: run
 run: ## Run the manager on this machine against the current kubeconfig. ARGS adds flags.

@@ -94,6 +94,14 @@ func (p *run) queueReview(l *pass.Login, wanted review) {
 	m.wanted, m.turn = wanted, turn
 }
 
+// takeRequest reports that a person asks for a trial which was not made yet, and has it put on record that it is.
+func (p *run) takeRequest() bool {
+	requested := p.Edge.Annotations[edgev1.VerifyAnnotation]
+	asked := requested != "" && requested != p.Record.Asked
+	p.Record.Asked = requested
+	return asked
+}
+
 // weighRefusal looks into a failed trial. That the registry refuses a token kills none: it may be the
 // registry's own trouble. But if the issuer does not accept the token either, as when the API server's signing
 // key was replaced, the next pass issues another.

@@ -31,7 +31,8 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 		p.Record.Verify(p.Edge, time.Time{})
 		return pass.Done{}, nil
 	}
-	if due := p.verificationDue(); p.Now.Before(due) && !p.knowsRefused() && !p.appeared(ctx) {
+	asked := p.takeRequest()
+	if due := p.verificationDue(); p.Now.Before(due) && !asked && !p.knowsRefused() && !p.appeared(ctx) {
 		p.Due(due)
 		p.Edge.Status.VerifiedAt = p.Record.Verified.DeepCopy()
 		return p.verified(), nil

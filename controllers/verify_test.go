@@ -167,6 +167,31 @@ func TestWhatWasRepairedIsVerifiedAtOnce(t *testing.T) {
 	awaitReady(t, edge)
 }
 
+// TestATrialThatIsAskedForIsMadeOnce also restarts the operator: what was asked for is on record.
+func TestATrialThatIsAskedForIsMadeOnce(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.awaitAPass(t, edge)
+	before := probes(edge)
+	ask := func(value string, restart bool) {
+		annotate(t, edge, edgev1.VerifyAnnotation, value)
+		g.Eventually(func() string { return reload(t, edge).Status.LastHandledVerification }).WithTimeout(soon).WithPolling(often).Should(Equal(value))
+		if restart {
+			o.stop(t)
+			o = startOperator(t)
+		}
+		o.awaitAPass(t, edge)
+	}
+	ask("one", false)
+	g.Expect(probes(edge)).To(Equal(before + 2))
+	ask("two", true)
+	g.Expect(probes(edge)).To(Equal(before+4), "a restart asks nothing again")
+	ask("", false)
+	g.Expect(probes(edge)).To(Equal(before+4), "nothing is asked for")
+	g.Expect(meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.Ready)).To(BeTrue())
+}
+
 func TestAPolicySaysWhatAFailedVerificationMeans(t *testing.T) {
 	o := startOperator(t)
 	keepPlatform(t)

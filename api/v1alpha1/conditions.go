@@ -301,6 +301,8 @@ const ForAnnotation = "edge.open-horizon.io/for"
 const (
 	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
+	// VerifyAnnotation tries both logins against the registry at once. Its handled value is in status.lastHandledVerification.
+	VerifyAnnotation = "edge.open-horizon.io/verify"
 	// AcceptAnnotation names namespaces that took the place of others of their names, as NAMESPACE/UID, separated by commas, and lets the operator serve them.
 	AcceptAnnotation = "edge.open-horizon.io/accept"
 	// AbandonAnnotation, set to true, lets a deletion go on without a server outside of the cluster that cannot be used. Without it the deletion waits for an hour.

@@ -65,6 +65,10 @@ type EdgeRegistryStatus struct {
 	// lastHandledRotation is the value of the annotation edge.open-horizon.io/rotate that the credentials were last minted for.
 	// +optional
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
+
+	// lastHandledVerification is the value of the annotation edge.open-horizon.io/verify that this status answers: what it says was found after that was set.
+	// +optional
+	LastHandledVerification string `json:"lastHandledVerification,omitempty"`
 }
 
 // Providers, by the name of the field in the spec.

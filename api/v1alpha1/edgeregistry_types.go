@@ -18,13 +18,14 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=edgereg,categories=edge
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.status.provider`
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.expiresAt`,description="When the first of the current credentials expires, unless it is renewed."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Images",type=string,priority=1,JSONPath=`.status.imagePrefix`,description="What the name of every image begins with."
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Secrets",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].namespace`,description="The namespace of the Secrets that consumers read."
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What is wrong and what to do, or where images and Secrets are."
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",fieldPath=".metadata",message="metadata.name must be a DNS label of at most 63 characters (lower-case letters, digits and '-'): it labels every object that the operator makes; choose a shorter or simpler name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"

@@ -136,17 +136,17 @@ func TestColumns(t *testing.T) {
 		return strings.Join(strings.Fields(lines[0]), " "), strings.Fields(lines[1])
 	}
 	// Kubectl prints a future date as how far away it is.
-	short := []string{"columns", "False", "openshift", "registry.example"}
+	short := []string{"columns", "False", edgev1.ReasonNotInvited, "openshift", "registry.example"}
 	for _, name := range []string{"edgereg", "edgeregistry", "edgeregistries", "edge"} {
 		header, row := table(name)
-		g.Expect(header).To(Equal("NAME READY PROVIDER HOST EXPIRES AGE"), name)
+		g.Expect(header).To(Equal("NAME READY REASON PROVIDER HOST EXPIRES AGE"), name)
 		if name == "edge" {
 			row[0] = strings.TrimPrefix(row[0], "edgeregistry.edge.open-horizon.io/")
 		}
-		g.Expect(row[:4]).To(Equal(short), name)
-		g.Expect(row[4]).To(HavePrefix("2099-01-01"), name)
+		g.Expect(row[:5]).To(Equal(short), name)
+		g.Expect(row[5]).To(HavePrefix("2099-01-01"), name)
 	}
 	header, row := table("edgereg", "-o", "wide")
-	g.Expect(header).To(Equal("NAME READY PROVIDER HOST EXPIRES AGE IMAGES REASON SECRETS"))
-	g.Expect(row[6:]).To(Equal([]string{"registry.example/columns", edgev1.ReasonNotInvited, "columns"}))
+	g.Expect(header).To(Equal("NAME READY REASON PROVIDER HOST EXPIRES AGE IMAGES SECRETS MESSAGE"))
+	g.Expect(row[7:]).To(Equal([]string{"registry.example/columns", "columns", "m"}))
 }

@@ -36,6 +36,8 @@ type Record struct {
 	// a pass since did not come as far as to know.
 	Verified    *metav1.Time `json:"verified,omitempty"`
 	VerifiedFor int64        `json:"verifiedFor,omitempty"`
+	// Asked is the request of a person for which the logins were last tried.
+	Asked string `json:"asked,omitempty"`
 	// Found is what was found then of each login, at a registry that does not let itself be asked about everything.
 	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
 }

@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -52,6 +54,49 @@ func expectInstallManifest(t *testing.T, name, folder string) {
 	}
 	g.Expect(string(content)).To(ContainSubstring("image: " + testImage))
 	g.Expect(string(content)).NotTo(ContainSubstring(manifests.Image))
+}
+
+func TestTheManifestForKrewHasEachArchive(t *testing.T) {
+	g := NewWithT(t)
+	r := &release{root: "../..", out: t.TempDir(), version: "1.2.3", url: "https://downloads.example.com/v1/"}
+	platforms := []krewPlatform{{Selector: krewSelector{map[string]string{"os": "linux", "arch": "amd64"}}, URI: "u", SHA256: "s", Bin: pluginName}}
+	g.Expect(r.krewManifest(platforms)).To(Succeed())
+	text, err := os.ReadFile(filepath.Join(r.out, "edgereg.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var written struct {
+		APIVersion string `json:"apiVersion"`
+		Metadata   struct{ Name string }
+		Spec       struct {
+			Version, ShortDescription, Description, Homepage string
+			Platforms                                        []krewPlatform
+		}
+	}
+	g.Expect(yaml.Unmarshal(text, &written)).To(Succeed())
+	g.Expect(written.APIVersion).To(Equal("krew.googlecontainertools.github.com/v1alpha2"))
+	g.Expect(written.Metadata.Name).To(Equal("edgereg"))
+	g.Expect(written.Spec.Version).To(Equal("v1.2.3"))
+	g.Expect(len(written.Spec.ShortDescription)).To(BeNumerically("<=", 50), "krew's own limit of taste")
+	g.Expect(written.Spec.Platforms).To(Equal(platforms))
+}
+
+func TestAnArchiveIsTheSameWhenItIsMadeAgain(t *testing.T) {
+	g := NewWithT(t)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "program")
+	g.Expect(os.WriteFile(file, []byte("program"), 0o600)).To(Succeed())
+	var sums [][]byte
+	for _, name := range []string{"a.tar.gz", "b.tar.gz"} {
+		path := filepath.Join(folder, name)
+		g.Expect(writeArchive(path, []string{pluginName}, map[string]string{pluginName: file})).To(Succeed())
+		sum, err := sha256Of(path)
+		g.Expect(err).NotTo(HaveOccurred())
+		sums = append(sums, sum)
+		g.Expect(os.Chtimes(file, time.Unix(1, 0), time.Unix(1, 0))).To(Succeed())
+	}
+	g.Expect(sums[0]).To(Equal(sums[1]))
+	listed, err := exec.CommandContext(t.Context(), "tar", "-tvzf", filepath.Join(folder, "a.tar.gz")).Output()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(listed)).To(And(HavePrefix("-rwxr-xr-x"), HaveSuffix(pluginName+"\n")))
 }
 
 func TestAnImageThatIsNowhereIsAnError(t *testing.T) {

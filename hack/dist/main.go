@@ -3,7 +3,8 @@
 
 // Command dist writes what a release consists of: install.yaml for OpenShift and
 // install-kubernetes.yaml for other clusters, a static binary for each architecture
-// with its bill of materials, and the checksums of all of them. The same commit, version, image and Go release give the same bytes,
+// with its bill of materials, the plugin kubectl edgereg for each platform with a manifest for krew, and the checksums of
+// all of them. The same commit, version, image and Go release give the same bytes,
 // wherever the checkout is. `make dist` runs it.
 package main
 
@@ -38,7 +39,9 @@ var installs = map[string]string{"install.yaml": "default", "install-kubernetes.
 type release struct {
 	root, out      string
 	version, image string
-	architectures  []string
+	// url is where the files of the release will be.
+	url           string
+	architectures []string
 }
 
 func main() {
@@ -46,19 +49,21 @@ func main() {
 	archs := flag.String("architectures", architectures, "The architectures to build for, by Go's names, with commas between.")
 	flag.StringVar(&r.version, "version", "", "The version that the binaries and the bills of materials tell.")
 	flag.StringVar(&r.image, "image", "", "The operator's image in the files to install from.")
+	platforms := flag.String("plugin-platforms", pluginPlatforms, "What to build the plugin for, as SYSTEM/ARCHITECTURE, with commas between.")
+	flag.StringVar(&r.url, "url", "https://downloads.example.com/edge-registry-operator", "Where the archives of the plugin will be, for krew.")
 	flag.StringVar(&r.out, "out", "dist", "The folder to write. What it held before is removed.")
 	flag.Parse()
 	r.architectures = strings.Split(*archs, ",")
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := r.write(ctx); err != nil {
+	if err := r.write(ctx, strings.Split(*platforms, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
 	}
 }
 
-func (r *release) write(ctx context.Context) (err error) {
+func (r *release) write(ctx context.Context, platforms []string) (err error) {
 	if r.version == "" || r.image == "" {
 		return fmt.Errorf("version %q, image %q: set both with -version and -image", r.version, r.image)
 	}
@@ -81,12 +86,15 @@ func (r *release) write(ctx context.Context) (err error) {
 	}
 	for _, architecture := range r.architectures {
 		binary := filepath.Join(r.out, "edge-registry-operator-linux-"+architecture)
-		if err := r.build(ctx, binary, architecture); err != nil {
+		if err := r.build(ctx, binary, ".", "linux", architecture); err != nil {
 			return err
 		}
 		if err := writeBill(binary, r.version); err != nil {
 			return err
 		}
+	}
+	if err := r.plugin(ctx, platforms); err != nil {
+		return err
 	}
 	return checksums(r.out)
 }
@@ -115,15 +123,15 @@ func (r *release) installYAML(name, folder string) error {
 // build makes a binary that depends on nothing but the sources, the version and
 // the Go release: no path, no build id, no state of git, no setting of whoever
 // builds it.
-func (r *release) build(ctx context.Context, binary, architecture string) error {
+func (r *release) build(ctx context.Context, binary, program, system, architecture string) error {
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
-		"-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", binary, ".")
+		"-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", binary, program)
 	command.Dir = r.root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOEXPERIMENT=",
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+architecture, "GOFLAGS=", "GOEXPERIMENT=",
 		"GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0", "GOPPC64=power8", "GOWORK=off")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("build for linux/%s: %w", architecture, err)
+		return fmt.Errorf("build %s for %s/%s: %w", program, system, architecture, err)
 	}
 	return nil
 }

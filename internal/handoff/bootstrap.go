@@ -16,6 +16,25 @@ import (
 //go:embed node-bootstrap.sh.tmpl
 var nodeBootstrapTemplate string
 
+// NodeBootstrap returns the script for who has the host, the first part of the path of each image and the CA from another
+// place than the pull Secret. Without a CA, public ones verify the host.
+func NodeBootstrap(host, project string, ca []byte) ([]byte, error) {
+	if err := checkHost(host); err != nil {
+		return nil, err
+	}
+	if err := checkProject(project); err != nil {
+		return nil, err
+	}
+	if len(ca) == 0 {
+		return nodeBootstrap(host, project, nil), nil
+	}
+	ca, err := encodeCA(ca)
+	if err != nil {
+		return nil, err
+	}
+	return nodeBootstrap(host, project, ca), nil
+}
+
 // nodeBootstrap returns the script that makes a node trust the registry. Its
 // arguments have passed Input.check, so none of them can end a quoted string or
 // the here-document that holds the CA. Without a CA, public ones verify the host and there is nothing to trust.

@@ -37,15 +37,15 @@ func (in Input) check() ([]byte, error) {
 	if in.Provider == "" {
 		return nil, errors.New("there is no provider")
 	}
-	if in.Project != "" && !projectPattern.MatchString(in.Project) {
-		return nil, fmt.Errorf("project %q cannot stand in an image name: use lower-case letters, digits and single separators", in.Project)
+	if err := checkProject(in.Project); err != nil {
+		return nil, err
 	}
 	if !in.PullOnly {
-		if err := in.Publisher.check(); err != nil {
+		if err := in.Publisher.Check(); err != nil {
 			return nil, fmt.Errorf("publisher: %w", err)
 		}
 	}
-	if err := in.Puller.check(); err != nil {
+	if err := in.Puller.Check(); err != nil {
 		return nil, fmt.Errorf("puller: %w", err)
 	}
 	if in.PublicCAs && len(in.CA) == 0 {
@@ -64,6 +64,13 @@ func checkHost(host string) error {
 	return nil
 }
 
+func checkProject(project string) error {
+	if project != "" && !projectPattern.MatchString(project) {
+		return fmt.Errorf("project %q cannot stand in an image name: use lower-case letters, digits and single separators", project)
+	}
+	return nil
+}
+
 // splitHost returns the name and the port of a host, of which the usual one is left out in a host.
 func splitHost(host string) (name, port string) {
 	name, port, found := strings.Cut(host, ":")
@@ -73,7 +80,8 @@ func splitHost(host string) (name, port string) {
 	return name, port
 }
 
-func (l Login) check() error {
+// Check returns what keeps a login from being published. It shows nothing of it.
+func (l Login) Check() error {
 	switch {
 	case l.User == "":
 		return errors.New("user is empty: give the user name of the login")
@@ -106,6 +114,9 @@ func visible(text string) bool {
 	}
 	return true
 }
+
+// Certificates returns a PEM bundle as it is published: certificates alone, each written again.
+func Certificates(bundle []byte) ([]byte, error) { return encodeCA(bundle) }
 
 // encodeCA writes the certificates of a PEM bundle again, so that nothing but
 // base64 between two fixed lines reaches a file or a script. It refuses what it

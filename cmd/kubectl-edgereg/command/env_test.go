@@ -1,0 +1,114 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/cluster"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+)
+
+var shells = []string{"sh", "dash", "bash"}
+
+// evaluate has a shell evaluate lines and print variables, each ended by a zero byte.
+func evaluate(t *testing.T, shell, lines string, names ...string) map[string]string {
+	t.Helper()
+	path, err := exec.LookPath(shell)
+	if err != nil {
+		t.Skip(shell + " is not installed")
+	}
+	script := `eval "$1"; shift; for name; do eval "printf '%s\0' \"\${$name-<unset>}\""; done`
+	command := exec.CommandContext(t.Context(), path, append([]string{"-euc", script, shell, lines}, names...)...)
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HZN_REGISTRY_AUTH=stale", "CA_FILE=stale"}
+	output, err := command.Output()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	values := map[string]string{}
+	for i, value := range strings.Split(strings.TrimSuffix(string(output), "\x00"), "\x00") {
+		values[names[i]] = value
+	}
+	return values
+}
+
+func TestEnvSetsWhatTheSecretHolds(t *testing.T) {
+	w := newWorld(t)
+	for _, shell := range shells {
+		for role, name := range map[string]string{"pull": "factory-pull", "publish": "factory-publish"} {
+			t.Run(shell+" "+role, func(t *testing.T) {
+				g := NewWithT(t)
+				file := filepath.Join(t.TempDir(), "it's the ca.crt")
+				got := runAs(t, projectAdmin, "env", factory, "--role", role, "--ca-file", file)
+				g.Expect(got.status).To(Equal(ExitDone))
+				g.Expect(got.err).To(BeEmpty())
+				secret := w.secret(t, name)
+				keys := []string{handoff.KeyHost, handoff.KeyProject, handoff.KeyImagePrefix, handoff.KeyUser, handoff.KeyToken, handoff.KeyRegistryAuth}
+				if role == "pull" {
+					keys = append(keys, handoff.KeyEdgeClusterUsername, handoff.KeyEdgeClusterToken)
+				}
+				set := evaluate(t, shell, got.out, append(keys, "CA_FILE")...)
+				for _, key := range keys {
+					g.Expect(set[key] == string(secret[key])).To(BeTrue(), key)
+				}
+				g.Expect(set["CA_FILE"]).To(Equal(file))
+				g.Expect(os.ReadFile(file)).To(Equal(secret[handoff.KeyCA]))
+			})
+		}
+	}
+}
+
+// TestAShellIsGivenNothingToRun has values that no registry of ours publishes: they are quoted all the same.
+func TestAShellIsGivenNothingToRun(t *testing.T) {
+	values := []string{`$(touch pwned)`, "`touch pwned`", `'; touch pwned; '`, `"$HOME"`, `\`, `a'b"c\d$e`, `robot$plant+edge`, `-n`, `~root`, `*`, `#x`, `!!`}
+	for _, shell := range shells {
+		for _, value := range values {
+			t.Run(shell+" "+value, func(t *testing.T) {
+				g := NewWithT(t)
+				t.Chdir(t.TempDir())
+				h := &cluster.Handover{Host: value, Prefix: value, Project: value, User: value, Token: credential.NewToken(value + value)}
+				lines := string(bytes.Join(exports(h), nil))
+				set := evaluate(t, shell, lines, handoff.KeyHost, handoff.KeyUser, handoff.KeyToken, handoff.KeyRegistryAuth)
+				g.Expect(set).To(Equal(map[string]string{
+					handoff.KeyHost: value, handoff.KeyUser: value, handoff.KeyToken: value + value, handoff.KeyRegistryAuth: "<unset>",
+				}))
+				g.Expect("pwned").NotTo(BeAnExistingFile())
+			})
+		}
+	}
+}
+
+func TestAFailedEnvStopsTheScriptThatEvaluatesIt(t *testing.T) {
+	g := NewWithT(t)
+	got := runAs(t, viewer, "env", factory)
+	g.Expect(got.status).To(Equal(ExitForbidden))
+	script := "set -e; eval \"$1\"; echo went on"
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", script, "sh", got.out).Output()
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(output).To(BeEmpty())
+}
+
+func TestATokenOnAScreenIsNoted(t *testing.T) {
+	g := NewWithT(t)
+	for line, says := range map[string]string{
+		"env factory":                "can pull",
+		"env factory --role publish": "can push",
+		"bootstrap factory --login":  "can pull",
+		"bootstrap factory":          "",
+	} {
+		var out, err bytes.Buffer
+		p := plugin(&out, &err)
+		p.Terminal = true
+		g.Expect(p.Run(t.Context(), append(strings.Fields(line), "--kubeconfig="+newWorld(t).users[projectAdmin]))).To(Equal(ExitDone))
+		g.Expect(err.String()).To(ContainSubstring(says), line)
+		g.Expect(err.Len() == 0).To(Equal(says == ""), line)
+		g.Expect(strings.Contains(err.String(), "eyJ")).To(BeFalse())
+	}
+}

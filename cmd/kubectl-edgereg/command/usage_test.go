@@ -1,0 +1,100 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestWrongUsageEndsWith2(t *testing.T) {
+	for line, says := range map[string]string{
+		"nonsense":                         `no verb "nonsense"`,
+		"status a b":                       "one name",
+		"status -o yaml":                   `not "yaml"`,
+		"status --nonsense":                "unknown flag",
+		"why":                              "name of one EdgeRegistry",
+		"login a b":                        "name of one EdgeRegistry",
+		"env a --role admin":               "--role is pull or publish",
+		"login a --engine crane":           "--engine is docker, podman or skopeo",
+		"bootstrap a --user --root /image": "exclude each other",
+		"bootstrap":                        "name of one EdgeRegistry",
+		"rotate a --timeout x":             "invalid argument",
+	} {
+		t.Run(line, func(t *testing.T) {
+			g := NewWithT(t)
+			var out, err bytes.Buffer
+			p := plugin(&out, &err)
+			// A cluster that is nowhere: usage is judged before it is asked.
+			args := append(strings.Fields(line), "--kubeconfig="+kubeconfigOfNowhere(t))
+			g.Expect(p.Run(t.Context(), args)).To(Equal(ExitUsage), err.String())
+			g.Expect(err.String()).To(And(HavePrefix("kubectl edgereg: "), ContainSubstring(says), ContainSubstring("--help")))
+		})
+	}
+}
+
+func TestAClusterThatIsNotThereIsAFailure(t *testing.T) {
+	g := NewWithT(t)
+	var out, err bytes.Buffer
+	g.Expect(plugin(&out, &err).Run(t.Context(), []string{"status", "--kubeconfig=" + filepath.Join(t.TempDir(), "none")})).To(Equal(ExitNotReady))
+	g.Expect(err.String()).To(ContainSubstring("find the cluster"))
+	err.Reset()
+	g.Expect(plugin(&out, &err).Run(t.Context(), []string{"status", "--kubeconfig=" + kubeconfigOfNowhere(t)})).To(Equal(ExitNotReady))
+	g.Expect(err.String()).To(ContainSubstring("list EdgeRegistries"))
+}
+
+func TestHelpIsAManualPage(t *testing.T) {
+	for _, verb := range []string{"", "status", "why", "login", "env", "bootstrap", "rotate", "verify"} {
+		t.Run(verb, func(t *testing.T) {
+			g := NewWithT(t)
+			var out, err bytes.Buffer
+			g.Expect(plugin(&out, &err).Run(t.Context(), append(strings.Fields(verb), "--help"))).To(Equal(ExitDone))
+			rest := out.String()
+			for _, section := range []string{"NAME\n  kubectl edgereg", "SYNOPSIS\n  kubectl edgereg", "DESCRIPTION\n", "OPTIONS", "EXIT STATUS\n  0  done", "EXAMPLES\n  "} {
+				_, after, found := strings.Cut(rest, section)
+				g.Expect(found).To(BeTrue(), "%s comes next:\n%s", section, out.String())
+				rest = after
+			}
+			for line := range strings.Lines(out.String()) {
+				g.Expect(len(line)).To(BeNumerically("<=", 150), line)
+			}
+			g.Expect(err.String()).To(BeEmpty())
+		})
+	}
+}
+
+func TestColoursAreForATerminalThatWantsThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		terminal bool
+		env      map[string]string
+		want     bool
+	}{
+		"a terminal":      {true, nil, true},
+		"a pipe":          {false, nil, false},
+		"NO_COLOR":        {true, map[string]string{"NO_COLOR": "1"}, false},
+		"empty NO_COLOR":  {true, map[string]string{"NO_COLOR": ""}, true},
+		"a dumb terminal": {true, map[string]string{"TERM": "dumb"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &Plugin{Terminal: c.terminal, Getenv: func(name string) string { return c.env[name] }}
+			NewWithT(t).Expect(p.colours().On).To(Equal(c.want))
+		})
+	}
+}
+
+// kubeconfigOfNowhere leads to a port that nothing listens on.
+func kubeconfigOfNowhere(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	NewWithT(t).Expect(writeFile(path, `{"apiVersion": "v1", "kind": "Config", "current-context": "x",
+		"clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:1"}}], "contexts": [{"name": "x", "context": {"cluster": "x"}}]}`)).To(Succeed())
+	return path
+}
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
