@@ -146,6 +146,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		// Somebody changed an object between its read and its write: the next pass reads it again.
 		return pass.RetrySoon(), nil
 	}
+	dropExpired(edge, s.Now)
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)

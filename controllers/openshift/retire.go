@@ -6,6 +6,7 @@ package openshift
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -97,10 +98,16 @@ func (s *session) markPublished(ctx context.Context, l *login, anchor *corev1.Se
 	return nil
 }
 
+// isDead reports an anchor whose token works no more, though the anchor is there yet.
+func (s *session) isDead(anchor *corev1.Secret, l *login) bool {
+	expired := typeOf(anchor) == edgev1.TokenBound && !s.Now.Before(s.anchorExpiry(anchor, l))
+	return expired || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() || s.accountOf(anchor, l) != l.accountUID
+}
+
 // listAlive lists the tokens of a login that work, for the status: the newest, and the one in use whatever others seem to
 // be later.
 func (s *session) listAlive(l *login) {
-	all := s.anchors(l)
+	all := slices.DeleteFunc(s.anchors(l), func(anchor *corev1.Secret) bool { return string(anchor.UID) != l.Credential.ID && s.isDead(anchor, l) })
 	listed := all[max(0, len(all)-maxListed):]
 	for i, anchor := range all {
 		if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {
