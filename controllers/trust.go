@@ -132,14 +132,24 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 		return finding{}, err
 	}
 	found := finding{Bundle: shown, successors: successors, done: pass.DoneBecause(edgev1.ReasonCARolling,
-		"%s still shows a certificate of %q, and %q from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
-		p.Registry.Host, shown.Subject, successors[0].Subject, successors[0].Where, describeWay(p.Reached))}
+		"%s still shows a certificate of %q, and %s from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
+		p.Registry.Host, shown.Subject, subjectsOf(successors), successors[0].Where, describeWay(p.Reached))}
+	// All of them are published; the first, by the order of the places, is what the status calls current meanwhile.
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
 	}
 	// Nothing tells when the router changes over, and until then the message says that it has not.
 	p.Due(p.Now.Add(pass.RetryWaiting))
 	return found, nil
+}
+
+// subjectsOf names roots.
+func subjectsOf(bundles []trust.Bundle) string {
+	var names []string
+	for _, b := range bundles {
+		names = append(names, fmt.Sprintf("%q", b.Subject))
+	}
+	return text.And(names)
 }
 
 // checkOffline takes what only a published chain vouches for, when the route cannot be asked. It does

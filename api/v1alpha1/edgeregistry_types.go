@@ -26,7 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Secrets",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].namespace`,description="The namespace of the Secrets that consumers read."
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",fieldPath=".metadata",message="metadata.name must be a DNS label of at most 63 characters (lower-case letters, digits and '-'): it labels every object that the operator makes; choose a shorter or simpler name"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short (at least 2 characters) or reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): set spec.openshift.project.name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') == (has(oldSelf.spec.secrets.publish.name) ? oldSelf.spec.secrets.publish.name : oldSelf.metadata.name + '-publish') && (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull') == (has(oldSelf.spec.secrets.pull.name) ? oldSelf.spec.secrets.pull.name : oldSelf.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the names of the Secrets cannot be changed, since consumers hold them: create another EdgeRegistry, move the consumers, then delete this one"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') != (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the publish Secret and the pull Secret need different names: a node must never read the token that can push"
@@ -196,6 +196,7 @@ type ProjectSpec struct {
 	// description is shown for the project in the console. It is written when the project is requested, followed by a mark that names the EdgeRegistry; later changes are made on the project.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.contains('[EdgeRegistry ')",message="must be without '[EdgeRegistry ', with which the mark begins that says for whom the project was requested"
 	Description string `json:"description,omitempty"`
 }
 
@@ -221,6 +222,7 @@ type ServiceAccountName = string
 // ClusterRoleName is the name of a ClusterRole.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9:._@]*[A-Za-z0-9])?$')",message="must be the name of a ClusterRole: letters, digits, ':', '.', '_', '@' and '-', beginning and ending with a letter or digit"
 type ClusterRoleName = string
 
 // PublisherSpec is the service account that pushes. It differs from PullerSpec by its defaults alone.
@@ -320,6 +322,7 @@ type CABundleRef struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a ConfigMap: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name"`
 
 	// key in the ConfigMap that holds the certificates.
@@ -327,6 +330,7 @@ type CABundleRef struct {
 	// +kubebuilder:default=ca-bundle.crt
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",message="must be a key as ConfigMaps have them: letters, digits, '-', '_' and '.', and neither '.' nor beginning with '..'"
 	Key string `json:"key,omitempty"`
 }
 

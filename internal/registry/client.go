@@ -244,18 +244,23 @@ var codes = []string{
 	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", codeUnauthorized, "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }
 
-// code returns the first error code of the answer, or nothing if it is none that is known.
+// code returns the first error code of the answer that is known, or nothing if none is: a registry may give several, one of
+// them its own.
 func (a answer) code() string {
 	var body struct {
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 {
+	var odd *json.UnmarshalTypeError
+	// A field of another type is left out; the others are read all the same.
+	if err := json.Unmarshal(a.body, &body); err != nil && !errors.As(err, &odd) {
 		return ""
 	}
-	if i := slices.Index(codes, body.Errors[0].Code); i >= 0 {
-		return codes[i]
+	for _, told := range body.Errors {
+		if i := slices.Index(codes, told.Code); i >= 0 {
+			return codes[i]
+		}
 	}
 	return ""
 }
