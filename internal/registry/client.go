@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -125,13 +124,17 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	if a.status != http.StatusUnauthorized {
 		return nil, c.unexpected(opChallenge, a)
 	}
-	params, ok := findBearer(a.header.Values("WWW-Authenticate"))
+	params, ok := bearerOf(a.header.Values("WWW-Authenticate"))
 	if !ok {
 		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers no Bearer token"))
 	}
 	realm, err := url.Parse(params["realm"])
 	if err != nil || !c.owns(realm) {
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to another host, to which the token is not sent"))
+		where := "no address"
+		if err == nil && hostPattern.MatchString(realm.Host) {
+			where = realm.Scheme + "://" + realm.Host
+		}
+		return nil, c.fail(Unexpected, opChallenge, a.status, fmt.Errorf("its challenge leads to another host (%s), to which the token is not sent", where))
 	}
 	query := realm.Query()
 	query.Set("service", params["service"])
@@ -193,7 +196,7 @@ func (c *Client) url(path string) *url.URL {
 
 // owns reports whether a token may be sent to the address.
 func (c *Client) owns(u *url.URL) bool {
-	return u.Scheme == "https" && strings.EqualFold(u.Host, c.host) && u.User == nil
+	return u.Scheme == "https" && sameHost(u.Host, c.host) && u.User == nil
 }
 
 // answer is a response of which everything is read.
