@@ -35,7 +35,7 @@ type EdgeRegistry struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is the registry that is wanted. {openshift: {}} is complete: every field has a default, and the defaults are the safe ones.
+	// spec is the registry that is wanted. {openshift: {}} is complete: every field has a default. Some are what the documented procedure does rather than the least: publisher.clusterRole and the lifetime of the tokens are the ones to look at.
 	// +required
 	Spec EdgeRegistrySpec `json:"spec"`
 
@@ -102,7 +102,7 @@ type EdgeRegistrySpec struct {
 	// +kubebuilder:validation:MaxItems=1
 	Exchanges []ExchangeSpec `json:"exchanges,omitempty"`
 
-	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
+	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case. Defaults to Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -133,7 +133,7 @@ const (
 type OpenShiftSpec struct {
 	// route names the Route in the namespace openshift-image-registry through which edge nodes reach the registry.
 	// For default-route the operator sets spec.defaultRoute on the image registry's Config, and nothing else there.
-	// Any other name must be one that spec.routes[] of that Config declares already: the operator only reads it.
+	// Any other name must be one that spec.routes[] of that Config declares already: the operator only reads it. Defaults to default-route.
 	// +optional
 	// +kubebuilder:default=default-route
 	// +kubebuilder:validation:MaxLength=63
@@ -182,7 +182,7 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this name is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): choose another project"
 	Name string `json:"name,omitempty"`
 
-	// policy says where the project comes from. Request has the operator request it, so that the cluster's project template applies; one that is there already is not used, however inviting. Adopt uses one that is there, if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project whose annotation edge.open-horizon.io/for names this EdgeRegistry.
+	// policy says where the project comes from. Request has the operator request it, so that the cluster's project template applies; one that is there already is not used, however inviting. Adopt uses one that is there, if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project whose annotation edge.open-horizon.io/for names this EdgeRegistry. Defaults to Request.
 	// +optional
 	// +kubebuilder:default=Request
 	Policy ProjectPolicy `json:"policy,omitempty"`
@@ -227,7 +227,7 @@ type ClusterRoleName = string
 
 // PublisherSpec is the service account that pushes. It differs from PullerSpec by its defaults alone.
 type PublisherSpec struct {
-	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed. Defaults to edge-publisher.
 	// +optional
 	// +kubebuilder:default=edge-publisher
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
@@ -246,12 +246,12 @@ type PublisherSpec struct {
 
 // PullerSpec is the service account that pulls.
 type PullerSpec struct {
-	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed. Defaults to edge-puller.
 	// +optional
 	// +kubebuilder:default=edge-puller
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
 
-	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push.
+	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push. Defaults to system:image-puller.
 	// +optional
 	// +kubebuilder:default="system:image-puller"
 	ClusterRole ClusterRoleName `json:"clusterRole,omitempty"`
@@ -268,12 +268,12 @@ type PullerSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 10 <= duration(self.lifetime).getSeconds() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a token that works until its own expiry, and they would pile up"
 type TokenSpec struct {
 	// type of the token. Bound expires after lifetime and is renewed before. LongLived is a service account token that the cluster keeps in a Secret and that never expires, for fleets that stay offline longer than any lifetime: it is replaced only on request, and each works until its Secret <secret>-<generation> is deleted.
-	// A change mints a token of the other type; the one before it goes on working as its own type does.
+	// A change mints a token of the other type; the one before it goes on working as its own type does. Defaults to Bound.
 	// +optional
 	// +kubebuilder:default=Bound
 	Type TokenType `json:"type,omitempty"`
 
-	// lifetime asked for each Bound token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
+	// lifetime asked for each Bound token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted. Defaults to 2160h.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
@@ -307,7 +307,7 @@ type TrustSpec struct {
 	// +optional
 	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
 
-	// overlap is how long an outgoing CA stays in ca.crt beside its successor, as a duration such as 720h: the time that consumers have to take the new one. 0s drops it at once, at most 87600h.
+	// overlap is how long an outgoing CA stays in ca.crt beside its successor, as a duration such as 720h: the time that consumers have to take the new one. 0s drops it at once, at most 87600h. Defaults to 720h.
 	// +optional
 	// +kubebuilder:default="720h"
 	// +kubebuilder:validation:MaxLength=32
@@ -318,14 +318,14 @@ type TrustSpec struct {
 
 // CABundleRef names a key of a ConfigMap in the operator's own namespace.
 type CABundleRef struct {
-	// name of the ConfigMap, in the namespace that the operator runs in.
+	// name of the ConfigMap, in the namespace that the operator runs in: edge-registry-system, unless it was installed elsewhere.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a ConfigMap: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name"`
 
-	// key in the ConfigMap that holds the certificates.
+	// key in the ConfigMap that holds the certificates. Defaults to ca-bundle.crt.
 	// +optional
 	// +kubebuilder:default=ca-bundle.crt
 	// +kubebuilder:validation:MinLength=1
