@@ -54,7 +54,7 @@ var ofInputs = []mutant{
 		edits: []edit{
 			{"controllers/openshift/exposure.go",
 				`return route.Spec.Host != "" && !strings.EqualFold(route.Spec.Host, ingress.Host)`,
-				`return ingress.Host == ""`},
+				`return route.Spec.Host == "" && !strings.EqualFold(route.Spec.Host, ingress.Host)`},
 		},
 		guards: []guard{within("openshift", "TestTheHostIsTheOneThatARouterAdmitted")},
 	},
