@@ -25,10 +25,11 @@ func readyMessage(s *pass.Scope) string {
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
 }
 
-// dropExpired takes credentials off a status that work no more: a pass that is held up lists none anew.
+// dropExpired takes credentials off a status that work no more: a pass that is held up lists none anew. The one in use stays,
+// with the time at which it ended.
 func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
 	edge.Status.Credentials = slices.DeleteFunc(edge.Status.Credentials, func(c edgev1.CredentialStatus) bool {
-		return c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Time)
+		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Time)
 	})
 }
 
