@@ -26,10 +26,11 @@ func readyMessage(s *pass.Scope) string {
 }
 
 // dropExpired takes credentials off a status that work no more: a pass that is held up lists none anew. The one in use stays,
-// with the time at which it ended.
+// with the time at which it ended, and others for the minute that the API server takes them longer.
 func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
+	const leeway = time.Minute
 	edge.Status.Credentials = slices.DeleteFunc(edge.Status.Credentials, func(c edgev1.CredentialStatus) bool {
-		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Time)
+		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Add(leeway))
 	})
 }
 

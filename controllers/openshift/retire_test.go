@@ -37,7 +37,7 @@ func TestDeadTokensAreNotListed(t *testing.T) {
 		}
 		s.Secrets[secret.Name] = secret
 	}
-	anchor(1, -time.Second)
+	anchor(1, -leeway)
 	anchor(2, time.Hour)
 	anchor(3, time.Hour, func(s *corev1.Secret) { s.DeletionTimestamp = &metav1.Time{Time: now} })
 	anchor(4, time.Hour, func(s *corev1.Secret) { s.Annotations[objects.AccountUIDAnnotation] = "one before" })
