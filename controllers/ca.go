@@ -232,7 +232,7 @@ func (p *run) warnOfEnd(found finding) pass.Done {
 
 func (p *run) remedy(found finding) string {
 	if len(found.successors) > 0 {
-		return fmt.Sprintf("ca.crt holds %q too: have the registry take a certificate of it before", found.successors[0].Subject)
+		return fmt.Sprintf("ca.crt holds %s too: have the registry take a certificate of it before", subjectsOf(found.successors))
 	}
 	if p.Registry.CARemedy != nil {
 		if remedy := p.Registry.CARemedy(found.Source, found.Root); remedy != "" {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
 func (p *run) presentBy(ctx context.Context, way pass.Reached, timeout time.Duration) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	presented, err := trust.Present(ctx, p.transport(nil, way), p.Registry.Host)
+	presented, err := trust.Present(ctx, p.transport(p.proxyRoots(ctx, way), way), p.Registry.Host)
 	return presented, p.withCAAdvice(err)
 }
 
@@ -87,6 +88,27 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reache
 	return t
 }
 
+// proxyRoots are what verifies a proxy on the way to the host, if that speaks TLS itself: the roots of the machine and what the
+// cluster trusts besides. nil where there is no such proxy.
+func (p *run) proxyRoots(ctx context.Context, way pass.Reached) *x509.CertPool {
+	if p.Proxy == nil || way.Inside != "" {
+		return nil
+	}
+	proxy, err := p.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: p.Registry.Host}})
+	if err != nil || proxy == nil || proxy.Scheme != "https" {
+		return nil
+	}
+	roots := p.SystemRoots.Clone()
+	// Without these, the failure to connect tells enough.
+	far, _ := p.session.CASources(ctx, true)
+	for _, place := range far {
+		for _, cert := range trust.Read(place.PEM).Certificates {
+			roots.AddCert(cert)
+		}
+	}
+	return roots
+}
+
 // ways are the transports to the registry's host, and to others that give tokens for it.
 type ways struct {
 	host         string
@@ -95,7 +117,7 @@ type ways struct {
 
 // wayToRegistry trusts for the registry's host what is published for it, as a consumer does. A host that gives tokens is
 // another: public CAs verify it too.
-func (p *run) wayToRegistry() (*ways, error) {
+func (p *run) wayToRegistry(ctx context.Context) (*ways, error) {
 	roots := p.SystemRoots
 	if len(p.CA) > 0 || !p.Registry.PublicCAs {
 		var err error
@@ -104,6 +126,9 @@ func (p *run) wayToRegistry() (*ways, error) {
 		}
 	}
 	w := &ways{host: p.Registry.Host, own: p.transport(roots, p.Reached)}
+	if proxy := p.proxyRoots(ctx, p.Reached); proxy != nil {
+		w.own.DialTLSContext = trust.DialProxy(p.transport(proxy, p.Reached))
+	}
 	if !p.Registry.Dialect.AnyRepository {
 		every := p.SystemRoots.Clone()
 		every.AppendCertsFromPEM(p.CA)
@@ -132,7 +157,7 @@ func (w *ways) CloseIdleConnections() {
 func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
 	defer cancel()
-	transport, err := p.wayToRegistry()
+	transport, err := p.wayToRegistry(ctx)
 	if err != nil {
 		return err
 	}

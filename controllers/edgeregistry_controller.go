@@ -149,6 +149,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return pass.RetrySoon(), nil
 	}
 	edge.Status.LastHandledVerification = edge.Annotations[edgev1.VerifyAnnotation]
+	dropExpired(edge, s.Now)
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)

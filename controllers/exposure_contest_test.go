@@ -38,7 +38,7 @@ func claimDefaultRoute(t *testing.T, manager string, value bool) {
 func looksAgain(t *testing.T, edge *edgev1.EdgeRegistry, exposed types.GomegaMatcher) {
 	t.Helper()
 	asksUntil(t, edge, func(g Gomega) {
-		g.Expect(registryConfig(t).Spec.DefaultRoute).To(exposed)
+		g.Expect(registryConfig(t).Spec.DefaultRoute).To(exposed, "%s", condition(t, edge, edgev1.RegistryExposed).Message)
 	})
 }
 

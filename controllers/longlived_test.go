@@ -161,7 +161,7 @@ func TestTheTypeOfATokenChangesInBothDirections(t *testing.T) {
 
 	become(edgev1.TokenBound)
 	again := tokensOf(t, edge)
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 3, which expires at", "because its type in the spec changed", "delete the Secret "+pass.PullSecretName(edge)+"-2")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 3 of Secret "+edge.Name+"-pull-3 in "+edge.Name+", which expires at", "because its type in the spec changed", "delete the Secret "+pass.PullSecretName(edge)+"-2")
 	expectAllWork(t, again)
 	expectAllWork(t, lasting)
 	g.Expect(statusOfTokens(edge, edgev1.TokenPuller)).To(HaveExactElements(

@@ -120,6 +120,7 @@ func TestProjectThatIsBeingDeletedIsRequestedAgainWhenItIsGone(t *testing.T) {
 	// The watches are those of the new project.
 	g.Expect(admin.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: old.Name, Name: "edge-puller"}})).To(Succeed())
 	g.Eventually(func() int { return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(5))
+	expectEvent(t, edge, edgev1.ReasonProjectEmptied, "had been deleted, and its images with it", old.Name)
 }
 
 func TestProjectOfSomebodyElse(t *testing.T) {

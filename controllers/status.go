@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,6 +23,15 @@ func readyMessage(s *pass.Scope) string {
 	}
 	return "images are " + s.Registry.ImagePrefix() + "/NAME:TAG; the Secrets " + s.Publisher.Secret +
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
+}
+
+// dropExpired takes credentials off a status that work no more: a pass that is held up lists none anew. The one in use stays,
+// with the time at which it ended, and others for the minute that the API server takes them longer.
+func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
+	const leeway = time.Minute
+	edge.Status.Credentials = slices.DeleteFunc(edge.Status.Credentials, func(c edgev1.CredentialStatus) bool {
+		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Add(leeway))
+	})
 }
 
 // redactStatus takes secrets out of the messages of a status, whoever put them there. What a step made one line holds none
@@ -60,7 +70,7 @@ func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.
 
 // warningReasons are the reasons of a True condition, or of an act, that ask a person to look before anything turns False.
 var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
-	edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonPushLoginFound, edgev1.ReasonLoginLeftBehind}
+	edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonProjectEmptied, edgev1.ReasonPushLoginFound, edgev1.ReasonLoginLeftBehind}
 
 // reportTransitions records the conditions that changed between two statuses as events. To wait for
 // something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning, and

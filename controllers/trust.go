@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
@@ -19,6 +20,10 @@ import (
 )
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=configmaps,verbs=get;watch
+
+// offlineLook is how long the message stays at most that a host could not be asked. Each look at one may take as long as a
+// connection that nobody answers.
+const offlineLook = 5 * time.Minute
 
 // finding is what ca.crt has to hold for the route, and how that is known.
 type finding struct {
@@ -127,14 +132,24 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 		return finding{}, err
 	}
 	found := finding{Bundle: shown, successors: successors, done: pass.DoneBecause(edgev1.ReasonCARolling,
-		"%s still shows a certificate of %q, and %q from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
-		p.Registry.Host, shown.Subject, successors[0].Subject, successors[0].Where, describeWay(p.Reached))}
+		"%s still shows a certificate of %q, and %s from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
+		p.Registry.Host, shown.Subject, subjectsOf(successors), successors[0].Where, describeWay(p.Reached))}
+	// All of them are published; the first, by the order of the places, is what the status calls current meanwhile.
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
 	}
-	// Nothing tells when the router changes over.
-	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
+	// Nothing tells when the router changes over, and until then the message says that it has not.
+	p.Due(p.Now.Add(pass.RetryWaiting))
 	return found, nil
+}
+
+// subjectsOf names roots.
+func subjectsOf(bundles []trust.Bundle) string {
+	var names []string
+	for _, b := range bundles {
+		names = append(names, fmt.Sprintf("%q", b.Subject))
+	}
+	return text.And(names)
 }
 
 // checkOffline takes what only a published chain vouches for, when the route cannot be asked. It does
@@ -146,7 +161,7 @@ func (p *run) checkOffline(near []trust.Candidate, last lastCA, dialErr error) (
 		return finding{}, dialErr
 	}
 	// Nothing tells when the route can be asked again.
-	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
+	p.Due(p.Now.Add(min(p.Edge.Spec.Verification.Interval.Duration, offlineLook)))
 	found := finding{Bundle: bundle, done: pass.DoneBecause(edgev1.ReasonTrustedOffline,
 		"the certificate that %s publishes for %s is verified by its root %q; the route itself could not be asked: %s",
 		bundle.Where, p.Registry.Host, bundle.Subject, text.Of(dialErr))}

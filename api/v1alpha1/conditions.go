@@ -253,6 +253,8 @@ const (
 	ReasonDefaultRouteSet = "DefaultRouteSet"
 	// ReasonProjectRequested: the operator requested the project.
 	ReasonProjectRequested = "ProjectRequested"
+	// ReasonProjectEmptied (warning): the project was deleted, and its images with it. It was requested again, and is empty.
+	ReasonProjectEmptied = "ProjectEmptied"
 	// ReasonTokenMinted: a token was issued and published.
 	ReasonTokenMinted = "TokenMinted"
 	// ReasonCredentialTaken: a login that was supplied is the one that the Secrets carry from now on.

@@ -27,7 +27,7 @@ import (
 // +kubebuilder:printcolumn:name="Secrets",type=string,priority=1,JSONPath=`.status.secrets[?(@.role=="Pull")].namespace`,description="The namespace of the Secrets that consumers read."
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What is wrong and what to do, or where images and Secrets are."
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",fieldPath=".metadata",message="metadata.name must be a DNS label of at most 63 characters (lower-case letters, digits and '-'): it labels every object that the operator makes; choose a shorter or simpler name"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short or reserved for the platform: set spec.openshift.project.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || has(self.spec.openshift.project.name) || (self.metadata.name.size() >= 2 && !(self.metadata.name in ['default', 'openshift', 'kubernetes', 'kube']) && !self.metadata.name.startsWith('openshift-') && !self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('kubernetes-'))",fieldPath=".spec.openshift.project.name",message="the project takes its name from metadata.name, and this name is too short (at least 2 characters) or reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): set spec.openshift.project.name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.openshift) || !has(oldSelf.spec.openshift) || (has(self.spec.openshift.project.name) ? self.spec.openshift.project.name : self.metadata.name) == (has(oldSelf.spec.openshift.project.name) ? oldSelf.spec.openshift.project.name : oldSelf.metadata.name)",fieldPath=".spec.openshift.project.name",message="the project cannot be changed, since its images stay where they are: create another EdgeRegistry for the other project"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') == (has(oldSelf.spec.secrets.publish.name) ? oldSelf.spec.secrets.publish.name : oldSelf.metadata.name + '-publish') && (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull') == (has(oldSelf.spec.secrets.pull.name) ? oldSelf.spec.secrets.pull.name : oldSelf.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the names of the Secrets cannot be changed, since consumers hold them: create another EdgeRegistry, move the consumers, then delete this one"
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.secrets.publish.name) ? self.spec.secrets.publish.name : self.metadata.name + '-publish') != (has(self.spec.secrets.pull.name) ? self.spec.secrets.pull.name : self.metadata.name + '-pull')",fieldPath=".spec.secrets",message="the publish Secret and the pull Secret need different names: a node must never read the token that can push"
@@ -36,7 +36,7 @@ type EdgeRegistry struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is the registry that is wanted. {openshift: {}} is complete: every field has a default, and the defaults are the safe ones.
+	// spec is the registry that is wanted. {openshift: {}} is complete: every field has a default. Some are what the documented procedure does rather than the least: publisher.clusterRole and the lifetime of the tokens are the ones to look at.
 	// +required
 	Spec EdgeRegistrySpec `json:"spec"`
 
@@ -103,7 +103,7 @@ type EdgeRegistrySpec struct {
 	// +kubebuilder:validation:MaxItems=1
 	Exchanges []ExchangeSpec `json:"exchanges,omitempty"`
 
-	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case.
+	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case. Defaults to Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -134,7 +134,7 @@ const (
 type OpenShiftSpec struct {
 	// route names the Route in the namespace openshift-image-registry through which edge nodes reach the registry.
 	// For default-route the operator sets spec.defaultRoute on the image registry's Config, and nothing else there.
-	// Any other name must be one that spec.routes[] of that Config declares already: the operator only reads it.
+	// Any other name must be one that spec.routes[] of that Config declares already: the operator only reads it. Defaults to default-route.
 	// +optional
 	// +kubebuilder:default=default-route
 	// +kubebuilder:validation:MaxLength=63
@@ -183,7 +183,7 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'openshift', 'kubernetes', 'kube']) && !self.startsWith('openshift-') && !self.startsWith('kube-') && !self.startsWith('kubernetes-')",message="this name is reserved for the platform (default, openshift, kubernetes, kube, openshift-*, kube-*, kubernetes-*): choose another project"
 	Name string `json:"name,omitempty"`
 
-	// policy says where the project comes from. Request has the operator request it, so that the cluster's project template applies; one that is there already is not used, however inviting. Adopt uses one that is there, if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project whose annotation edge.open-horizon.io/for names this EdgeRegistry.
+	// policy says where the project comes from. Request has the operator request it, so that the cluster's project template applies; one that is there already is not used, however inviting. Adopt uses one that is there, if its owner invites the operator by a RoleBinding to the ClusterRole edge-registry-project whose annotation edge.open-horizon.io/for names this EdgeRegistry. Defaults to Request.
 	// +optional
 	// +kubebuilder:default=Request
 	Policy ProjectPolicy `json:"policy,omitempty"`
@@ -197,6 +197,7 @@ type ProjectSpec struct {
 	// description is shown for the project in the console. It is written when the project is requested, followed by a mark that names the EdgeRegistry; later changes are made on the project.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.contains('[EdgeRegistry ')",message="must be without '[EdgeRegistry ', with which the mark begins that says for whom the project was requested"
 	Description string `json:"description,omitempty"`
 }
 
@@ -222,11 +223,12 @@ type ServiceAccountName = string
 // ClusterRoleName is the name of a ClusterRole.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9:._@]*[A-Za-z0-9])?$')",message="must be the name of a ClusterRole: letters, digits, ':', '.', '_', '@' and '-', beginning and ending with a letter or digit"
 type ClusterRoleName = string
 
 // PublisherSpec is the service account that pushes. It differs from PullerSpec by its defaults alone.
 type PublisherSpec struct {
-	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed. Defaults to edge-publisher.
 	// +optional
 	// +kubebuilder:default=edge-publisher
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
@@ -245,12 +247,12 @@ type PublisherSpec struct {
 
 // PullerSpec is the service account that pulls.
 type PullerSpec struct {
-	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed.
+	// serviceAccountName is the account in the project. The user name of its login is this and the project, joined by a dot. It cannot be changed. Defaults to edge-puller.
 	// +optional
 	// +kubebuilder:default=edge-puller
 	ServiceAccountName ServiceAccountName `json:"serviceAccountName,omitempty"`
 
-	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push.
+	// clusterRole is bound to the account in the project, and in no other place. The verification fails if it lets the puller push. Defaults to system:image-puller.
 	// +optional
 	// +kubebuilder:default="system:image-puller"
 	ClusterRole ClusterRoleName `json:"clusterRole,omitempty"`
@@ -267,12 +269,12 @@ type PullerSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 10 <= duration(self.lifetime).getSeconds() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a token that works until its own expiry, and they would pile up"
 type TokenSpec struct {
 	// type of the token. Bound expires after lifetime and is renewed before. LongLived is a service account token that the cluster keeps in a Secret and that never expires, for fleets that stay offline longer than any lifetime: it is replaced only on request, and each works until its Secret <secret>-<generation> is deleted.
-	// A change mints a token of the other type; the one before it goes on working as its own type does.
+	// A change mints a token of the other type; the one before it goes on working as its own type does. Defaults to Bound.
 	// +optional
 	// +kubebuilder:default=Bound
 	Type TokenType `json:"type,omitempty"`
 
-	// lifetime asked for each Bound token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted.
+	// lifetime asked for each Bound token, as a duration such as 2160h. At least 10m, at most 87600h. The API server may grant less without an error: renewal then follows what was granted. Defaults to 2160h.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
@@ -306,7 +308,7 @@ type TrustSpec struct {
 	// +optional
 	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
 
-	// overlap is how long an outgoing CA stays in ca.crt beside its successor, as a duration such as 720h: the time that consumers have to take the new one. 0s drops it at once, at most 87600h.
+	// overlap is how long an outgoing CA stays in ca.crt beside its successor, as a duration such as 720h: the time that consumers have to take the new one. 0s drops it at once, at most 87600h. Defaults to 720h.
 	// +optional
 	// +kubebuilder:default="720h"
 	// +kubebuilder:validation:MaxLength=32
@@ -317,17 +319,19 @@ type TrustSpec struct {
 
 // CABundleRef names a key of a ConfigMap in the operator's own namespace.
 type CABundleRef struct {
-	// name of the ConfigMap, in the namespace that the operator runs in.
+	// name of the ConfigMap, in the namespace that the operator runs in: edge-registry-system, unless it was installed elsewhere.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a ConfigMap: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name"`
 
-	// key in the ConfigMap that holds the certificates.
+	// key in the ConfigMap that holds the certificates. Defaults to ca-bundle.crt.
 	// +optional
 	// +kubebuilder:default=ca-bundle.crt
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",message="must be a key as ConfigMaps have them: letters, digits, '-', '_' and '.', and neither '.' nor beginning with '..'"
 	Key string `json:"key,omitempty"`
 }
 

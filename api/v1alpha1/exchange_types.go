@@ -13,22 +13,22 @@ type ExchangeSpec struct {
 	// +optional
 	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
 
-	// owner says whose services are looked at. Mine: those of the user in the Secret. Organization: those of all users, for which that user has to be an administrator of the organisation.
+	// owner says whose services are looked at. Mine: those of the user in the Secret. Organization: those of all users, for which that user has to be an administrator of the organisation. Defaults to Mine.
 	// +optional
 	// +kubebuilder:default=Mine
 	Owner ExchangeOwner `json:"owner,omitempty"`
 
-	// publicServices says whether services that are public get the login, too. Every organisation of the Exchange can read what such a service holds.
+	// publicServices says whether services that are public get the login, too. Every organisation of the Exchange can read what such a service holds. Defaults to Skip.
 	// +optional
 	// +kubebuilder:default=Skip
 	PublicServices PublicServices `json:"publicServices,omitempty"`
 
-	// policy says what it means that the login could not be written. Required: Ready is False. BestEffort: it is reported in the condition ExchangeUpdated, and Ready stays as it is.
+	// policy says what it means that the login could not be written. Required: Ready is False. BestEffort: it is reported in the condition ExchangeUpdated, and Ready stays as it is. Defaults to Required.
 	// +optional
 	// +kubebuilder:default=Required
 	Policy ExchangePolicy `json:"policy,omitempty"`
 
-	// deletionPolicy says what becomes of the logins in the Exchange when the EdgeRegistry is deleted. Remove takes out those that are revoked then, and has nodes drop them; a login that people supply is not revoked, and stays. Retain leaves all.
+	// deletionPolicy says what becomes of the logins in the Exchange when the EdgeRegistry is deleted. Remove takes out those that are revoked then, and has nodes drop them; a login that people supply is not revoked, and stays. Retain leaves all. Defaults to Remove.
 	// +optional
 	// +kubebuilder:default=Remove
 	DeletionPolicy ExchangeDeletionPolicy `json:"deletionPolicy,omitempty"`

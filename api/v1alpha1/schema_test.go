@@ -97,6 +97,52 @@ func TestEveryRuleSaysWhatToDo(t *testing.T) {
 	g.Expect(rules).To(BeNumerically(">", 15))
 }
 
+// freeText are strings that may hold anything that fits, each with what becomes of it.
+var freeText = map[string]string{
+	".spec.openshift.project.displayName": "an annotation of the project, for people; it has a rule of its own about lines",
+	".spec.openshift.project.description": "an annotation of the project, for people; it has a rule of its own about the mark that follows it",
+	".spec.secrets.publish.annotations[]": "the value of an annotation, which Kubernetes does not read",
+	".spec.secrets.pull.annotations[]":    "the value of an annotation, which Kubernetes does not read",
+	".spec.tokens[][]":                    "a field that has moved: whatever it holds is refused",
+}
+
+// What becomes a part of another object, of a request or of a command in a message is refused at the door, by its field.
+func TestEveryStringIsRefusedAtTheDoorOrFreeText(t *testing.T) {
+	g := NewWithT(t)
+	strings := 0
+	var check func(path string, field *apiextensionsv1.JSONSchemaProps)
+	check = func(path string, field *apiextensionsv1.JSONSchemaProps) {
+		for name := range field.Properties {
+			property := field.Properties[name]
+			check(path+"."+name, &property)
+		}
+		if field.Items != nil {
+			check(path+"[]", field.Items.Schema)
+		}
+		if field.AdditionalProperties != nil {
+			g.Expect(field.XValidations).NotTo(BeEmpty(), "%s: the keys need a rule", path)
+			inner := *field.AdditionalProperties.Schema
+			if path == ".spec.tokens" {
+				inner.XValidations = field.XValidations
+			}
+			check(path+"[]", &inner)
+		}
+		if field.Type != "string" {
+			return
+		}
+		strings++
+		if len(field.Enum) > 0 || freeText[path] != "" {
+			return
+		}
+		g.Expect(field.MaxLength).NotTo(BeNil(), "%s: how long may it be?", path)
+		g.Expect(field.XValidations).To(ContainElement(HaveField("Rule", ContainSubstring("self.matches('^"))),
+			"%s: a rule that says what it may hold, or a reason in freeText", path)
+	}
+	spec := crd(t).Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	check(".spec", &spec)
+	g.Expect(strings).To(BeNumerically(">", 30))
+}
+
 // The API server refuses rules whose worst case costs too much, so being established says that
 // they do not.
 func TestTheKindIsAsItIsDocumented(t *testing.T) {

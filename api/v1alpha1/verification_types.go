@@ -22,12 +22,12 @@ const (
 
 // VerificationSpec is the live check of the tokens.
 type VerificationSpec struct {
-	// policy says what a failed verification means. Required: Ready is False. BestEffort: it is reported in the condition RegistryVerified and Ready stays as it is. Disabled: nothing is sent to the registry, and that condition is absent. A failure never withdraws a token or a Secret.
+	// policy says what a failed verification means. Required: Ready is False. BestEffort: it is reported in the condition RegistryVerified and Ready stays as it is. Disabled: nothing is sent to the registry, and that condition is absent. A failure never withdraws a token or a Secret. Defaults to Required.
 	// +optional
 	// +kubebuilder:default=Required
 	Policy VerificationPolicy `json:"policy,omitempty"`
 
-	// interval between two verifications while nothing changes, as a duration such as 30m. At least 1m. A new token, host or CA is verified at once.
+	// interval between two verifications while nothing changes, as a duration such as 30m. At least 1m. A new token, host or CA is verified at once. Defaults to 30m.
 	// +optional
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:MaxLength=32

@@ -4,9 +4,17 @@
 package consumers_test
 
 import (
+	"compress/gzip"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"io"
 	"maps"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
@@ -21,6 +30,9 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
 // node is one object of YAML whose schema is not at hand here.
@@ -307,22 +319,49 @@ func TestTheWorkflowsHaveAllThatTheScriptNeeds(t *testing.T) {
 	}
 }
 
-// The command in the file fills it in, as with the data of a Secret, whose values are base64 already.
+// The commands in the file fill it in, from a Secret as it is, and what they make fits into what EC2 takes.
 func TestCloudInitCarriesTheScriptOfTheSecret(t *testing.T) {
+	const mostOfEC2 = 16384
 	g := NewWithT(t)
-	script := "#!/bin/sh\n" + strings.Repeat("echo 'the CA' | sed 's|a|b|'\n", 100)
-	encoded := base64.StdEncoding.EncodeToString([]byte(script))
+	script := nodeScript(t)
 	text := string(must(os.ReadFile("cloud-init.yaml")))
-	command := exec.CommandContext(t.Context(), "sed", "s|@NODE_BOOTSTRAP@|"+encoded+"|", "cloud-init.yaml")
-	userData := string(must(command.Output()))
-	g.Expect(text).To(And(HavePrefix("#cloud-config\n"), ContainSubstring(`sed "s|@NODE_BOOTSTRAP@|$script|" config/consumers/cloud-init.yaml`)))
+	g.Expect(text).To(HavePrefix("#cloud-config\n"))
+	commands := regexp.MustCompile(`(?m)^#   (.*)$`).FindAllStringSubmatch(text, -1)
+	g.Expect(commands).To(HaveLen(2))
+	tools := t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(tools, "oc"), []byte("#!/bin/sh\nprintf '%s' \"$SECRET\"\n"), 0o700)).To(Succeed())
+	command := exec.CommandContext(t.Context(), "sh", "-c", commands[0][1]+"\n"+strings.TrimSuffix(commands[1][1], ">user-data"))
+	command.Dir = "../.."
+	command.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "SECRET="+base64.StdEncoding.EncodeToString(script))
+	userData := must(command.Output())
+	g.Expect(len(userData)).To(BeNumerically("<", mostOfEC2))
 	var config struct {
 		WriteFiles []struct{ Path, Permissions, Encoding, Content string } `json:"write_files"`
 		RunCmd     [][]string                                              `json:"runcmd"`
 	}
-	g.Expect(yaml.UnmarshalStrict([]byte(userData), &config)).To(Succeed())
+	g.Expect(yaml.UnmarshalStrict(userData, &config)).To(Succeed())
 	file := config.WriteFiles[0]
-	g.Expect(file.Encoding).To(Equal("b64"))
-	g.Expect(string(must(base64.StdEncoding.DecodeString(file.Content)))).To(Equal(script))
+	g.Expect(file.Encoding).To(Equal("gz+b64"))
+	unpacked := must(gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(file.Content))))
+	g.Expect(must(io.ReadAll(unpacked))).To(Equal(script))
+	g.Expect(strings.Count(string(userData), file.Content)).To(Equal(1), "the script once")
 	g.Expect(config.RunCmd).To(Equal([][]string{{"sh", file.Path, "--no-check"}}))
+}
+
+// nodeScript is node-bootstrap.sh as the operator publishes it, with one root of RSA.
+func nodeScript(t *testing.T) []byte {
+	t.Helper()
+	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	root := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ingress-operator@1767225600"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der := must(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key))
+	login := handoff.Login{User: "edge-puller.factory", Token: credential.NewToken("a.b.c")}
+	data := must(handoff.PullData(handoff.Input{
+		Host: "default-route-openshift-image-registry.apps.example.com", Provider: "openshift", Project: "factory",
+		Publisher: handoff.Login{User: "edge-publisher.factory", Token: credential.NewToken("d.e.f")}, Puller: login,
+		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+	}))
+	return data[handoff.KeyNodeBootstrap]
 }

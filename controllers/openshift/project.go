@@ -105,8 +105,14 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 	if err == nil {
 		s.Wrote = true
 		s.isNew = true
+		_, served := s.Record.Served[s.Home.Namespace]
 		delete(s.Record.Served, s.Home.Namespace)
 		s.Note(edgev1.ReasonProjectRequested, "requested "+project, nil)
+		if served {
+			// Its tokens died with it, too.
+			s.Edge.Status.Credentials, s.Edge.Status.ExpiresAt = nil, nil
+			s.Note(edgev1.ReasonProjectEmptied, project+" had been deleted, and its images with it: push them again before a node needs them", nil)
+		}
 		if deleted {
 			objects.CountRepair(s.Scope, project)
 		}

@@ -6,6 +6,7 @@ package openshift
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,14 +16,15 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
+// leeway is how long after its expiry the API server takes a token.
+const leeway = time.Minute
+
 // maxListed is how many tokens of a role the status lists, the newest.
 const maxListed = 20
 
 // Retire implements pass.Issuer: it marks the anchors of the tokens that the Secrets now carry as published, and
 // deletes those whose token works no more.
 func (s *session) Retire(ctx context.Context) error {
-	// The API server takes a token for another minute after its expiry.
-	const leeway = time.Minute
 	for _, l := range s.logins() {
 		for _, anchor := range s.anchors(l) {
 			expiry := s.anchorExpiry(anchor, l)
@@ -97,10 +99,16 @@ func (s *session) markPublished(ctx context.Context, l *login, anchor *corev1.Se
 	return nil
 }
 
+// isDead reports an anchor whose token works no more, though the anchor is there yet.
+func (s *session) isDead(anchor *corev1.Secret, l *login) bool {
+	expired := typeOf(anchor) == edgev1.TokenBound && !s.Now.Before(s.anchorExpiry(anchor, l).Add(leeway))
+	return expired || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() || s.accountOf(anchor, l) != l.accountUID
+}
+
 // listAlive lists the tokens of a login that work, for the status: the newest, and the one in use whatever others seem to
 // be later.
 func (s *session) listAlive(l *login) {
-	all := s.anchors(l)
+	all := slices.DeleteFunc(s.anchors(l), func(anchor *corev1.Secret) bool { return string(anchor.UID) != l.Credential.ID && s.isDead(anchor, l) })
 	listed := all[max(0, len(all)-maxListed):]
 	for i, anchor := range all {
 		if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {

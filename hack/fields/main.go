@@ -148,5 +148,6 @@ func limits(field apiextensionsv1.JSONSchemaProps, required bool) []string {
 
 // cell is a text on one line, without what would end the cell.
 func cell(text string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+	// GitHub swallows what looks like a tag.
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;").Replace(strings.Join(strings.Fields(text), " "))
 }

@@ -14,7 +14,7 @@ import (
 func TestARowTellsWhatTheSchemaSays(t *testing.T) {
 	two, nine := int64(2), int64(9)
 	list := apiextensionsv1.JSONSchemaProps{
-		Type: "array", Description: "names of\n  something | other.", MaxItems: &nine,
+		Type: "array", Description: "names of\n  something | other, as <secret>-<generation>.", MaxItems: &nine,
 		Items: &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &apiextensionsv1.JSONSchemaProps{
 			Type: "object", Required: []string{"at"},
 			Properties: map[string]apiextensionsv1.JSONSchemaProps{
@@ -33,7 +33,7 @@ func TestARowTellsWhatTheSchemaSays(t *testing.T) {
 	text := &strings.Builder{}
 	writeFields(text, "spec.names", list, nil)
 	NewWithT(t).Expect(strings.Split(strings.TrimSpace(text.String()), "\n")).To(Equal([]string{
-		"| `spec.names` | list of object |  | at most 9 items | names of something \\| other. |",
+		"| `spec.names` | list of object |  | at most 9 items | names of something \\| other, as &lt;secret&gt;-&lt;generation&gt;. |",
 		"| `spec.names[].at` | time |  | always present |  |",
 		"| `spec.names[].kind` | string | `A` | `A` or `B`; at least 2 characters; must be right |  |",
 		"| `spec.names[].marks` | map of string |  |  |  |",

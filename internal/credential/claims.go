@@ -43,8 +43,8 @@ func (c Claims) Expires() bool { return !c.Expiry.IsZero() }
 type wireClaims struct {
 	Issuer   string `json:"iss"`
 	ID       string `json:"jti"`
-	IssuedAt int64  `json:"iat"`
-	Expiry   int64  `json:"exp"`
+	IssuedAt date   `json:"iat"`
+	Expiry   date   `json:"exp"`
 
 	Bound *struct {
 		Namespace      string    `json:"namespace"`
@@ -57,6 +57,11 @@ type wireClaims struct {
 	ServiceAccount    string    `json:"kubernetes.io/serviceaccount/service-account.name"`
 	ServiceAccountUID types.UID `json:"kubernetes.io/serviceaccount/service-account.uid"`
 }
+
+// date is a NumericDate, in seconds: a number in any form that JSON has, with a fraction or without (RFC 7519, section 2).
+type date float64
+
+func (d date) time() time.Time { return time.Unix(int64(d), 0).UTC() }
 
 type reference struct {
 	Name string    `json:"name"`
@@ -107,8 +112,8 @@ func (w wireClaims) bound() (Claims, error) {
 		ServiceAccountUID: account.UID,
 		AnchorName:        secret.Name,
 		AnchorUID:         secret.UID,
-		IssuedAt:          time.Unix(w.IssuedAt, 0).UTC(),
-		Expiry:            time.Unix(w.Expiry, 0).UTC(),
+		IssuedAt:          w.IssuedAt.time(),
+		Expiry:            w.Expiry.time(),
 	}, nil
 }
 
@@ -134,10 +139,10 @@ func ExpiryOf(token Token) time.Time {
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var says struct {
-		Expiry int64 `json:"exp"`
+		Expiry date `json:"exp"`
 	}
 	if err != nil || json.Unmarshal(payload, &says) != nil || says.Expiry <= 0 {
 		return time.Time{}
 	}
-	return time.Unix(says.Expiry, 0).UTC()
+	return says.Expiry.time()
 }

@@ -83,6 +83,12 @@ func TestReadClaims(t *testing.T) {
 		{"a token bound to a Secret", payload, want},
 		{"a token bound to a Secret, as Kubernetes 1.28 and 1.29 write it", payload128, unnamed},
 		{"a token bound to nothing", strings.Replace(payload, `"secret"`, `"pod"`, 1), unbound},
+		{"dates with a fraction, as other issuers write them", strings.NewReplacer("1788264000", "1.788264e9", "1780488000", "1780488000.25").Replace(payload), want},
+		{"optional claims that are empty", strings.Replace(payload, `"jti": "0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11"`, `"jti": ""`, 1), unnamed},
+		{"an optional claim that is null", strings.Replace(payload, `"0d9c1f1e-2f0b-4b54-9d0f-0a6c5b1f6d11"`, `null`, 1), unnamed},
+		{"one audience without a list", strings.Replace(payload, `["https://kubernetes.default.svc"]`, `"https://kubernetes.default.svc"`, 1), want},
+		{"a claim that is there twice, of which JSON takes the last", strings.Replace(payload, `"exp": 1788264000`, `"exp": 1, "exp": 1788264000`, 1), want},
+		{"claims that nobody knows", strings.Replace(payload, "{", `{"kubernetes.io/later": {"a": 1}, "amr": [],`, 1), want},
 		{"a token that is kept in a Secret", kept, lasting},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -79,6 +79,7 @@ func TestScriptKeepsDockersFilesInSightOfPodman(t *testing.T) {
 	forEachShell(t, func(t *testing.T, m *machine) {
 		g := NewWithT(t)
 		m.write(filepath.Join(filepath.Dir(dockerFile), "client.cert"), "", 0o644)
+		m.write(filepath.Join(filepath.Dir(dockerFile), "client.key"), "", 0o600)
 		result := m.run("--root", m.root)
 		g.Expect(result.code).To(BeZero())
 		g.Expect(result.stdout).To(ContainSubstring("left out " + m.root + filepath.Dir(podmanFile) + ": it would hide " + m.root + filepath.Dir(dockerFile) + "/client.cert"))

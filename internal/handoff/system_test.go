@@ -61,6 +61,7 @@ func TestScriptHidesNothingOfTheMachinesFromAUsersPodman(t *testing.T) {
 		m.write(dockerFile, "an older CA\n", 0o644)
 		client := filepath.Join(filepath.Dir(dockerFile), "client.cert")
 		m.write(client, "", 0o644)
+		m.write(filepath.Join(filepath.Dir(dockerFile), "client.key"), "", 0o600)
 		result := m.run("--user", "--no-check")
 		g.Expect(result.code).To(Equal(1))
 		g.Expect(result.stderr).To(ContainSubstring("would hide " + client + " from Podman"))

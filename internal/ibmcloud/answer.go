@@ -71,6 +71,7 @@ func (a answer) said() said {
 	_ = json.Unmarshal(a.body, &s)
 	code, general, message := cmp.Or(s.ErrorCode, s.Code), "", cmp.Or(s.ErrorMessage, s.Message)
 	if len(s.Errors) > 0 {
+		// IBM puts what refused the request first, and what follows from that behind it.
 		first := s.Errors[0]
 		code, general, message = cmp.Or(first.MessageCode, first.Code), first.Code, first.Message
 	}

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestFindBearer(t *testing.T) {
+func TestBearerOf(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		values []string
@@ -21,10 +21,13 @@ func TestFindBearer(t *testing.T) {
 		{"escapes", []string{`Bearer realm="a\"b\\c"`}, map[string]string{"realm": `a"b\c`}},
 		{"the first of two values of one key", []string{`Bearer realm="a",realm="b"`}, map[string]string{"realm": "a"}},
 		{"the second header", []string{`Basic realm=openshift,error="x"`, `Bearer realm="r"`}, map[string]string{"realm": "r"}},
+		{"behind another in one value", []string{`Basic realm="b", Bearer realm="r"`}, map[string]string{"realm": "r"}},
+		{"a tab behind the scheme", []string{"Bearer\trealm=\"r\""}, map[string]string{"realm": "r"}},
+		{"an empty parameter", []string{`Bearer realm="r",service="",error=""`}, map[string]string{"realm": "r", "service": "", "error": ""}},
 		{"no parameters", []string{"Bearer"}, map[string]string{}},
 		{"an open quote", []string{`Bearer realm="a`}, nil},
 		{"an open escape", []string{`Bearer realm="a\`}, nil},
-		{"no value", []string{`Bearer realm`}, nil},
+		{"no value, which is another scheme", []string{`Bearer realm`}, map[string]string{}},
 		{"no key", []string{`Bearer ="a"`}, nil},
 		{"another scheme", []string{`Bearerish realm="a"`}, nil},
 		{"nothing", []string{""}, nil},
@@ -32,7 +35,7 @@ func TestFindBearer(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
-			got, ok := findBearer(tt.values)
+			got, ok := bearerOf(tt.values)
 			g.Expect(ok).To(Equal(tt.want != nil))
 			g.Expect(got).To(Equal(tt.want))
 		})
@@ -62,12 +65,12 @@ func TestParseChallenges(t *testing.T) {
 	}
 }
 
-func FuzzFindBearer(f *testing.F) {
+func FuzzBearerOf(f *testing.F) {
 	f.Add(`Bearer realm="https://h/openshift/token",service="a\"b"`)
 	f.Add(`Bearer realm=`)
 	f.Add(`Bearer a="\`)
 	f.Fuzz(func(t *testing.T, value string) {
-		params, ok := findBearer([]string{value})
+		params, ok := bearerOf([]string{value})
 		if ok && !strings.EqualFold(strings.TrimSpace(value)[:6], "Bearer") {
 			t.Fatalf("a challenge in %q", value)
 		}

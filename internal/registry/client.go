@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -125,13 +124,17 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	if a.status != http.StatusUnauthorized {
 		return nil, c.unexpected(opChallenge, a)
 	}
-	params, ok := findBearer(a.header.Values("WWW-Authenticate"))
+	params, ok := bearerOf(a.header.Values("WWW-Authenticate"))
 	if !ok {
 		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers no Bearer token"))
 	}
 	realm, err := url.Parse(params["realm"])
 	if err != nil || !c.owns(realm) {
-		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge leads to another host, to which the token is not sent"))
+		where := "no address"
+		if err == nil && hostPattern.MatchString(realm.Host) {
+			where = realm.Scheme + "://" + realm.Host
+		}
+		return nil, c.fail(Unexpected, opChallenge, a.status, fmt.Errorf("its challenge leads to another host (%s), to which the token is not sent", where))
 	}
 	query := realm.Query()
 	query.Set("service", params["service"])
@@ -193,7 +196,7 @@ func (c *Client) url(path string) *url.URL {
 
 // owns reports whether a token may be sent to the address.
 func (c *Client) owns(u *url.URL) bool {
-	return u.Scheme == "https" && strings.EqualFold(u.Host, c.host) && u.User == nil
+	return u.Scheme == "https" && sameHost(u.Host, c.host) && u.User == nil
 }
 
 // answer is a response of which everything is read.
@@ -244,18 +247,23 @@ var codes = []string{
 	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", codeUnauthorized, "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }
 
-// code returns the first error code of the answer, or nothing if it is none that is known.
+// code returns the first error code of the answer that is known, or nothing if none is: a registry may give several, one of
+// them its own.
 func (a answer) code() string {
 	var body struct {
 		Errors []struct {
 			Code string `json:"code"`
 		} `json:"errors"`
 	}
-	if json.Unmarshal(a.body, &body) != nil || len(body.Errors) == 0 {
+	var odd *json.UnmarshalTypeError
+	// A field of another type is left out; the others are read all the same.
+	if err := json.Unmarshal(a.body, &body); err != nil && !errors.As(err, &odd) {
 		return ""
 	}
-	if i := slices.Index(codes, body.Errors[0].Code); i >= 0 {
-		return codes[i]
+	for _, told := range body.Errors {
+		if i := slices.Index(codes, told.Code); i >= 0 {
+			return codes[i]
+		}
 	}
 	return ""
 }

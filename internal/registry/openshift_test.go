@@ -69,7 +69,7 @@ func (o *openShift) transport() *http.Transport {
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: config.RootCAs, MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if addr != host+":443" {
+			if !strings.EqualFold(addr, host+":443") {
 				name, _, _ := net.SplitHostPort(addr)
 				return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 			}

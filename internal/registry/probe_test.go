@@ -110,6 +110,20 @@ func TestTheAttemptToPushHoldsNoData(t *testing.T) {
 	g.Expect(query).To(BeEmpty())
 }
 
+// One origin is written in several ways (RFC 3986, section 6.2.3; docker-registry, issue 545).
+func TestARealmOfTheSameOriginIsTheRegistrysOwn(t *testing.T) {
+	for _, realm := range []string{"https://" + host + ":443" + tokenPath, "https://REGISTRY.example.com" + tokenPath, "HTTPS://" + host + tokenPath} {
+		t.Run(realm, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOpenShift(t)
+			o.override["GET /v2/"] = challengeWith(fmt.Sprintf("Bearer realm=%q", realm))
+			access, err := o.probe(t.Context(), publisherToken)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(access.Push).To(BeTrue())
+		})
+	}
+}
+
 // expectNothingBegun checks that no request could leave anything in the registry
 // or take anything from it.
 func expectNothingBegun(t *testing.T, o *openShift) {
@@ -181,7 +195,7 @@ func TestProbeFails(t *testing.T) {
 		{"no registry", publisherToken, "GET /v2/", status(http.StatusNotFound), Unexpected, opChallenge, "answered 404", true},
 		{"no challenge", publisherToken, "GET /v2/", challengeWith(""), Unexpected, opChallenge, "offers no Bearer", true},
 		{"a Basic challenge", publisherToken, "GET /v2/", challengeWith(`Basic realm="x"`), Unexpected, opChallenge, "offers no Bearer", true},
-		{"a realm on another host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://elsewhere.example.com/openshift/token"`), Unexpected, opChallenge, "another host", true},
+		{"a realm on another host", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://elsewhere.example.com/openshift/token"`), Unexpected, opChallenge, "another host (https://elsewhere.example.com)", true},
 		{"a realm on another port", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://` + host + `:8443/openshift/token"`), Unexpected, opChallenge, "another host", true},
 		{"a realm without TLS", publisherToken, "GET /v2/", challengeWith(`Bearer realm="http://` + host + `/openshift/token"`), Unexpected, opChallenge, "another host", true},
 		{"a realm with a password", publisherToken, "GET /v2/", challengeWith(`Bearer realm="https://a:b@` + host + `/openshift/token"`), Unexpected, opChallenge, "another host", true},

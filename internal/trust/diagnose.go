@@ -59,6 +59,7 @@ func (a anchors) path(presented []*x509.Certificate) []*x509.Certificate {
 	if a.candidate.Source == SourceSystem {
 		// The roots cannot be listed. When the leaf was issued, its chain was good.
 		if chains, err := a.chains(presented, presented[0].NotBefore); err == nil {
+			// Any chain explains.
 			return chains[0]
 		}
 	}

@@ -76,7 +76,7 @@ func (d *dial) transport(base *http.Transport) *http.Transport {
 	t.DialTLS = nil //nolint:staticcheck // A dialer that the caller set would do its own handshake.
 	t.DialTLSContext = nil
 	if d.proxy != nil && d.proxy.Scheme == "https" {
-		t.DialTLSContext = dialProxy(base)
+		t.DialTLSContext = DialProxy(base)
 	}
 	t.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -89,9 +89,10 @@ func (d *dial) transport(base *http.Transport) *http.Transport {
 	return t
 }
 
-// dialProxy connects to a proxy that itself speaks TLS, and verifies it: the
-// credentials of the proxy are sent to it.
-func dialProxy(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
+// DialProxy connects to a proxy that itself speaks TLS, and verifies it by the roots of a transport: the credentials of the
+// proxy are sent to it. It is for the field DialTLSContext of a transport that goes through such a proxy and no other way, for
+// whose host other roots may count.
+func DialProxy(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		connect := base.DialContext
 		if connect == nil {

@@ -39,16 +39,14 @@ func VerifyOffline(host string, candidates []Candidate, now time.Time) (Bundle, 
 	var presented []*x509.Certificate
 	var attempts []attempt
 	for _, c := range candidates {
-		leaf := leafFor(host, c)
-		if leaf == nil {
-			continue
+		for _, leaf := range leavesFor(host, c) {
+			presented = []*x509.Certificate{leaf}
+			bundle, err := verify(host, presented, c, now)
+			if err == nil {
+				return bundle, nil
+			}
+			attempts = append(attempts, attempt{c, err})
 		}
-		presented = []*x509.Certificate{leaf}
-		bundle, err := verify(host, presented, c, now)
-		if err == nil {
-			return bundle, nil
-		}
-		attempts = append(attempts, attempt{c, err})
 	}
 	if len(attempts) == 0 {
 		return Bundle{}, noLeaf(host)
@@ -64,21 +62,16 @@ func nameOf(host string) string {
 	return host
 }
 
-// leafFor returns the first certificate of the candidate that names the host.
-func leafFor(host string, c Candidate) *x509.Certificate {
+// leavesFor returns the certificates of the candidate that name the host: beside one that has expired may be its successor.
+func leavesFor(host string, c Candidate) []*x509.Certificate {
 	if c.Source == SourceSystem {
 		return nil
 	}
-	certs, err := ParsePEM(c.PEM)
-	if err != nil {
-		return nil
-	}
-	if i := slices.IndexFunc(certs, func(cert *x509.Certificate) bool {
-		return cert.VerifyHostname(nameOf(host)) == nil
-	}); i >= 0 {
-		return certs[i]
-	}
-	return nil
+	const most = 5
+	named := slices.DeleteFunc(Read(c.PEM).Certificates, func(cert *x509.Certificate) bool {
+		return cert.VerifyHostname(nameOf(host)) != nil
+	})
+	return named[:min(most, len(named))]
 }
 
 // verify checks the presented chain against one candidate.

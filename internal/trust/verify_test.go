@@ -260,6 +260,18 @@ func TestVerifyOfflinePublishes(t *testing.T) {
 	}
 }
 
+// The first certificate of a list is not the list: an expired one may stand before its successor.
+func TestVerifyOfflineTriesEachCertificateThatNamesTheHost(t *testing.T) {
+	g := NewWithT(t)
+	root := newRoot(t, "root", valid(now.Add(-3*year), now.Add(year)))
+	old, current := root.leaf(t, valid(now.Add(-2*year), now.Add(-year))), root.leaf(t)
+	for _, order := range [][]authority{{old, current, root}, {root, current, old}} {
+		found, err := VerifyOffline(host, []Candidate{fromIngress(order...)}, now)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(found.Root.Equal(root.Certificate)).To(BeTrue())
+	}
+}
+
 func TestVerifyOfflineFails(t *testing.T) {
 	root, other := newRoot(t, "root"), newRoot(t, "other")
 	leaf := root.leaf(t)

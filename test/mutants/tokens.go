@@ -104,8 +104,8 @@ var ofTokens = []mutant{
 		pattern: "a secret is told where none belongs",
 		edits: []edit{
 			{"controllers/credentials.go",
-				`fresh.Generation, lifeOf(fresh.Identity), why.Text`,
-				`fresh.Generation, lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
+				`fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text`,
+				`fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
 			// It would be taken out on the way.
 			{"internal/credential/redact.go", `if !k.mayHold(len(text)) {`, `if len(text) > 0 {`},
 		},

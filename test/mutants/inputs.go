@@ -1,0 +1,101 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// byTrust are tests of internal/trust.
+func byTrust(run string) guard { return guard{folder: "internal/trust", run: run} }
+
+// ofInputs are mistakes about what users bring and follow, by the kinds of docs/peer-bugs.md.
+var ofInputs = []mutant{
+	{
+		name:    "blocks-by-lines",
+		pattern: "a file of certificates is read as one program writes it",
+		edits: []edit{
+			{"internal/trust/blocks.go",
+				"regexp.MustCompile(`-----(BEGIN|END) ([A-Za-z0-9. ]{1,64})-----`)",
+				"regexp.MustCompile(`(?m)^-----(BEGIN|END) ([A-Za-z0-9. ]{1,64})-----$`)"},
+		},
+		guards: []guard{byTrust("TestParsePEM")},
+	},
+	{
+		name:    "left-out-in-silence",
+		pattern: "a file of certificates is read as one program writes it",
+		edits: []edit{
+			{"internal/trust/blocks.go",
+				`	r.LeftOut = append(r.LeftOut, fmt.Sprintf("block %d %s", r.Blocks, why))`,
+				`	_ = why`},
+		},
+		guards: []guard{byTrust("TestWhatIsLeftOut")},
+	},
+	{
+		name:    "root-by-extensions",
+		pattern: "a root is judged by more than clients ask of a root",
+		edits: []edit{
+			{"internal/trust/pem.go",
+				`return cert.Version < 3 || (cert.BasicConstraintsValid && cert.IsCA)`,
+				`return cert.BasicConstraintsValid && cert.IsCA`},
+		},
+		guards: []guard{byTrust("TestARootOfVersionOneIsARoot")},
+	},
+	{
+		name:    "first-certificate-for-all",
+		pattern: "the first of a list is taken for the list",
+		edits: []edit{
+			{"internal/trust/verify.go",
+				`	const most = 5`,
+				`	const most = 1`},
+		},
+		guards: []guard{byTrust("TestVerifyOfflineTriesEach")},
+	},
+	{
+		name:    "route-of-before",
+		pattern: "the first of a list is taken for the list",
+		edits: []edit{
+			{"controllers/openshift/exposure.go",
+				`return route.Spec.Host != "" && !strings.EqualFold(route.Spec.Host, ingress.Host)`,
+				`return route.Spec.Host == "" && !strings.EqualFold(route.Spec.Host, ingress.Host)`},
+		},
+		guards: []guard{within("openshift", "TestTheHostIsTheOneThatARouterAdmitted")},
+	},
+	{
+		name:    "origin-by-letters",
+		pattern: "one thing written in two ways is two",
+		edits: []edit{
+			{"internal/registry/client.go",
+				`u.Scheme == "https" && sameHost(u.Host, c.host)`,
+				`u.Scheme == "https" && u.Host == c.host`},
+		},
+		guards: []guard{byRegistry("TestARealmOfTheSameOrigin")},
+	},
+	{
+		name:    "advice-in-minutes",
+		pattern: "a message fails when it is followed",
+		edits: []edit{
+			{"controllers/pass/blocked.go",
+				`	retryStalled = 25 * time.Second`,
+				`	retryStalled = 5 * time.Minute`},
+		},
+		guards: []guard{within("pass", "TestOutcomeIsTheTimeOfTheNextPass")},
+	},
+	{
+		name:    "lasting-tokens-by-host",
+		pattern: "what cannot be undone is done for what comes back",
+		edits: []edit{
+			{"controllers/credentials.go",
+				`	case expires && p.publishedHost(l) != p.Registry.Host:`,
+				`	case p.publishedHost(l) != p.Registry.Host:`},
+		},
+		guards: []guard{controllers("TestALongLivedTokenStaysWhenTheHostGoesToAndFro")},
+	},
+	{
+		name:    "dead-tokens-listed",
+		pattern: "a verdict outlives what it rests on",
+		edits: []edit{
+			{"controllers/openshift/retire.go",
+				`return expired || invalidated(anchor) ||`,
+				`return false && expired || invalidated(anchor) ||`},
+		},
+		guards: []guard{within("openshift", "TestDeadTokensAreNotListed")},
+	},
+}
