@@ -35,12 +35,20 @@ func (p *run) consented(ctx context.Context, name string, use purpose) (types.UI
 	if err != nil {
 		return "", err
 	}
-	bindings, _, err := consent.Bindings(ctx, p.WithWatch, name)
+	since := ""
+	if use == forCopies {
+		// A pass that asks many judges all by one moment, which is its own.
+		since = p.unlessAway(p.BindingsListed)
+	}
+	bindings, listed, err := consent.Bindings(ctx, p.WithWatch, name, since)
 	if apierrors.IsForbidden(err) {
 		return "", p.notInvited(ctx, name, nil)
 	}
 	if err != nil {
 		return "", err
+	}
+	if use == forSecrets {
+		p.BindingsListed = listed
 	}
 	username, err := p.Username(ctx)
 	if err != nil {
