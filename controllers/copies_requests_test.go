@@ -151,20 +151,27 @@ func TestACopyThatIsNotAsItWasKnownIsReadAndMended(t *testing.T) {
 			name := pass.PublishSecretName(edge)
 			o.pass(t, edge)
 			var once sync.Once
-			var since atomic.Int64
+			var since, refused atomic.Int64
 			o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
+				first := false
 				if a.is(http.MethodPatch, target+"/secrets/"+name) {
 					once.Do(func() {
+						first = true
 						since.Store(int64(len(o.inTarget(target))))
 						alter(t, copyIn(t, target, name))
 					})
 				}
-				return on()
+				response, err := on()
+				if first && err == nil {
+					refused.Store(int64(response.StatusCode))
+				}
+				return response, err
 			})
 			annotate(t, edge, edgev1.RotateAnnotation, "now")
 			g.Eventually(func() string { return reload(t, edge).Status.LastHandledRotation }).WithTimeout(soon).WithPolling(often).Should(Equal("now"))
 			awaitReady(t, edge)
 			expectCopy(t, edge, target, name)
+			g.Expect(refused.Load()).To(Or(BeEquivalentTo(http.StatusConflict), BeEquivalentTo(http.StatusNotFound)), "what is not known is not changed")
 			after := o.inTarget(target)[since.Load():]
 			g.Expect(after[0]).To(Equal("GET /api/v1/namespaces/"+target+"/secrets/"+name), "%v", after)
 			g.Expect(o.mints(edge)).To(Equal(4))
