@@ -35,14 +35,6 @@ func (p *run) consented(ctx context.Context, name string, use purpose) (types.UI
 	if err != nil {
 		return "", err
 	}
-	if err := p.invited(ctx, name, use); err != nil {
-		return "", err
-	}
-	return namespace.UID, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
-}
-
-// invited makes sure that the owner of a namespace invited the operator to keep Secrets there for this EdgeRegistry.
-func (p *run) invited(ctx context.Context, name string, use purpose) error {
 	since := ""
 	if use == forCopies {
 		// A pass that asks many judges all by one moment, which is its own.
@@ -50,22 +42,22 @@ func (p *run) invited(ctx context.Context, name string, use purpose) error {
 	}
 	bindings, listed, err := consent.Bindings(ctx, p.WithWatch, name, since)
 	if apierrors.IsForbidden(err) {
-		return p.notInvited(ctx, name, nil)
+		return "", p.notInvited(ctx, name, nil)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	if use == forSecrets {
 		p.BindingsListed = listed
 	}
 	username, err := p.Username(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !consent.Find(bindings, consent.Secrets, name, username, p.Edge.Name).Valid {
-		return p.notInvited(ctx, name, bindings)
+		return "", p.notInvited(ctx, name, bindings)
 	}
-	return nil
+	return namespace.UID, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
 }
 
 // readNamespace returns a namespace in which something can be written.
@@ -97,27 +89,14 @@ func (p *run) notInvited(ctx context.Context, namespace string, bindings []rbacv
 }
 
 // mayCopy makes sure that the owner of a namespace lets the operator keep copies there for this EdgeRegistry, and returns the
-// namespace's UID. due are the copies that are to be written.
+// namespace's UID. due are the copies that are to be written. A copy that is known is no proof of it: whoever made the namespace
+// again, and had read the copy before, can have put the same there.
 func (p *run) mayCopy(ctx context.Context, namespace string, due map[*publication]dueCopy) (types.UID, error) {
-	if areKnown(due) {
-		// A copy that is changed at the version at which it is known is in the namespace in which it was known.
-		return p.Record.Served[namespace], p.invited(ctx, namespace, forCopies)
-	}
 	uid, err := p.consented(ctx, namespace, forCopies)
 	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonNamespaceReplaced && p.Record.Served[namespace] == "" && p.isServed(due) {
 		return uid, nil
 	}
 	return uid, err
-}
-
-// areKnown reports that all copies are known, so that none of them has to be made.
-func areKnown(due map[*publication]dueCopy) bool {
-	for _, copied := range due {
-		if copied.at == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // isServed reports that a namespace holds what was published, or was until now. It was served, then, also if the record

@@ -274,8 +274,7 @@ func (p *run) rememberWanted(pub *publication) {
 	(*last)[pub.Role] = &pub.copies.wantedCopy
 }
 
-// writeCopy makes one copy as it should be. One that is not as it was known to be is read, and judged by what it is: it may be
-// gone, and its namespace with it.
+// writeCopy makes one copy as it should be. One that is not as it was known to be is read, and judged by what it is.
 func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) error {
 	c := &pub.copies
 	desired, due := c.in(job.namespace), c.due[job.namespace]
@@ -283,7 +282,7 @@ func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) err
 	var err error
 	if due.at != "" {
 		if made, err = p.Objects.Amend(ctx, job.scope, desired, due.at, c.change); objects.IsOther(err) {
-			due.live, err = p.readAgain(ctx, job.namespace, desired.Name)
+			due.live, err = p.Objects.ReadSecret(ctx, job.namespace, desired.Name)
 		}
 	}
 	if made == nil && err == nil {
@@ -294,14 +293,6 @@ func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) err
 	}
 	p.triggers.Settle(p.Edge.UID, job.namespace, c.template.Name, c.digest, made.GetResourceVersion())
 	return nil
-}
-
-// readAgain reads a copy in a namespace that is the one of before.
-func (p *run) readAgain(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	if _, err := p.consented(ctx, namespace, forCopies); err != nil {
-		return nil, err
-	}
-	return p.Objects.ReadSecret(ctx, namespace, name)
 }
 
 // deleteCopy deletes a copy, but nothing that is not this EdgeRegistry's.

@@ -85,7 +85,7 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 	}).WithTimeout(soon).WithPolling(often).Should(Equal("2now"))
 	requests, _ := askedAbout(t, offset, targets)
 	for _, target := range targets {
-		g.Expect(requests[target]).To(Equal([]string{"list rolebindings", "patch secrets"}), target)
+		g.Expect(requests[target]).To(Equal([]string{"get namespaces", "list rolebindings", "patch secrets"}), target)
 		expectCopy(t, edge, target, name)
 	}
 	offset = auditEnd(t)
