@@ -18,11 +18,13 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
@@ -246,4 +248,36 @@ func TestANamespaceThatRefusesItsCopyComesOffTheRecord(t *testing.T) {
 	for _, request := range o.inTarget(refused) {
 		g.Expect(request).To(Equal("POST /api/v1/namespaces/" + refused + "/secrets"))
 	}
+}
+
+// Who had read a copy, and makes its namespace again, can put the same copy there, so that nothing has to be written, until
+// there is a new token.
+func TestACopyThatWasPutIntoANamespaceMadeAgainGetsNoNewToken(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	target := makeNamespace(t).Name
+	edge := prepare(t, newEdge(copyPublishTo(target)))
+	createForTest(t, invitation(target, consent.Secrets, edge.Name))
+	awaitReady(t, apply(t, edge))
+	name := pass.PublishSecretName(edge)
+	known := copyIn(t, target, name)
+	o.stop(t)
+	squatted := madeAgain(t, target, consent.Secrets, edge.Name)
+	copied := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: target, Name: name, Labels: known.Labels, Annotations: known.Annotations, OwnerReferences: known.OwnerReferences,
+		},
+		Type: known.Type, Data: known.Data,
+	}
+	g.Expect(admin.Create(t.Context(), copied)).To(Succeed())
+	o = startOperator(t)
+	o.pass(t, edge)
+	awaitReady(t, edge)
+	annotate(t, edge, edgev1.RotateAnnotation, "now")
+	awaitFailures(t, edge, map[string]string{target: edgev1.ReasonNamespaceReplaced})
+	g.Expect(copyIn(t, target, name).ResourceVersion).To(Equal(copied.ResourceVersion))
+
+	annotate(t, edge, edgev1.AcceptAnnotation, target+"/"+string(squatted.UID))
+	heals(t, edge)
+	expectCopy(t, edge, target, name)
 }
