@@ -35,12 +35,20 @@ func (p *run) consented(ctx context.Context, name string, use purpose) (types.UI
 	if err != nil {
 		return "", err
 	}
-	bindings, _, err := consent.Bindings(ctx, p.WithWatch, name)
+	since := ""
+	if use == forCopies {
+		// A pass that asks many judges all by one moment, which is its own.
+		since = p.unlessAway(p.BindingsListed)
+	}
+	bindings, listed, err := consent.Bindings(ctx, p.WithWatch, name, since)
 	if apierrors.IsForbidden(err) {
 		return "", p.notInvited(ctx, name, nil)
 	}
 	if err != nil {
 		return "", err
+	}
+	if use == forSecrets {
+		p.BindingsListed = listed
 	}
 	username, err := p.Username(ctx)
 	if err != nil {
@@ -81,7 +89,8 @@ func (p *run) notInvited(ctx context.Context, namespace string, bindings []rbacv
 }
 
 // mayCopy makes sure that the owner of a namespace lets the operator keep copies there for this EdgeRegistry, and returns the
-// namespace's UID. due are the copies that are to be written.
+// namespace's UID. due are the copies that are to be written. A copy that is known is no proof of it: whoever made the namespace
+// again, and had read the copy before, can have put the same there.
 func (p *run) mayCopy(ctx context.Context, namespace string, due map[*publication]dueCopy) (types.UID, error) {
 	uid, err := p.consented(ctx, namespace, forCopies)
 	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonNamespaceReplaced && p.Record.Served[namespace] == "" && p.isServed(due) {

@@ -194,7 +194,7 @@ func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*due
 	if !slices.Contains(c.holders, job.namespace) && !p.Record.Lost {
 		return &dueCopy{}, nil
 	}
-	if err := p.triggers.Reach(p.Edge, job.namespace, p.listed()); err != nil { //nolint:contextcheck // The watch outlives the pass.
+	if err := p.triggers.Reach(p.Edge, job.namespace, p.unlessAway(p.SecretsListed)); err != nil { //nolint:contextcheck // The watch outlives the pass.
 		return nil, err
 	}
 	live, err := p.Objects.ReadSecret(ctx, job.namespace, c.template.Name)
@@ -209,12 +209,12 @@ func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*due
 	return nil, nil //nolint:nilnil // Nothing is due.
 }
 
-// listed is the version of the Secrets that the pass has listed, unless the API server went away since.
-func (p *run) listed() string {
+// unlessAway is a version that this pass was told, unless the API server went away since.
+func (p *run) unlessAway(version string) string {
 	if p.outages != p.triggers.Outages() {
 		return ""
 	}
-	return p.SecretsListed
+	return version
 }
 
 // syncCopies writes the copies of a Secret that are due, and removes those from the namespaces that are no target any

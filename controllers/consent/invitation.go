@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -41,12 +42,19 @@ const (
 	maxPages = 4
 )
 
-// Bindings are the role bindings of a namespace, its first 2,000, and the version at which they were listed.
-func Bindings(ctx context.Context, reader client.Reader, namespace string) ([]rbacv1.RoleBinding, string, error) {
+// Bindings are the role bindings of a namespace, its first 2,000, and the version at which they were listed. They are as of
+// now, or at least as of since, the version of another such list: to know what is so now, an API server with a cache has to
+// ask etcd how far that is, and to wait for it, for up to a tenth of a second.
+func Bindings(ctx context.Context, reader client.Reader, namespace, since string) ([]rbacv1.RoleBinding, string, error) {
 	var all []rbacv1.RoleBinding
 	list := &rbacv1.RoleBindingList{}
 	for range maxPages {
 		options := []client.ListOption{client.InNamespace(namespace), client.Limit(pageSize), client.Continue(list.Continue)}
+		if since != "" && list.Continue == "" {
+			options = append(options, &client.ListOptions{Raw: &metav1.ListOptions{
+				ResourceVersion: since, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+			}})
+		}
 		list = &rbacv1.RoleBindingList{}
 		if err := reader.List(ctx, list, options...); err != nil {
 			return nil, "", fmt.Errorf("list the role bindings of namespace %q: %w", namespace, err)

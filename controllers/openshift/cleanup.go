@@ -158,7 +158,7 @@ func (s *session) retained(why string) {
 
 // giveUpAdmin gives up the admin right that the project template bound to the operator.
 func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
-	bindings, _, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace)
+	bindings, _, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace, "")
 	if err != nil {
 		return left.excuse(err)
 	}

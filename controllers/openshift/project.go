@@ -131,7 +131,8 @@ func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace)
 			return pass.Done{}, err
 		}
 	}
-	bindings, listed, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace)
+	bindings, listed, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace, "")
+	s.BindingsListed = listed
 	if err == nil && s.adopts() {
 		err = s.wasInvited(bindings, namespace)
 	}
@@ -146,7 +147,7 @@ func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace)
 	}
 	consent.Serve(s.Scope, s.Home.Namespace, namespace.UID)
 	s.remembered().entered = true
-	s.Triggers.Follow(s.Edge, s.Home.Namespace, namespace.UID, s.watched(listed)...) //nolint:contextcheck // The watches outlive the pass.
+	s.Triggers.Follow(s.Edge, s.Home.Namespace, namespace.UID, s.watched()...) //nolint:contextcheck // The watches outlive the pass.
 	if s.adopts() {
 		return pass.DoneBecause(edgev1.ReasonInvited, "project %q: its owner invited the operator for this EdgeRegistry", s.Home.Namespace), nil
 	}

@@ -74,10 +74,10 @@ func (*Provider) Forget(types.UID) {}
 
 // watched are the kinds of the operator's objects in a project, which are watched from the version at which the pass listed
 // them. The service accounts it asks for by name.
-func (s *session) watched(bindingsListed string) []watches.Listed {
+func (s *session) watched() []watches.Listed {
 	return []watches.Listed{
 		{Kind: corev1.SchemeGroupVersion.WithKind("ServiceAccountList")},
-		{Kind: rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"), At: bindingsListed},
+		{Kind: rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"), At: s.BindingsListed},
 		{Kind: corev1.SchemeGroupVersion.WithKind("SecretList"), At: s.SecretsListed},
 	}
 }

@@ -33,8 +33,9 @@ type Scope struct {
 	Registry Registry
 	// Secrets are those of the EdgeRegistry in its home by their names, as this pass read them. They are read by the provider.
 	Secrets map[string]*corev1.Secret
-	// SecretsListed is the resource version at which the provider listed the Secrets in the home; empty where it did not.
-	SecretsListed string
+	// SecretsListed and BindingsListed are the resource versions at which the pass listed the Secrets and the role bindings in
+	// the home; empty where it did not.
+	SecretsListed, BindingsListed string
 	// Free are names in the home under which this pass found no Secret, beyond those that it read.
 	Free sets.Set[string]
 	// Publisher and Puller are the two logins, by the provider and by CredentialsIssued.

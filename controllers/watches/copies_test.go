@@ -4,15 +4,20 @@
 package watches
 
 import (
+	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
@@ -154,5 +159,108 @@ func TestCopiesOfATargetThatIsRetainedAreNotWatchedTwice(t *testing.T) {
 		g.Expect(w.Reach(edge, "ci", "")).To(Succeed(), "it is nobody's target any more")
 		g.Expect(server.asked).To(HaveLen(1))
 		w.Forget(edge.UID)
+	})
+}
+
+// leaving are triggers of edge that know of a copy in each of some namespaces, by the version in which it was left, and watch
+// none.
+func leaving(t *testing.T, server *watchServer, left map[string]string) (*Triggers, *int) {
+	t.Helper()
+	w, wakes := NewTriggers(server.watch, objects.EdgeLabel, isPublished), 0
+	w.ctx, w.enqueue = t.Context(), func(string) { wakes++ }
+	w.RetainTargets(edge, sets.KeySet(left))
+	for namespace, version := range left {
+		w.Known(edge.UID, namespace, "copy")
+		w.Settle(edge.UID, namespace, "copy", Digest{1}, version)
+	}
+	return w, &wakes
+}
+
+func TestCopiesAreWatchedFromWhereTheyWereLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		changed := watch.NewFakeWithChanSize(1, false)
+		changed.Action(watch.Deleted, metadataOf("copy", "12"))
+		server := &watchServer{answers: []any{changed}}
+		w, wakes := leaving(t, server, map[string]string{"ci": "10"})
+		w.Known(edge.UID, "ci", "another")
+		w.Settle(edge.UID, "ci", "another", Digest{1}, "9")
+		g.Expect(isSettled(w, Digest{1})).To(BeTrue(), "its watch will tell")
+		w.Watch(edge)
+		w.Watch(edge)
+		synctest.Wait()
+		g.Expect(server.asked).To(Equal([]string{"SecretList@9"}), "the oldest of both, and once")
+		g.Expect(isSettled(w, Digest{1})).To(BeFalse())
+		g.Expect(*wakes).To(Equal(1))
+		w.Forget(edge.UID)
+		changed.Stop()
+	})
+}
+
+func TestCopiesAreReachedFromTheOldestVersionThatIsAtHand(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		left, since string
+		asked       string
+	}{
+		{"from now on", "", "", "SecretList@"},
+		{"from that of a list", "", "20", "SecretList@20"},
+		{"from where a copy was left, which is older", "10", "20", "SecretList@10"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				server := &watchServer{}
+				w, _ := leaving(t, server, map[string]string{"ci": tt.left})
+				g.Expect(w.Reach(edge, "ci", tt.since)).To(Succeed())
+				g.Expect(server.asked).To(Equal([]string{tt.asked}))
+				w.Forget(edge.UID)
+			})
+		})
+	}
+}
+
+func TestCopiesThatCannotBeWatchedAreReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		server := &watchServer{answers: []any{errors.New("too old resource version")}}
+		w, wakes := leaving(t, server, map[string]string{"ci": "10"})
+		w.Watch(edge)
+		g.Expect(*wakes).To(Equal(1))
+		g.Expect(isSettled(w, Digest{1})).To(BeFalse())
+		g.Expect(w.Reach(edge, "ci", "20")).To(Succeed())
+		g.Expect(server.asked).To(Equal([]string{"SecretList@10", "SecretList@20"}))
+		w.Forget(edge.UID)
+	})
+}
+
+// An API server that went away may come back with an older etcd, to which the version of a copy means nothing.
+func TestCopiesThatNoWatchTellsOfAreForgottenWhenTheAPIServerGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		namespaces := watch.NewFakeWithChanSize(1, false)
+		rest := &watchServer{}
+		w, _ := leaving(t, rest, map[string]string{"ci": "10"})
+		w.watch = func(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) (io.ReadCloser, error) {
+			if kind.Kind == "NamespaceList" && !namespaces.IsStopped() {
+				return bodyOf(runtime.ContentTypeProtobuf, namespaces), nil
+			}
+			return rest.watch(ctx, kind, options...)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w.Start(ctx, "operator", func(string) {}, func() {}, func(string) {})
+		synctest.Wait()
+		g.Expect(w.Outages()).To(BeZero())
+		g.Expect(isSettled(w, Digest{1})).To(BeTrue())
+		namespaces.Action(watch.Error, tooOldVersion)
+		synctest.Wait()
+		g.Expect(w.Outages()).To(Equal(1))
+		g.Expect(isSettled(w, Digest{1})).To(BeFalse())
+		w.Settle(edge.UID, "ci", "copy", Digest{1}, "11")
+		w.wentAway()
+		w.Settle(edge.UID, "ci", "copy", Digest{1}, "11")
+		g.Expect(isSettled(w, Digest{1})).To(BeFalse(), "what was written before is not believed afterwards")
+		cancel()
+		synctest.Wait()
 	})
 }

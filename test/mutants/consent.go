@@ -68,6 +68,23 @@ var ofConsent = []mutant{
 		guards: []guard{controllers("TestCopiesGoIntoNoProjectThatDidNotInviteThem")},
 	},
 	{
+		name:    "known-copy-proves-its-namespace",
+		pattern: "ownership is proven by what tenants can write",
+		edits: []edit{
+			{"controllers/consented.go",
+				`	uid, err := p.consented(ctx, namespace, forCopies)
+`,
+				`	for _, copied := range due {
+		if copied.at != "" {
+			return p.Record.Served[namespace], nil
+		}
+	}
+	uid, err := p.consented(ctx, namespace, forCopies)
+`},
+		},
+		guards: []guard{controllers("TestACopyThatWasPutIntoANamespaceMadeAgainGetsNoNewToken")},
+	},
+	{
 		name:    "lost-record-trusts-names",
 		pattern: "a restore leaves less security behind than there was",
 		edits: []edit{

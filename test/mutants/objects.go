@@ -253,6 +253,47 @@ var ofObjects = []mutant{
 		guards: []guard{faults("TestAWriteThatComesLateChangesNothing/^rotate")},
 	},
 	{
+		name:    "copy-watched-from-now",
+		pattern: "what happens between a write and its watch is told by nobody",
+		edits: []edit{
+			{"controllers/watches/copies.go",
+				`		since = target.left()
+`, `		since = ""
+`},
+		},
+		guards: []guard{controllers("TestACopyThatChangesBeforeItIsWatchedIsHealed")},
+	},
+	{
+		name:    "change-without-version",
+		pattern: "a change is written over what somebody else wrote meanwhile",
+		edits: []edit{
+			{"controllers/objects/writer.go",
+				`metadata["resourceVersion"], change["metadata"] = version, metadata`,
+				`metadata["annotations"], change["metadata"] = metadata["annotations"], metadata`},
+		},
+		guards: []guard{controllers("TestACopyThatIsNotAsItWasKnownIsReadAndMended")},
+	},
+	{
+		name:    "refusal-on-record",
+		pattern: "what was refused is waited for as if it had been done",
+		edits: []edit{
+			{"controllers/copies.go",
+				`			if refused && c.due[job.namespace] == (dueCopy{}) {`,
+				`			if refused && c.due[job.namespace].live != nil {`},
+		},
+		guards: []guard{controllers("TestANamespaceThatRefusesItsCopyComesOffTheRecord")},
+	},
+	{
+		name:    "left-before-an-outage",
+		pattern: "what was restored is told apart from what was by its version alone",
+		edits: []edit{
+			{"controllers/watches/triggers.go",
+				`	namespaces.doubt = t.wentAway
+`, ``},
+		},
+		guards: []guard{within("watches", "TestCopiesThatNoWatchTellsOfAreForgottenWhenTheAPIServerGoesAway")},
+	},
+	{
 		name:    "failure-untold",
 		pattern: "a failure is tried again in silence, and the status says that all is well",
 		edits: []edit{
