@@ -136,6 +136,11 @@ ifeq ($(PROVIDER),external)
 endif
 	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=$(PROVIDER)
 
+.PHONY: picture
+picture: build controlplane ## Draw docs/demo.svg, the picture in README, from a run of the demo.
+	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=openshift >bin/demo.txt
+	go run ./hack/picture <bin/demo.txt >docs/demo.svg
+
 .PHONY: bench
 bench: build controlplane ## Measure how fast and how small the operator is, and write docs/benchmarks.md. BENCH_ARGS=-quick tries it out.
 	CGO_ENABLED=0 go run -trimpath ./test/bench $(BENCH_ARGS)

@@ -6,6 +6,7 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +26,8 @@ import (
 // work. testdata/played has what stands in for oc, ssh, sudo, docker and hzn.
 var notRun = map[string]string{
 	"make demo":                         "hack/demo has a test of its own",
-	"make test":                         "this is one of its tests",
+	"make install-plugin":               "the plugin is built for these tests, and is on their PATH",
+	"kubectl edgereg login":             "root would have it write into /etc; cmd/kubectl-edgereg/command has tests with played engines",
 	"make dist":                         "hack/dist has tests of its own",
 	"make bundle":                       "hack/bundle has tests of its own, and make verify runs it",
 	"go test":                           "a fuzz target runs for as long as one likes",
@@ -47,9 +50,8 @@ var placeholder = regexp.MustCompile(`\b(NAME|PROJECT)\b`)
 
 // before is what a page takes for granted.
 var before = map[string]string{
-	"ca.md":        `kubectl get configmap kube-root-ca.crt -n default -o jsonpath='{.data.ca\.crt}' >new-root.crt`,
-	"consumers.md": "dir=$(mktemp -d)",
-	"install.md":   "export IMG=controller:latest",
+	"ca.md":      `kubectl get configmap kube-root-ca.crt -n default -o jsonpath='{.data.ca\.crt}' >new-root.crt`,
+	"install.md": "export IMG=controller:latest",
 }
 
 // given is what every page takes for granted besides the EdgeRegistry factory.
@@ -94,10 +96,34 @@ func newMachine(t *testing.T) *machine {
 		g.Expect(os.WriteFile(filepath.Join(m.tree, file), []byte(read(t, filepath.Join("..", file))), 0o600)).To(Succeed())
 	}
 	g.Expect(os.MkdirAll(filepath.Join(m.folder, "root"), 0o700)).To(Succeed())
+	plugin(t)
 	control := cluster(t)
 	g.Expect(control.Kubeconfig(control.Admin, filepath.Join(m.folder, "kubeconfig"))).To(Succeed())
 	return m
 }
+
+// plugin is the folder of kubectl edgereg.
+func plugin(t *testing.T) string {
+	t.Helper()
+	folder, err := buildPlugin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+var buildPlugin = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "edgereg-plugin-")
+	if err != nil {
+		return "", err
+	}
+	stops = append(stops, func() { _ = os.RemoveAll(folder) })
+	output, err := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(folder, "kubectl-edgereg"), "../cmd/kubectl-edgereg").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the plugin: %w\n%s", err, output)
+	}
+	return folder, nil
+})
 
 // run runs a script, which ends at the first command that fails, and returns all of its output.
 func (m *machine) run(t *testing.T, script string) string {
@@ -110,7 +136,7 @@ func (m *machine) run(t *testing.T, script string) string {
 	cmd.Dir = m.tree
 	cmd.Env = append(os.Environ(), "MACHINE="+m.folder, "TMPDIR="+m.folder, "KUBERC=off",
 		"KUBECONFIG="+filepath.Join(m.folder, "kubeconfig"),
-		"PATH="+strings.Join([]string{played, cluster(t).Assets(), os.Getenv("PATH")}, string(filepath.ListSeparator)))
+		"PATH="+strings.Join([]string{played, plugin(t), cluster(t).Assets(), os.Getenv("PATH")}, string(filepath.ListSeparator)))
 	output := &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.WaitDelay = time.Second

@@ -294,7 +294,15 @@ func TestEveryShellExampleIsWellFormed(t *testing.T) {
 	}
 }
 
-func TestTheReadmeShowsTheColumnsOfGet(t *testing.T) {
+// TestTheReadmeIsShort: a person reads it in three minutes.
+func TestTheReadmeIsShort(t *testing.T) {
+	g := NewWithT(t)
+	text := read(t, readme)
+	g.Expect(strings.Count(text, "\n")).To(BeNumerically("<=", 120), "lines")
+	g.Expect(len(strings.Fields(text))).To(BeNumerically("<=", 1200), "words")
+}
+
+func TestTheDocumentsShowTheColumnsOfGet(t *testing.T) {
 	var crd struct {
 		Spec struct {
 			Versions []struct {
@@ -316,9 +324,9 @@ func TestTheReadmeShowsTheColumnsOfGet(t *testing.T) {
 			normal += title
 		}
 	}
-	for _, header := range []string{normal, wide} {
-		shown := regexp.MustCompile("(?m)^" + header + "$").MatchString(read(t, readme))
-		g.Expect(shown).To(BeTrue(), "the README shows %s", header)
+	for document, header := range map[string]string{readme: normal, troubleshooting: wide} {
+		shown := regexp.MustCompile("(?m)^" + header + "$").MatchString(read(t, document))
+		g.Expect(shown).To(BeTrue(), "%s shows %s", document, header)
 	}
 }
 

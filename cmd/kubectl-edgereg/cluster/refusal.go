@@ -6,6 +6,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -63,16 +64,8 @@ func explain(err error, r right) error {
 		if status := apierrors.APIStatus(nil); errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name == "" {
 			return because(ErrNotFound, "the cluster does not serve EdgeRegistries: the operator is not installed there, or the kubeconfig leads to another cluster")
 		}
-		return because(ErrNotFound, "there is no %s", trimArticle(r.what))
+		return because(ErrNotFound, "there is no %s", strings.TrimPrefix(r.what, "the "))
 	default:
 		return fmt.Errorf("%s %s: %w", r.verb, r.what, err)
 	}
-}
-
-func trimArticle(what string) string {
-	const article = "the "
-	if len(what) > len(article) && what[:len(article)] == article {
-		return what[len(article):]
-	}
-	return what
 }

@@ -62,7 +62,7 @@ const (
 	tenant = "tenant"
 )
 
-// cluster starts with the first test that asks for it.
+// newWorld starts it with the first test that asks for it.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w, err := startWorld()
@@ -164,7 +164,7 @@ func (w *world) edge(t *testing.T) *edgev1.EdgeRegistry {
 	return edge
 }
 
-// change changes the shared EdgeRegistry, and undoes it when the test ends.
+// suspended suspends the shared EdgeRegistry while something runs.
 func (w *world) suspended(t *testing.T, run func()) {
 	t.Helper()
 	set := func(suspend bool) {

@@ -1,0 +1,56 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package docs_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/command"
+)
+
+// differs is what is another in each cluster and at each time.
+var differs = regexp.MustCompile(`default-route-[a-z0-9.-]+|CN=[^", ]+|\d{4}-\d\d-\d\dT[\d:]+Z|\b\d+[dhms](\d+[hms])?\b`)
+
+func alike(text string) string { return differs.ReplaceAllString(strings.TrimSpace(text), "…") }
+
+// TestTheStatusThatIsShownIsReal has the plugin tell of a fresh EdgeRegistry.
+func TestTheStatusThatIsShownIsReal(t *testing.T) {
+	g := NewWithT(t)
+	m := newMachine(t)
+	m.run(t, given+nothing)
+	m.run(t, factory)
+	real := m.run(t, "kubectl edgereg status factory")
+	shown := ""
+	for _, block := range blocks(read(t, troubleshooting), "text") {
+		if strings.HasPrefix(block, "factory  Ready") {
+			shown = block
+		}
+	}
+	g.Expect(alike(shown)).To(Equal(alike(real)))
+}
+
+// TestTheExitStatusesAreDocumented holds the table to the help.
+func TestTheExitStatusesAreDocumented(t *testing.T) {
+	g := NewWithT(t)
+	var help strings.Builder
+	plugin := &command.Plugin{Out: &help, Err: &help}
+	g.Expect(plugin.Run(t.Context(), []string{"status", "--help"})).To(Equal(command.ExitDone))
+	_, statuses, _ := strings.Cut(help.String(), "EXIT STATUS\n")
+	statuses, _, _ = strings.Cut(statuses, "\n\n")
+	told := 0
+	for line := range strings.Lines(statuses) {
+		number, meaning, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		row := "| " + number + " | " + strings.NewReplacer("status", "`status`", "why", "`why`", "verify", "`verify`").Replace(meaning) + " |"
+		g.Expect(strings.ReplaceAll(read(t, "plugin.md"), "`", "")).To(ContainSubstring(strings.ReplaceAll(row, "`", "")))
+		told++
+	}
+	g.Expect(told).To(Equal(6))
+	for _, verb := range []string{"status", "why", "login", "env", "bootstrap", "rotate", "verify"} {
+		g.Expect(regexp.MustCompile("(?m)^\\| `"+verb+" ").MatchString(read(t, "plugin.md"))).To(BeTrue(), verb)
+	}
+}
