@@ -51,6 +51,7 @@ type Exchange struct {
 	mu        sync.Mutex
 	users     map[string]*user
 	nodes     map[string]*node
+	agbots    map[string]string
 	services  map[string]*service
 	auths     []*auth
 	lastAuth  int
@@ -76,8 +77,10 @@ type user struct {
 type node struct {
 	token, owner  string
 	lastHeartbeat string
-	// runs are the services that its status names, and failed those whose image it could not load.
+	// runs are the services that its status names, and failed those whose image it could not load, as it last reported at a
+	// time.
 	runs, failed []string
+	failedAt     time.Time
 }
 
 // Start runs a stand-in until Close.
@@ -87,7 +90,7 @@ func Start(o Options) *Exchange {
 	}
 	e := &Exchange{
 		Clock: newClock(), options: o, mux: http.NewServeMux(),
-		users: map[string]*user{}, nodes: map[string]*node{}, services: map[string]*service{},
+		users: map[string]*user{}, nodes: map[string]*node{}, agbots: map[string]string{}, services: map[string]*service{},
 		documents: map[string]json.RawMessage{}, owners: map[string]cachedOwner{},
 	}
 	e.routes()
@@ -192,6 +195,13 @@ func (e *Exchange) AddNode(org, name, token, owner string, runs ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.nodes[org+"/"+name] = &node{token: token, owner: org + "/" + owner, runs: runs}
+}
+
+// AddAgbot adds an agreement bot.
+func (e *Exchange) AddAgbot(org, name, token string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.agbots[org+"/"+name] = token
 }
 
 // Migrate has the Exchange refuse every call, as during a migration of its database, or ends that.

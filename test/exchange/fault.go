@@ -107,6 +107,8 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	}
+	// Each answer says when it was made, by the clock of the Exchange, as that of a real one does.
+	w.Header().Set("Date", e.Clock.peek().UTC().Format(http.TimeFormat))
 	switch {
 	case wrong && met.Status == 0:
 		panic(http.ErrAbortHandler)
