@@ -77,6 +77,7 @@ func TestAPlayerDoesWhatAnAgentDoes(t *testing.T) {
 	}
 	e.Clock.Advance(PollInterval)
 	poll()
+	g.Expect(pull()).To(BeTrue())
 	write("four")
 	g.Expect(pull()).To(BeFalse())
 	e.Restore(backup)
