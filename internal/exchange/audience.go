@@ -31,8 +31,6 @@ type followed struct {
 	// written and changed are when the login was written, and when the service last changed, by the clock of the Exchange;
 	// changed is zero until it was listed after a touch. latest is that as any list had it.
 	written, changed, latest time.Time
-	// again is when this process touched it again, by the clock of this side.
-	again time.Time
 	// asked: it is known which nodes run it, and nodes are these, with whether each has read the login.
 	asked bool
 	nodes map[string]Reading

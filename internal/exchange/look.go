@@ -35,7 +35,7 @@ func (p *pass) look(ctx context.Context) {
 }
 
 // follow notes what this pass found of services that hold the login. It returns those of which some node may not have read it,
-// and that are listed as they are since their last touch.
+// and that are listed as they are since their last touch: listAge sees to that.
 func (p *pass) follow() (open []Service) {
 	a := p.audience
 	for id := range a.services {
@@ -50,7 +50,7 @@ func (p *pass) follow() (open []Service) {
 		}
 		f := a.follow(s.ID, o.written)
 		a.list(f, s.Updated)
-		if o.Touched || !s.Updated.After(f.written) || !p.listed.After(f.again) {
+		if o.Touched || !s.Updated.After(f.written) {
 			continue
 		}
 		if f.changed = s.Updated; f.isOpen() {
@@ -178,6 +178,5 @@ func (p *pass) touchAgain(ctx context.Context, s Service, o *Outcome) {
 		return
 	}
 	a.touched = p.exchanges.now()
-	a.services[s.ID].again = a.touched
 	p.repeated++
 }

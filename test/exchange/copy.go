@@ -24,7 +24,7 @@ func (e *Exchange) Backup() Copy {
 	defer e.mu.Unlock()
 	c := Copy{services: map[string]service{}, nodes: map[string]node{}, changes: slices.Clone(e.changes), lastAuth: e.lastAuth, lastID: e.lastID}
 	for id, s := range e.services {
-		c.services[id] = *s
+		c.services[id] = s.copy()
 	}
 	for id, n := range e.nodes {
 		kept := *n
@@ -37,6 +37,13 @@ func (e *Exchange) Backup() Copy {
 	return c
 }
 
+// copy shares nothing with the service that is changed in place.
+func (s *service) copy() service {
+	c := *s
+	c.ImageStore = slices.Clone(s.ImageStore)
+	return c
+}
+
 // Restore puts a copy in the place of the database. Nodes keep their place in the changes, which the copy may not have
 // reached. The clock goes on.
 func (e *Exchange) Restore(c Copy) {
@@ -44,7 +51,8 @@ func (e *Exchange) Restore(c Copy) {
 	defer e.mu.Unlock()
 	e.services, e.nodes, e.auths, e.changes = map[string]*service{}, map[string]*node{}, nil, slices.Clone(c.changes)
 	for id, s := range c.services {
-		e.services[id] = &s
+		own := s.copy()
+		e.services[id] = &own
 	}
 	for id, n := range c.nodes {
 		n.runs, n.failed = slices.Clone(n.runs), slices.Clone(n.failed)

@@ -62,6 +62,8 @@ type Exchange struct {
 	migrating bool
 	faults    []*Fault
 	calls     []Call
+	// running is how many calls run, and busiest how many ever ran at once.
+	running, busiest int
 }
 
 // user is a user of an organisation.
@@ -239,7 +241,27 @@ func (e *Exchange) Calls() []Call {
 func (e *Exchange) Forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calls = nil
+	e.calls, e.busiest = nil, 0
+}
+
+// Busiest returns how many calls ran at once since the start or the last Forget, at most.
+func (e *Exchange) Busiest() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.busiest
+}
+
+// enter counts a call while it runs.
+func (e *Exchange) enter() (leave func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running++
+	e.busiest = max(e.busiest, e.running)
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.running--
+	}
 }
 
 // Call is one request.
