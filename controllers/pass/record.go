@@ -38,6 +38,15 @@ type Record struct {
 	VerifiedFor int64        `json:"verifiedFor,omitempty"`
 	// Found is what was found then of each login, at a registry that does not let itself be asked about everything.
 	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
+	// NodesRead is what all nodes had read of an Exchange; nil while that is not known of any.
+	NodesRead *NodesRead `json:"nodesRead,omitempty"`
+}
+
+// NodesRead says that all nodes which run services of an organisation had read what these held at a time.
+type NodesRead struct {
+	// Where is the address of the organisation in its Exchange, and Until a time of that Exchange, as precise as it gives it.
+	Where string    `json:"where"`
+	Until time.Time `json:"until"`
 }
 
 // Issued is a credential on record.

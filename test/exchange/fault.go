@@ -62,8 +62,8 @@ func To(method, pathEnd string) func(Call) bool {
 	}
 }
 
-// Writes matches all calls that change something.
-func Writes(c Call) bool { return c.Method != http.MethodGet }
+// Writes matches all calls that change something. What is searched for is sent by POST.
+func Writes(c Call) bool { return c.Method != http.MethodGet && !strings.HasPrefix(c.Path, "search/") }
 
 // fault returns the one that meets a call, or nil.
 func (e *Exchange) fault(c Call) *Fault {
