@@ -180,6 +180,21 @@ func (a *audience) settle() {
 		}
 	}
 	a.restored, a.next = false, time.Time{}
+	for id := range a.tracks {
+		if !a.names(id) {
+			delete(a.tracks, id)
+		}
+	}
+}
+
+// names reports whether a node runs any of the services.
+func (a *audience) names(node string) bool {
+	for _, f := range a.services {
+		if _, there := f.nodes[node]; there {
+			return true
+		}
+	}
+	return false
 }
 
 // report counts the nodes, each as it stands worst.
