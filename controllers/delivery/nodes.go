@@ -21,10 +21,13 @@ func placeOf(login exchange.Login) string { return login.Base + "/orgs/" + login
 
 // nodesRead is what all nodes had read there, as far as that is on record.
 func (r *run) nodesRead(login exchange.Login) time.Time {
-	if known := r.Record.NodesRead; known != nil && known.Where == placeOf(login) {
-		return known.Until
+	known := r.Record.NodesRead
+	if known == nil || known.Where != placeOf(login) {
+		return time.Time{}
 	}
-	return time.Time{}
+	// What cannot be read is not known.
+	until, _ := time.Parse(time.RFC3339Nano, known.Until)
+	return until
 }
 
 // noteRead puts on record what all nodes have read, so that the next process need not have them read it again.
@@ -32,7 +35,7 @@ func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
 	if nodes.Read.IsZero() || nodes.Read.Equal(r.nodesRead(login)) {
 		return
 	}
-	r.Record.NodesRead = &pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC()}
+	r.Record.NodesRead = &pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC().Format(time.RFC3339Nano)}
 }
 
 // nodesStatus puts into the status what is known of nodes; nil before anything is.

@@ -44,9 +44,10 @@ type Record struct {
 
 // NodesRead says that all nodes which run services of an organisation had read what these held at a time.
 type NodesRead struct {
-	// Where is the address of the organisation in its Exchange, and Until a time of that Exchange, as precise as it gives it.
-	Where string    `json:"where"`
-	Until time.Time `json:"until"`
+	// Where is the address of the organisation in its Exchange, and Until a time of that Exchange, RFC 3339, as precise as it
+	// gives it.
+	Where string `json:"where"`
+	Until string `json:"until"`
 }
 
 // Issued is a credential on record.
