@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// lookAgain is how long what was found of nodes is not looked at again, while some have not read the login.
-const lookAgain = 15 * time.Minute
+const (
+	// lookFirst is when nodes are looked at after a touch.
+	lookFirst = 5 * time.Minute
+	// lookAgain is how long what was found of nodes is not looked at again, while some have not read the login.
+	lookAgain = 15 * time.Minute
+)
 
 // look finds which nodes have read the login, and touches services again whose nodes may have missed it. It asks once for each
 // service of which some node may not have read it; where all have, it asks nothing. What cannot be found out fails no pass:
@@ -27,7 +31,7 @@ func (p *pass) look(ctx context.Context) {
 	}
 	if len(p.touches) > 0 {
 		a.touched = p.exchanges.now()
-		a.await(p.begun.Add(patience), p.begun)
+		a.await(p.begun.Add(lookFirst), p.begun)
 	}
 	if !a.isOpen() {
 		a.settle()

@@ -98,11 +98,11 @@ func (s *Syncer) Sync(ctx context.Context, c *Client, w Wanted, whose Whose) (Re
 	return p.end()
 }
 
-// listAge is how old a list may be with which a pass begins: where nodes are to be looked at, not older than the last touch.
+// listAge is how old a list may be with which a pass begins: where nodes are to be looked at, it is younger than the last touch.
 func (s *Syncer) listAge() time.Duration {
 	now := s.exchanges.now()
 	if a := s.audience; a != nil && a.isDue(now) {
-		return min(ListLife, max(0, now.Sub(a.touched)))
+		return min(ListLife, max(0, now.Sub(a.touched)-1))
 	}
 	return ListLife
 }

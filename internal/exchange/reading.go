@@ -13,8 +13,8 @@ const (
 	// itself (open-horizon/anax, config/constants.go). What a program writes about a node moves its heartbeat too, and reads
 	// nothing.
 	margin = 2 * time.Minute
-	// patience is how long a touch is no reason to call a node late.
-	patience = 5 * time.Minute
+	// patience is how long a touch is no reason to call a node late: one that asks has left a heartbeat by then that proves it.
+	patience = 2 * margin
 	// silence is for how long after a login was written nodes that do not ask are touched again. From then on they are
 	// touched once they ask.
 	silence = 24 * time.Hour
