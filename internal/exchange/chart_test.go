@@ -29,6 +29,7 @@ func TestThePictureOfNodesIsWhatIsSeen(t *testing.T) {
 		}
 		p.Silence(f.Clock.Now().Add(silence))
 	}
+	f.step = time.Minute
 	f.rotate(newer)
 	var hold, confirmed, late []int
 	for range hours * 12 {

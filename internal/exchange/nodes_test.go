@@ -83,6 +83,9 @@ func TestWhereOtherOrganisationsMayReadNoNodeIsConfirmed(t *testing.T) {
 func TestANodeThatWasSilentIsToldOnceItAsks(t *testing.T) {
 	for _, hours := range []int{3, 5, 100} {
 		for _, apart := range []time.Duration{0, time.Hour, -time.Hour} {
+			if apart != 0 && hours != 5 {
+				continue
+			}
 			t.Run(fmt.Sprint(hours, " hours, clocks apart by ", apart), func(t *testing.T) {
 				g := NewWithT(t)
 				f := fleetOf(t, 10, 50, 3, "boss", apart)
@@ -97,7 +100,7 @@ func TestANodeThatWasSilentIsToldOnceItAsks(t *testing.T) {
 				g.Expect(f.report.Nodes.Behind[0].ID).To(Equal("plant/node-0000"))
 				g.Expect(f.report.Nodes.Behind[0].Heartbeat).To(BeTemporally("~", f.Clock.Now().Add(-pastFirstLook), 3*time.Minute))
 				if hours > 10 {
-					f.step = time.Minute
+					f.step = 2 * time.Minute
 				}
 				f.live(silence - pastFirstLook - 5*time.Minute)
 				g.Expect(f.counts()).To(Equal([3]int{45, 5, 0}), "as long as they are silent")

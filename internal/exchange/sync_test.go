@@ -27,6 +27,11 @@ func (w *world) count() map[string]int {
 	return n
 }
 
+// writes are the calls that changed something.
+func (w *world) writes() []standin.Call {
+	return slices.DeleteFunc(w.Calls(), func(c standin.Call) bool { return !standin.Writes(c) })
+}
+
 func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, standin.Options{})
