@@ -187,6 +187,7 @@ func TestTwoClustersOnOneExchange(t *testing.T) {
 		o.advance(11 * time.Minute)
 		o.look(t, f.edge)
 		sync()
+		g.Expect(f.pull().OK).To(BeTrue())
 	}
 	after := entriesOf(t, f.x, f.service)
 	g.Expect(after).To(HaveLen(2))

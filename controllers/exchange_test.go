@@ -141,7 +141,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	g.Expect(pull()).To(Equal(standin.Pulled{OK: true, ID: 1}), "in its place, and so without trying another first")
 	delivered := condition(t, edge, edgev1.ExchangeUpdated)
 	g.Expect(delivered.Reason).To(Equal(edgev1.ReasonDelivered), delivered.Message)
-	g.Expect(edge.Status.Exchange).To(HaveValue(Equal(edgev1.ExchangeStatus{Services: 1, Synced: 1})))
+	g.Expect([]int32{edge.Status.Exchange.Services, edge.Status.Exchange.Synced}).To(Equal([]int32{1, 1}))
 	g.Expect(series(t, metricServices, map[string]string{labelOfEdge: edge.Name})).To(Equal(map[string]float64{"synced": 1, "behind": 0}))
 	g.Expect(told.told).To(ContainElement(HavePrefix("Normal " + edgev1.ReasonLoginDelivered + " brought login 2 of edge-puller to Exchange 127.0.0.1:")))
 }

@@ -30,6 +30,8 @@ const (
 	metricCANotAfter      = "edge_registry_ca_not_after_timestamp_seconds"
 	metricCopies          = "edge_registry_copies"
 	metricServices        = "edge_registry_exchange_services"
+	metricNodes           = "edge_registry_exchange_nodes"
+	metricFormerEnd       = "edge_registry_former_token_expiration_timestamp_seconds"
 	metricMints           = "edge_registry_mints_total"
 	metricRotations       = "edge_registry_rotations_total"
 	metricProbes          = "edge_registry_probes_total"
@@ -52,6 +54,8 @@ var (
 	notAfterDesc   = ofEdge(metricCANotAfter, "When the first of the certificates that verify the route ends, as Unix time.")
 	copiesDesc     = ofEdge(metricCopies, "The copies of both Secrets by their state. Absent where there is nothing to copy.", "state")
 	servicesDesc   = ofEdge(metricServices, "The services in the Exchange that are to hold the login, by whether they do. Absent without an Exchange.", "state")
+	nodesDesc      = ofEdge(metricNodes, "The nodes that run these services, by whether they have read the login. Absent before they were looked at.", "state")
+	formerEndDesc  = ofEdge(metricFormerEnd, "When the first of the tokens before the one in use expires, as Unix time. Absent without one that still works and expires.", "role")
 )
 
 // edgeMetrics are the gauges of all EdgeRegistries. Those of each are made anew from its status when it was looked at,
@@ -91,7 +95,7 @@ var ofEdges = &edgeMetrics{}
 
 // Describe implements prometheus.Collector.
 func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc} {
+	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc, nodesDesc, formerEndDesc} {
 		out <- desc
 	}
 }
@@ -139,6 +143,7 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 			setTime(expirationDesc, edge.Status.Credentials[i].ExpiresAt, objects.RoleValue(role))
 			setTime(renewalDesc, edge.Status.Credentials[i].RenewAt, objects.RoleValue(role))
 		}
+		setTime(formerEndDesc, formerEnd(edge, role), objects.RoleValue(role))
 	}
 	if edge.Status.CA != nil {
 		setTime(notAfterDesc, &edge.Status.CA.NotAfter)
@@ -149,8 +154,24 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	if held := edge.Status.Exchange; held != nil {
 		set(servicesDesc, float64(held.Synced), "synced")
 		set(servicesDesc, float64(held.Services-held.Synced), "behind")
+		if nodes := held.Nodes; nodes != nil {
+			set(nodesDesc, float64(nodes.Confirmed), "confirmed")
+			set(nodesDesc, float64(nodes.Late), "late")
+			set(nodesDesc, float64(nodes.Unknown), "unknown")
+		}
 	}
 	return all
+}
+
+// formerEnd is when the first of a role's tokens before the one in use expires; nil when none does.
+func formerEnd(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (first *metav1.Time) {
+	for i := range edge.Status.Credentials {
+		c := &edge.Status.Credentials[i]
+		if c.Role == role && !c.Current && c.ExpiresAt != nil && (first == nil || c.ExpiresAt.Before(first)) {
+			first = c.ExpiresAt
+		}
+	}
+	return first
 }
 
 // transientReasons are the reasons of copies that come right without a person who sees to them.

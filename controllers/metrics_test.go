@@ -55,6 +55,7 @@ func series(t *testing.T, name string, given map[string]string) map[string]float
 // edgeMetricNames are the metrics that speak of one EdgeRegistry.
 var edgeMetricNames = []string{
 	metricReady, metricCondition, metricTransition, metricTokenExpiration, metricTokenRenewal, metricCANotAfter, metricCopies, metricServices,
+	metricNodes, metricFormerEnd,
 }
 
 func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {

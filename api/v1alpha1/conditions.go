@@ -75,6 +75,8 @@ const (
 	ReasonNoServices = "NoServices"
 	// ReasonDeliveredWithWarnings (ExchangeUpdated): the same as Delivered, and logins of others in a service keep nodes from it, or are matched by no node.
 	ReasonDeliveredWithWarnings = "DeliveredWithWarnings"
+	// ReasonNodesLate (ExchangeUpdated): the same as Delivered, and nodes that run the services have not read the login. They pull with one of before, until that ends.
+	ReasonNodesLate = "NodesLate"
 )
 
 // Reasons that any condition may have.

@@ -3,6 +3,10 @@
 
 package v1alpha1
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // ExchangeSpec is an organisation of an Open Horizon Exchange, whose services get the puller's current login.
 type ExchangeSpec struct {
 	// credentialsSecretRef names a Secret in the namespace edge-registry-credentials with the keys HZN_EXCHANGE_URL (https://.../v1), HZN_ORG_ID and HZN_EXCHANGE_USER_AUTH, as hzn reads them from its environment. The label edge.open-horizon.io/credentials: "true" and the annotation edge.open-horizon.io/for on it say for which EdgeRegistries it may be used.
@@ -89,6 +93,35 @@ type ExchangeStatus struct {
 	// +listType=map
 	// +listMapKey=service
 	Failed []FailedService `json:"failed,omitempty"`
+	// nodes that run these services, as they were when they were last looked at. Absent before that.
+	// +optional
+	Nodes *ExchangeNodes `json:"nodes,omitempty"`
+}
+
+// ExchangeNodes counts the nodes that run services with the login. Each counts once, as it stands worst.
+type ExchangeNodes struct {
+	// total of the nodes that the user of the Exchange sees.
+	Total int32 `json:"total"`
+	// confirmed are those that have dropped the logins of before, and read the current one at their next pull. It is zero where that user sees only a part of the nodes.
+	Confirmed int32 `json:"confirmed"`
+	// late are those that have not asked for changes since the login was written, or could not load an image since.
+	Late int32 `json:"late"`
+	// unknown are those of which it cannot be told.
+	Unknown int32 `json:"unknown"`
+	// lateNodes are the late ones by name, at most 20.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	LateNodes []LateNode `json:"lateNodes,omitempty"`
+}
+
+// LateNode is a node that has not read the current login.
+type LateNode struct {
+	// node as the Exchange names it, ORGANISATION/NODE.
+	Node string `json:"node"`
+	// lastHeartbeat is when it last asked for changes, by the clock of the Exchange. Absent of one that never did.
+	// +optional
+	LastHeartbeat *metav1.Time `json:"lastHeartbeat,omitempty"`
 }
 
 // FailedService is a service that could not be given the login.

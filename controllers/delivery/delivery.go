@@ -107,8 +107,9 @@ func (r *run) connect(ctx context.Context) (*connection, error) {
 }
 
 // wanted is what the Exchange is to hold.
-func (r *run) wanted() exchange.Wanted {
+func (r *run) wanted(login exchange.Login) exchange.Wanted {
 	return exchange.Wanted{
+		Read: r.nodesRead(login),
 		Host: r.Registry.Host, Prefix: r.Registry.Repository, User: r.Puller.User, Token: r.Puller.Credential.Token,
 		Organization:   r.spec.Owner == edgev1.ExchangeOrganization,
 		PublicServices: r.spec.PublicServices == edgev1.PublicInclude,
@@ -122,15 +123,19 @@ func (r *run) deliver(ctx context.Context) (pass.Done, error) {
 	if err != nil {
 		return pass.Done{}, err
 	}
-	report, err := to.syncer.Sync(ctx, to.client, r.wanted(), r.whose)
+	report, err := to.syncer.Sync(ctx, to.client, r.wanted(to.login), r.whose)
 	r.noteActs(to.login, report)
 	if err != nil {
 		return pass.Done{}, explain(err)
 	}
 	r.describe(report)
+	r.noteRead(to.login, report.Nodes)
 	if err := r.failed(to.login, report); err != nil {
 		return pass.Done{}, err
 	}
 	r.Due(r.Now.Add(exchange.ListLife))
+	if next := report.Nodes.Next; !next.IsZero() {
+		r.Due(next)
+	}
 	return r.delivered(to.login, report), nil
 }

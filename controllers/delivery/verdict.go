@@ -63,7 +63,7 @@ func patience(failure *exchange.Error) time.Duration {
 // describe puts into the status what the Exchange holds.
 func (r *run) describe(report exchange.Report) {
 	synced, total := report.Count()
-	status := &edgev1.ExchangeStatus{Services: int32(total), Synced: int32(synced)} //nolint:gosec // An Exchange takes a thousand for each user.
+	status := &edgev1.ExchangeStatus{Services: int32(total), Synced: int32(synced), Nodes: nodesStatus(report.Nodes)} //nolint:gosec // An Exchange takes a thousand for each user.
 	for _, o := range missed(report) {
 		if len(status.Failed) == maxFailed {
 			break
@@ -131,8 +131,13 @@ func (r *run) delivered(login exchange.Login, report exchange.Report) pass.Done 
 	_, total := report.Count()
 	message := []string{fmt.Sprintf("login %d of %s is in every service of %s that is to have it (%d)",
 		r.Puller.Credential.Generation, r.Puller.Account, place, total)}
+	message = append(message, r.toldOf(report.Nodes)...)
 	message = append(message, skipped(report)...)
-	if warnings := warn(report); len(warnings) > 0 {
+	warnings := warn(report)
+	if report.Nodes.Late > 0 {
+		return pass.DoneBecause(edgev1.ReasonNodesLate, "%s", strings.Join(append(message, warnings...), "; "))
+	}
+	if len(warnings) > 0 {
 		return pass.DoneBecause(edgev1.ReasonDeliveredWithWarnings, "%s", strings.Join(append(message, warnings...), "; "))
 	}
 	return pass.DoneBecause(edgev1.ReasonDelivered, "%s", strings.Join(message, "; "))

@@ -53,7 +53,7 @@ func (r *run) takeOut(ctx context.Context) (left string, err error) {
 	if err != nil {
 		return "", err
 	}
-	report, err := to.syncer.Withdraw(ctx, to.client, r.wanted(), r.whose)
+	report, err := to.syncer.Withdraw(ctx, to.client, r.wanted(to.login), r.whose)
 	wrote := 0
 	var late []string
 	for _, o := range report.Services {

@@ -40,6 +40,16 @@ type Record struct {
 	Asked string `json:"asked,omitempty"`
 	// Found is what was found then of each login, at a registry that does not let itself be asked about everything.
 	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
+	// NodesRead is what all nodes had read of an Exchange; nil while that is not known of any.
+	NodesRead *NodesRead `json:"nodesRead,omitempty"`
+}
+
+// NodesRead says that all nodes which run services of an organisation had read what these held at a time.
+type NodesRead struct {
+	// Where is the address of the organisation in its Exchange, and Until a time of that Exchange, RFC 3339, as precise as it
+	// gives it.
+	Where string `json:"where"`
+	Until string `json:"until"`
 }
 
 // Issued is a credential on record.

@@ -8,6 +8,9 @@
 // arrives nowhere unless the service is touched after it. What is owed follows from the times of the Exchange alone: a
 // login that is not older than its service has not been announced. Nothing has to be remembered for that.
 //
+// A node shows by its heartbeat when it asked for changes, so that of each it can be said whether it has read the login. Those
+// that may have missed a touch are touched again.
+//
 //	client.go     one request and its answer
 //	errors.go     why a call failed, and what to do
 //	login.go      who asks, and where, as people write it into a Secret
@@ -20,6 +23,10 @@
 //	exchanges.go  what all passes share: one list for ten minutes, two requests at a time
 //	pass.go       one pass over all services
 //	service.go    one service in a pass
+//	nodes.go      which nodes run a service, and which report that they cannot load an image
+//	reading.go    what a heartbeat proves, and when nodes are told again
+//	audience.go   what is known of the nodes of all services
+//	look.go       the nodes in a pass
 //	withdraw.go   taking the entries out again
 //	report.go     what a pass found
 package exchange

@@ -28,6 +28,8 @@ type Syncer struct {
 	wanted Wanted
 	login  Login
 	known  map[string]seen
+	// audience is what is known of nodes.
+	audience *audience
 }
 
 // seen is a service as a pass left it.
@@ -62,8 +64,10 @@ type pass struct {
 	there    map[string]bool
 	outcomes map[string]*Outcome
 	looked   map[string]seen
-	// touches are the services that are owed one.
-	touches []Service
+	// todo are the services that were looked at, as they were listed, touches those that are owed one, and repeated is how
+	// many were touched again.
+	todo, touches []Service
+	repeated      int
 	// failure ends the pass: the Exchange cannot be used.
 	failure error
 }
@@ -75,18 +79,32 @@ type pass struct {
 // A rotation with S services takes 1 + 4S requests: the list, and for each the entries, a write, the entries again and a
 // touch. Where nothing changed a pass takes none while the list is younger than ten minutes, and every service is read once
 // in an hour.
+//
+// Five minutes after a touch, and then each quarter of an hour until all nodes are known to have read the login, it takes
+// two requests and one for each service of which that is not known, and a touch for each that is touched again.
 func (s *Syncer) Sync(ctx context.Context, c *Client, w Wanted, whose Whose) (Report, error) {
-	p, listed, err := s.begin(ctx, c, w, whose, ListLife)
+	p, listed, err := s.begin(ctx, c, w, whose, s.listAge())
 	if err != nil {
 		return Report{}, err
 	}
 	for todo := p.concerned(listed); len(todo) > 0; todo = p.unseen() {
 		p.each(ctx, todo, p.settle)
+		p.todo = append(p.todo, todo...)
 	}
 	// All touches of a rotation together reach a node in one answer.
 	slices.SortFunc(p.touches, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
 	p.each(ctx, p.touches, p.touch)
+	p.look(ctx)
 	return p.end()
+}
+
+// listAge is how old a list may be with which a pass begins: where nodes are to be looked at, it is younger than the last touch.
+func (s *Syncer) listAge() time.Duration {
+	now := s.exchanges.now()
+	if a := s.audience; a != nil && a.isDue(now) {
+		return min(ListLife, max(0, now.Sub(a.touched)-1))
+	}
+	return ListLife
 }
 
 // begin begins a pass with a list that is at most so old.
@@ -104,6 +122,12 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 	}
 	if !s.wanted.same(w) || !s.login.Equal(c.login) {
 		s.known = nil
+	}
+	switch {
+	case s.audience == nil || !s.login.Equal(c.login):
+		s.audience = newAudience(w.Read)
+	case s.wanted.Host != w.Host || s.wanted.User != w.User || !s.wanted.Token.Equal(w.Token):
+		s.audience.renew()
 	}
 	s.wanted, s.login = w, c.login
 	listed, at, err := s.exchanges.services(ctx, c, p.owner, p.begun.Add(-age))
@@ -254,6 +278,8 @@ func (p *pass) end() (Report, error) {
 	}
 	sortOutcomes(r.Left)
 	p.known = p.looked
+	r.Nodes = p.audience.report()
+	r.Nodes.Touched = p.repeated
 	return r, p.failure
 }
 

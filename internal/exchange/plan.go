@@ -27,6 +27,8 @@ type Wanted struct {
 	PublicServices bool
 	// Marker is what a touch leaves; its time is set by the pass.
 	Marker Marker
+	// Read is what the last report of a process before this one said that all nodes had read; zero if that is not known.
+	Read time.Time
 }
 
 // Owner is whose an entry is.

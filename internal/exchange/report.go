@@ -3,6 +3,8 @@
 
 package exchange
 
+import "time"
+
 // State is how a service stands after a pass.
 type State string
 
@@ -33,6 +35,8 @@ type Outcome struct {
 	Writes  int
 	Touched bool
 
+	// written is when the entry that is kept last changed, by the clock of the Exchange.
+	written time.Time
 	// contended: it was not as it had been left when it was read again.
 	contended bool
 }
@@ -44,7 +48,52 @@ type Report struct {
 	// Left are services that had such an image and held an entry of ours when this process last looked, as they were then, and
 	// that are there without such an image now. The entry stays, and hurts nobody. A service is named once.
 	Left []Outcome
+	// Nodes is what is known of the nodes that run these services.
+	Nodes Nodes
 }
+
+// Nodes is what is known of the nodes that run services with our login, when they were last looked at. A node counts once, as
+// it stands worst.
+type Nodes struct {
+	Total, Confirmed, Late, Unknown int
+	// Behind are the late ones, by id.
+	Behind []LateNode
+	// View says why no node is confirmed, whatever was seen of it.
+	View View
+	// Touched is how many services this pass touched again.
+	Touched int
+	// Err is why not all could be looked at.
+	Err error
+	// Looked: they were looked at since this process began, and Next is when to look again; zero for not before something
+	// changes.
+	Looked bool
+	Next   time.Time
+	// Read is a time of the Exchange, if not zero: all nodes have read what these services held by then. It is to be shown
+	// to a process that comes later.
+	Read time.Time
+}
+
+// LateNode is a node that has not read the current login.
+type LateNode struct {
+	// ID is its organisation and its id.
+	ID string
+	// Heartbeat is when it last asked for changes; zero if it never did, or if that is not known.
+	Heartbeat time.Time
+	// Failing: it reports that it could not load an image since the service was touched.
+	Failing bool
+}
+
+// View is how much of the nodes a login sees.
+type View string
+
+const (
+	// AllNodes: all that may read the login.
+	AllNodes View = ""
+	// OwnNodes: those of a user who is no administrator of the organisation. Others may run the services.
+	OwnNodes View = "OwnNodes"
+	// OneOrganization: a service with the login is public, and nodes of other organisations may run it.
+	OneOrganization View = "OneOrganization"
+)
 
 // Count returns how many services are synced, and how many are to be.
 func (r Report) Count() (synced, total int) {

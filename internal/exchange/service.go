@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 )
 
 // gone: the service has left while the pass was on.
@@ -116,9 +117,9 @@ func (p *pass) apply(ctx context.Context, s Service, o *Outcome, plan Plan, foun
 		}
 		plan = Decide(p.wanted, p.self, s, again)
 	}
-	o.InWay, o.Ours = plan.InWay, 0
+	o.InWay, o.Ours, o.written = plan.InWay, 0, time.Time{}
 	if plan.Ours != nil {
-		o.Ours = plan.Ours.ID
+		o.Ours, o.written = plan.Ours.ID, plan.Ours.Updated
 	}
 	// Where it is not as it was left, somebody wrote in between. The next pass sees to it.
 	o.contended = len(plan.Writes) > 0

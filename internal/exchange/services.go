@@ -22,6 +22,8 @@ import (
 type Service struct {
 	// ID is its organisation and its id, and Owner the organisation and the name of its owner.
 	ID, Owner string
+	// URL, Version and Arch are what its id is made of.
+	URL, Version, Arch string
 	// Public: nodes of every organisation may read its logins.
 	Public bool
 	// Images are those of its deployment on devices, or if there is none, of the one on clusters, and Cluster that there is
@@ -37,6 +39,9 @@ type Service struct {
 // wireService is a service as it is sent.
 type wireService struct {
 	Owner             string          `json:"owner"`
+	URL               string          `json:"url"`
+	Version           string          `json:"version"`
+	Arch              string          `json:"arch"`
 	Public            bool            `json:"public"`
 	Deployment        string          `json:"deployment"`
 	ClusterDeployment string          `json:"clusterDeployment"`
@@ -45,7 +50,7 @@ type wireService struct {
 }
 
 func (w wireService) service(id string) Service {
-	s := Service{ID: id, Owner: w.Owner, Public: w.Public, Updated: parseStamp(w.LastUpdated)}
+	s := Service{ID: id, Owner: w.Owner, URL: w.URL, Version: w.Version, Arch: w.Arch, Public: w.Public, Updated: parseStamp(w.LastUpdated)}
 	s.Cluster = w.Deployment == "" && w.ClusterDeployment != ""
 	s.Images = imagesOf(cmp.Or(w.Deployment, w.ClusterDeployment))
 	// What is no object is no attribute that could be kept.

@@ -27,6 +27,11 @@ func (w *world) count() map[string]int {
 	return n
 }
 
+// writes are the calls that changed something.
+func (w *world) writes() []standin.Call {
+	return slices.DeleteFunc(w.Calls(), func(c standin.Call) bool { return !standin.Writes(c) })
+}
+
 func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, standin.Options{})
@@ -53,7 +58,8 @@ func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 		w.Clock.Advance(ListLife)
 		w.Forget()
 		w.sync(next)
-		g.Expect(w.count()).To(Equal(map[string]int{"GET": 1 + services}), "each is read once more, for what was published meanwhile")
+		g.Expect(w.count()).To(Equal(map[string]int{"GET": 1 + services + 2, "POST": services}),
+			"each is read once more, for what was published meanwhile, and asked for its nodes")
 		w.Clock.Advance(ListLife)
 		w.Forget()
 		w.sync(next)
@@ -183,7 +189,10 @@ func TestARestartWritesNothing(t *testing.T) {
 	w.sync(newer)
 	w.sync(newer)
 	g.Expect(w.State()[id] == before[id]).To(BeTrue())
-	g.Expect(w.asked()).To(Equal([]string{"GET services", "GET services/camera_1.0.0_amd64/dockauths"}))
+	g.Expect(w.asked()).To(Equal([]string{
+		"GET services", "GET services/camera_1.0.0_amd64/dockauths",
+		"GET users/alice", "GET search/nodes/error/all", "POST search/nodes/service",
+	}))
 }
 
 func TestAnEntryTakenOutByHandIsBackWithinAnHour(t *testing.T) {

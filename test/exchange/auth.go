@@ -17,6 +17,7 @@ const (
 	plainUser role = iota
 	orgAdmin
 	edgeNode
+	agreementBot
 )
 
 // caller is who sent a request.
@@ -40,6 +41,9 @@ func (e *Exchange) authenticate(r *http.Request) (caller, bool) {
 	}
 	if n := e.nodes[login]; n != nil && same(n.token, password) {
 		return caller{org, name, edgeNode}, true
+	}
+	if same(e.agbots[login], password) {
+		return caller{org, name, agreementBot}, true
 	}
 	if u := e.users[login]; u != nil && same(u.password, password) {
 		return callerOf(org, name, u), true

@@ -33,6 +33,15 @@ func (e *Exchange) changeRoutes() {
 	e.handle("POST /v1/orgs/{org}/changes", e.postChanges)
 }
 
+// prune drops the changes that are kept no longer.
+func (e *Exchange) prune() {
+	now, old := e.Clock.peek(), 0
+	for old < len(e.changes) && now.Sub(e.changes[old].at) > e.options.ChangesTTL {
+		old++
+	}
+	e.changes = e.changes[old:]
+}
+
 // postChanges answers with what changed since a number, the oldest first, as far as it is kept. For a node it is the
 // heartbeat, too (route/organization/Changes.scala). All changes that are played here are of the category service, which
 // nodes are shown.
@@ -44,13 +53,11 @@ func (e *Exchange) postChanges(who caller, r *http.Request) reply {
 	if json.NewDecoder(r.Body).Decode(&body) != nil {
 		return invalid("malformed request")
 	}
-	org, now := r.PathValue("org"), e.Clock.Now()
+	org := r.PathValue("org")
 	if who.role == edgeNode {
-		e.nodes[who.id()].lastHeartbeat = e.stamp(now)
+		e.nodes[who.id()].lastHeartbeat = e.stamp(e.Clock.Now())
 	}
-	for len(e.changes) > 0 && now.Sub(e.changes[0].at) > e.options.ChangesTTL {
-		e.changes = e.changes[1:]
-	}
+	e.prune()
 	found, recent := []map[string]any{}, e.lastID
 	for _, c := range e.changes {
 		if c.id < body.ChangeID || c.org != org && !c.public {

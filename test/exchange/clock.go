@@ -28,6 +28,13 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
+// peek returns the time without moving it.
+func (c *Clock) peek() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
 // Advance moves the time.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()

@@ -23,4 +23,6 @@
 //	documents.go  keys, policies and patterns, which are kept as they come
 //	fault.go      what goes wrong, and when
 //	agent.go      a node that keeps the agent's rules
+//	player.go     the same in the process, for a thousand nodes over days, and an agreement bot
+//	copy.go       a copy of the database, and its way back
 package exchange

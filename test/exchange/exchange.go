@@ -51,6 +51,7 @@ type Exchange struct {
 	mu        sync.Mutex
 	users     map[string]*user
 	nodes     map[string]*node
+	agbots    map[string]string
 	services  map[string]*service
 	auths     []*auth
 	lastAuth  int
@@ -61,6 +62,8 @@ type Exchange struct {
 	migrating bool
 	faults    []*Fault
 	calls     []Call
+	// running is how many calls run, and busiest how many ever ran at once.
+	running, busiest int
 }
 
 // user is a user of an organisation.
@@ -76,8 +79,10 @@ type user struct {
 type node struct {
 	token, owner  string
 	lastHeartbeat string
-	// runs are the services that its status names, and failed those whose image it could not load.
+	// runs are the services that its status names, and failed those whose image it could not load, as it last reported at a
+	// time.
 	runs, failed []string
+	failedAt     time.Time
 }
 
 // Start runs a stand-in until Close.
@@ -87,7 +92,7 @@ func Start(o Options) *Exchange {
 	}
 	e := &Exchange{
 		Clock: newClock(), options: o, mux: http.NewServeMux(),
-		users: map[string]*user{}, nodes: map[string]*node{}, services: map[string]*service{},
+		users: map[string]*user{}, nodes: map[string]*node{}, agbots: map[string]string{}, services: map[string]*service{},
 		documents: map[string]json.RawMessage{}, owners: map[string]cachedOwner{},
 	}
 	e.routes()
@@ -194,6 +199,13 @@ func (e *Exchange) AddNode(org, name, token, owner string, runs ...string) {
 	e.nodes[org+"/"+name] = &node{token: token, owner: org + "/" + owner, runs: runs}
 }
 
+// AddAgbot adds an agreement bot.
+func (e *Exchange) AddAgbot(org, name, token string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.agbots[org+"/"+name] = token
+}
+
 // Migrate has the Exchange refuse every call, as during a migration of its database, or ends that.
 func (e *Exchange) Migrate(on bool) {
 	e.mu.Lock()
@@ -229,7 +241,27 @@ func (e *Exchange) Calls() []Call {
 func (e *Exchange) Forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calls = nil
+	e.calls, e.busiest = nil, 0
+}
+
+// Busiest returns how many calls ran at once since the start or the last Forget, at most.
+func (e *Exchange) Busiest() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.busiest
+}
+
+// enter counts a call while it runs.
+func (e *Exchange) enter() (leave func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running++
+	e.busiest = max(e.busiest, e.running)
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.running--
+	}
 }
 
 // Call is one request.

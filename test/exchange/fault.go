@@ -62,8 +62,8 @@ func To(method, pathEnd string) func(Call) bool {
 	}
 }
 
-// Writes matches all calls that change something.
-func Writes(c Call) bool { return c.Method != http.MethodGet }
+// Writes matches all calls that change something. What is searched for is sent by POST.
+func Writes(c Call) bool { return c.Method != http.MethodGet && !strings.HasPrefix(c.Path, "search/") }
 
 // fault returns the one that meets a call, or nil.
 func (e *Exchange) fault(c Call) *Fault {
@@ -85,6 +85,7 @@ func (e *Exchange) fault(c Call) *Fault {
 
 // ServeHTTP implements http.Handler.
 func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer e.enter()()
 	c := callOf(r)
 	met := e.fault(c)
 	if met != nil && met.Do != nil {
@@ -107,6 +108,8 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	}
+	// Each answer says when it was made, by the clock of the Exchange, as that of a real one does.
+	w.Header().Set("Date", e.Clock.peek().UTC().Format(http.TimeFormat))
 	switch {
 	case wrong && met.Status == 0:
 		panic(http.ErrAbortHandler)

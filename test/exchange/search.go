@@ -66,11 +66,14 @@ func (e *Exchange) searchErrors(who caller, r *http.Request) reply {
 		for _, service := range e.nodes[id].failed {
 			org, name, _ := strings.Cut(service, "/")
 			url, _, _ := strings.Cut(name, "_")
+			if s := e.services[service]; s != nil {
+				url = s.URL
+			}
 			failed = append(failed, map[string]any{"event_code": "error_image_load", "workload": map[string]string{"org": org, "url": url}})
 		}
 		if len(failed) > 0 {
 			text, _ := json.Marshal(failed)
-			found = append(found, map[string]any{"nodeId": id, "error": string(text), "lastUpdated": e.stamp(e.Clock.Now())})
+			found = append(found, map[string]any{"nodeId": id, "error": string(text), "lastUpdated": e.stamp(e.nodes[id].failedAt)})
 		}
 	}
 	return reply{http.StatusOK, map[string]any{"nodeErrors": found}}
@@ -80,5 +83,19 @@ func (e *Exchange) searchErrors(who caller, r *http.Request) reply {
 func (e *Exchange) FailToLoad(id, service string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.nodes[id].failed = append(e.nodes[id].failed, service)
+	e.reportFailure(e.nodes[id], service)
+}
+
+func (e *Exchange) reportFailure(n *node, service string) {
+	if !slices.Contains(n.failed, service) {
+		n.failed = append(n.failed, service)
+	}
+	n.failedAt = e.Clock.Now()
+}
+
+// Run has the status of a node, org/id, name these services.
+func (e *Exchange) Run(id string, services ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.nodes[id].runs = services
 }

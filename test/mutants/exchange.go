@@ -100,4 +100,54 @@ var ofTheExchange = []mutant{
 		},
 		guards: []guard{controllers("TestDeletionTakesTheLoginsOutOfTheExchange")},
 	},
+	{
+		name:    "confirmed-by-an-old-touch",
+		pattern: "a sign of life is taken for proof of what was said long before it",
+		edits: []edit{
+			{"internal/exchange/reading.go",
+				`	return t.since.Before(changed.Add(touchLife))`,
+				`	return !t.since.IsZero() || t.since.Before(changed.Add(touchLife))`},
+		},
+		guards: []guard{ofExchange("TestTheOperatorStandsStillWhileANodeIsSilent"), controllers("TestAnotherProcessTellsANodeThatMissedTheTouch")},
+	},
+	{
+		name:    "confirmed-to-a-plain-user",
+		pattern: "what somebody sees of a list is taken for the whole of it",
+		edits: []edit{
+			{"internal/exchange/look.go",
+				`	if !s.admin {`,
+				`	if !s.admin && len(s.nodes) == 0 {`},
+		},
+		guards: []guard{ofExchange("TestToAUserWhoSeesOnlySomeNoNodeIsConfirmed"), controllers("TestAPlainUserIsToldThatNothingIsProven")},
+	},
+	{
+		name:    "missed-touch-never-repeated",
+		pattern: "what was said once is taken for heard",
+		edits: []edit{
+			{"internal/exchange/reading.go",
+				`	case asking && age >= max(touchLife, life/share):`,
+				`	case asking && age >= max(touchLife, life/share) && life < 0:`},
+		},
+		guards: []guard{ofExchange("TestANodeThatWasSilentIsToldOnceItAsks"), controllers("TestAnotherProcessTellsANodeThatMissedTheTouch")},
+	},
+	{
+		name:    "touches-without-a-budget",
+		pattern: "what others can cause is done as often as they cause it",
+		edits: []edit{
+			{"internal/exchange/reading.go",
+				`	case asking && age >= max(touchLife, life/share):`,
+				`	case asking && age >= min(lookAgain, life/share):`},
+		},
+		guards: []guard{ofExchange("TestTouchesHaveABudget")},
+	},
+	{
+		name:    "older-copy-believed",
+		pattern: "what was true before a restore is taken for true after it",
+		edits: []edit{
+			{"internal/exchange/audience.go",
+				`	a.restored, a.tracks = true, map[string]track{}`,
+				`	a.restored, a.tracks = a.restored, map[string]track{}`},
+		},
+		guards: []guard{ofExchange("TestAnExchangeThatIsAnOlderCopyProvesNothing")},
+	},
 }

@@ -46,6 +46,9 @@ func controllers(run string) guard { return guard{folder: "controllers", run: ru
 // byRegistry are tests of internal/registry.
 func byRegistry(run string) guard { return guard{folder: "internal/registry", run: run} }
 
+// ofExchange are tests of internal/exchange.
+func ofExchange(run string) guard { return guard{folder: "internal/exchange", run: run} }
+
 // within are tests of a package within controllers.
 func within(name, run string) guard { return guard{folder: "controllers/" + name, run: run} }
 

@@ -1,0 +1,124 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"fmt"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
+)
+
+// maxLate is how many late nodes the status lists.
+const maxLate = 20
+
+// placeOf is where services are, for the record.
+func placeOf(login exchange.Login) string { return login.Base + "/orgs/" + login.Org }
+
+// nodesRead is what all nodes had read there, as far as that is on record.
+func (r *run) nodesRead(login exchange.Login) time.Time {
+	known := r.Record.NodesRead
+	if known == nil || known.Where != placeOf(login) {
+		return time.Time{}
+	}
+	// What cannot be read is not known.
+	until, _ := time.Parse(time.RFC3339Nano, known.Until)
+	return until
+}
+
+// noteRead puts on record what all nodes have read, so that the next process need not have them read it again.
+func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
+	if nodes.Read.IsZero() || nodes.Read.Equal(r.nodesRead(login)) {
+		return
+	}
+	r.Record.NodesRead = &pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC().Format(time.RFC3339Nano)}
+}
+
+// nodesStatus puts into the status what is known of nodes; nil before anything is.
+func nodesStatus(nodes exchange.Nodes) *edgev1.ExchangeNodes {
+	if !nodes.Looked {
+		return nil
+	}
+	status := &edgev1.ExchangeNodes{
+		Total: count(nodes.Total), Confirmed: count(nodes.Confirmed), Late: count(nodes.Late), Unknown: count(nodes.Unknown),
+	}
+	for _, n := range nodes.Behind[:min(len(nodes.Behind), maxLate)] {
+		status.LateNodes = append(status.LateNodes, edgev1.LateNode{Node: text.Foreign(n.ID), LastHeartbeat: pass.StatusTime(n.Heartbeat)})
+	}
+	return status
+}
+
+func count(n int) int32 { return int32(min(n, 1<<30)) } //nolint:gosec // It is bounded.
+
+// toldOf answers whether the logins before the current one may end.
+func (r *run) toldOf(nodes exchange.Nodes) []string {
+	var told []string
+	switch {
+	case nodes.Looked:
+		told = append(told, r.judged(nodes))
+	case nodes.Err == nil:
+		told = append(told, "which nodes have read it is not known yet")
+	}
+	if nodes.Err != nil {
+		told = append(told, "not all nodes could be looked at: "+nodes.Err.Error())
+	}
+	return told
+}
+
+func (r *run) judged(nodes exchange.Nodes) string {
+	switch {
+	case nodes.Late > 0:
+		return fmt.Sprintf("%d of %d nodes have not read it, and pull with one of before%s: %s%s",
+			nodes.Late, nodes.Total, r.until(), some(lateNodes(nodes)), unknownBesides(nodes))
+	case nodes.View == exchange.OwnNodes:
+		return fmt.Sprintf("which nodes have read it cannot be told, since the user of the Exchange is no administrator of the organisation and sees %d of them: let the logins of before end by themselves%s",
+			nodes.Total, r.until())
+	case nodes.View == exchange.OneOrganization:
+		return fmt.Sprintf("which nodes have read it cannot be told, since nodes of other organisations may run public services, and those of this one are %d: let the logins of before end by themselves%s",
+			nodes.Total, r.until())
+	case nodes.Unknown > 0:
+		return fmt.Sprintf("%d of %d nodes have read it, and of the others it is not known yet", nodes.Confirmed, nodes.Total)
+	case nodes.Total == 0:
+		return "no node ran these services when they were last looked at"
+	default:
+		return fmt.Sprintf("all nodes that run these services (%d) have read it, and need none of before", nodes.Total)
+	}
+}
+
+func lateNodes(nodes exchange.Nodes) []string {
+	var all []string
+	for _, n := range nodes.Behind {
+		name := text.Foreign(n.ID)
+		if n.Failing {
+			name += " (it could not load an image)"
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+func unknownBesides(nodes exchange.Nodes) string {
+	if nodes.Unknown == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; of %d more it is not known", nodes.Unknown)
+}
+
+// until says when the first of the logins before the current one ends, as far as that is known.
+func (r *run) until() string {
+	var first *edgev1.CredentialStatus
+	for i := range r.Puller.Alive {
+		c := &r.Puller.Alive[i]
+		if !c.Current && c.ExpiresAt != nil && (first == nil || c.ExpiresAt.Before(first.ExpiresAt)) {
+			first = c
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	return fmt.Sprintf(", of which login %d ends first, on %s", first.Generation, pass.Timestamp(first.ExpiresAt.Time))
+}
