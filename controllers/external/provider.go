@@ -56,6 +56,9 @@ func secretNames(edge *edgev1.EdgeRegistry) []string {
 	if spec == nil {
 		return nil
 	}
+	if spec.Harbor != nil {
+		return []string{spec.Harbor.CredentialsSecretRef.Name}
+	}
 	names := []string{spec.Puller.CredentialsSecretRef.Name}
 	if spec.Publisher != nil {
 		names = append(names, spec.Publisher.CredentialsSecretRef.Name)

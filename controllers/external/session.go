@@ -51,7 +51,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 	if !scope.Publisher.Absent {
 		s.prepare(&scope.Publisher, s.spec.Publisher, "the publisher")
 	}
-	s.prepare(&scope.Puller, &s.spec.Puller, "the puller")
+	s.prepare(&scope.Puller, s.spec.Puller, "the puller")
 	return s
 }
 
