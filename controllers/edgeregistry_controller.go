@@ -174,7 +174,7 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	switch {
 	case s.Edge.Spec.OpenShift != nil:
 		provider = r.openshift
-	case s.Edge.Spec.External != nil && s.Edge.Spec.External.Harbor == nil:
+	case s.Edge.Spec.External != nil:
 		provider = r.external
 	default:
 		return nil

@@ -69,6 +69,9 @@ type request struct {
 	// permission is what Harbor calls the right that the request needs, such as robot:create.
 	permission string
 	host       string
+	// place is asked for instead of one of the API; empty for none. The login is that of user, then.
+	place, user string
+	secret      *credential.Token
 }
 
 // do sends a request and reads what it answers; into is nil where that does not matter.
@@ -114,6 +117,9 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
 	}
+	if r.place != "" {
+		address = "https://" + c.host + r.place
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, address, bytes.NewReader(payload))
 	if err != nil {
 		return nil, r.fail(Unexpected, 0, "its address is malformed")
@@ -124,6 +130,10 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	req.Header.Set("Accept", "application/json")
 	if payload != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.secret != nil {
+		req.SetBasicAuth(r.user, r.secret.Reveal())
+		return req, nil
 	}
 	req.SetBasicAuth(c.user, c.password.Reveal())
 	return req, nil

@@ -13,4 +13,5 @@
 //	errors.go    why a call failed
 //	projects.go  projects, whose robots are listed by a number
 //	robots.go    robots
+//	accepts.go   whether a login works
 package harbor
