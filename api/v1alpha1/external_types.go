@@ -77,23 +77,23 @@ type HarborSpec struct {
 
 // RobotSpec is the life of one robot. Harbor counts the lives of robots in days.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^[0-9]{1,5}h$') || !self.lifetime.matches('^[0-9]{1,5}h$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a robot is followed by another while it still works"
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^[0-9]{1,5}h$') || !self.lifetime.matches('^[0-9]{1,5}h$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getHours() * 10 <= duration(self.lifetime).getHours() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a robot that works until its own end, and they would pile up"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || !self.lifetime.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a robot is followed by another while it still works"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || !self.lifetime.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 10 <= duration(self.lifetime).getSeconds() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a robot that works until its own end, and they would pile up"
 type RobotSpec struct {
-	// lifetime of each robot from its making, as a duration of whole days in hours such as 2160h. It works for that long, whatever follows it. Harbor itself ends it renewBefore later, so that nothing works for ever should the operator be gone.
+	// lifetime of each robot from its making, as a duration of whole days such as 2160h. It works for that long, whatever follows it. Harbor itself ends it renewBefore later, so that nothing works for ever should the operator be gone.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,5}h$') && duration(self) >= duration('24h') && duration(self) <= duration('43800h') && duration(self).getHours() % 24 == 0",message="must be whole days from 24h to 43800h (five years), written in hours, such as 2160h for 90 days: Harbor counts the lives of robots in days"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('24h') && duration(self) <= duration('43800h') && duration(self).getSeconds() % 86400 == 0",message="must be whole days from 24h to 43800h (five years), such as 2160h for 90 days: Harbor counts the lives of robots in days"
 	Lifetime metav1.Duration `json:"lifetime,omitzero"`
 
-	// renewBefore is how long before the end of its lifetime a robot is followed by another, as a duration of whole days in hours such as 720h. It is the time that consumers have to take the new one.
+	// renewBefore is how long before the end of its lifetime a robot is followed by another, as a duration of whole days such as 720h. It is the time that consumers have to take the new one.
 	// Defaults to a third of lifetime, in whole days.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,5}h$') && duration(self) >= duration('24h') && duration(self).getHours() % 24 == 0",message="must be whole days of at least 24h, written in hours, such as 720h for 30 days: Harbor counts the lives of robots in days"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('24h') && duration(self).getSeconds() % 86400 == 0",message="must be whole days of at least 24h, such as 720h for 30 days: Harbor counts the lives of robots in days"
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 }
 
@@ -110,6 +110,6 @@ type CredentialsSecretRef struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: labels of lower-case letters, digits and '-', joined by '.'"
+	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: labels of lower-case letters, digits and '-', joined by '.'"
 	Name string `json:"name"`
 }
