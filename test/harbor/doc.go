@@ -16,7 +16,8 @@
 //   - robots of a project are listed by its number;
 //   - a robot that makes robots gives no more than it has; neither level nor name can be changed.
 //
-// No client of Harbor's own judges it: goharbor/go-client is not served by Go's module proxy, nor is Harbor.
+// Harbor's own client for Go judges the API of robots (judge/), and clients of registries the rest. Harbor itself is served by no
+// registry of packages.
 //
 //	harbor.go    the server, its projects and accounts
 //	robots.go    the API of robots
