@@ -505,6 +505,40 @@ func TestAnEdgeRegistryThatNeverMadeARobotEndsAtOnce(t *testing.T) {
 	o.ends(t, edge)
 }
 
+func TestAnOperatorThatWasAwayForLongMakesOtherRobots(t *testing.T) {
+	g := NewWithT(t)
+	o := harborOperator(t)
+	p := startHarbor(t, o.clock)
+	edge := o.settles(t, p.install(t))
+	before := publishedLogin(t, edge, "-pull")
+	o.clock.SetTime(o.clock.Now().Add(42 * oneDay))
+	g.Expect(p.Works(before.user, before.secret)).To(BeFalse(), "Harbor ends it")
+	o = o.restarted(t)
+	o.settles(t, edge)
+	o.look(t, edge)
+	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"))
+	p.expectOneRobotEach(t, edge)
+}
+
+func TestALostRecordHasOtherRobotsMadeAndEndsNone(t *testing.T) {
+	g := NewWithT(t)
+	o := harborOperator(t)
+	p := startHarbor(t, o.clock)
+	edge := o.settles(t, p.install(t))
+	before := publishedLogin(t, edge, "-pull")
+	g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
+	o = o.restarted(t)
+	o.settles(t, edge)
+	o.look(t, edge)
+	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"))
+	g.Expect(p.Works(before.user, before.secret)).To(BeTrue(), "somebody may hold it")
+	g.Expect(p.of(edge, "puller")).To(HaveLen(2))
+	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	o.ends(t, edge)
+	g.Expect(p.of(edge, "puller")).To(BeEmpty())
+	p.expectOthers(t)
+}
+
 func TestAYearOfRobots(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)

@@ -7,7 +7,7 @@
 // secret: what Harbor answers is repeated as a code, and as a message out of which every secret that was in hand is taken. A
 // request is sent once: whoever makes a robot and gets no answer finds it by its name.
 //
-// What Harbor does was read in its source (v2.16, api/v2.0/swagger.yaml and src/server/v2.0/handler/robot.go).
+// What Harbor does was read in its source (v2.16, api/v2.0/swagger.yaml and the handler of robots in src/server/v2.0/handler).
 //
 //	client.go    one call and its answer, and the bounds
 //	errors.go    why a call failed

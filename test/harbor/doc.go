@@ -4,8 +4,8 @@
 // Package harbor is a stand-in for Harbor: the part of its API v2.0 that is about robots of projects, its token endpoint, and
 // its registry, which is distribution itself where the program is given.
 //
-// It answers as Harbor's source does (goharbor/harbor main of 2026-08-21, v2.16: src/server/v2.0/handler/robot.go,
-// src/controller/robot/controller.go, src/core/service/token/creator.go, src/server/middleware/v2auth/auth.go):
+// It answers as Harbor's source does (goharbor/harbor main of 2026-08-21, v2.16: the packages src/server/v2.0/handler,
+// src/controller/robot, src/core/service/token and src/server/middleware/v2auth):
 //
 //   - what a robot may do at the registry follows from the permissions that it was made with, each for one project;
 //   - the token endpoint answers 200 with no actions to a wrong password, and to a robot that is disabled or expired; it ignores
