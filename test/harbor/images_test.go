@@ -80,7 +80,7 @@ func TestRightsFollowFromPermissions(t *testing.T) {
 		h.Edit(robots[1].ID, func(r *Robot) { r.Disabled = false })
 		output, err = copyTo(puller, pullSecret, h.Host+"/plant/edge/service:3")
 		g.Expect(err).To(HaveOccurred())
-		g.Expect(string(output)).To(ContainSubstring("denied"))
+		g.Expect(string(output)).To(ContainSubstring("unauthorized to access repository: plant/edge/service, action: push"))
 	})
 }
 
