@@ -29,8 +29,8 @@ func (r *run) withdraw(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if b := r.HoldDeletion(err, retryFailed); b != nil {
-		return b
+	if waits := pass.UnlessAbandoned(r.Scope, err); waits != nil {
+		return waits
 	}
 	_, _, message := pass.Verdict(err)
 	r.Note(edgev1.ReasonLoginLeftBehind, fmt.Sprintf("logins that are revoked now may be left in the Exchange, in services with images below %s%s: %s",

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -27,7 +26,7 @@ func (s *harborSession) removeRobots(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if b := s.HoldDeletion(err, time.Minute); b != nil {
+	if b := pass.UnlessAbandoned(s.Scope, err); b != nil {
 		return b
 	}
 	_, _, message := pass.Verdict(err)

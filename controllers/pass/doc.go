@@ -15,6 +15,6 @@
 //	memory.go      what the process remembers from pass to pass
 //	record.go      what has to be known after a restart
 //	check.go       how the record knows a token again that does not tell of itself
-//	patience.go    how long a deletion waits for a server outside of the cluster
+//	abandon.go     how long a deletion waits for a server outside of the cluster
 //	time.go        times in annotations and in the status
 package pass

@@ -94,9 +94,9 @@ var ofTheExchange = []mutant{
 		name:    "deletion-waits-for-ever",
 		pattern: "what others can hold is waited for",
 		edits: []edit{
-			{"controllers/pass/patience.go",
+			{"controllers/pass/abandon.go",
 				`	if !s.Now.Before(until) || s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {`,
-				`	if s.Now.IsZero() {`},
+				`	if s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {`},
 		},
 		guards: []guard{controllers("TestDeletionTakesTheLoginsOutOfTheExchange")},
 	},
