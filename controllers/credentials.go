@@ -152,7 +152,8 @@ func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error 
 		}
 	}
 	if l.Unpublished != nil {
-		l.Credential, p.Settled = *l.Unpublished, false
+		l.Use(*l.Unpublished)
+		p.Settled = false
 		return nil
 	}
 	if why.Kept && p.Edge.Spec.Verification.Policy != edgev1.VerificationDisabled {
@@ -246,7 +247,8 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 
 // take makes a new credential the one that the Secrets are to carry.
 func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
-	l.Credential, p.Settled = fresh, false
+	l.Use(fresh)
+	p.Settled = false
 	m := p.memory(l)
 	*m = loginMemory{
 		mintedAt: p.Now, minted: fresh.Identity, answered: p.wish(), refused: m.refused, refusalMintedAt: m.refusalMintedAt,

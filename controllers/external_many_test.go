@@ -50,7 +50,7 @@ func gather(t *testing.T, size int) *crowd {
 		edge.Spec.External = &edgev1.ExternalSpec{
 			Host: c.registry.host, RepositoryPrefix: name,
 			Publisher: &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: prefix + "-push"}},
-			Puller:    edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: prefix + "-pull"}},
+			Puller:    &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: prefix + "-pull"}},
 		}
 		edge.Spec.Secrets.Namespace, edge.Spec.Verification.Repository = c.namespace, "probe"
 		g.Expect(admin.Create(t.Context(), edge)).To(Succeed())

@@ -130,7 +130,7 @@ func (r *otherRegistry) external(t *testing.T, mods ...func(*edgev1.EdgeRegistry
 	edge.Spec.External = &edgev1.ExternalSpec{
 		Host: r.host, RepositoryPrefix: "plant/edge",
 		Publisher: &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-push"}},
-		Puller:    edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-pull"}},
+		Puller:    &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-pull"}},
 	}
 	edge.Spec.Secrets.Namespace = makeNamespace(t).Name
 	edge.Spec.Verification.Repository = "probe"

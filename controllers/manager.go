@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -89,7 +90,14 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
 	})}
 	r.external = &provided{Provider: external.New(external.Config{
-		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Hosts: r.ExternalHosts,
+		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Hosts: r.ExternalHosts, Namespace: r.Namespace,
+		Save: r.saveRecord,
+		Transport: func(roots *x509.CertPool) *http.Transport {
+			if roots == nil {
+				roots = r.SystemRoots
+			}
+			return r.transport(roots, pass.Reached{})
+		},
 	})}
 	r.delivery = &delivered{Delivery: delivery.New(delivery.Config{
 		Connection: connection, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,

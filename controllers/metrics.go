@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/external"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -240,7 +241,7 @@ func init() {
 	metrics.Registry.MustRegister(ofEdges, mintsTotal, rotationsTotal, probesTotal, buildInfo)
 	for _, role := range roles {
 		rotationsTotal.WithLabelValues(objects.RoleValue(role))
-		for _, why := range slices.Concat(pass.Causes, openshift.Causes) {
+		for _, why := range slices.Concat(pass.Causes, openshift.Causes, external.Causes) {
 			mintsTotal.WithLabelValues(objects.RoleValue(role), why.Name)
 		}
 	}

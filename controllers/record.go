@@ -273,12 +273,12 @@ func (p *run) issued(l *pass.Login) pass.Issued {
 	if known := p.Record.Find(c.ID); known != nil && !c.Fresh {
 		return *known
 	}
-	user := ""
+	user := c.User
 	if l.Supplied != "" {
 		user = l.User
 	}
 	return pass.Issued{
-		User: user, Role: l.Role, ID: c.ID, Marks: c.Marks, Generation: c.Generation,
+		User: user, Check: c.Check, Role: l.Role, ID: c.ID, Marks: c.Marks, Generation: c.Generation,
 		IssuedAt: metav1.NewTime(c.IssuedAt), ExpiresAt: ptr.Deref(pass.StatusTime(c.Expiry), metav1.Time{}),
 		Cause: c.Issuance.Name, Lifetime: l.Policy.Lifetime.String(), Rotation: p.handledRotation(l), Host: p.Registry.Host,
 	}

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
-	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
@@ -35,7 +35,7 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	if err != nil {
 		return stillPending(err)
 	}
-	err = p.prove(ctx, l, fresh.Token)
+	err = p.prove(ctx, l, fresh)
 	if err == nil || (!required && !refused(err)) {
 		p.take(l, fresh, why)
 		return nil
@@ -100,9 +100,9 @@ func (p *run) registryAnswers(ctx context.Context) error {
 
 // prove has the registry judge a new credential, at the host and over the CA that it is published with.
 // What it may do there is for the verification to find.
-func (p *run) prove(ctx context.Context, l *pass.Login, token credential.Token) error {
+func (p *run) prove(ctx context.Context, l *pass.Login, fresh pass.Credential) error {
 	err := p.atRegistry(ctx, func(ctx context.Context, c *registry.Client) error {
-		return c.Accepts(ctx, p.trialPlace(), l.User, token)
+		return c.Accepts(ctx, p.trialPlace(), cmp.Or(fresh.User, l.User), fresh.Token)
 	})
 	if refused(err) && l.Supplied == "" {
 		return &refusal{err: err, host: p.Registry.Host}

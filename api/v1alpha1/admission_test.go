@@ -118,7 +118,18 @@ deletionPolicy: Retain`},
 openshift: {}
 exchanges:
 - {credentialsSecretRef: {name: exchange}, caBundleRef: {name: ca}, owner: Organization, publicServices: Include, policy: BestEffort, deletionPolicy: Retain}`},
-		"another registry, to pull from alone":         {"pulled", `{external: {host: 192.0.2.7, puller: {credentialsSecretRef: {name: pull.plant}}}, secrets: {namespace: plant}}`},
+		"another registry, to pull from alone": {"pulled", `{external: {host: 192.0.2.7, puller: {credentialsSecretRef: {name: pull.plant}}}, secrets: {namespace: plant}}`},
+		"Harbor": {"harbor", `
+external:
+  host: harbor.example.com
+  repositoryPrefix: plant/edge
+  harbor:
+    project: plant
+    credentialsSecretRef: {name: harbor}
+    publisher: {lifetime: 720h, renewBefore: 240h}
+    puller: {lifetime: 43800h, renewBefore: 24h}
+secrets: {namespace: plant, publish: {copyTo: [ci]}}`},
+		"Harbor, with what is usual":                   {"harbor", `{external: {host: harbor.example.com, repositoryPrefix: plant, harbor: {project: plant, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`},
 		"a host without a dot, with a port":            {"local", `{external: {host: "localhost:5000", repositoryPrefix: "a__b--c.d", puller: {credentialsSecretRef: {name: p}}}, secrets: {namespace: plant}}`},
 		"the shortest lifetime":                        {"short", `{openshift: {publisher: {token: {lifetime: 10m}}, puller: {token: {lifetime: 10m0s}}}}`},
 		"a compound duration":                          {"compound", `{openshift: {publisher: {token: {lifetime: 1h30m, renewBefore: 0.5h}}}}`},

@@ -187,6 +187,12 @@ const (
 	ReasonCredentialNotGranted = "CredentialNotGranted"
 	// ReasonCredentialUnusable (stalled): the entry for the host is one that cannot be published as a login.
 	ReasonCredentialUnusable = "CredentialUnusable"
+	// ReasonAccountRefused (stalled): the account with which credentials are made is refused.
+	ReasonAccountRefused = "AccountRefused"
+	// ReasonPermissionMissing (stalled): the account with which credentials are made lacks a right, which the message names.
+	ReasonPermissionMissing = "PermissionMissing"
+	// ReasonIssuerUnavailable (waiting): what makes the credentials does not answer, or not as it should.
+	ReasonIssuerUnavailable = "IssuerUnavailable"
 )
 
 // Reasons of SecretsPublished.
@@ -293,6 +299,10 @@ const (
 	ReasonLoginWithdrawn = "LoginWithdrawn"
 	// ReasonLoginLeftBehind (warning): the EdgeRegistry is being deleted, and its logins could not be taken out of the Exchange.
 	ReasonLoginLeftBehind = "LoginLeftBehind"
+	// ReasonRobotChanged (warning): somebody disabled, renamed or described otherwise a robot of Harbor that is in use.
+	ReasonRobotChanged = "RobotChanged"
+	// ReasonRobotsLeftBehind (warning): the EdgeRegistry is being deleted, and robots of Harbor that it made may work on. The event names them.
+	ReasonRobotsLeftBehind = "RobotsLeftBehind"
 	// ReasonNamespaceAccepted: a namespace is served in the place of another of its name, as it was accepted.
 	ReasonNamespaceAccepted = "NamespaceAccepted"
 )

@@ -159,7 +159,10 @@ type CredentialStatus struct {
 	// suppliedBy is the Secret in the namespace edge-registry-credentials that the login was taken from. Absent of a token that the operator had issued.
 	// +optional
 	SuppliedBy string `json:"suppliedBy,omitempty"`
-	// credentialID is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
+	// robot is the login of a robot of Harbor, such as robot$plant+edge-0a1b2c3d-puller-1. Absent of any other.
+	// +optional
+	Robot string `json:"robot,omitempty"`
+	// credentialID is, of a robot of Harbor, its number. Of a token of OpenShift it is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
 	// +optional
 	CredentialID string `json:"credentialID,omitempty"`
 	// issuedAt is when the token was issued, or the supplied login was taken.

@@ -26,6 +26,11 @@ func external(further, rest string) string {
 	return `{external: {host: registry.example.com, ` + further + ` puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}` + rest + `}`
 }
 
+// harbor is the spec of an EdgeRegistry whose robots the operator makes.
+func harbor(project, further string) string {
+	return `{external: {host: registry.example.com, repositoryPrefix: plant, harbor: {project: ` + project + further + `, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`
+}
+
 func TestWhatCannotBeChanged(t *testing.T) {
 	const (
 		project = "the project cannot be changed, since its images stay where they are"
@@ -46,11 +51,20 @@ func TestWhatCannotBeChanged(t *testing.T) {
 		"the provider":                    {`{openshift: {}}`, external(``, ``), "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
 		"the host": {external(``, ``), `{external: {host: "registry.example.com:5000", puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}}`,
 			"spec.external.host", "the host cannot be changed, since images are named by it"},
-		"the prefix":               {external(`repositoryPrefix: one,`, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
-		"the prefix, from none":    {external(``, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
-		"the prefix, to none":      {external(`repositoryPrefix: one,`, ``), external(``, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
-		"the publisher, to none":   {external(`publisher: {credentialsSecretRef: {name: push}},`, ``), external(``, ``), "spec.external.publisher", "the publisher cannot be taken away"},
-		"the Secrets' namespace":   {external(``, ``), `{external: {host: registry.example.com, puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: other}}`, "spec.secrets.namespace", "the namespace of the Secrets cannot be changed"},
+		"the prefix":             {external(`repositoryPrefix: one,`, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the prefix, from none":  {external(``, ``), external(`repositoryPrefix: two,`, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the prefix, to none":    {external(`repositoryPrefix: one,`, ``), external(``, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
+		"the publisher, to none": {external(`publisher: {credentialsSecretRef: {name: push}},`, ``), external(``, ``), "spec.external.publisher", "the publisher cannot be taken away"},
+		"the Secrets' namespace": {external(``, ``), `{external: {host: registry.example.com, puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: other}}`, "spec.secrets.namespace", "the namespace of the Secrets cannot be changed"},
+		"who makes the logins": {
+			harbor("plant", ""), `{external: {host: registry.example.com, repositoryPrefix: plant, puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}}`,
+			"spec.external.harbor", "who makes the logins cannot be changed",
+		},
+		"the project of Harbor": {
+			`{external: {host: registry.example.com, repositoryPrefix: plant/edge, harbor: {project: plant, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`,
+			`{external: {host: registry.example.com, repositoryPrefix: plant/edge, harbor: {project: plan, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`,
+			"spec.external.harbor.project", "the project cannot be changed",
+		},
 		"the provider, taken away": {`{openshift: {}}`, `{}`, "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
 	}
 	for name, test := range tests {
@@ -99,6 +113,10 @@ func TestWhatMayBeChanged(t *testing.T) {
 			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())
 		})
 	}
+	t.Run("the life of Harbor's robots", func(t *testing.T) {
+		edge := create(t, "free-harbor", harbor("plant", ""))
+		NewWithT(t).Expect(change(t, edge, harbor("plant", ", puller: {lifetime: 48h}"))).To(Succeed())
+	})
 }
 
 func TestWhatMayBeChangedOfAnotherRegistry(t *testing.T) {

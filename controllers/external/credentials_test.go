@@ -20,7 +20,7 @@ func begun() *session {
 	edge.Name = "plant"
 	edge.Spec.External = &edgev1.ExternalSpec{
 		Host: "registry.example.com", Publisher: &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: "push"}},
-		Puller: edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: "pull"}},
+		Puller: &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: "pull"}},
 	}
 	edge.Spec.Secrets.Namespace, edge.Spec.Secrets.Pull.CopyTo = "plant", []string{"line"}
 	scope := &pass.Scope{Edge: edge, Memory: &pass.Memory{}}

@@ -5,6 +5,8 @@ package external
 
 import (
 	"context"
+	"crypto/x509"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -31,6 +33,12 @@ type Config struct {
 	Edges client.Reader
 	// Hosts are those that EdgeRegistries may point to, as host, host:port or *.suffix; empty for all.
 	Hosts []string
+	// Namespace is the operator's own.
+	Namespace string
+	// Save writes what a pass put on record, before something is done that must be known after a crash.
+	Save func(context.Context, *pass.Scope) error
+	// Transport connects to a registry's host as the operator does, and trusts the given roots; nil for the public CAs.
+	Transport func(roots *x509.CertPool) *http.Transport
 }
 
 // Provider is any private registry. It implements pass.Provider.
@@ -40,7 +48,12 @@ type Provider struct{ Config }
 func New(config Config) *Provider { return &Provider{config} }
 
 // Begin implements pass.Provider.
-func (p *Provider) Begin(scope *pass.Scope) pass.Session { return p.begin(scope) }
+func (p *Provider) Begin(scope *pass.Scope) pass.Session {
+	if scope.Edge.Spec.External.Harbor != nil {
+		return p.beginHarbor(scope)
+	}
+	return p.begin(scope)
+}
 
 // Watch implements pass.Provider: it watches the metadata of the supplied Secrets. What they hold is read by name.
 func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
@@ -55,6 +68,9 @@ func secretNames(edge *edgev1.EdgeRegistry) []string {
 	spec := edge.Spec.External
 	if spec == nil {
 		return nil
+	}
+	if spec.Harbor != nil {
+		return []string{spec.Harbor.CredentialsSecretRef.Name}
 	}
 	names := []string{spec.Puller.CredentialsSecretRef.Name}
 	if spec.Publisher != nil {

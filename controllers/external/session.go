@@ -29,7 +29,19 @@ type session struct {
 // sourceSupplied is the key ca.crt of a Secret that people supply.
 const sourceSupplied trust.Source = "SuppliedSecret"
 
+// begin begins a pass with logins that people supply.
 func (p *Provider) begin(scope *pass.Scope) *session {
+	s := p.beginAnywhere(scope)
+	scope.Publisher.Absent = s.spec.Publisher == nil
+	if !scope.Publisher.Absent {
+		s.prepare(&scope.Publisher, s.spec.Publisher, "the publisher")
+	}
+	s.prepare(&scope.Puller, s.spec.Puller, "the puller")
+	return s
+}
+
+// beginAnywhere begins a pass, wherever its logins come from.
+func (p *Provider) beginAnywhere(scope *pass.Scope) *session {
 	edge := scope.Edge
 	s := &session{Provider: p, Scope: scope, spec: edge.Spec.External, read: map[edgev1.TokenRole]reading{}}
 	scope.Home = pass.Home{
@@ -47,11 +59,6 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 		scope.Registry.Forbidden = pass.Stalled(edgev1.ReasonHostNotAllowed,
 			"nothing is sent to %s, which the operator's flag --external-hosts does not name: have an admin of the cluster add it there", s.spec.Host)
 	}
-	scope.Publisher.Absent = s.spec.Publisher == nil
-	if !scope.Publisher.Absent {
-		s.prepare(&scope.Publisher, s.spec.Publisher, "the publisher")
-	}
-	s.prepare(&scope.Puller, &s.spec.Puller, "the puller")
 	return s
 }
 

@@ -57,6 +57,10 @@ type Credential struct {
 	Generation int64
 	// Marks are annotations by which its issuer knows it again on the Secret that carries it.
 	Marks map[string]string
+	// User is the user name that it goes with, where each credential of a login has its own; empty where the login's goes for all.
+	User string
+	// Check is by what the record knows the token again where it does not tell of itself: see pass.NewCheck.
+	Check string
 	// Issuance is why it was issued.
 	Issuance Cause
 	// Wish is what people asked for when it was issued.
@@ -83,6 +87,14 @@ type Identity struct {
 
 // Expires reports whether the credential works for a time only.
 func (i Identity) Expires() bool { return !i.Expiry.IsZero() }
+
+// Use makes a credential the login's.
+func (l *Login) Use(c Credential) {
+	l.Credential = c
+	if c.User != "" {
+		l.User = c.User
+	}
+}
 
 // Wish is what people ask of a credential from outside of the namespaces whose owners can write there.
 type Wish struct {

@@ -14,5 +14,7 @@
 //	credential.go  the credentials of the two logins, and why one is replaced
 //	memory.go      what the process remembers from pass to pass
 //	record.go      what has to be known after a restart
+//	check.go       how the record knows a token again that does not tell of itself
+//	abandon.go     how long a deletion waits for a server outside of the cluster
 //	time.go        times in annotations and in the status
 package pass

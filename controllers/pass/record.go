@@ -27,6 +27,8 @@ type Record struct {
 	Copies map[edgev1.TokenRole][]string `json:"copies,omitempty"`
 	// Issued are the credentials that were published, or were about to be, the oldest first.
 	Issued []Issued `json:"issued,omitempty"`
+	// Minting: a credential may have been made that is not among Issued, since the issuer keeps what it makes.
+	Minting bool `json:"minting,omitempty"`
 	// Host is what the Secrets were last published with, or were about to be, and CA what ca.crt holds besides.
 	Host string           `json:"host,omitempty"`
 	CA   *edgev1.CAStatus `json:"ca,omitempty"`
@@ -67,8 +69,11 @@ type Issued struct {
 	Lifetime string `json:"lifetime,omitempty"`
 	Rotation string `json:"rotation,omitempty"`
 	Host     string `json:"host,omitempty"`
-	// User is that of a login that people supply, by which it is known again in an Exchange.
+	// User is that of a login that people supply, by which it is known again in an Exchange, or of a credential that has its own.
 	User string `json:"user,omitempty"`
+	// Check tells whether a token is this one, and Published that a Secret was seen to carry it.
+	Check     string `json:"check,omitempty"`
+	Published bool   `json:"published,omitempty"`
 }
 
 // maxIssued is how many credentials of a role stay on record: those that work, and of the others enough to know them again

@@ -101,15 +101,8 @@ func (x *external) stop() {
 
 // give does what the owner of the namespace and those of the logins do.
 func (x *external) give(ctx context.Context) error {
-	for _, arguments := range [][]string{
-		{"create", "namespace", objectName},
-		{"create", "rolebinding", "edge-registry-secrets", "-n", objectName, "--clusterrole=edge-registry-secrets",
-			"--serviceaccount=" + operatorNamespace + ":edge-registry-controller-manager"},
-		{"annotate", "rolebinding", "edge-registry-secrets", "-n", objectName, edgev1.ForAnnotation + "=" + objectName},
-	} {
-		if err := x.kubectl(ctx, arguments...); err != nil {
-			return err
-		}
+	if err := x.invite(ctx); err != nil {
+		return err
 	}
 	for user, secret := range map[string]string{pusher: pushSecret, puller: pullSecret} {
 		supplied := &corev1.Secret{
@@ -131,6 +124,21 @@ func (x *external) give(ctx context.Context) error {
 		}
 	}
 	return x.kubectl(ctx, "get", "secrets", "-n", suppliedTo, "--show-labels")
+}
+
+// invite makes the namespace of the Secrets, whose owner invites the operator.
+func (d *demo) invite(ctx context.Context) error {
+	for _, arguments := range [][]string{
+		{"create", "namespace", objectName},
+		{"create", "rolebinding", "edge-registry-secrets", "-n", objectName, "--clusterrole=edge-registry-secrets",
+			"--serviceaccount=" + operatorNamespace + ":edge-registry-controller-manager"},
+		{"annotate", "rolebinding", "edge-registry-secrets", "-n", objectName, edgev1.ForAnnotation + "=" + objectName},
+	} {
+		if err := d.kubectl(ctx, arguments...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // supply makes a login in the registry and puts it into a Secret.

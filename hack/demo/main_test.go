@@ -175,6 +175,18 @@ func TestDemo(t *testing.T) {
 			"✓ the logins go on working", "✓ the Secrets that were supplied stay", "stop everything", "stand-ins  none")
 	})
 
+	t.Run("shows robots of Harbor", func(t *testing.T) {
+		registry := filepath.Join(binaries, "registry")
+		NewWithT(t).Expect(distribution.Build(t.Context(), registry)).To(Succeed())
+		p := startWith(t, []string{demo, "-manager", manager, "-provider", "harbor", "-registry", registry})
+		p.ends(0)
+		p.shows("Harbor's robots and tokens", "apply config/overlays/kubernetes", "$ kubectl create rolebinding ",
+			"✓ CredentialsIssued ", "✓ SecretsPublished ", "✓ RegistryVerified ", "✓ Ready ", "-publisher-1 ", "for 120 days", "-puller-1 ",
+			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401", "✓ the second run changed nothing",
+			"✓ the next robots are published", "✓ nodes can pull by both", "-puller-2 ", "✓ Secret factory-pull is back", "✓ both Secrets are gone",
+			"✓ its robots are deleted in Harbor", "for ever", "stop everything", "stand-ins  Harbor's API")
+	})
+
 	for name, at := range map[string]string{
 		"leaves nothing when interrupted while the control plane starts": "1. A Kubernetes control plane",
 		"leaves nothing when interrupted once the control plane is up":   "2. The operator",
@@ -221,7 +233,7 @@ func TestDemo(t *testing.T) {
 	t.Run("says which providers there are", func(t *testing.T) {
 		p := startWith(t, []string{demo, "-manager", manager, "-provider", "kaniko"})
 		p.ends(1)
-		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift or external\n"))
+		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift, external or harbor\n"))
 	})
 
 	t.Run("says what to run when the registry was not built", func(t *testing.T) {

@@ -44,8 +44,14 @@ func (d *demo) choose(name, registry string) error {
 			return fmt.Errorf("find the registry: %w", err)
 		}
 		d.provider = &external{demo: d, binary: path}
+	case "harbor":
+		path, err := filepath.Abs(registry)
+		if err != nil {
+			return fmt.Errorf("find the registry: %w", err)
+		}
+		d.provider = &robots{external: &external{demo: d, binary: path}}
 	default:
-		return fmt.Errorf("there is no provider %q to show: take openshift or external", name)
+		return fmt.Errorf("there is no provider %q to show: take openshift, external or harbor", name)
 	}
 	return nil
 }

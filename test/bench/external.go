@@ -77,11 +77,10 @@ func (p *plant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // spec is that of an EdgeRegistry for which everything was supplied under its name.
 func (p *plant) spec(name string) edgev1.EdgeRegistrySpec {
-	of := func(user string) edgev1.SuppliedLogin {
-		return edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-" + user}}
+	of := func(user string) *edgev1.SuppliedLogin {
+		return &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-" + user}}
 	}
-	publisher := of("pusher")
-	spec := edgev1.EdgeRegistrySpec{External: &edgev1.ExternalSpec{Host: p.host, RepositoryPrefix: name, Publisher: &publisher, Puller: of("puller")}}
+	spec := edgev1.EdgeRegistrySpec{External: &edgev1.ExternalSpec{Host: p.host, RepositoryPrefix: name, Publisher: of("pusher"), Puller: of("puller")}}
 	spec.Secrets.Namespace, spec.Verification.Repository = name, "service"
 	return spec
 }

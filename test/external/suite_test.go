@@ -147,7 +147,7 @@ func newPlant(t *testing.T, j *judge, change ...func(*plant)) *plant {
 	p.edge.Spec.External = &edgev1.ExternalSpec{
 		Host: j.host, RepositoryPrefix: "plant/edge",
 		Publisher: &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-push"}},
-		Puller:    edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-pull"}},
+		Puller:    &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: name + "-pull"}},
 	}
 	p.edge.Spec.Secrets.Namespace = name
 	api := p.c.Client()

@@ -149,12 +149,11 @@ func useElsewhere(tokens bool) func(*Case) {
 		c.elsewhere = e
 		c.must(c.World.Admin.Create(c.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.Project()}}), "make a namespace")
 		c.must(c.World.Invite(c.ctx, c.account, c.Project(), "edge-registry-secrets", c.Edge.Name), "invite")
-		ref := func(role string) edgev1.SuppliedLogin {
-			return edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: c.Edge.Name + "-" + role}}
+		ref := func(role string) *edgev1.SuppliedLogin {
+			return &edgev1.SuppliedLogin{CredentialsSecretRef: edgev1.CredentialsSecretRef{Name: c.Edge.Name + "-" + role}}
 		}
-		publisher := ref("push")
 		c.Edge.Spec.OpenShift = nil
-		c.Edge.Spec.External = &edgev1.ExternalSpec{Host: elsewhereHost, RepositoryPrefix: "plant", Publisher: &publisher, Puller: ref("pull")}
+		c.Edge.Spec.External = &edgev1.ExternalSpec{Host: elsewhereHost, RepositoryPrefix: "plant", Publisher: ref("push"), Puller: ref("pull")}
 		c.Edge.Spec.Secrets.Namespace, c.Edge.Spec.Verification.Repository = c.Project(), "there"
 		for role, user := range map[string]string{"push": "pusher", "pull": "puller"} {
 			supplied := &corev1.Secret{

@@ -1,0 +1,64 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// removeRobots deletes the robots of an EdgeRegistry that is being deleted. A Harbor that cannot be used holds that up for a
+// time only; what may be left there is named by its id.
+func (s *harborSession) removeRobots(ctx context.Context) error {
+	if !s.Record.Minting && !s.Record.Lost && len(s.Record.Issued) == 0 {
+		return nil
+	}
+	removed, err := s.removeAll(ctx)
+	if removed > 0 {
+		s.Note(edgev1.ReasonTokensRevoked, fmt.Sprintf("%d robots of project %s are deleted in Harbor at %s", removed, s.harbor.Project, s.spec.Host), nil)
+	}
+	if err == nil {
+		return nil
+	}
+	if b := pass.UnlessAbandoned(s.Scope, err); b != nil {
+		return b
+	}
+	_, _, message := pass.Verdict(err)
+	s.Note(edgev1.ReasonRobotsLeftBehind, fmt.Sprintf("robots may be left in project %s of Harbor at %s, each of which ends at its own time: those called %s-* and %s-*%s: %s",
+		s.harbor.Project, s.spec.Host, s.baseName(edgev1.TokenPublisher), s.baseName(edgev1.TokenPuller), s.idsOnRecord(), message), nil)
+	return nil
+}
+
+func (s *harborSession) removeAll(ctx context.Context) (removed int, err error) {
+	if err := s.look(ctx); err != nil {
+		return 0, err
+	}
+	for _, r := range slices.Clone(s.harborMemory().robots) {
+		if err := s.remove(ctx, r.id()); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// idsOnRecord are those of robots that may still work.
+func (s *harborSession) idsOnRecord() string {
+	var ids []string
+	for _, issued := range s.Record.Issued {
+		// Harbor ends each some time after its lifetime.
+		if s.Now.Before(issued.ExpiresAt.Add(issued.ExpiresAt.Sub(issued.IssuedAt.Time))) {
+			ids = append(ids, issued.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return ", such as those of the ids " + strings.Join(ids, ", ")
+}

@@ -1,0 +1,283 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/internal/harbor"
+)
+
+// Harbor keeps what it makes, by names that are known before: should a reply be lost, or the operator die before it publishes
+// a robot, the next pass finds one that no Secret ever carried. Its secret is lost, so it is given another.
+
+// Causes that robots have beside those of all.
+var (
+	causeRobotGone  = pass.Cause{Name: "RobotGone", Text: "its robot was deleted in Harbor", Undone: true}
+	causeUnrecorded = pass.Cause{Name: "Unrecorded", Text: "the operator's record, which told whose it is, was lost"}
+
+	// Causes are all of them.
+	Causes = []pass.Cause{causeRobotGone, causeUnrecorded}
+)
+
+// Current implements pass.Issuer.
+func (s *harborSession) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
+	published, err := s.readPublished(ctx, l)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	why := s.readCurrent(l, published)
+	if _, err := s.account(ctx); err != nil {
+		return pass.Cause{}, carriedOn(l, err)
+	}
+	if !why.IsZero() || s.listed || s.mustLook() {
+		if err := s.look(ctx); err != nil {
+			return pass.Cause{}, carriedOn(l, err)
+		}
+		if err := s.findLost(ctx, l); err != nil {
+			return pass.Cause{}, carriedOn(l, err)
+		}
+		why = s.weighRobots(l, why)
+	}
+	if said := s.saidOf(l); said != "" {
+		l.Credential.Advice = append(l.Credential.Advice, said)
+	}
+	return why, nil
+}
+
+// readCurrent finds the robot whose login the published Secret carries, and why there has to be another.
+func (s *harborSession) readCurrent(l *pass.Login, published *corev1.Secret) pass.Cause {
+	if published == nil {
+		return pass.CauseUnpublished
+	}
+	carried, intact := readLogin(published)
+	if !intact {
+		return pass.CauseEmptied.In(published)
+	}
+	at := slices.IndexFunc(s.Record.Issued, func(i pass.Issued) bool {
+		return i.Role == l.Role && i.User == carried.user && i.Matches(carried.token)
+	})
+	switch {
+	case at < 0 && s.Record.Lost:
+		return causeUnrecorded
+	case at < 0:
+		return pass.CauseAltered.In(published)
+	}
+	issued := &s.Record.Issued[at]
+	l.Use(s.robotCredential(l, issued.ID, issued.Generation, carried, issued.IssuedAt.Time, issued.ExpiresAt.Time))
+	l.Credential.Check, l.Credential.Issuance = issued.Check, pass.Cause{Name: issued.Cause}
+	if issued.Lifetime != l.Policy.Lifetime.String() {
+		return pass.CauseLifetime.In(published)
+	}
+	return pass.Cause{}
+}
+
+func (s *harborSession) robotCredential(l *pass.Login, id string, generation int64, from entry, since, until time.Time) pass.Credential {
+	c := pass.Credential{
+		Token: from.token, User: from.user, Generation: generation,
+		Identity: pass.Identity{ID: id, IssuedAt: since.UTC(), Expiry: until.UTC()},
+		Marks:    map[string]string{objects.CredentialIDAnnotation: id},
+		About:    &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Secret}},
+	}
+	if l.Role == edgev1.TokenPuller && handoff.RegistryAuthMisread(s.Registry.Host) {
+		c.Advice = append(c.Advice, handoff.KeyRegistryAuth+" is left out of the Secrets, since 'hzn -r' misreads a host with a port")
+	}
+	return c
+}
+
+// weighRobots judges a login by its robots as they are in Harbor. One in use that somebody changed stays in use.
+func (s *harborSession) weighRobots(l *pass.Login, why pass.Cause) pass.Cause {
+	if l.Unpublished != nil {
+		if r := s.robotOf(l.Unpublished.ID); r == nil || r.Disable {
+			l.Unpublished = nil
+		}
+	}
+	if l.Credential.ID != "" && s.robotOf(l.Credential.ID) == nil && s.saidOf(l) == "" {
+		return causeRobotGone
+	}
+	return why
+}
+
+// saidOf says what somebody did to the robot in use; nothing where it is as it was made.
+func (s *harborSession) saidOf(l *pass.Login) string {
+	number, _ := strconv.ParseInt(l.Credential.ID, 10, 64)
+	return s.harborMemory().told[number]
+}
+
+// wasPublished reports whether a Secret may have carried the login of a robot. A robot that is not on record was made before the
+// record was lost, unless it is newer than all that are there: what is made is on record before it is in a Secret.
+func (s *harborSession) wasPublished(r robot) bool {
+	highest := s.Record.Highest(r.role)
+	if issued := s.Record.Find(r.id()); issued != nil {
+		return issued.Published || issued.Generation < highest
+	}
+	return s.Record.Lost || r.generation <= highest
+}
+
+// findLost finds robots of a role that no Secret ever carried: one that is what would be made now is begun, and the others end.
+func (s *harborSession) findLost(ctx context.Context, l *pass.Login) error {
+	for _, r := range slices.Backward(slices.Clone(s.harborMemory().robots)) {
+		id := r.id()
+		inHand := id == l.Credential.ID || (l.Unpublished != nil && id == l.Unpublished.ID)
+		if r.role != l.Role || inHand || s.wasPublished(r) {
+			continue
+		}
+		if l.Begun == nil && s.isFresh(r, l.Policy) {
+			l.Begun = &pass.Credential{Identity: pass.Identity{ID: id}, Generation: r.generation}
+			continue
+		}
+		if err := s.remove(ctx, id); err != nil {
+			return err
+		}
+		s.NoteLost(l, r.generation, nil)
+	}
+	return nil
+}
+
+// isFresh reports a robot that is like one that would be made now, and was made lately enough to live for as long.
+func (s *harborSession) isFresh(r robot, p pass.Policy) bool {
+	return !r.Disable && r.Duration == hardLife(p) && s.Now.Before(r.CreationTime.Add((p.Lifetime-p.RenewBefore)/4))
+}
+
+// Issue implements pass.Issuer: it makes a robot, or gives one that was begun another secret.
+func (s *harborSession) Issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
+	c, err := s.issue(ctx, l)
+	if err == nil {
+		return c, nil
+	}
+	// Whatever became of it: the next pass lists what is there.
+	s.harborMemory().lookedAt = time.Time{}
+	if why.Kept {
+		err = carriedOn(l, err)
+	}
+	return pass.Credential{}, err
+}
+
+func (s *harborSession) issue(ctx context.Context, l *pass.Login) (pass.Credential, error) {
+	if err := s.look(ctx); err != nil {
+		return pass.Credential{}, err
+	}
+	client, err := s.at(ctx)
+	if err != nil {
+		return pass.Credential{}, err
+	}
+	if l.Begun != nil {
+		return s.complete(ctx, client, l)
+	}
+	if !s.Record.Minting {
+		s.Record.Minting = true
+		if err := s.Save(ctx, s.Scope); err != nil {
+			return pass.Credential{}, err
+		}
+	}
+	return s.makeRobot(ctx, client, l)
+}
+
+// complete gives a robot that no Secret ever carried another secret.
+func (s *harborSession) complete(ctx context.Context, client *harbor.Client, l *pass.Login) (pass.Credential, error) {
+	live, err := s.live(ctx, l.Begun.ID)
+	if err == nil && live == nil {
+		l.Begun = nil
+		err = pass.Waiting(edgev1.ReasonIssuerUnavailable, "the robot that was begun for %s is gone: another is made", l.Account)
+	}
+	if err != nil {
+		return pass.Credential{}, err
+	}
+	secret, err := client.RefreshSecret(ctx, live.ID)
+	if err != nil {
+		return pass.Credential{}, s.explain(err)
+	}
+	return s.fresh(l, live.id(), live.generation, live.CreationTime, entry{live.Name, secret}), nil
+}
+
+// makeRobot makes the robot of the next generation. A name that is taken by another's is passed over.
+func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l *pass.Login) (pass.Credential, error) {
+	const attempts = 10
+	next := s.Record.Highest(l.Role)
+	for _, r := range s.harborMemory().robots {
+		if r.role == l.Role {
+			next = max(next, r.generation)
+		}
+	}
+	var err error
+	for range attempts {
+		next++
+		var made harbor.Made
+		made, err = client.CreateRobot(ctx, harbor.Wanted{
+			Project: s.harbor.Project, Name: s.robotName(l.Role, next), Description: s.description(), Days: hardLife(l.Policy), Push: l.Role == edgev1.TokenPublisher,
+		})
+		if harbor.KindOf(err) == harbor.Exists {
+			continue
+		}
+		if err != nil {
+			return pass.Credential{}, s.explain(err)
+		}
+		if role, generation, named := s.named(made.Name); !named || role != l.Role || generation != next {
+			return pass.Credential{}, pass.Waiting(edgev1.ReasonIssuerUnavailable,
+				"Harbor at %s made robot %d under another name than %s, as no Harbor does", s.spec.Host, made.ID, s.robotName(l.Role, next))
+		}
+		return s.fresh(l, strconv.FormatInt(made.ID, 10), next, made.CreationTime, entry{made.Name, made.Secret}), nil
+	}
+	return pass.Credential{}, pass.Stalled(edgev1.ReasonConflict, "robots %s to %d exist in project %s and are not this EdgeRegistry's: delete them; %s",
+		s.robotName(l.Role, next-attempts+1), next, s.harbor.Project, err)
+}
+
+// fresh is the credential of a robot that was made now. It counts from when Harbor made it.
+func (s *harborSession) fresh(l *pass.Login, id string, generation int64, made time.Time, from entry) pass.Credential {
+	made = made.UTC().Truncate(time.Second)
+	c := s.robotCredential(l, id, generation, from, made, made.Add(l.Policy.Lifetime))
+	c.Check = pass.NewCheck(from.token)
+	// It is not listed as it was made: the next look does that.
+	s.harborMemory().lookedAt = time.Time{}
+	return c
+}
+
+// Revoke implements pass.Issuer.
+func (s *harborSession) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
+	if err := s.remove(ctx, c.ID); err != nil {
+		s.harborMemory().lookedAt = time.Time{}
+		return carriedOn(l, err)
+	}
+	return nil
+}
+
+// Dead implements pass.Issuer: a robot that is gone, or one that works and whose login Harbor refuses all the same, since
+// somebody gave it another secret. One that somebody disabled is not dead: it was meant.
+func (s *harborSession) Dead(ctx context.Context, l *pass.Login) (bool, error) {
+	client, err := s.at(ctx)
+	if err != nil {
+		return false, err
+	}
+	number, err := strconv.ParseInt(l.Credential.ID, 10, 64)
+	if err != nil {
+		return false, fmt.Errorf("read the id of the robot of %s: %w", l.Account, err)
+	}
+	found, err := client.Robot(ctx, number)
+	switch {
+	case harbor.KindOf(err) == harbor.NotFound:
+		return true, nil
+	case err != nil:
+		return false, err
+	case found.Disable:
+		return false, nil
+	}
+	return s.refuses(ctx, client, l.User, l.Credential.Token)
+}
+
+func (s *harborSession) refuses(ctx context.Context, client *harbor.Client, user string, token credential.Token) (bool, error) {
+	accepted, err := client.Accepts(ctx, user, token)
+	return err == nil && !accepted, err
+}

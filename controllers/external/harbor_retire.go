@@ -1,0 +1,113 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package external
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+)
+
+// keptDisabled is how long a robot that has outlived its lifetime stays, disabled, before it is deleted: whoever misses it can
+// enable it at once.
+const keptDisabled = day
+
+// retryRetire is when to try again where Harbor does not answer: nothing hangs on the moment, since Harbor ends robots too.
+const retryRetire = 5 * time.Minute
+
+// Retire implements pass.Issuer: each robot works for the whole of its lifetime, whatever followed it; then it is disabled, and
+// deleted a day later.
+func (s *harborSession) Retire(ctx context.Context) error {
+	for _, l := range s.Logins() {
+		s.markPublished(l)
+		s.listAlive(l)
+	}
+	for _, r := range slices.Clone(s.harborMemory().robots) {
+		err := s.retire(ctx, r)
+		b := pass.AsBlocked(err)
+		switch {
+		case err == nil:
+		case b != nil && !b.Stalled:
+			s.Due(s.Now.Add(retryRetire))
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// markPublished puts on record that a Secret carries the login in use: from now on somebody may have read it.
+func (s *harborSession) markPublished(l *pass.Login) {
+	if issued := s.Record.Find(l.Credential.ID); issued != nil {
+		issued.Published = true
+	}
+}
+
+func (s *harborSession) retire(ctx context.Context, r robot) error {
+	end := s.endOf(r)
+	isCurrent := slices.ContainsFunc(s.Logins(), func(l *pass.Login) bool { return l.Credential.ID == r.id() })
+	switch {
+	case isCurrent, !s.wasPublished(r), end.IsZero():
+		return nil
+	case s.Now.Before(end):
+		s.Due(end)
+		return nil
+	case !r.Disable && s.Now.Before(end.Add(keptDisabled)):
+		return s.disable(ctx, r, end)
+	case s.Now.Before(end.Add(keptDisabled)):
+		s.Due(end.Add(keptDisabled))
+		return nil
+	}
+	if err := s.remove(ctx, r.id()); err != nil {
+		return err
+	}
+	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("robot %s, which had outlived its lifetime, is deleted in Harbor", s.robotName(r.role, r.generation)), nil)
+	return nil
+}
+
+// disable ends a robot in a way that can be undone.
+func (s *harborSession) disable(ctx context.Context, r robot, end time.Time) error {
+	live, err := s.live(ctx, r.id())
+	if err != nil {
+		return err
+	}
+	if live != nil && !live.Disable {
+		if err := s.client.DisableRobot(ctx, live.Robot); err != nil {
+			return s.explain(err)
+		}
+		s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("robot %s has outlived its lifetime and is disabled in Harbor: it is deleted at %s",
+			s.robotName(r.role, r.generation), pass.Timestamp(end.Add(keptDisabled))), nil)
+	}
+	if known := s.robotOf(r.id()); known != nil {
+		known.Disable = true
+	}
+	s.Due(end.Add(keptDisabled))
+	return nil
+}
+
+// endOf is until when a robot was promised to work. Of one that is not on record nobody knows that but Harbor.
+func (s *harborSession) endOf(r robot) time.Time {
+	if issued := s.Record.Find(r.id()); issued != nil {
+		return issued.ExpiresAt.Time
+	}
+	return r.hardEnd()
+}
+
+// listAlive lists the robots of a login that work, for the status.
+func (s *harborSession) listAlive(l *pass.Login) {
+	l.Alive = nil
+	for _, issued := range s.Record.Issued {
+		if issued.Role != l.Role || !issued.Published || !s.Now.Before(issued.ExpiresAt.Time) {
+			continue
+		}
+		l.Alive = append(l.Alive, edgev1.CredentialStatus{
+			Role: l.Role, Generation: issued.Generation, Current: issued.ID == l.Credential.ID, Robot: issued.User, CredentialID: issued.ID,
+			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(issued.ExpiresAt.Time),
+		})
+	}
+}

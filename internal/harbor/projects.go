@@ -1,0 +1,34 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harbor
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Project is a project of Harbor.
+type Project struct {
+	// ID is by what its robots are listed.
+	ID   int64  `json:"project_id"`
+	Name string `json:"name"`
+}
+
+// Project finds a project by its name.
+func (c *Client) Project(ctx context.Context, name string) (Project, error) {
+	r := request{
+		op: "find project " + name, method: http.MethodGet, path: "/projects/" + url.PathEscape(name), permission: "project:read", host: c.host,
+		// Without this header a name of digits alone is taken for a number.
+		header: http.Header{"X-Is-Resource-Name": {"true"}},
+	}
+	var found Project
+	if _, err := c.do(ctx, r, &found); err != nil {
+		return Project{}, err
+	}
+	if found.ID <= 0 || found.Name != name {
+		return Project{}, r.fail(Unexpected, http.StatusOK, malformed)
+	}
+	return found, nil
+}

@@ -1,0 +1,175 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harbor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+)
+
+// Robot is a robot of a project.
+type Robot struct {
+	ID int64 `json:"id"`
+	// Name is that of its login, such as robot$plant+edge: a prefix that Harbor's admins choose, the project, a '+' and its own.
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Level       string `json:"level"`
+	// Duration is how many days it works from its making; -1 for ever.
+	Duration int64 `json:"duration"`
+	Disable  bool  `json:"disable"`
+	// CreationTime is when it was made, and ExpiresAt when Harbor ends it, in seconds of Unix; -1 for never.
+	CreationTime time.Time `json:"creation_time"`
+	ExpiresAt    int64     `json:"expires_at"`
+	// Permissions are what it may do, as Harbor wrote them.
+	Permissions json.RawMessage `json:"permissions"`
+}
+
+// Wanted is a robot to make.
+type Wanted struct {
+	Project string
+	// Name is its own: parts of lower-case letters and digits, joined by '.', '_' or '-'.
+	Name, Description string
+	// Days are how many it works.
+	Days int64
+	// Push: it may push besides pull.
+	Push bool
+}
+
+// Made is a robot that was made, with its secret, which Harbor tells once.
+type Made struct {
+	ID           int64
+	Name         string
+	CreationTime time.Time
+	Secret       credential.Token
+}
+
+type permission struct {
+	Kind      string   `json:"kind"`
+	Namespace string   `json:"namespace"`
+	Access    []access `json:"access"`
+}
+
+type access struct {
+	Resource string `json:"resource"`
+	Action   string `json:"action"`
+}
+
+// CreateRobot makes a robot of a project. With an error of the kinds Unavailable and Unexpected it may be there.
+func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
+	r := request{op: "make robot " + w.Name + " in project " + w.Project, method: http.MethodPost, path: "/robots", permission: "robot:create", host: c.host}
+	rights := []access{{"repository", "pull"}}
+	if w.Push {
+		rights = append(rights, access{"repository", "push"})
+	}
+	r.body = map[string]any{
+		"name": w.Name, "description": w.Description, "level": "project", "duration": w.Days, "disable": false,
+		"permissions": []permission{{"project", w.Project, rights}},
+	}
+	var made struct {
+		ID           int64     `json:"id"`
+		Name         string    `json:"name"`
+		Secret       string    `json:"secret"`
+		CreationTime time.Time `json:"creation_time"`
+	}
+	if _, err := c.do(ctx, r, &made); err != nil {
+		return Made{}, err
+	}
+	if made.ID <= 0 || made.Name == "" || made.Secret == "" || made.CreationTime.IsZero() {
+		return Made{}, r.fail(Unexpected, http.StatusCreated, malformed)
+	}
+	return Made{made.ID, made.Name, made.CreationTime, credential.NewToken(made.Secret)}, nil
+}
+
+const (
+	// robotsPage is how many robots are asked for at once, the most that Harbor gives, and maxRobots how many are looked through.
+	robotsPage = 100
+	maxRobots  = 10_000
+)
+
+// Robots lists the robots of a project.
+func (c *Client) Robots(ctx context.Context, project Project) ([]Robot, error) {
+	r := request{op: "list the robots of project " + project.Name, method: http.MethodGet, path: "/robots", permission: "robot:list", host: c.host}
+	var all []Robot
+	for page := 1; len(all) < maxRobots; page++ {
+		r.query = url.Values{
+			"q":    {fmt.Sprintf("Level=project,ProjectID=%d", project.ID)},
+			"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(robotsPage)}, "sort": {"id"},
+		}
+		var some []Robot
+		header, err := c.do(ctx, r, &some)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		total, err := strconv.Atoi(header.Get("X-Total-Count"))
+		if len(some) == 0 || (err == nil && len(all) >= total) || (err != nil && len(some) < robotsPage) {
+			return all, nil
+		}
+	}
+	return nil, r.fail(Unexpected, http.StatusOK, "its list has no end")
+}
+
+// Robot reads a robot.
+func (c *Client) Robot(ctx context.Context, id int64) (Robot, error) {
+	r := c.on(id, "read", http.MethodGet)
+	var found Robot
+	if _, err := c.do(ctx, r, &found); err != nil {
+		return Robot{}, err
+	}
+	if found.ID != id {
+		return Robot{}, r.fail(Unexpected, http.StatusOK, malformed)
+	}
+	return found, nil
+}
+
+// DisableRobot has a robot as it was read work no more. Nothing else of it changes.
+func (c *Client) DisableRobot(ctx context.Context, robot Robot) error {
+	r := c.on(robot.ID, "update", http.MethodPut)
+	r.op = fmt.Sprintf("disable robot %d", robot.ID)
+	r.body = map[string]any{
+		"id": robot.ID, "name": robot.Name, "description": robot.Description, "level": robot.Level, "duration": robot.Duration,
+		"permissions": robot.Permissions, "disable": true,
+	}
+	_, err := c.do(ctx, r, nil)
+	return err
+}
+
+// RefreshSecret gives a robot another secret. The one before it works no more from then on.
+func (c *Client) RefreshSecret(ctx context.Context, id int64) (credential.Token, error) {
+	r := c.on(id, "update", http.MethodPatch)
+	r.op = fmt.Sprintf("give robot %d another secret", id)
+	r.body = map[string]string{"secret": ""}
+	var made struct {
+		Secret string `json:"secret"`
+	}
+	if _, err := c.do(ctx, r, &made); err != nil {
+		return credential.Token{}, err
+	}
+	if made.Secret == "" {
+		return credential.Token{}, r.fail(Unexpected, http.StatusOK, malformed)
+	}
+	return credential.NewToken(made.Secret), nil
+}
+
+// DeleteRobot deletes a robot. One that is gone is deleted.
+func (c *Client) DeleteRobot(ctx context.Context, id int64) error {
+	if _, err := c.do(ctx, c.on(id, "delete", http.MethodDelete), nil); err != nil && KindOf(err) != NotFound {
+		return err
+	}
+	return nil
+}
+
+// on is a request about a robot.
+func (c *Client) on(id int64, action, method string) request {
+	return request{
+		op: fmt.Sprintf("%s robot %d", action, id), method: method, path: "/robots/" + strconv.FormatInt(id, 10), permission: "robot:" + action, host: c.host,
+	}
+}

@@ -1,0 +1,85 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofHarbor are mistakes about robots of Harbor: about what is ours there, and about replies that are lost.
+var ofHarbor = []mutant{
+	{
+		name:    "account-to-any-host",
+		pattern: "a right that was given for one is used for another",
+		edits: []edit{
+			{"controllers/external/harbor_account.go",
+				`	case !slices.ContainsFunc(objects.Listed(secret, hostsAnnotation), isHost):`,
+				`	case false && isHost(""):`},
+		},
+		guards: []guard{controllers("TestWhatAnAccountOfHarborDoesNotSayIsRefused/for_another_host")},
+	},
+	{
+		name:    "account-in-any-project",
+		pattern: "what is not said is allowed",
+		edits: []edit{
+			{"controllers/external/harbor_account.go",
+				`	case !slices.Contains(objects.Listed(secret, projectsAnnotation), s.harbor.Project):`,
+				`	case len(objects.Listed(secret, projectsAnnotation)) == 0:`},
+		},
+		guards: []guard{controllers("TestWhatAnAccountOfHarborDoesNotSayIsRefused/for_another_project")},
+	},
+	{
+		name:    "robot-by-its-name",
+		pattern: "what others can name is taken for one's own",
+		edits: []edit{
+			{"controllers/external/robots.go",
+				`	if !named || r.Level != "project" || !strings.Contains(r.Description, s.mark()) {`,
+				`	if !named || r.Level != "project" {`},
+		},
+		guards: []guard{controllers("TestALoginThatATenantWroteIsNeverTakenForARobots")},
+	},
+	{
+		name:    "lost-robot-beside-another",
+		pattern: "a request whose reply was lost is made once more",
+		edits: []edit{
+			{"controllers/external/harbor_issuer.go",
+				`		if l.Begun == nil && s.isFresh(r, l.Policy) {`,
+				`		if s.isFresh(r, l.Policy) {
+			continue
+		}
+		if l.Begun == nil && s.isFresh(r, l.Policy) {`},
+		},
+		guards: []guard{controllers("TestACallToHarborThatGoesWrongLeavesNoUnknownRobot/its_reply_is_lost,_restart_true")},
+	},
+	{
+		name:    "robot-ended-when-followed",
+		pattern: "what was handed out ends when it is replaced",
+		edits: []edit{
+			{"controllers/external/harbor_retire.go",
+				`		return issued.ExpiresAt.Time
+	}
+	return r.hardEnd()`,
+				`		return issued.IssuedAt.Time
+	}
+	return r.hardEnd()`},
+		},
+		guards: []guard{controllers("TestRobotsOverlap")},
+	},
+	{
+		name:    "robots-left-at-deletion",
+		pattern: "a deletion ends with what it knows and not with what is there",
+		edits: []edit{
+			{"controllers/external/harbor_cleanup.go",
+				`	if !s.Record.Minting && !s.Record.Lost && len(s.Record.Issued) == 0 {`,
+				`	if len(s.Record.Issued) >= 0 {`},
+		},
+		guards: []guard{controllers("TestACallToHarborThatGoesWrongLeavesNoUnknownRobot/it_is_not_reached,_restart_false")},
+	},
+	{
+		name:    "published-secret-believed",
+		pattern: "what a tenant can write is believed",
+		edits: []edit{
+			{"controllers/external/harbor_issuer.go",
+				`		return i.Role == l.Role && i.User == carried.user && i.Matches(carried.token)`,
+				`		return i.Role == l.Role && (i.Matches(carried.token) || !carried.token.IsZero())`},
+		},
+		guards: []guard{controllers("TestALoginThatATenantWroteIsNeverTakenForARobots")},
+	},
+}
