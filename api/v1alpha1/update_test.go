@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -24,6 +25,11 @@ func change(t *testing.T, edge *unstructured.Unstructured, spec string) error {
 // external is the spec of an EdgeRegistry of another registry.
 func external(further, rest string) string {
 	return `{external: {host: registry.example.com, ` + further + ` puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: plant}` + rest + `}`
+}
+
+// ibmCloud is the spec of an EdgeRegistry at IBM Cloud.
+func ibmCloud(further, rest string) string {
+	return `{ibmCloud: {region: us-south, ` + further + ` credentialsSecretRef: {name: ibm}, registryNamespace: {name: plant-images}}, secrets: {namespace: plant}` + rest + `}`
 }
 
 func TestWhatCannotBeChanged(t *testing.T) {
@@ -51,6 +57,13 @@ func TestWhatCannotBeChanged(t *testing.T) {
 		"the prefix, to none":      {external(`repositoryPrefix: one,`, ``), external(``, ``), "spec.external.repositoryPrefix", "the prefix cannot be changed"},
 		"the publisher, to none":   {external(`publisher: {credentialsSecretRef: {name: push}},`, ``), external(``, ``), "spec.external.publisher", "the publisher cannot be taken away"},
 		"the Secrets' namespace":   {external(``, ``), `{external: {host: registry.example.com, puller: {credentialsSecretRef: {name: pull}}}, secrets: {namespace: other}}`, "spec.secrets.namespace", "the namespace of the Secrets cannot be changed"},
+		"the region":               {ibmCloud(``, ``), strings.Replace(ibmCloud(``, ``), "us-south", "eu-de", 1), "spec.ibmCloud.region", "the region cannot be changed"},
+		"the visibility":           {ibmCloud(``, ``), ibmCloud(`visibility: Private,`, ``), "spec.ibmCloud.visibility", "the visibility cannot be changed"},
+		"the registry namespace":   {ibmCloud(``, ``), strings.Replace(ibmCloud(``, ``), "images", "others", 1), "spec.ibmCloud.registryNamespace.name", "the registry namespace cannot be changed"},
+		"a service ID":             {ibmCloud(`puller: {serviceIDRef: ServiceId-1},`, ``), ibmCloud(`puller: {serviceIDRef: ServiceId-2},`, ``), "spec.ibmCloud.puller.serviceIDRef", "the service ID cannot be changed"},
+		"a service ID, from none":  {ibmCloud(``, ``), ibmCloud(`publisher: {serviceIDRef: ServiceId-2},`, ``), "spec.ibmCloud.publisher.serviceIDRef", "the service ID cannot be changed"},
+		"a service ID, to none":    {ibmCloud(`publisher: {serviceIDRef: ServiceId-2},`, ``), ibmCloud(``, ``), "spec.ibmCloud.publisher.serviceIDRef", "the service ID cannot be changed"},
+		"IBM Cloud's provider":     {ibmCloud(``, ``), external(``, ``), "spec.openshift", "the provider cannot be changed"},
 		"the provider, taken away": {`{openshift: {}}`, `{}`, "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
 	}
 	for name, test := range tests {
@@ -109,6 +122,23 @@ func TestWhatMayBeChangedOfAnotherRegistry(t *testing.T) {
 		"an empty prefix":           external(`repositoryPrefix: "",`, ``),
 		"the CA":                    external(``, `, trust: {caBundleRef: {name: ca}}`),
 		"the repository to verify":  external(``, `, verification: {repository: probe}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())
+		})
+	}
+}
+
+func TestWhatMayBeChangedAtIBMCloud(t *testing.T) {
+	edge := create(t, "free", ibmCloud(``, ``))
+	for name, spec := range map[string]string{
+		"the endpoints":     ibmCloud(`apiEndpoints: Private,`, ``),
+		"the supplied key":  strings.Replace(ibmCloud(``, ``), "ibm}", "other}", 1),
+		"the account":       ibmCloud(`accountID: abc,`, ``),
+		"the keys' lives":   ibmCloud(`publisher: {key: {lifetime: 2h, renewBefore: 1h}},`, ``),
+		"the CA":            ibmCloud(``, `, trust: {caBundleRef: {name: ca}}`),
+		"an Exchange":       ibmCloud(``, `, exchanges: [{credentialsSecretRef: {name: exchange}}]`),
+		"a namespace, made": `{ibmCloud: {region: us-south, credentialsSecretRef: {name: ibm}, registryNamespace: {name: plant-images, policy: CreateOrAdopt}}, secrets: {namespace: plant}, deletionPolicy: Delete}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())
