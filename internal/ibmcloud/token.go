@@ -46,13 +46,6 @@ type exchange struct {
 	failed *Error
 }
 
-// Forget drops the token of a key, such as after an API refused it.
-func (t *Tokens) Forget(iam string, key credential.Token) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.cached, placeOf(iam, key))
-}
-
 func placeOf(iam string, key credential.Token) place {
 	return place{iam: iam, key: sha256.Sum256([]byte(key.Reveal()))}
 }
