@@ -7,16 +7,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
-
-// withdrawalPatience is how long an Exchange that cannot be used holds up a deletion.
-const withdrawalPatience = time.Hour
 
 // Cleanup takes the logins of an EdgeRegistry that is being deleted out of the Exchange, before they are revoked.
 func (d *Delivery) Cleanup(s *pass.Scope, whose exchange.Whose) pass.Cleanup {
@@ -33,13 +29,8 @@ func (r *run) withdraw(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	since := r.Edge.DeletionTimestamp.Time
-	if r.Now.Before(since.Add(withdrawalPatience)) && r.Edge.Annotations[edgev1.AbandonAnnotation] != "true" {
-		_, reason, message := pass.Verdict(err)
-		b := pass.Waiting(reason, "%s; after %s, or once the annotation %s is set to true, the deletion goes on without that",
-			message, pass.Timestamp(since.Add(withdrawalPatience)), edgev1.AbandonAnnotation)
-		b.Retry = retryFailed
-		return b
+	if waits := pass.UnlessAbandoned(r.Scope, err); waits != nil {
+		return waits
 	}
 	_, _, message := pass.Verdict(err)
 	r.Note(edgev1.ReasonLoginLeftBehind, fmt.Sprintf("logins that are revoked now may be left in the Exchange, in services with images below %s%s: %s",
