@@ -227,6 +227,7 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 	fresh, err := p.session.Issue(ctx, l, why)
 	b := pass.AsBlocked(err)
 	pending := b != nil && b.Reason == edgev1.ReasonTokenPending
+	existed = existed || fresh.Resumed
 	if !existed && (err == nil || pending) {
 		// It is issued from now on, whether or not anybody waits for that.
 		p.countForMint(l, why)
@@ -238,7 +239,7 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 	if err != nil {
 		return pass.Credential{}, err
 	}
-	if l.Supplied == "" {
+	if l.Supplied == "" && !fresh.Resumed {
 		countMint(l.Role, why)
 	}
 	fresh.Fresh, fresh.Issuance, fresh.Wish = true, why, p.WishFor(l)
@@ -385,7 +386,10 @@ func (p *run) describeIssued() pass.Done {
 			reason = edgev1.ReasonIssuedShortened
 			message = append(message, fmt.Sprintf("the API server granted %s of the %s asked for %s", granted, l.Policy.Lifetime, l.Account))
 		}
-		message = append(message, c.Advice...)
+		if len(c.Warnings) > 0 && reason == edgev1.ReasonIssued {
+			reason = edgev1.ReasonIssuedWithWarnings
+		}
+		message = append(append(message, c.Advice...), c.Warnings...)
 	}
 	return pass.DoneBecause(reason, "%s", strings.Join(message, "; "))
 }

@@ -70,9 +70,9 @@ type EdgeRegistryReconciler struct {
 	// memories are all that this process remembers of EdgeRegistries.
 	memories pass.Memories
 	// told is what registries tell everybody.
-	told                registry.Shared
-	openshift, external *provided
-	delivery            *delivered
+	told                          registry.Shared
+	openshift, ibmCloud, external *provided
+	delivery                      *delivered
 }
 
 // provided is a provider, and its watches.
@@ -164,7 +164,7 @@ func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pa
 	p := r.begin(s)
 	if p == nil {
 		return pass.Unsupported(s.Edge, pass.Stalled(edgev1.ReasonProviderUnknown,
-			"this version of the operator knows no provider but openshift and external: set spec.openshift or spec.external, or run a version that knows the one in use"))
+			"this version of the operator knows no provider but openshift, ibmCloud and external: set one of them in spec, or run a version that knows the one in use"))
 	}
 	if len(s.Edge.Spec.Exchanges) == 0 {
 		s.Edge.Status.Exchange = nil
@@ -178,6 +178,8 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	switch {
 	case s.Edge.Spec.OpenShift != nil:
 		provider = r.openshift
+	case s.Edge.Spec.IBMCloud != nil:
+		provider = r.ibmCloud
 	case s.Edge.Spec.External != nil:
 		provider = r.external
 	default:
@@ -241,6 +243,7 @@ func (p *run) cleanups() []pass.Cleanup {
 func (r *EdgeRegistryReconciler) forget(name string, uid types.UID) {
 	r.triggers.Forget(uid)
 	r.openshift.Forget(uid)
+	r.ibmCloud.Forget(uid)
 	r.external.Forget(uid)
 	unobserve(name)
 }

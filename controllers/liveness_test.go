@@ -3,7 +3,7 @@
 
 package controllers
 
-// This file is about tokens that the API server does not accept any more, from token_review.go to the Secrets.
+// This file is about tokens that their issuer does not accept any more, from token_review.go to the Secrets.
 
 import (
 	"context"
@@ -77,8 +77,8 @@ func TestTokensOfAPurgedSigningKeyAreReplacedOnce(t *testing.T) {
 			secret, _ := published(t, edge, role)
 			g.Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "2"))
 		}
-		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "the API server does not accept it any more")
-		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 2", "the API server does not accept it any more")
+		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token 2", "its issuer does not accept it any more")
+		expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 2", "its issuer does not accept it any more")
 	}
 	g.Expect(o.mints(bound)).To(Equal(4))
 }
@@ -116,8 +116,8 @@ func TestARefusedCredentialIsReplacedAtMostOnceInAnInterval(t *testing.T) {
 	g.Expect(asked.Load()).To(BeNumerically(">", 1), "the API server is asked itself")
 	g.Expect(o.mintsFor(edge, "edge-publisher")).To(Equal(2))
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Message).To(
-		ContainSubstring("the API server does not accept edge-publisher's token either, and another is issued at 20"))
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 2", "the API server does not accept it any more")
+		ContainSubstring("its issuer does not accept edge-publisher's token either, and another is issued at 20"))
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-publisher token 2", "its issuer does not accept it any more")
 
 	o.advance(29 * time.Minute)
 	o.pass(t, edge)

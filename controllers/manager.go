@@ -30,6 +30,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 	"github.com/edge-registry/edge-registry-operator/controllers/delivery"
 	"github.com/edge-registry/edge-registry-operator/controllers/external"
+	"github.com/edge-registry/edge-registry-operator/controllers/ibmcloud"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -99,6 +100,10 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 			return r.transport(roots, pass.Reached{})
 		},
 	})}
+	r.ibmCloud = &provided{Provider: ibmcloud.New(ibmcloud.Config{
+		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Clock: r.Clock,
+		Transport: r.transport(r.SystemRoots, pass.Reached{}), SaveRecord: r.saveRecord,
+	})}
 	r.delivery = &delivered{Delivery: delivery.New(delivery.Config{
 		Connection: connection, Triggers: r.triggers, Edges: edges, Namespace: r.Namespace, Clock: r.Clock,
 		Timeout: r.ExchangeTimeout,
@@ -140,7 +145,7 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 		func() { r.CompareSigningKeys(ctx) },
 		func(configMap string) { r.enqueueTrusting(ctx, configMap, enqueue) })
 	r.delivery.start = func() { r.delivery.Watch(ctx, enqueue) }
-	for _, provider := range []*provided{r.openshift, r.external} {
+	for _, provider := range []*provided{r.openshift, r.ibmCloud, r.external} {
 		provider.start = func() {
 			err := provider.Watch(ctx, func(edge string) {
 				if edge == "" {

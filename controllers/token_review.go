@@ -116,7 +116,7 @@ func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) erro
 		return trial
 	}
 	if !dead {
-		b.Message += fmt.Sprintf("; but the API server accepts %s's token: look at the registry's pods", l.Account)
+		b.Message += fmt.Sprintf("; but its issuer accepts %s's token: look at the registry", l.Account)
 		return trial
 	}
 	p.memory(l).refused = l.Credential.ID
@@ -126,7 +126,7 @@ func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) erro
 	if again.After(p.Now) {
 		when = "at " + pass.Timestamp(again)
 	}
-	b.Message += fmt.Sprintf("; the API server does not accept %s's token either, and another is issued %s", l.Account, when)
+	b.Message += fmt.Sprintf("; its issuer does not accept %s's token either, and another is issued %s", l.Account, when)
 	return trial
 }
 

@@ -69,7 +69,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 }
 
 // notForNodes are the reasons for which a login is not brought to nodes. While the registry is away, it is.
-var notForNodes = []string{edgev1.ReasonCredentialRefused, edgev1.ReasonPullDenied, edgev1.ReasonPullerCanPush}
+var notForNodes = []string{edgev1.ReasonCredentialRefused, edgev1.ReasonPropagating, edgev1.ReasonPullDenied, edgev1.ReasonPullerCanPush}
 
 // verified says that the last trial was a success, and of each setting of the registry that may
 // keep people from pushing or nodes from pulling all the same. A setting takes no trial to judge: each
@@ -138,10 +138,10 @@ func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) e
 	err := wait.PollUntilContextTimeout(ctx, rightsDelay/10, rightsDelay, true, func(context.Context) (bool, error) {
 		access, err := client.Probe(ctx, p.trialPlace(), l.User, l.Credential.Token)
 		if err != nil {
-			return false, p.weighRefusal(ctx, l, p.explainProbe(l, err))
+			return false, p.weighRefusal(ctx, l, p.unlessSettling(l, p.explainProbe(l, err)))
 		}
 		p.note(l, access)
-		denial = p.judgeAccess(l, access)
+		denial = p.unlessSettling(l, p.judgeAccess(l, access))
 		return denial == nil || !p.Wrote || l.Supplied != "", nil
 	})
 	if err != nil && !wait.Interrupted(err) {

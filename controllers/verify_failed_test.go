@@ -135,7 +135,7 @@ func probeFailures(t *testing.T, way *detour) []failure {
 		{"something else answers", fail(http.StatusTeapot), fail(0), edgev1.ReasonRegistryUnexpected, false,
 			[]string{"418", "check that the route leads to the image registry"}},
 		{"the registry takes no token", astray(refusingRegistry(t)), straight, edgev1.ReasonCredentialRefused, false,
-			[]string{"the token is refused", "log in", "but the API server accepts", "look at the registry's pods"}},
+			[]string{"the token is refused", "log in", "but its issuer accepts", "look at the registry"}},
 	}
 }
 

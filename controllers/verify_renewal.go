@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -39,6 +40,10 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	if err == nil || (!required && !refused(err)) {
 		p.take(l, fresh, why)
 		return nil
+	}
+	if refused(err) && p.settles(fresh) {
+		// It is left as it is, and tried again.
+		return p.postponedFor(l, p.settling(fresh, text.Of(err)))
 	}
 	m := p.memory(l)
 	m.heldUntil, m.heldFor, m.heldOf = p.Now.Add(p.holdAfter(l, err)), text.Of(err), why.Successor
@@ -75,6 +80,32 @@ func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 	// What nobody vouches for is left where it is, and goes no further.
 	b.CarryOn = !l.Credential.Unvouched
 	return b
+}
+
+// postponedFor is the same for a reason of its own.
+func (p *run) postponedFor(l *pass.Login, why *pass.Blocked) *pass.Blocked {
+	b := p.postponed(l, why.Message)
+	b.Reason = why.Reason
+	return b
+}
+
+// settles reports that a refusal of a credential proves nothing yet.
+func (p *run) settles(c pass.Credential) bool { return p.Now.Before(c.Settles) }
+
+// settling is the wait for a credential that its issuer made a moment ago to be known everywhere.
+func (p *run) settling(c pass.Credential, what string) *pass.Blocked {
+	return pass.Waiting(edgev1.ReasonPropagating, "%s; a new key or right may take until %s to count, and is tried again until then", what, pass.Timestamp(c.Settles))
+}
+
+// unlessSettling takes a refusal or a denial for a wait as long as it proves nothing.
+func (p *run) unlessSettling(l *pass.Login, err error) error {
+	b := pass.AsBlocked(err)
+	if b == nil || !p.settles(l.Credential) || !slices.Contains([]string{
+		edgev1.ReasonCredentialRefused, edgev1.ReasonPullDenied, edgev1.ReasonPushDenied,
+	}, b.Reason) {
+		return err
+	}
+	return p.settling(l.Credential, b.Message)
 }
 
 // stillPending lets the steps after this one go on while the cluster completes a successor.
@@ -115,14 +146,14 @@ func refused(err error) bool {
 	return errors.As(err, &failure) && failure.Kind == registry.Refused
 }
 
-// refusal is that of a token which the API server issued a moment ago, of which its own text does not know.
+// refusal is that of a token which was issued a moment ago, of which its own text does not know.
 type refusal struct {
 	err  error
 	host string
 }
 
 func (f *refusal) Error() string {
-	return fmt.Sprintf("registry %s refuses a token that the API server issued a moment ago: look at the registry's pods, and at the API servers", f.host)
+	return fmt.Sprintf("registry %s refuses a token that its issuer made a moment ago: look at the registry, and at the issuer", f.host)
 }
 
 func (f *refusal) Unwrap() error { return f.err }

@@ -114,6 +114,20 @@ external:
 secrets: {namespace: plant, publish: {copyTo: [ci]}}
 verification: {repository: probe/one}
 deletionPolicy: Retain`},
+		"IBM Cloud": {"cloud", `
+ibmCloud:
+  region: eu-de
+  visibility: Private
+  apiEndpoints: Private
+  credentialsSecretRef: {name: ibm-cloud}
+  accountID: 0a1b2c3d4e5f
+  registryNamespace: {name: plant-images, resourceGroupID: 9f8e7d, policy: CreateOrAdopt}
+  publisher: {key: {lifetime: 1h, renewBefore: 15m}}
+  puller: {key: {lifetime: 43800h, renewBefore: 1440h}, serviceIDRef: ServiceId-8f1c}
+secrets: {namespace: plant}
+verification: {repository: probe}
+deletionPolicy: Delete`},
+		"IBM Cloud, with the defaults": {"cloud", `{ibmCloud: {region: global, credentialsSecretRef: {name: ibm}, registryNamespace: {name: plant-images}}, secrets: {namespace: plant}}`},
 		"an Exchange": {"exchange", `
 openshift: {}
 exchanges:

@@ -3,14 +3,18 @@
 
 package v1alpha1
 
-// Condition types. The first nine belong to one step each and are True when the step is done;
+// Condition types. The first eleven belong to one step each and are True when the step is done;
 // Ready, Reconciling and Stalled follow kstatus.
 const (
 	// RegistryExposed: the image registry has an admitted Route.
 	RegistryExposed = "RegistryExposed"
 	// ProjectReady: the project exists and the operator has the rights that it needs there.
 	ProjectReady = "ProjectReady"
-	// AccessGranted: the service accounts exist and hold their roles.
+	// AccountReady: IBM Cloud accepts the supplied API key, and its account is the one that is meant.
+	AccountReady = "AccountReady"
+	// RegistryNamespaceReady: the namespace of IBM Cloud Container Registry exists in the account.
+	RegistryNamespaceReady = "RegistryNamespaceReady"
+	// AccessGranted: the service accounts, or the service IDs of IBM Cloud, exist and hold their roles.
 	AccessGranted = "AccessGranted"
 	// NamespaceReady: the namespace of the Secrets is there, and its owner invited the operator.
 	NamespaceReady = "NamespaceReady"
@@ -43,7 +47,17 @@ const (
 	ReasonOwned = "Owned"
 	// ReasonInvited (ProjectReady, NamespaceReady): the owner of the project or namespace invited the operator.
 	ReasonInvited = "Invited"
-	// ReasonGranted (AccessGranted): both service accounts hold their roles.
+	// ReasonKeyAccepted (AccountReady): IBM Cloud accepts the supplied API key.
+	ReasonKeyAccepted = "KeyAccepted"
+	// ReasonKeyExpiring (AccountReady): the same, and the supplied API key ends soon: supply another before.
+	ReasonKeyExpiring = "KeyExpiring"
+	// ReasonAdopted (RegistryNamespaceReady): the registry namespace was there.
+	ReasonAdopted = "Adopted"
+	// ReasonCreated (RegistryNamespaceReady): the registry namespace was made for this EdgeRegistry.
+	ReasonCreated = "Created"
+	// ReasonQuotaUsedUp (RegistryNamespaceReady): the registry namespace is there, and the account has used up what it may store or move in the region, so that pushes or pulls are refused.
+	ReasonQuotaUsedUp = "QuotaUsedUp"
+	// ReasonGranted (AccessGranted): both service accounts or service IDs hold their roles.
 	ReasonGranted = "Granted"
 	// ReasonTrusted (RegistryTrusted): the registry was dialled and its chain verified.
 	ReasonTrusted = "Trusted"
@@ -55,6 +69,8 @@ const (
 	ReasonCAExpiring = "CAExpiring"
 	// ReasonIssued (CredentialsIssued): both tokens were granted as asked.
 	ReasonIssued = "Issued"
+	// ReasonIssuedWithWarnings (CredentialsIssued): the same, and a key was disabled or locked at IBM Cloud, or is one that the operator does not know.
+	ReasonIssuedWithWarnings = "IssuedWithWarnings"
 	// ReasonIssuedShortened (CredentialsIssued): the API server granted less than the spec asks for; renewal follows the grant.
 	ReasonIssuedShortened = "IssuedShortened"
 	// ReasonSupplied (CredentialsIssued): the logins are those that people supply in Secrets.
@@ -91,7 +107,7 @@ const (
 	ReasonAPIUnavailable = "APIUnavailable"
 	// ReasonRequestFailed (retried): an API of the cluster refused a request for a reason that has no name of its own.
 	ReasonRequestFailed = "RequestFailed"
-	// ReasonRightsMissing (stalled): the operator lacks a right in the project that it was given or invited to.
+	// ReasonRightsMissing (stalled): the operator lacks a right in the project that it was given or invited to, or the supplied API key lacks one at IBM Cloud.
 	ReasonRightsMissing = "RightsMissing"
 	// ReasonQuotaExceeded (stalled): a quota of the project refuses an object.
 	ReasonQuotaExceeded = "QuotaExceeded"
@@ -101,6 +117,34 @@ const (
 	ReasonNamespaceReplaced = "NamespaceReplaced"
 	// ReasonContested (stalled): somebody alters or deletes an object each time that the operator repairs it.
 	ReasonContested = "Contested"
+)
+
+// Reasons of the conditions that depend on IBM Cloud: AccountReady, RegistryNamespaceReady, AccessGranted and CredentialsIssued.
+const (
+	// ReasonIBMCloudUnavailable (waiting): an API of IBM Cloud does not answer, or cannot serve now.
+	ReasonIBMCloudUnavailable = "IBMCloudUnavailable"
+	// ReasonIBMCloudUntrusted (waiting): the certificate of an API of IBM Cloud is not trusted, as behind a proxy that inspects TLS.
+	ReasonIBMCloudUntrusted = "IBMCloudUntrusted"
+	// ReasonIBMCloudUnexpected (waiting): an answer is not one of IBM Cloud's, or none that the operator knows.
+	ReasonIBMCloudUnexpected = "IBMCloudUnexpected"
+	// ReasonKeyRefused (stalled): IBM Cloud refuses the supplied API key: it is unknown, deleted, disabled or expired.
+	ReasonKeyRefused = "KeyRefused"
+	// ReasonKeyRestricted (stalled): IBM Cloud forbids the use of the supplied API key from the operator's address.
+	ReasonKeyRestricted = "KeyRestricted"
+	// ReasonAccountMismatch (stalled): the supplied API key is one of another account than spec.ibmCloud.accountID, or than before.
+	ReasonAccountMismatch = "AccountMismatch"
+	// ReasonRegistryNamespaceAbsent (stalled): the registry namespace does not exist in the account, or the supplied API key cannot see it.
+	ReasonRegistryNamespaceAbsent = "RegistryNamespaceAbsent"
+	// ReasonRegistryNamespaceTaken (stalled): the registry namespace is another account's, or was deleted a moment ago.
+	ReasonRegistryNamespaceTaken = "RegistryNamespaceTaken"
+	// ReasonLimitReached (stalled): the account has as many namespaces, service IDs, policies or keys as it may have.
+	ReasonLimitReached = "LimitReached"
+	// ReasonServiceIDMissing (stalled): a service ID that is named, or that was made, does not exist.
+	ReasonServiceIDMissing = "ServiceIDMissing"
+	// ReasonRightsExcessive (stalled): the policies of a service ID let it do more than its login needs.
+	ReasonRightsExcessive = "RightsExcessive"
+	// ReasonPropagating (waiting): a new key or right does not count yet, which takes IBM Cloud up to ten minutes.
+	ReasonPropagating = "Propagating"
 )
 
 // Reasons of RegistryExposed.
@@ -181,11 +225,11 @@ const (
 	ReasonProofFailed = "ProofFailed"
 	// ReasonTokenPending (waiting): the cluster has not filled the Secret of a LongLived token yet.
 	ReasonTokenPending = "TokenPending"
-	// ReasonCredentialMissing (stalled): a Secret with a supplied login does not exist, or has no entry for the host.
+	// ReasonCredentialMissing (stalled): a Secret with a supplied login or API key does not exist, or has no entry for the host.
 	ReasonCredentialMissing = "CredentialMissing"
-	// ReasonCredentialNotGranted (stalled): a Secret with a supplied login does not say that it may be used for this EdgeRegistry, or published in one of its namespaces.
+	// ReasonCredentialNotGranted (stalled): a Secret with a supplied login or API key does not say that it may be used for this EdgeRegistry, one of its namespaces, its registry namespace or a service ID.
 	ReasonCredentialNotGranted = "CredentialNotGranted"
-	// ReasonCredentialUnusable (stalled): the entry for the host is one that cannot be published as a login.
+	// ReasonCredentialUnusable (stalled): the entry for the host is one that cannot be published as a login, or a Secret with an API key holds none.
 	ReasonCredentialUnusable = "CredentialUnusable"
 	// ReasonAccountRefused (stalled): the account with which credentials are made is refused.
 	ReasonAccountRefused = "AccountRefused"
@@ -269,6 +313,16 @@ const (
 	ReasonCredentialTaken = "CredentialTaken"
 	// ReasonTokenRetired: a token that had expired, or was never published, lost its anchor.
 	ReasonTokenRetired = "TokenRetired"
+	// ReasonServiceIDCreated: a service ID was made at IBM Cloud.
+	ReasonServiceIDCreated = "ServiceIDCreated"
+	// ReasonRegistryNamespaceCreated: the registry namespace was made at IBM Cloud.
+	ReasonRegistryNamespaceCreated = "RegistryNamespaceCreated"
+	// ReasonRegistryNamespaceDeleted: the registry namespace is deleted with all images, as deletionPolicy asks.
+	ReasonRegistryNamespaceDeleted = "RegistryNamespaceDeleted"
+	// ReasonRegistryNamespaceRetained: the operator keeps a registry namespace that deletionPolicy asks to delete, and the event says why.
+	ReasonRegistryNamespaceRetained = "RegistryNamespaceRetained"
+	// ReasonLeftAtIBMCloud (warning): the EdgeRegistry is being deleted, and what is named could not be deleted at IBM Cloud.
+	ReasonLeftAtIBMCloud = "LeftAtIBMCloud"
 	// ReasonRepaired: an object of the operator's had been deleted or altered, and is as it should be again.
 	ReasonRepaired = "Repaired"
 	// ReasonCopyRemoved: a namespace that was taken off copyTo lost its copy.

@@ -13,7 +13,7 @@ type EdgeRegistryStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: one for each step (with openshift RegistryExposed, ProjectReady and AccessGranted, with external NamespaceReady, and with both RegistryTrusted, CredentialsIssued, SecretsPublished, RegistryVerified and, with exchanges, ExchangeUpdated), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
+	// conditions: one for each step (with openshift RegistryExposed, ProjectReady and AccessGranted, with ibmCloud NamespaceReady, AccountReady, RegistryNamespaceReady and AccessGranted, with external NamespaceReady, and with each of them RegistryTrusted, CredentialsIssued, SecretsPublished, RegistryVerified and, with exchanges, ExchangeUpdated), and Ready, which is the first of them that is not True. Reconciling and Stalled are present only while true; Stalled means that a person has to act.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -21,7 +21,7 @@ type EdgeRegistryStatus struct {
 	// +patchStrategy=merge
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
-	// provider of the registry: openshift or external.
+	// provider of the registry: openshift, ibmCloud or external.
 	// +optional
 	Provider string `json:"provider,omitempty"`
 
@@ -75,6 +75,8 @@ type EdgeRegistryStatus struct {
 const (
 	// ProviderOpenShift is the provider of an EdgeRegistry with spec.openshift.
 	ProviderOpenShift = "openshift"
+	// ProviderIBMCloud is the provider of an EdgeRegistry with spec.ibmCloud.
+	ProviderIBMCloud = "ibmCloud"
 	// ProviderExternal is the provider of an EdgeRegistry with spec.external.
 	ProviderExternal = "external"
 )
@@ -145,7 +147,7 @@ const (
 type CredentialStatus struct {
 	// role says whose token it is: Publisher or Puller.
 	Role TokenRole `json:"role"`
-	// type of the token: Bound or LongLived. Absent of a login that people supply.
+	// type of the token: Bound or LongLived. Absent of an API key and of a login that people supply.
 	// +optional
 	Type TokenType `json:"type,omitempty"`
 	// generation counts the credentials of this role. With openshift the Secret <secret>-<generation> in the project anchors the token: deleting that Secret revokes this token alone.
@@ -153,16 +155,19 @@ type CredentialStatus struct {
 	// current is true for the token that the Secrets carry.
 	// +optional
 	Current bool `json:"current,omitempty"`
-	// serviceAccount that the token speaks for. Absent of a login that people supply.
+	// serviceAccount that the token speaks for. Absent of an API key and of a login that people supply.
 	// +optional
 	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// serviceID of IBM Cloud that the API key is one of, ServiceId-.... Absent of all others.
+	// +optional
+	ServiceID string `json:"serviceID,omitempty"`
 	// suppliedBy is the Secret in the namespace edge-registry-credentials that the login was taken from. Absent of a token that the operator had issued.
 	// +optional
 	SuppliedBy string `json:"suppliedBy,omitempty"`
 	// robot is the login of a robot of Harbor, such as robot$plant+edge-0a1b2c3d-puller-1. Absent of any other.
 	// +optional
 	Robot string `json:"robot,omitempty"`
-	// credentialID is, of a robot of Harbor, its number. Of a token of OpenShift it is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
+	// credentialID is, of a robot of Harbor, its number, and of a key at IBM Cloud its id, ApiKey-.... Of a token of OpenShift it is the token's id in the API server's audit log (authentication.kubernetes.io/credential-id, there with the prefix JTI=). It is absent of a token that does not expire, and where the API server gives tokens no id: Kubernetes before 1.30, which is OpenShift 4.15 and 4.16.
 	// +optional
 	CredentialID string `json:"credentialID,omitempty"`
 	// issuedAt is when the token was issued, or the supplied login was taken.
@@ -171,7 +176,7 @@ type CredentialStatus struct {
 	// renewAt is when the next token is due. Absent for a token that is not current.
 	// +optional
 	RenewAt *metav1.Time `json:"renewAt,omitempty"`
-	// expiresAt is when the token stops working. Absent for a LongLived one, which works until its Secret is deleted.
+	// expiresAt is when the token stops working. An API key that is still in use then may be left for a while. Absent for a LongLived one, which works until its Secret is deleted.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }

@@ -11,7 +11,8 @@ import (
 // keeps two Secrets that a publish pipeline and the bootstrap of edge nodes use as they are: with
 // login, current credentials and the checked CA of the registry. On OpenShift it exposes the
 // registry of the cluster, requests a project for the images, gives one service account the right
-// to push and another the right to pull, and renews their tokens. For any other registry it
+// to push and another the right to pull, and renews their tokens. At IBM Cloud it does the same
+// with a registry namespace, two service IDs and their API keys. For any other registry it
 // publishes the logins that people supply.
 //
 // +kubebuilder:object:root=true
@@ -58,13 +59,16 @@ type EdgeRegistryList struct {
 
 // EdgeRegistrySpec is the registry that is wanted.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.openshift) || has(self.external)",fieldPath=".openshift",message="a provider is required: set spec.openshift ({} takes every default), or spec.external for another registry"
+// +kubebuilder:validation:XValidation:rule="has(self.openshift) || has(self.ibmCloud) || has(self.external)",fieldPath=".openshift",message="a provider is required: set spec.openshift ({} takes every default), spec.ibmCloud for IBM Cloud Container Registry, or spec.external for another registry"
 // +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.external)",fieldPath=".external",message="an EdgeRegistry has one provider: leave out spec.openshift or spec.external, and create another EdgeRegistry for the other registry"
-// +kubebuilder:validation:XValidation:rule="has(self.openshift) == has(oldSelf.openshift) && has(self.external) == has(oldSelf.external)",fieldPath=".openshift",message="the provider cannot be changed: create another EdgeRegistry"
+// +kubebuilder:validation:XValidation:rule="!has(self.ibmCloud) || (!has(self.openshift) && !has(self.external))",fieldPath=".ibmCloud",message="an EdgeRegistry has one provider: leave out spec.ibmCloud or the other one, and create another EdgeRegistry for the other registry"
+// +kubebuilder:validation:XValidation:rule="has(self.openshift) == has(oldSelf.openshift) && has(self.ibmCloud) == has(oldSelf.ibmCloud) && has(self.external) == has(oldSelf.external)",fieldPath=".openshift",message="the provider cannot be changed: create another EdgeRegistry"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || has(self.secrets.__namespace__)",fieldPath=".secrets.namespace",message="a namespace for the Secrets is required with spec.external: name one whose owner invites the operator"
+// +kubebuilder:validation:XValidation:rule="!has(self.ibmCloud) || has(self.secrets.__namespace__)",fieldPath=".secrets.namespace",message="a namespace for the Secrets is required with spec.ibmCloud: name one whose owner invites the operator"
 // +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.secrets.__namespace__)",fieldPath=".secrets.namespace",message="has no effect with spec.openshift, whose project is the place of the Secrets: leave it out, and set spec.openshift.project.name"
 // +kubebuilder:validation:XValidation:rule="!has(self.secrets.__namespace__) || ((!has(self.secrets.publish.copyTo) || !(self.secrets.__namespace__ in self.secrets.publish.copyTo)) && (!has(self.secrets.pull.copyTo) || !(self.secrets.__namespace__ in self.secrets.pull.copyTo)))",fieldPath=".secrets",message="copyTo names the namespace of the Secrets itself, where they are already: leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.openshift) || !has(self.verification.repository)",fieldPath=".verification.repository",message="has no effect with spec.openshift, whose registry is asked about a repository that need not exist: leave it out"
+// +kubebuilder:validation:XValidation:rule="!has(self.ibmCloud) || self.deletionPolicy == 'Retain' || self.ibmCloud.registryNamespace.policy == 'CreateOrAdopt'",fieldPath=".deletionPolicy",message="has no effect with ibmCloud.registryNamespace.policy Adopt, for only a namespace that the operator made is deleted: leave it out, or set that policy to CreateOrAdopt"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || self.deletionPolicy == 'Retain'",fieldPath=".deletionPolicy",message="has no effect with spec.external: nothing is deleted in a registry that is not the operator's, so leave it out"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || has(self.external.publisher) || has(self.external.harbor) || !(has(self.secrets.publish.name) || has(self.secrets.publish.copyTo) || has(self.secrets.publish.labels) || has(self.secrets.publish.annotations))",fieldPath=".secrets.publish",message="has no effect without spec.external.publisher, for then there is no publish Secret: leave it out, or name the login that pushes"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || !has(self.exchanges) || self.exchanges.size() == 0 || (has(self.external.repositoryPrefix) && self.external.repositoryPrefix.size() > 0)",fieldPath=".external.repositoryPrefix",message="a prefix is required with spec.exchanges: without one every image of the host would count as one of this registry"
@@ -72,6 +76,10 @@ type EdgeRegistrySpec struct {
 	// openshift makes the image registry of this OpenShift cluster the registry. Exactly one provider is set, and the choice cannot be changed.
 	// +optional
 	OpenShift *OpenShiftSpec `json:"openshift,omitempty"`
+
+	// ibmCloud makes a namespace of IBM Cloud Container Registry the registry. One service ID can push there and another can only pull; their API keys are made and renewed with a key that is supplied.
+	// +optional
+	IBMCloud *IBMCloudSpec `json:"ibmCloud,omitempty"`
 
 	// external makes any other private registry the registry: Harbor, Quay, GitLab, Artifactory, a distribution registry. The logins are supplied in Secrets, and published as they change.
 	// +optional
@@ -103,7 +111,7 @@ type EdgeRegistrySpec struct {
 	// +kubebuilder:validation:MaxItems=1
 	Exchanges []ExchangeSpec `json:"exchanges,omitempty"`
 
-	// deletionPolicy says what becomes of the project and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes the project with everything in it, but only one that was requested for this EdgeRegistry. The tokens, the Secrets and their copies go in either case. Defaults to Retain.
+	// deletionPolicy says what becomes of the project, or with ibmCloud of the registry namespace, and its images when the EdgeRegistry is deleted; with external it is Retain. Retain keeps both. Delete deletes it with everything in it, but only a project that was requested for this EdgeRegistry, or a registry namespace that was made for it. The tokens, the Secrets and their copies go in either case. Defaults to Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -117,14 +125,14 @@ type EdgeRegistrySpec struct {
 // updatable: its fields have a schema, because the API server compares with what was there by that alone.
 type MovedField map[string]map[string]string
 
-// DeletionPolicy says what becomes of the project.
+// DeletionPolicy says what becomes of the project or registry namespace.
 // +kubebuilder:validation:Enum=Retain;Delete
 type DeletionPolicy string
 
 const (
-	// DeletionRetain keeps the project and its images.
+	// DeletionRetain keeps it and its images.
 	DeletionRetain DeletionPolicy = "Retain"
-	// DeletionDelete deletes the project if it was requested for this EdgeRegistry.
+	// DeletionDelete deletes it if it was made for this EdgeRegistry.
 	DeletionDelete DeletionPolicy = "Delete"
 )
 
@@ -337,7 +345,7 @@ type CABundleRef struct {
 
 // SecretsSpec names the Secrets that consumers read.
 type SecretsSpec struct {
-	// namespace that the Secrets are written to. Required with external, where its owner invites the operator, and refused with openshift, whose project is the place. It cannot be changed.
+	// namespace that the Secrets are written to. Required with ibmCloud and external, where its owner invites the operator, and refused with openshift, whose project is the place. It cannot be changed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

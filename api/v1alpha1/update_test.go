@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -29,6 +30,11 @@ func external(further, rest string) string {
 // harbor is the spec of an EdgeRegistry whose robots the operator makes.
 func harbor(project, further string) string {
 	return `{external: {host: registry.example.com, repositoryPrefix: plant, harbor: {project: ` + project + further + `, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`
+}
+
+// ibmCloud is the spec of an EdgeRegistry at IBM Cloud.
+func ibmCloud(further, rest string) string {
+	return `{ibmCloud: {region: us-south, ` + further + ` credentialsSecretRef: {name: ibm}, registryNamespace: {name: plant-images}}, secrets: {namespace: plant}` + rest + `}`
 }
 
 func TestWhatCannotBeChanged(t *testing.T) {
@@ -65,6 +71,13 @@ func TestWhatCannotBeChanged(t *testing.T) {
 			`{external: {host: registry.example.com, repositoryPrefix: plant/edge, harbor: {project: plan, credentialsSecretRef: {name: harbor}}}, secrets: {namespace: plant}}`,
 			"spec.external.harbor.project", "the project cannot be changed",
 		},
+		"the region":               {ibmCloud(``, ``), strings.Replace(ibmCloud(``, ``), "us-south", "eu-de", 1), "spec.ibmCloud.region", "the region cannot be changed"},
+		"the visibility":           {ibmCloud(``, ``), ibmCloud(`visibility: Private,`, ``), "spec.ibmCloud.visibility", "the visibility cannot be changed"},
+		"the registry namespace":   {ibmCloud(``, ``), strings.Replace(ibmCloud(``, ``), "images", "others", 1), "spec.ibmCloud.registryNamespace.name", "the registry namespace cannot be changed"},
+		"a service ID":             {ibmCloud(`puller: {serviceIDRef: ServiceId-1},`, ``), ibmCloud(`puller: {serviceIDRef: ServiceId-2},`, ``), "spec.ibmCloud.puller.serviceIDRef", "the service ID cannot be changed"},
+		"a service ID, from none":  {ibmCloud(``, ``), ibmCloud(`publisher: {serviceIDRef: ServiceId-2},`, ``), "spec.ibmCloud.publisher.serviceIDRef", "the service ID cannot be changed"},
+		"a service ID, to none":    {ibmCloud(`publisher: {serviceIDRef: ServiceId-2},`, ``), ibmCloud(``, ``), "spec.ibmCloud.publisher.serviceIDRef", "the service ID cannot be changed"},
+		"IBM Cloud's provider":     {ibmCloud(``, ``), external(``, ``), "spec.openshift", "the provider cannot be changed"},
 		"the provider, taken away": {`{openshift: {}}`, `{}`, "spec.openshift", "the provider cannot be changed: create another EdgeRegistry"},
 	}
 	for name, test := range tests {
@@ -127,6 +140,23 @@ func TestWhatMayBeChangedOfAnotherRegistry(t *testing.T) {
 		"an empty prefix":           external(`repositoryPrefix: "",`, ``),
 		"the CA":                    external(``, `, trust: {caBundleRef: {name: ca}}`),
 		"the repository to verify":  external(``, `, verification: {repository: probe}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())
+		})
+	}
+}
+
+func TestWhatMayBeChangedAtIBMCloud(t *testing.T) {
+	edge := create(t, "free", ibmCloud(``, ``))
+	for name, spec := range map[string]string{
+		"the endpoints":     ibmCloud(`apiEndpoints: Private,`, ``),
+		"the supplied key":  strings.Replace(ibmCloud(``, ``), "ibm}", "other}", 1),
+		"the account":       ibmCloud(`accountID: abc,`, ``),
+		"the keys' lives":   ibmCloud(`publisher: {key: {lifetime: 2h, renewBefore: 1h}},`, ``),
+		"the CA":            ibmCloud(``, `, trust: {caBundleRef: {name: ca}}`),
+		"an Exchange":       ibmCloud(``, `, exchanges: [{credentialsSecretRef: {name: exchange}}]`),
+		"a namespace, made": `{ibmCloud: {region: us-south, credentialsSecretRef: {name: ibm}, registryNamespace: {name: plant-images, policy: CreateOrAdopt}}, secrets: {namespace: plant}, deletionPolicy: Delete}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(change(t, edge, spec)).To(Succeed())

@@ -35,7 +35,7 @@ type VerificationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('1m')",message="must be a duration of at least 1m, in hours, minutes and seconds, such as 30m: there is no unit for days"
 	Interval metav1.Duration `json:"interval,omitzero"`
 
-	// repository below external.repositoryPrefix that the rights to pull and to push are tried on, without a trace: nothing is uploaded. Without it the logins are tried, and the rights are not, since on some registries merely to ask makes a repository. It is refused with openshift.
+	// repository below external.repositoryPrefix, or in the registry namespace of ibmCloud, that the rights to pull and to push are tried on, without a trace: nothing is uploaded. Without it the logins are tried, and the rights are not, since on some registries merely to ask makes a repository. It is refused with openshift.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=200

@@ -91,6 +91,8 @@ func ProviderOf(edge *edgev1.EdgeRegistry) string {
 	switch {
 	case edge.Spec.OpenShift != nil:
 		return edgev1.ProviderOpenShift
+	case edge.Spec.IBMCloud != nil:
+		return edgev1.ProviderIBMCloud
 	case edge.Spec.External != nil:
 		return edgev1.ProviderExternal
 	default:

@@ -71,6 +71,16 @@ type Credential struct {
 	Unvouched bool
 	// About is the object that stands for it in events, or nil.
 	About runtime.Object
+	// Digest is by what its issuer knows it again, where no mark does; and Until when its issuer ends it, where that is later
+	// than what is promised.
+	Digest string
+	Until  time.Time
+	// Settles is until when a refusal of it, or of a right of it, proves nothing, since what is new does not count at once.
+	Settles time.Time
+	// Resumed: it was issued in an earlier pass, which could not go on with it.
+	Resumed bool
+	// Warnings are what is wrong with credentials of the login at their issuer.
+	Warnings []string
 	// Advice is what a person should know of it, and Superseded of those before it that go on working, each without a full
 	// stop.
 	Advice     []string
@@ -142,7 +152,7 @@ var (
 	CauseUnpublished = Cause{Name: "Unpublished", Text: "no token was published", Undone: true}
 	CauseEmptied     = Cause{Name: "Altered", Text: "the Secret was emptied or altered", Undone: true}
 	CauseAltered     = Cause{Name: "Altered", Text: "the Secret was altered", Undone: true}
-	CauseRefused     = Cause{Name: "Refused", Text: "the API server does not accept it any more"}
+	CauseRefused     = Cause{Name: "Refused", Text: "its issuer does not accept it any more"}
 	CauseHost        = Cause{Name: "HostChanged", Text: "the host changed"}
 	CauseRotation    = Cause{Name: "Rotation", Text: "rotation was requested", Kept: true}
 	CauseLifetime    = Cause{Name: "LifetimeChanged", Text: "its lifetime in the spec changed", Kept: true}

@@ -16,7 +16,8 @@ import (
 )
 
 // Record is what has to be known of an EdgeRegistry after a restart. It is kept in the operator's own namespace, where no
-// tenant can write: what a pass reads elsewhere is judged against it. It holds no credential.
+// tenant can write: what a pass reads elsewhere is judged against it. It holds no credential but those that are about to be
+// published.
 type Record struct {
 	// Lost: there was a record before this one, and it is gone. What it knew is unknown until the Secrets are published again.
 	Lost bool `json:"lost,omitempty"`
@@ -44,6 +45,10 @@ type Record struct {
 	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
 	// NodesRead is what all nodes had read of an Exchange; nil while that is not known of any.
 	NodesRead *NodesRead `json:"nodesRead,omitempty"`
+	// Pending are the credentials of each role that were written ahead, until they are published.
+	Pending map[edgev1.TokenRole]Pending `json:"pending,omitempty"`
+	// Remote is what was found or made at an issuer outside of the cluster; nil where there is none.
+	Remote *Remote `json:"remote,omitempty"`
 }
 
 // NodesRead says that all nodes which run services of an organisation had read what these held at a time.
@@ -52,6 +57,87 @@ type NodesRead struct {
 	// gives it.
 	Where string `json:"where"`
 	Until string `json:"until"`
+}
+
+// Pending is a credential whose value the operator makes itself, so that it is known before its issuer knows it.
+type Pending struct {
+	Generation int64  `json:"generation"`
+	Name       string `json:"name"`
+	// Value is the credential. This is the only place where it is kept before it is published.
+	Value string `json:"value"`
+	// ID is the issuer's; empty as long as it did not say that the credential exists.
+	ID       string      `json:"id,omitempty"`
+	IssuedAt metav1.Time `json:"issuedAt"`
+	// ExpiresAt is the end of what is promised, and Until that at which its issuer ends it.
+	ExpiresAt metav1.Time `json:"expiresAt"`
+	Until     metav1.Time `json:"until"`
+}
+
+// Remote is what an EdgeRegistry has at an issuer outside of the cluster.
+type Remote struct {
+	// Account is that in which everything is.
+	Account string `json:"account,omitempty"`
+	// Place is where the images are, once it was found or is about to be made.
+	Place RemotePlace `json:"place,omitzero"`
+	// Identities are those that credentials are issued for.
+	Identities map[edgev1.TokenRole]RemoteIdentity `json:"identities,omitempty"`
+}
+
+// RemotePlace is where the images are.
+type RemotePlace struct {
+	// Found: it is there. Intended: it was not there, and is about to be made. Created: it was made for this EdgeRegistry.
+	Found    bool `json:"found,omitempty"`
+	Intended bool `json:"intended,omitempty"`
+	Created  bool `json:"created,omitempty"`
+	// Announced: its deletion was told of.
+	Announced bool `json:"announced,omitempty"`
+}
+
+// RemoteIdentity is an identity at an issuer.
+type RemoteIdentity struct {
+	// ID is its own, and Subject what credentials and rights name it by; empty as long as it is not known to exist.
+	ID      string `json:"id,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	// Given: it was there, and is somebody else's.
+	Given bool `json:"given,omitempty"`
+	// IntendedAt is when it was about to be made.
+	IntendedAt metav1.Time `json:"intendedAt,omitzero"`
+	// Grant is the id of what gives it its rights, and GrantedAt when that was made.
+	Grant     string      `json:"grant,omitempty"`
+	GrantedAt metav1.Time `json:"grantedAt,omitzero"`
+}
+
+// At is the remote part of a record, which is there from now on.
+func (r *Record) At() *Remote {
+	if r.Remote == nil {
+		r.Remote = &Remote{}
+	}
+	return r.Remote
+}
+
+// Identity is that of a role; the zero value where none is known.
+func (r *Record) Identity(role edgev1.TokenRole) RemoteIdentity {
+	if r.Remote == nil {
+		return RemoteIdentity{}
+	}
+	return r.Remote.Identities[role]
+}
+
+// Identify notes the identity of a role.
+func (r *Record) Identify(role edgev1.TokenRole, identity RemoteIdentity) {
+	at := r.At()
+	if at.Identities == nil {
+		at.Identities = map[edgev1.TokenRole]RemoteIdentity{}
+	}
+	at.Identities[role] = identity
+}
+
+// Await notes a credential that is written ahead.
+func (r *Record) Await(role edgev1.TokenRole, pending Pending) {
+	if r.Pending == nil {
+		r.Pending = map[edgev1.TokenRole]Pending{}
+	}
+	r.Pending[role] = pending
 }
 
 // Issued is a credential on record.
@@ -74,6 +160,14 @@ type Issued struct {
 	// Check tells whether a token is this one, and Published that a Secret was seen to carry it.
 	Check     string `json:"check,omitempty"`
 	Published bool   `json:"published,omitempty"`
+	// Digest is by what a credential is known again whose issuer does not tell it from its text: the SHA-256 of a long random
+	// value.
+	Digest string `json:"digest,omitempty"`
+	// Until is when its issuer ends a credential that is left beyond ExpiresAt. DisabledAt is when the operator switched it off
+	// there, and EndedAt when it was seen to be gone.
+	Until      metav1.Time `json:"until,omitzero"`
+	DisabledAt metav1.Time `json:"disabledAt,omitzero"`
+	EndedAt    metav1.Time `json:"endedAt,omitzero"`
 }
 
 // maxIssued is how many credentials of a role stay on record: those that work, and of the others enough to know them again
@@ -179,5 +273,11 @@ func (r *Record) Copy() *Record {
 	c := *r
 	c.Served, c.Copies, c.Issued = maps.Clone(r.Served), maps.Clone(r.Copies), slices.Clone(r.Issued)
 	c.Found = maps.Clone(r.Found)
+	c.Pending = maps.Clone(r.Pending)
+	if r.Remote != nil {
+		remote := *r.Remote
+		remote.Identities = maps.Clone(r.Remote.Identities)
+		c.Remote = &remote
+	}
 	return &c
 }

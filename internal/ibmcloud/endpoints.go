@@ -27,7 +27,7 @@ var hosts = map[string]string{
 }
 
 // Endpoints are base URLs without a trailing slash, such as https://iam.cloud.ibm.com and https://us.icr.io. They are https.
-type Endpoints struct{ IAM, Registry, ResourceController string }
+type Endpoints struct{ IAM, Registry string }
 
 // HostOf is the registry's host of a region, such as us.icr.io of us-south; false for a region that is not known.
 func HostOf(region string) (host string, known bool) {
@@ -41,14 +41,14 @@ func Regions() []string { return slices.Sorted(maps.Keys(hosts)) }
 // EndpointsOf is where the APIs of a region are, on the internet or on IBM's private network. A region that is not known has no
 // registry.
 func EndpointsOf(region string, private bool) Endpoints {
-	iam, registry, resources := "iam.cloud.ibm.com", hosts[region], "resource-controller.cloud.ibm.com"
+	iam, registry := "iam.cloud.ibm.com", hosts[region]
 	if private {
-		iam, resources = "private."+iam, "private."+resources
+		iam = "private." + iam
 		if region == "us-south" {
 			iam = "private.us-south.iam.cloud.ibm.com"
 		}
 	}
-	e := Endpoints{IAM: "https://" + iam, ResourceController: "https://" + resources}
+	e := Endpoints{IAM: "https://" + iam}
 	switch {
 	case registry == "":
 	case private:

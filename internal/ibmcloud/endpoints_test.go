@@ -31,16 +31,15 @@ func TestEachRegionHasAHostAndNoOtherHas(t *testing.T) {
 }
 
 func TestEndpointsArePublicOrPrivate(t *testing.T) {
-	const resources = "resource-controller.cloud.ibm.com"
 	for _, tt := range []struct {
 		region  string
 		private bool
 		want    Endpoints
 	}{
-		{"us-south", false, Endpoints{"https://iam.cloud.ibm.com", "https://us.icr.io", "https://" + resources}},
-		{"us-south", true, Endpoints{"https://private.us-south.iam.cloud.ibm.com", "https://private.us.icr.io", "https://private." + resources}},
-		{"global", false, Endpoints{"https://iam.cloud.ibm.com", "https://icr.io", "https://" + resources}},
-		{"eu-gb", true, Endpoints{"https://private.iam.cloud.ibm.com", "https://private.uk.icr.io", "https://private." + resources}},
+		{"us-south", false, Endpoints{"https://iam.cloud.ibm.com", "https://us.icr.io"}},
+		{"us-south", true, Endpoints{"https://private.us-south.iam.cloud.ibm.com", "https://private.us.icr.io"}},
+		{"global", false, Endpoints{"https://iam.cloud.ibm.com", "https://icr.io"}},
+		{"eu-gb", true, Endpoints{"https://private.iam.cloud.ibm.com", "https://private.uk.icr.io"}},
 	} {
 		NewWithT(t).Expect(EndpointsOf(tt.region, tt.private)).To(Equal(tt.want))
 	}

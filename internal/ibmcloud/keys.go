@@ -5,6 +5,7 @@ package ibmcloud
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -73,6 +74,10 @@ func (c *Client) DescribeKey(ctx context.Context, value credential.Token) (Key, 
 func (c *Client) Keys(ctx context.Context, account, iamID string) ([]Key, error) {
 	r := c.iam("list API keys", http.MethodGet).at("/v1/apikeys").about(account, iamID)
 	r.query = url.Values{"account_id": {account}, "iam_id": {iamID}}
+	return c.keys(ctx, r)
+}
+
+func (c *Client) keys(ctx context.Context, r request) ([]Key, error) {
 	var found []Key
 	err := c.identities(ctx, r, func(page identityPage) bool {
 		listed, ok := items[wireKey](page.Keys)
@@ -86,6 +91,13 @@ func (c *Client) Keys(ctx context.Context, account, iamID string) ([]Key, error)
 		return nil, err
 	}
 	return found, nil
+}
+
+// AccountKeys lists the API keys of all service IDs of an account that the client's key may see.
+func (c *Client) AccountKeys(ctx context.Context, account string) ([]Key, error) {
+	r := c.iam("list API keys", http.MethodGet).at("/v1/apikeys").about(account)
+	r.query = url.Values{"account_id": {account}, "scope": {"account"}, "type": {"serviceid"}}
+	return c.keys(ctx, r)
 }
 
 // KeyActivity returns a key by its id, with when it was last used.
@@ -164,11 +176,25 @@ func (c *Client) DeleteKey(ctx context.Context, id string) error {
 // KeyLimit is how many API keys an identity of an account may have; 0 where that is not told.
 func (c *Client) KeyLimit(ctx context.Context, account string) (int, error) {
 	var limits struct {
-		Keys int `json:"apikeys_per_identity"`
+		Keys keyLimit `json:"apikeys_per_identity"`
 	}
 	err := c.read(ctx, c.iam("read the limits of the account", http.MethodGet).at("/v1/accounts/%s/limits/identity", account), &limits)
 	if KindOf(err) == NotFound {
 		return 0, nil
 	}
-	return limits.Keys, err
+	return int(limits.Keys), err
+}
+
+// keyLimit is a number, or an object that has it as its limit.
+type keyLimit int
+
+// UnmarshalJSON implements json.Unmarshaler. What has another form tells no limit.
+func (l *keyLimit) UnmarshalJSON(data []byte) error {
+	var object struct{ Limit int }
+	var number int
+	if json.Unmarshal(data, &number) != nil && json.Unmarshal(data, &object) == nil {
+		number = object.Limit
+	}
+	*l = keyLimit(number)
+	return nil
 }

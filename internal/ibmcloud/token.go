@@ -46,13 +46,6 @@ type exchange struct {
 	failed *Error
 }
 
-// Forget drops the token of a key, such as after an API refused it.
-func (t *Tokens) Forget(iam string, key credential.Token) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.cached, placeOf(iam, key))
-}
-
 func placeOf(iam string, key credential.Token) place {
 	return place{iam: iam, key: sha256.Sum256([]byte(key.Reveal()))}
 }
@@ -127,20 +120,20 @@ func (t *Tokens) lead(
 	running.issued, running.failed = ask(ctx)
 }
 
-// opToken is what is done at the token endpoint.
-const opToken = "exchange the API key for a token"
+// OpToken is what is done at the token endpoint.
+const OpToken = "exchange the API key for a token"
 
 func (c *Client) place() place { return placeOf(c.endpoints.IAM, c.key) }
 
 // token returns an IAM token for the client's key, and whether it comes out of the cache.
 func (c *Client) token(ctx context.Context) (token credential.Token, cached bool, failure *Error) {
 	ask := func(ctx context.Context) (issued, *Error) { return c.exchange(ctx, c.key) }
-	return c.tokens.get(ctx, c.place(), c.clock.Now, ask, request{op: opToken, base: c.endpoints.IAM}.failEnded)
+	return c.tokens.get(ctx, c.place(), c.clock.Now, ask, request{op: OpToken, base: c.endpoints.IAM}.failEnded)
 }
 
 // exchange asks IAM for a token. That makes nothing, so it may be asked again.
 func (c *Client) exchange(ctx context.Context, key credential.Token) (issued, *Error) {
-	r := request{op: opToken, method: http.MethodPost, base: c.endpoints.IAM, path: "/identity/token", anonymous: true}
+	r := request{op: OpToken, method: http.MethodPost, base: c.endpoints.IAM, path: "/identity/token", anonymous: true}
 	if key.IsZero() {
 		return issued{}, r.fail(KeyRefused, 0, "there is no API key")
 	}
@@ -212,7 +205,7 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 		}
 	}
 	if claims.Account.BSS == "" {
-		return Account{}, request{op: opToken, base: c.endpoints.IAM}.fail(Unexpected, 0, "the token does not name an account")
+		return Account{}, request{op: OpToken, base: c.endpoints.IAM}.fail(Unexpected, 0, "the token does not name an account")
 	}
 	return Account{ID: claims.Account.BSS, IAMID: claims.IAMID}, nil
 }

@@ -71,9 +71,6 @@ func TestATokenIsKeptUntilFourFifthsOfItsLifeAreOver(t *testing.T) {
 	ask(first)
 	g.Expect(w.exchanged()).To(Equal(3))
 
-	shared.Forget(w.URL, credential.NewToken(ownKey))
-	ask(first)
-	g.Expect(w.exchanged()).To(Equal(4))
 	w.clock.SetTime(w.clock.Now().Add(time.Hour))
 	ask(first)
 	g.Expect(shared.cached).To(HaveLen(1), "what is over is dropped: here those of the other key and the other IAM")

@@ -99,6 +99,6 @@ func (m mutant) overlay(root, folder string) (string, error) {
 
 // catalog is all mutants.
 func catalog() []mutant {
-	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofHarbor, ofTheExchange, ofHandingOver,
-		ofInputs, ofPlugin)
+	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofHarbor, ofIBMCloud, ofTheExchange,
+		ofHandingOver, ofInputs, ofPlugin)
 }

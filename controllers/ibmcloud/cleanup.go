@@ -1,0 +1,233 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// cleanUp deletes at IBM Cloud what was made there for an EdgeRegistry. Where that cannot be done, the deletion waits, but not for
+// ever: then what is left is named.
+func (s *session) cleanUp(ctx context.Context) error {
+	if s.Record.Remote == nil && !s.Record.Lost {
+		// Whatever is made is on record before.
+		return nil
+	}
+	s.Record.At()
+	err := s.undo(ctx)
+	if b := pass.AsBlocked(err); err == nil || (b != nil && b.Reason == edgev1.ReasonDeletionPending) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if waits := pass.UnlessAbandoned(s.Scope, err); waits != nil {
+		return waits
+	}
+	_, _, message := pass.Verdict(err)
+	left := s.left()
+	s.Note(edgev1.ReasonLeftAtIBMCloud, fmt.Sprintf("what was made at IBM Cloud could not be deleted: in account %s there may be %s; %s", s.Record.Remote.Account, left, message), nil)
+	logf.FromContext(ctx).Info("What was made at IBM Cloud could not be deleted", "account", s.Record.Remote.Account, "left", left, "cause", message)
+	return nil
+}
+
+func (s *session) undo(ctx context.Context) error {
+	if _, err := s.connect(ctx); err != nil {
+		return err
+	}
+	ended := false
+	for _, l := range s.Logins() {
+		done, err := s.end(ctx, l)
+		if err != nil {
+			return err
+		}
+		ended = ended || done
+	}
+	if ended {
+		s.Note(edgev1.ReasonTokensRevoked, "the keys of the publisher and the puller at IBM Cloud are deleted", nil)
+	}
+	return s.leaveNamespace(ctx)
+}
+
+// end deletes the keys of a login, and the service ID and policy that were made for it. It reports whether there was any.
+func (s *session) end(ctx context.Context, l *pass.Login) (bool, error) {
+	identities := []pass.RemoteIdentity{s.Record.Identity(l.Role)}
+	if !identities[0].Given {
+		// One whose making was in doubt may be there, too.
+		found, err := s.ownServiceIDs(ctx, l.Role)
+		if err != nil {
+			return false, s.explain(err, needsServiceIDs)
+		}
+		for _, one := range found {
+			if one.ID != identities[0].ID {
+				identities = append(identities, pass.RemoteIdentity{ID: one.ID, Subject: one.IAMID})
+			}
+		}
+	}
+	ended := false
+	for _, identity := range identities {
+		if identity.ID == "" {
+			continue
+		}
+		if err := s.endKeys(ctx, l, identity); err != nil {
+			return false, err
+		}
+		ended = true
+		if identity.Given {
+			continue
+		}
+		if err := s.endIdentity(ctx, identity); err != nil {
+			return false, err
+		}
+	}
+	return ended, nil
+}
+
+// endKeys deletes the keys of a login: those on record, that which was written ahead, and those that carry its mark.
+func (s *session) endKeys(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity) error {
+	doomed := map[string]bool{}
+	for _, issued := range s.Record.Issued {
+		if issued.Role == l.Role && issued.EndedAt.IsZero() {
+			doomed[issued.ID] = true
+		}
+	}
+	if pending, waits := s.Record.Pending[l.Role]; waits {
+		if pending.ID != "" {
+			doomed[pending.ID] = true
+		} else if found, err := s.client.DescribeKey(ctx, s.begun(pending).Token); err == nil && found.IAMID == identity.Subject {
+			doomed[found.ID] = true
+		}
+	}
+	keys, err := s.client.Keys(ctx, s.account, identity.Subject)
+	if err != nil && ibmcloud.KindOf(err) != ibmcloud.NotFound {
+		return s.explain(err, needsServiceIDs)
+	}
+	for _, key := range keys {
+		if s.isOurs(key, l.Role) {
+			doomed[key.ID] = true
+		}
+	}
+	for id := range doomed {
+		if err := s.remove(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endIdentity deletes a service ID that was made for a login. IBM Cloud may ask to try that again.
+func (s *session) endIdentity(ctx context.Context, identity pass.RemoteIdentity) error {
+	if err := s.client.UnlockServiceID(ctx, identity.ID); err != nil {
+		return s.explain(err, needsServiceIDs)
+	}
+	if identity.Grant != "" {
+		if err := s.client.DeletePolicy(ctx, identity.Grant); err != nil {
+			return s.explain(err, needsPolicies)
+		}
+	}
+	err := s.client.DeleteServiceID(ctx, identity.ID)
+	if ibmcloud.KindOf(err) == ibmcloud.Exists {
+		err = s.client.DeleteServiceID(ctx, identity.ID)
+	}
+	if err != nil {
+		return s.explain(err, needsServiceIDs)
+	}
+	return nil
+}
+
+// leaveNamespace deletes the registry namespace with its images, if the spec says so and it was made for this EdgeRegistry, after
+// an event has said so.
+func (s *session) leaveNamespace(ctx context.Context) error {
+	place := &s.Record.Remote.Place
+	if s.Edge.Spec.DeletionPolicy != edgev1.DeletionDelete || (!place.Found && !place.Created) {
+		return nil
+	}
+	if !place.Created {
+		s.retained("it is not known to have been made for this EdgeRegistry")
+		return nil
+	}
+	other, err := s.sharer(ctx)
+	if err != nil {
+		return err
+	}
+	if other != "" {
+		s.retained("EdgeRegistry " + other + " uses it too")
+		return nil
+	}
+	if !place.Announced {
+		place.Announced = true
+		if err := s.SaveRecord(ctx, s.Scope); err != nil {
+			return err
+		}
+		s.Note(edgev1.ReasonRegistryNamespaceDeleted, fmt.Sprintf("%s is deleted with all images in it, as spec.deletionPolicy asks", s.where()), nil)
+		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace goes a moment after that was told", Retry: time.Second}
+	}
+	if err := s.client.DeleteNamespace(ctx, s.account, s.spec.RegistryNamespace.Name); err != nil {
+		return s.explain(err, needsManager)
+	}
+	s.cloud.in(string(s.spec.Region)).namespaces.drop()
+	return nil
+}
+
+// sharer is another EdgeRegistry that uses the registry namespace; empty for none. It is asked for live: images that are deleted
+// do not come back.
+func (s *session) sharer(ctx context.Context) (string, error) {
+	list := &edgev1.EdgeRegistryList{}
+	if err := s.List(ctx, list); err != nil {
+		return "", fmt.Errorf("list the EdgeRegistries: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		spec := other.Spec.IBMCloud
+		if other.UID != s.Edge.UID && other.DeletionTimestamp.IsZero() && spec != nil &&
+			spec.Region == s.spec.Region && spec.RegistryNamespace.Name == s.spec.RegistryNamespace.Name {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// retained tells that deletionPolicy is not followed.
+func (s *session) retained(why string) {
+	s.Note(edgev1.ReasonRegistryNamespaceRetained, fmt.Sprintf("%s is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'ibmcloud cr namespace-rm %s'",
+		s.where(), why, s.spec.RegistryNamespace.Name), nil)
+}
+
+// left names what may be left at IBM Cloud.
+func (s *session) left() string {
+	var all []string
+	for _, l := range s.Logins() {
+		identity := s.Record.Identity(l.Role)
+		if identity.ID != "" && !identity.Given {
+			all = append(all, "service ID "+identity.ID)
+		}
+		if identity.Grant != "" && !identity.Given {
+			all = append(all, "policy "+identity.Grant)
+		}
+		for _, issued := range s.Record.Issued {
+			if issued.Role == l.Role && issued.EndedAt.IsZero() {
+				all = append(all, "key "+issued.ID)
+			}
+		}
+		if pending, waits := s.Record.Pending[l.Role]; waits {
+			all = append(all, "a key named "+pending.Name)
+		}
+	}
+	if s.Record.Remote.Place.Created && s.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
+		all = append(all, s.where())
+	}
+	if len(all) == 0 {
+		return "nothing that is known"
+	}
+	return strings.Join(all, ", ")
+}

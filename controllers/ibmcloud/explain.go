@@ -1,0 +1,64 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"errors"
+	"fmt"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// supplied names the Secret with the key, for messages.
+func (s *session) supplied() string {
+	return fmt.Sprintf("the API key of Secret %s/%s", credentialsNamespace, s.spec.CredentialsSecretRef.Name)
+}
+
+// explain says what a failed call means. needed is what the supplied key has to be allowed for it.
+func (s *session) explain(err error, needed string) error {
+	var failure *ibmcloud.Error
+	if !errors.As(err, &failure) || failure.Unwrap() != nil {
+		return err
+	}
+	switch failure.Kind {
+	case ibmcloud.KeyRefused:
+		return pass.Stalled(edgev1.ReasonKeyRefused, "%s is refused, since it is unknown, deleted, disabled or expired: put a key that works in its place; %s", s.supplied(), failure)
+	case ibmcloud.Forbidden:
+		if failure.Operation == ibmcloud.OpToken {
+			return pass.Stalled(edgev1.ReasonKeyRestricted, "%s may not be used from the operator's address: allow that in the account's or the identity's list of allowed addresses; %s", s.supplied(), failure)
+		}
+		return pass.Stalled(edgev1.ReasonRightsMissing, "%s lacks a right: it needs %s; %s", s.supplied(), needed, failure)
+	case ibmcloud.Limit:
+		return pass.Stalled(edgev1.ReasonLimitReached, "the account has as many as it may have: delete what nobody uses, or have IBM raise the limit; %s", failure)
+	case ibmcloud.Busy, ibmcloud.Unavailable:
+		b := pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "%s", failure)
+		b.Retry = max(failure.RetryAfter, pass.RetryCap)
+		return b
+	case ibmcloud.Untrusted:
+		return pass.Waiting(edgev1.ReasonIBMCloudUntrusted, "%s; a proxy that inspects TLS has to leave out IBM Cloud's hosts, or its CA has to be among those that the operator's pod trusts", failure)
+	default:
+		b := pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "%s", failure)
+		b.Retry = pass.RetryCap
+		return b
+	}
+}
+
+// statusOf is that of the answer which an error tells of; 0 for none.
+func statusOf(err error) int {
+	var failure *ibmcloud.Error
+	if !errors.As(err, &failure) {
+		return 0
+	}
+	return failure.Status
+}
+
+// unlessServed lets the steps after one go on that waits for IBM Cloud, where the Secrets are published.
+func (s *session) unlessServed(err error) error {
+	if b := pass.AsBlocked(err); b != nil && !b.Stalled && s.Record.Settled != 0 {
+		b.CarryOn = true
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// digestOf is by what a key is known again. It has enough chance in it that nobody finds the key from that.
+func digestOf(key credential.Token) string {
+	sum := sha256.Sum256([]byte(key.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
+// Current implements pass.Issuer. A published key is known by the record, so that IBM Cloud need not be asked.
+func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
+	if err := s.rebuild(ctx, l); err != nil {
+		return pass.Cause{}, err
+	}
+	why, err := s.readCurrent(ctx, l)
+	if err != nil {
+		return pass.Cause{}, err
+	}
+	pending, waits := s.Record.Pending[l.Role]
+	if waits && (pending.ID == "" || pending.ID != l.Credential.ID) {
+		begun := s.begun(pending)
+		if l.Unpublished == nil || l.Unpublished.ID != begun.ID {
+			l.Begun = &begun
+		}
+	}
+	return why, nil
+}
+
+func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, error) {
+	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
+	switch foreign := s.Secrets[l.Secret]; {
+	case err != nil:
+		return pass.Cause{}, err
+	case published == nil && foreign != nil:
+		return pass.Cause{}, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
+	case published == nil:
+		return pass.CauseUnpublished, nil
+	case !published.DeletionTimestamp.IsZero():
+		return pass.Cause{}, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
+	}
+	l.Published = published
+	token, intact := handoff.Token(published.Data)
+	if !intact || string(published.Data[handoff.KeyUser]) != user {
+		return pass.CauseEmptied.In(published), nil
+	}
+	issued := s.issuedAs(l.Role, digestOf(token))
+	if issued == nil {
+		if issued, err = s.recognise(ctx, l, token); err != nil {
+			return pass.Cause{}, err
+		}
+	}
+	if issued == nil || !issued.DisabledAt.IsZero() || !issued.EndedAt.IsZero() || !s.Now.Before(issued.ExpiresAt.Time) {
+		return pass.CauseAltered.In(published), nil
+	}
+	l.Credential = s.credentialOf(l, token, issued)
+	if issued.Lifetime != "" && issued.Lifetime != l.Policy.Lifetime.String() {
+		return pass.CauseLifetime.In(published), nil
+	}
+	return pass.Cause{}, nil
+}
+
+// issuedAs finds a key of a role on record.
+func (s *session) issuedAs(role edgev1.TokenRole, digest string) *pass.Issued {
+	for i := range s.Record.Issued {
+		if issued := &s.Record.Issued[i]; issued.Role == role && issued.Digest == digest {
+			return issued
+		}
+	}
+	return nil
+}
+
+// recognise finds the published key among those on record whose digests were lost with a record, by asking IBM Cloud.
+func (s *session) recognise(ctx context.Context, l *pass.Login, token credential.Token) (*pass.Issued, error) {
+	unknown := false
+	for _, issued := range s.Record.Issued {
+		unknown = unknown || (issued.Role == l.Role && issued.Digest == "")
+	}
+	if !unknown || s.client == nil {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	key, err := s.client.DescribeKey(ctx, token)
+	switch ibmcloud.KindOf(err) {
+	case ibmcloud.NotFound, ibmcloud.Forbidden:
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	if err != nil {
+		return nil, s.explain(err, needsServiceIDs)
+	}
+	issued := s.Record.Find(key.ID)
+	if issued == nil || issued.Role != l.Role {
+		return nil, nil //nolint:nilnil // Absence is an answer here.
+	}
+	issued.Digest = digestOf(token)
+	return issued, nil
+}
+
+// credentialOf is a key on record as a credential.
+func (s *session) credentialOf(l *pass.Login, token credential.Token, issued *pass.Issued) pass.Credential {
+	c := s.newCredential(l.Role, token, pass.Pending{
+		Generation: issued.Generation, ID: issued.ID, IssuedAt: issued.IssuedAt, ExpiresAt: issued.ExpiresAt, Until: issued.Until,
+	})
+	c.Issuance = pass.Cause{Name: issued.Cause}
+	c.Warnings = s.warn(l)
+	return c
+}
+
+func (s *session) newCredential(role edgev1.TokenRole, token credential.Token, of pass.Pending) pass.Credential {
+	settles := of.IssuedAt.Add(settling)
+	// A grant that is not known is one of the year 1.
+	if granted := s.Record.Identity(role).GrantedAt.Add(settling); granted.After(settles) {
+		settles = granted
+	}
+	return pass.Credential{
+		Token:      token,
+		Identity:   pass.Identity{ID: of.ID, IssuedAt: of.IssuedAt.UTC(), Expiry: of.ExpiresAt.UTC()},
+		Generation: of.Generation,
+		Marks:      map[string]string{objects.CredentialIDAnnotation: of.ID},
+		Digest:     digestOf(token), Until: of.Until.UTC(), Settles: settles,
+	}
+}
+
+// begun is a key that was written ahead as a credential.
+func (s *session) begun(pending pass.Pending) pass.Credential {
+	return pass.Credential{
+		Token:    credential.NewToken(pending.Value),
+		Identity: pass.Identity{ID: pending.ID, IssuedAt: pending.IssuedAt.UTC(), Expiry: pending.ExpiresAt.UTC()}, Generation: pending.Generation,
+	}
+}
+
+// Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody switched off there, works no more.
+func (s *session) Dead(ctx context.Context, l *pass.Login) (bool, error) {
+	if s.client == nil {
+		return false, s.away
+	}
+	if s.Now.Before(l.Credential.Settles) {
+		return false, nil
+	}
+	if !s.Record.VerifiedAt(s.Edge).IsZero() {
+		// A list that may be an hour old does where the registry had nothing to say against the key.
+		if listed, err := s.listed(ctx); err == nil && slices.ContainsFunc(listed, func(key ibmcloud.Key) bool {
+			return key.ID == l.Credential.ID && !key.Disabled
+		}) {
+			return false, nil
+		}
+	}
+	key, err := s.client.DescribeKey(ctx, l.Credential.Token)
+	if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+		return true, nil
+	}
+	if err != nil {
+		return false, s.explain(err, needsServiceIDs)
+	}
+	return key.Disabled || (!key.ExpiresAt.IsZero() && !s.Now.Before(key.ExpiresAt)), nil
+}
+
+// listed are the keys of the service IDs of the account that the supplied key may see, as they were in the last hour.
+func (s *session) listed(ctx context.Context) ([]ibmcloud.Key, error) {
+	keys, at, err := s.cloud.keys.get(s.Now, func() ([]ibmcloud.Key, error) { return s.client.AccountKeys(ctx, s.account) })
+	if err != nil {
+		return nil, s.explain(err, needsServiceIDs)
+	}
+	s.Due(at.Add(listLife))
+	return keys, nil
+}
+
+// about stands for a login in events.
+func (s *session) about(l *pass.Login) *corev1.Secret {
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name = s.Home.Namespace, l.Secret
+	return secret
+}
+
+// keyName is what messages call a key.
+func keyName(l *pass.Login, id string, generation int64) string {
+	return fmt.Sprintf("key %s of %s (generation %d)", id, l.Account, generation)
+}
+
+// soon is when something at IBM Cloud is looked at again.
+const soon = time.Minute

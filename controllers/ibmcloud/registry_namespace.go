@@ -1,0 +1,146 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// What the supplied key needs for a registry namespace.
+const (
+	needsNamespaceList = "the role Reader or Manager of container-registry"
+	needsManager       = "the role Manager of container-registry at the level of the account, and Viewer of the resource group"
+)
+
+// prepareNamespace finds the registry namespace, or makes it. A namespace carries no mark: it counts as made for this EdgeRegistry
+// only if the intent was on record, a list had lacked it, and the creation itself said so.
+func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
+	if s.client == nil {
+		return s.namespaceDone(ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}), nil
+	}
+	known := s.cloud.in(string(s.spec.Region))
+	names, _, err := known.namespaces.get(s.Now, func() ([]string, error) { return s.client.Namespaces(ctx, s.account) })
+	if err != nil {
+		return pass.Done{}, s.unlessServed(s.explain(err, needsNamespaceList))
+	}
+	if !slices.Contains(names, s.spec.RegistryNamespace.Name) {
+		known.namespaces.drop()
+		if err := s.findOrMake(ctx, known); err != nil {
+			return pass.Done{}, err
+		}
+	}
+	if err := s.checkGroup(ctx); err != nil {
+		return pass.Done{}, err
+	}
+	at := s.Record.At()
+	at.Account, at.Place.Found = s.account, true
+	quota, _, err := known.quota.get(s.Now, func() (ibmcloud.Quota, error) { return s.client.Quota(ctx, s.account) })
+	if err != nil {
+		// It is told for people alone.
+		quota = ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}
+	}
+	return s.namespaceDone(quota), nil
+}
+
+// findOrMake looks once more for a namespace that a list of before lacked, and makes it where the spec says so.
+func (s *session) findOrMake(ctx context.Context, known *region) error {
+	name := s.spec.RegistryNamespace.Name
+	names, _, err := known.namespaces.get(s.Now, func() ([]string, error) { return s.client.Namespaces(ctx, s.account) })
+	switch {
+	case err != nil:
+		return s.explain(err, needsNamespaceList)
+	case slices.Contains(names, name):
+		return nil
+	}
+	known.namespaces.drop()
+	if s.spec.RegistryNamespace.Policy != edgev1.RegistryNamespaceCreateOrAdopt {
+		return pass.Stalled(edgev1.ReasonRegistryNamespaceAbsent,
+			"%s is not in account %s, or %s cannot see it, which needs %s: run 'ibmcloud cr namespace-add %s', or set spec.ibmCloud.registryNamespace.policy to CreateOrAdopt",
+			s.where(), s.account, s.supplied(), needsNamespaceList, name)
+	}
+	if at := s.Record.At(); !at.Place.Intended {
+		at.Account, at.Place.Intended, at.Place.Created = s.account, true, false
+		if err := s.SaveRecord(ctx, s.Scope); err != nil {
+			return err
+		}
+	}
+	created, err := s.client.CreateNamespace(ctx, s.account, name, s.spec.RegistryNamespace.ResourceGroupID)
+	if err != nil {
+		return s.notMade(ctx, err)
+	}
+	s.Record.At().Place.Created = created
+	if err := s.SaveRecord(ctx, s.Scope); err != nil {
+		return err
+	}
+	if created {
+		s.Note(edgev1.ReasonRegistryNamespaceCreated, fmt.Sprintf("made %s in account %s", s.where(), s.account), nil)
+	}
+	return nil
+}
+
+// notMade says why a namespace was not made. What an answer says is not believed before the list is read again.
+func (s *session) notMade(ctx context.Context, cause error) error {
+	name := s.spec.RegistryNamespace.Name
+	if names, err := s.client.Namespaces(ctx, s.account); err == nil && slices.Contains(names, name) {
+		return nil
+	}
+	switch ibmcloud.KindOf(cause) {
+	case ibmcloud.Exists, ibmcloud.NotFound:
+		return pass.Stalled(edgev1.ReasonRegistryNamespaceTaken,
+			"%s cannot be made: it is another account's, or was deleted a moment ago, for names are the same for all accounts of a region: choose another name in another EdgeRegistry, or wait a few minutes; %s", s.where(), cause)
+	case ibmcloud.Unexpected:
+		b := pass.Stalled(edgev1.ReasonRegistryNamespaceTaken,
+			"%s cannot be made: choose another name in another EdgeRegistry if it is another account's; %s", s.where(), cause)
+		if asked := statusOf(cause); asked < 400 || asked > 499 {
+			return s.explain(cause, needsManager)
+		}
+		return b
+	}
+	return s.explain(cause, needsManager)
+}
+
+// checkGroup refuses a namespace in another resource group than the spec names: it can never leave the one that it is in.
+func (s *session) checkGroup(ctx context.Context) error {
+	want := s.spec.RegistryNamespace.ResourceGroupID
+	if want == "" || (s.Record.Remote != nil && s.Record.Remote.Place.Found) {
+		return nil
+	}
+	all, err := s.client.NamespaceDetails(ctx, s.account)
+	if err != nil {
+		return s.explain(err, needsNamespaceList)
+	}
+	for _, one := range all {
+		if one.Name == s.spec.RegistryNamespace.Name && one.ResourceGroup != "" && one.ResourceGroup != want {
+			return pass.Stalled(edgev1.ReasonConflict,
+				"%s is in resource group %s, which it cannot leave: set spec.ibmCloud.registryNamespace.resourceGroupID to that, or leave it out", s.where(), one.ResourceGroup)
+		}
+	}
+	return nil
+}
+
+func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
+	reason, what := edgev1.ReasonAdopted, "was there"
+	if s.Record.Remote != nil && s.Record.Remote.Place.Created {
+		reason, what = edgev1.ReasonCreated, "was made for this EdgeRegistry"
+	}
+	for _, one := range []struct {
+		name, command, lost string
+		limit, used         int64
+	}{
+		{"storage", "delete images", "pushes", quota.StorageLimit, quota.StorageUsed},
+		{"traffic", "wait for the next month", "pulls", quota.TrafficLimit, quota.TrafficUsed},
+	} {
+		if one.limit >= 0 && one.used >= one.limit {
+			return pass.DoneBecause(edgev1.ReasonQuotaUsedUp, "%s %s, but the account has used up its %s there, %d of %d bytes, so that %s are refused: %s, or run 'ibmcloud cr quota-set' or 'ibmcloud cr plan-upgrade'",
+				s.where(), what, one.name, one.used, one.limit, one.lost, one.command)
+		}
+	}
+	return pass.DoneBecause(reason, "%s %s", s.where(), what)
+}

@@ -1,0 +1,171 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+const (
+	// tokenLife is for how long a token of IAM's lives that was given for a key before it was disabled.
+	tokenLife = time.Hour
+	// recent is how long ago a key may have been used and count as in use.
+	recent = 24 * time.Hour
+)
+
+// Retire implements pass.Issuer. A key works for its whole lifetime. Then it is disabled, which can be undone, and deleted once no
+// token of it lives. One that somebody still logs in with is left, for as long as IBM Cloud itself lets it.
+func (s *session) Retire(ctx context.Context) error {
+	if s.client != nil {
+		// What is wrong with the list is told where something depends on it.
+		_, _ = s.listed(ctx)
+	}
+	trouble := &s.remembered().trouble
+	*trouble = ""
+	for _, l := range s.Logins() {
+		if pending, waits := s.Record.Pending[l.Role]; waits && pending.ID == l.Credential.ID {
+			s.forgetPending(l.Role)
+		}
+		if err := s.retireAll(ctx, l); err != nil {
+			b := pass.AsBlocked(err)
+			if b == nil {
+				return err
+			}
+			// It is no reason to call the Secrets out of date.
+			*trouble = b.Message
+			s.Due(s.Now.Add(pass.RetryCap))
+		}
+		s.listAlive(l)
+	}
+	return nil
+}
+
+func (s *session) retireAll(ctx context.Context, l *pass.Login) error {
+	for i := range s.Record.Issued {
+		issued := &s.Record.Issued[i]
+		if issued.Role != l.Role || issued.ID == l.Credential.ID || !issued.EndedAt.IsZero() {
+			continue
+		}
+		if err := s.retire(ctx, l, issued); err != nil {
+			return err
+		}
+	}
+	return s.dropLost(ctx, l)
+}
+
+// forgetPending takes a key off the record that was written ahead.
+func (s *session) forgetPending(role edgev1.TokenRole) {
+	delete(s.Record.Pending, role)
+	if len(s.Record.Pending) == 0 {
+		s.Record.Pending = nil
+	}
+}
+
+// retire takes a key one step towards its end, if that is due.
+func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued) error {
+	switch {
+	case s.Now.Before(issued.ExpiresAt.Time):
+		s.Due(issued.ExpiresAt.Time)
+		return nil
+	case s.client == nil:
+		// IBM Cloud ends it by itself.
+		return nil
+	case issued.DisabledAt.IsZero() && s.Now.Before(issued.Until.Time):
+		return s.disable(ctx, l, issued)
+	case s.Now.Before(issued.DisabledAt.Add(tokenLife)) && !issued.DisabledAt.IsZero():
+		s.Due(issued.DisabledAt.Add(tokenLife))
+		return nil
+	}
+	if err := s.remove(ctx, issued.ID); err != nil {
+		return err
+	}
+	issued.EndedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
+	s.Note(edgev1.ReasonTokenRetired, keyName(l, issued.ID, issued.Generation)+" does not work any more, and is deleted", s.about(l))
+	return nil
+}
+
+// disable switches a key off, unless somebody logs in with it.
+func (s *session) disable(ctx context.Context, l *pass.Login, issued *pass.Issued) error {
+	m := s.remembered()
+	if again := m.vetoed[issued.ID]; s.Now.Before(again) {
+		s.Due(again)
+		return nil
+	}
+	key, err := s.client.KeyActivity(ctx, issued.ID)
+	switch {
+	case ibmcloud.KindOf(err) == ibmcloud.NotFound:
+		issued.EndedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
+		return nil
+	case err != nil:
+		return s.explain(err, needsServiceIDs)
+	}
+	inUse := min(recent, issued.Until.Sub(issued.ExpiresAt.Time)/4)
+	if !key.LastAuthn.IsZero() && s.Now.Sub(key.LastAuthn) < inUse {
+		if m.vetoed == nil {
+			m.vetoed = map[string]time.Time{}
+		}
+		again := pass.Earlier(s.Now.Add(max(inUse/4, soon)), issued.Until.Time)
+		m.vetoed[issued.ID] = again
+		s.Due(again)
+		return nil
+	}
+	delete(m.vetoed, issued.ID)
+	if err := s.client.UnlockKey(ctx, issued.ID); err != nil {
+		return s.explain(err, needsServiceIDs)
+	}
+	if err := s.client.DisableKey(ctx, issued.ID); err != nil && ibmcloud.KindOf(err) != ibmcloud.NotFound {
+		return s.explain(err, needsServiceIDs)
+	}
+	issued.DisabledAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
+	s.Due(issued.DisabledAt.Add(tokenLife))
+	return nil
+}
+
+// dropLost deletes keys that were made for a login, and never came on record. Older ones than those on record may have left it.
+func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
+	if s.client == nil || s.Record.Lost {
+		return nil
+	}
+	lowest := int64(0)
+	for _, issued := range s.Record.Issued {
+		if issued.Role == l.Role && (lowest == 0 || issued.Generation < lowest) {
+			lowest = issued.Generation
+		}
+	}
+	for _, key := range s.cloud.keys.kept() {
+		generation := generationIn(key.Description)
+		known := s.Record.Find(key.ID) != nil || s.Record.Pending[l.Role].ID == key.ID || s.Record.Pending[l.Role].Generation == generation
+		if !s.isOurs(key, l.Role) || known || generation < lowest {
+			continue
+		}
+		if err := s.remove(ctx, key.ID); err != nil {
+			return err
+		}
+		s.cloud.keys.drop()
+		s.NoteLost(l, generation, s.about(l))
+	}
+	return nil
+}
+
+// listAlive lists the keys of a login that work, for the status.
+func (s *session) listAlive(l *pass.Login) {
+	l.Alive = nil
+	for _, issued := range s.Record.Issued {
+		current := issued.ID == l.Credential.ID
+		if issued.Role != l.Role || !issued.EndedAt.IsZero() || !issued.DisabledAt.IsZero() || (!current && !s.Now.Before(issued.Until.Time)) {
+			continue
+		}
+		l.Alive = append(l.Alive, edgev1.CredentialStatus{
+			Role: l.Role, Generation: issued.Generation, Current: current, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: issued.ID,
+			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(issued.ExpiresAt.Time),
+		})
+	}
+}

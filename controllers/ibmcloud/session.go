@@ -1,0 +1,120 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/internal/trust"
+)
+
+// user is the user name of every login with an API key.
+const user = "iamapikey"
+
+// session is one EdgeRegistry during one pass. It implements pass.Session.
+type session struct {
+	*Provider
+	*pass.Scope
+	spec *edgev1.IBMCloudSpec
+
+	// client speaks for the supplied key, to account, by useAccount; nil where that key cannot be used now, for the cause away.
+	client  *ibmcloud.Client
+	cloud   *cloud
+	account string
+	away    error
+	// serviceIDs are those that the supplied Secret names.
+	serviceIDs []string
+}
+
+// remembered is what the process remembers of one EdgeRegistry for this provider. It only spares requests.
+type remembered struct {
+	// grantsChecked is when the policies were last read.
+	grantsChecked time.Time
+	// vetoed are keys that were seen to be in use after their time, by their ids, and when to look again.
+	vetoed map[string]time.Time
+	// trouble is why keys could not be ended, the last time; empty where they could.
+	trouble string
+	whose   verdicts
+}
+
+func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }
+
+func (p *Provider) begin(scope *pass.Scope) *session {
+	edge := scope.Edge
+	s := &session{Provider: p, Scope: scope, spec: edge.Spec.IBMCloud}
+	scope.Home = pass.Home{
+		Namespace: edge.Spec.Secrets.Namespace, Noun: "namespace", Terminating: edgev1.ReasonNamespaceTerminating, ByInvitation: true,
+		Invite: func() string {
+			// The right to ask is given by the installation, and the answer is known by the time that something is refused.
+			username, _ := p.Username(context.Background())
+			return consent.Find(nil, consent.Secrets, scope.Home.Namespace, username, edge.Name).Command(edge.Name)
+		},
+	}
+	host, _ := ibmcloud.HostOf(string(s.spec.Region))
+	if s.spec.Visibility == edgev1.IBMCloudPrivate {
+		host = "private." + host
+	}
+	scope.Registry = pass.Registry{Host: host, Repository: s.spec.RegistryNamespace.Name, PublicCAs: true}
+	if named := edge.Spec.Verification.Repository; named != "" {
+		scope.Registry.Trial = scope.Registry.Repository + "/" + named
+	}
+	s.prepare(&scope.Publisher, s.spec.Publisher, "the publisher", "Reader and Writer")
+	s.prepare(&scope.Puller, s.spec.Puller, "the puller", "Reader")
+	return s
+}
+
+func (s *session) prepare(l *pass.Login, spec edgev1.ServiceIDSpec, account, roles string) {
+	l.Account, l.User = account, user
+	l.Policy = pass.Policy{Lifetime: spec.Key.Lifetime.Duration, RenewBefore: spec.Key.RenewBefore.Duration}
+	check := fmt.Sprintf("check that its service ID has a policy with %s on registry namespace %q", roles, s.spec.RegistryNamespace.Name)
+	l.PullAdvice, l.PushAdvice = check, check
+	l.TooMuch = "take every policy and access group off its service ID but Reader on this registry namespace"
+}
+
+// specOf is what the spec says of a login's service ID.
+func (s *session) specOf(role edgev1.TokenRole) edgev1.ServiceIDSpec {
+	if role == edgev1.TokenPublisher {
+		return s.spec.Publisher
+	}
+	return s.spec.Puller
+}
+
+// Steps implements pass.Session.
+func (s *session) Steps() []pass.Step {
+	return []pass.Step{
+		{Condition: edgev1.AccountReady, Run: s.useAccount},
+		{Condition: edgev1.RegistryNamespaceReady, Run: s.prepareNamespace},
+		{Condition: edgev1.AccessGranted, Run: s.grantAccess},
+	}
+}
+
+// CASources implements pass.Session: public CAs verify the registry.
+func (*session) CASources(context.Context, bool) ([]trust.Candidate, error) { return nil, nil }
+
+// Cleanups implements pass.Session.
+func (s *session) Cleanups() []pass.Cleanup {
+	return []pass.Cleanup{{What: "delete what was made at IBM Cloud", Run: s.cleanUp}}
+}
+
+// mark is the description of what is made for a login, by which it is known again.
+func (s *session) mark(role edgev1.TokenRole) string {
+	return fmt.Sprintf("EdgeRegistry uid=%s role=%s", s.Edge.UID, objects.RoleValue(role))
+}
+
+// nameOf is the name of a login's service ID, and the beginning of those of its keys.
+func (s *session) nameOf(role edgev1.TokenRole) string {
+	return fmt.Sprintf("edge-%.8s-%s", s.Edge.UID, objects.RoleValue(role))
+}
+
+// where is the registry namespace, for messages.
+func (s *session) where() string {
+	return fmt.Sprintf("registry namespace %q in region %s", s.spec.RegistryNamespace.Name, s.spec.Region)
+}

@@ -1,0 +1,105 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// looksAMinute is how often a minute IBM Cloud is asked for one EdgeRegistry whose a key is.
+const looksAMinute = 20
+
+// verdicts are what IBM Cloud said of keys in an Exchange that are not on record, by their digests. Several goroutines of a pass
+// ask.
+type verdicts struct {
+	mu    sync.Mutex
+	known map[string]exchange.Owner
+	looks []time.Time
+}
+
+var errLooks = errors.New("whose a login is was asked too often in a minute: it is asked again later")
+
+// Whose implements pass.Issuer. All keys have one user name, so the key tells: by the record, or else by IBM Cloud. Anything but a
+// clear answer is another's.
+func (s *session) Whose(ctx context.Context, name string, key credential.Token) (exchange.Owner, error) {
+	if name != user || key.IsZero() {
+		return exchange.Nobody, nil
+	}
+	digest := digestOf(key)
+	for _, l := range s.Logins() {
+		if l.Credential.Digest == digest {
+			return ownerOf(l.Role), nil
+		}
+		if issued := s.issuedAs(l.Role, digest); issued != nil {
+			if !issued.DisabledAt.IsZero() || !issued.EndedAt.IsZero() || (!issued.Until.IsZero() && !s.Now.Before(issued.Until.Time)) {
+				return exchange.Dead, nil
+			}
+			return ownerOf(l.Role), nil
+		}
+	}
+	return s.askWhose(ctx, digest, key)
+}
+
+func ownerOf(role edgev1.TokenRole) exchange.Owner {
+	if role == edgev1.TokenPublisher {
+		return exchange.Publisher
+	}
+	return exchange.Puller
+}
+
+func (s *session) askWhose(ctx context.Context, digest string, key credential.Token) (exchange.Owner, error) {
+	v := &s.remembered().whose
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if owner, known := v.known[digest]; known {
+		return owner, nil
+	}
+	if s.client == nil {
+		return exchange.Nobody, s.away
+	}
+	for len(v.looks) > 0 && s.Now.Sub(v.looks[0]).Abs() >= time.Minute {
+		v.looks = v.looks[1:]
+	}
+	if len(v.looks) >= looksAMinute {
+		return exchange.Nobody, errLooks
+	}
+	v.looks = append(v.looks, s.Now)
+	found, err := s.client.DescribeKey(ctx, key)
+	switch ibmcloud.KindOf(err) {
+	case ibmcloud.Busy, ibmcloud.Unavailable, ibmcloud.KeyRefused, ibmcloud.Unauthorized, ibmcloud.Untrusted:
+		return exchange.Nobody, s.explain(err, needsServiceIDs)
+	}
+	owner := exchange.Nobody
+	if err == nil {
+		owner = s.ownerOfKey(found)
+	}
+	if v.known == nil || len(v.known) > 1000 {
+		v.known = map[string]exchange.Owner{}
+	}
+	v.known[digest] = owner
+	return owner, nil
+}
+
+// ownerOfKey is whose a key is that is not on record. Of a service ID that is somebody else's, only what was made here is ours.
+func (s *session) ownerOfKey(key ibmcloud.Key) exchange.Owner {
+	for _, l := range s.Logins() {
+		identity := s.Record.Identity(l.Role)
+		switch {
+		case identity.Subject == "" || key.IAMID != identity.Subject, identity.Given && !s.isOurs(key, l.Role):
+			continue
+		case key.Disabled:
+			return exchange.Dead
+		}
+		return ownerOf(l.Role)
+	}
+	return exchange.Nobody
+}
