@@ -10,7 +10,7 @@ RELEASE_IMG ?= quay.example.com/edge/edge-registry-operator:v$(RELEASE)
 BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
 # What `make deploy` and `make undeploy` are about: CONFIG=config/overlays/kubernetes for a cluster that is not OpenShift.
 CONFIG ?= config/default
-# What `make demo` shows: openshift, or external for any private registry.
+# What `make demo` shows: openshift, ibmcloud for IBM Cloud, or external for any private registry.
 PROVIDER ?= openshift
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
@@ -128,8 +128,8 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 	$(GOVULNCHECK) .
 
 .PHONY: demo
-demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=external shows another registry, KEEP=1 leaves it running.
-ifeq ($(PROVIDER),external)
+demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=ibmcloud or PROVIDER=external shows another registry, KEEP=1 leaves it running.
+ifneq ($(PROVIDER),openshift)
 	cd test/registries && go build -o $(CURDIR)/bin/registry ./registry
 endif
 	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=$(PROVIDER)

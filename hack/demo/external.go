@@ -99,17 +99,25 @@ func (x *external) stop() {
 	}
 }
 
-// give does what the owner of the namespace and those of the logins do.
-func (x *external) give(ctx context.Context) error {
+// invite makes a namespace for the Secrets, whose owner invites the operator.
+func (d *demo) invite(ctx context.Context) error {
 	for _, arguments := range [][]string{
 		{"create", "namespace", objectName},
 		{"create", "rolebinding", "edge-registry-secrets", "-n", objectName, "--clusterrole=edge-registry-secrets",
 			"--serviceaccount=" + operatorNamespace + ":edge-registry-controller-manager"},
 		{"annotate", "rolebinding", "edge-registry-secrets", "-n", objectName, edgev1.ForAnnotation + "=" + objectName},
 	} {
-		if err := x.kubectl(ctx, arguments...); err != nil {
+		if err := d.kubectl(ctx, arguments...); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// give does what the owner of the namespace and those of the logins do.
+func (x *external) give(ctx context.Context) error {
+	if err := x.invite(ctx); err != nil {
+		return err
 	}
 	for user, secret := range map[string]string{pusher: pushSecret, puller: pullSecret} {
 		supplied := &corev1.Secret{

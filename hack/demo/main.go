@@ -4,8 +4,8 @@
 // Command demo shows the operator at work on a control plane of its own, from the
 // first object to the last: it needs no cluster and no container engine, and
 // leaves nothing behind. KEEP=1 leaves it running until Ctrl-C. What is shown is
-// the provider for OpenShift's own registry, or with -provider=external that for
-// any private registry.
+// the provider for OpenShift's own registry, with -provider=ibmcloud that for IBM
+// Cloud Container Registry, or with -provider=external that for any private registry.
 package main
 
 import (
@@ -69,8 +69,8 @@ type act struct {
 
 func main() {
 	binary := flag.String("manager", filepath.Join("bin", "manager"), "The manager's binary, as `make build` writes it.")
-	name := flag.String("provider", "openshift", "The provider that is shown: openshift or external.")
-	registry := flag.String("registry", filepath.Join("bin", "registry"), "The registry's binary, as `make demo PROVIDER=external` builds it.")
+	name := flag.String("provider", "openshift", "The provider that is shown: openshift, ibmcloud or external.")
+	registry := flag.String("registry", filepath.Join("bin", "registry"), "The registry's binary, as `make demo PROVIDER=ibmcloud` and `make demo PROVIDER=external` build it.")
 	flag.Parse()
 	os.Exit(run(*binary, *name, *registry))
 }

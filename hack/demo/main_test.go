@@ -221,7 +221,7 @@ func TestDemo(t *testing.T) {
 	t.Run("says which providers there are", func(t *testing.T) {
 		p := startWith(t, []string{demo, "-manager", manager, "-provider", "kaniko"})
 		p.ends(1)
-		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift or external\n"))
+		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift, ibmcloud or external\n"))
 	})
 
 	t.Run("says what to run when the registry was not built", func(t *testing.T) {
