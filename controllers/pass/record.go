@@ -255,7 +255,8 @@ func (r *Record) NoteFound(role edgev1.TokenRole, found registry.Access) {
 func (r *Record) Copy() *Record {
 	c := *r
 	c.Served, c.Copies, c.Issued = maps.Clone(r.Served), maps.Clone(r.Copies), slices.Clone(r.Issued)
-	c.Found, c.Pending = maps.Clone(r.Found), maps.Clone(r.Pending)
+	c.Found = maps.Clone(r.Found)
+	c.Pending = maps.Clone(r.Pending)
 	if r.Remote != nil {
 		remote := *r.Remote
 		remote.Identities = maps.Clone(r.Remote.Identities)

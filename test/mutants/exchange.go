@@ -94,9 +94,9 @@ var ofTheExchange = []mutant{
 		name:    "deletion-waits-for-ever",
 		pattern: "what others can hold is waited for",
 		edits: []edit{
-			{"controllers/delivery/withdraw.go",
-				`	if r.Now.Before(since.Add(withdrawalPatience)) && r.Edge.Annotations[edgev1.AbandonAnnotation] != "true" {`,
-				`	if r.Edge.Annotations[edgev1.AbandonAnnotation] != "true" {`},
+			{"controllers/pass/abandon.go",
+				`	if !s.Now.Before(until) || s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {`,
+				`	if s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {`},
 		},
 		guards: []guard{controllers("TestDeletionTakesTheLoginsOutOfTheExchange")},
 	},

@@ -96,5 +96,5 @@ func (m mutant) overlay(root, folder string) (string, error) {
 
 // catalog is all mutants.
 func catalog() []mutant {
-	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofTheExchange, ofHandingOver)
+	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofIBMCloud, ofTheExchange, ofHandingOver)
 }

@@ -1,0 +1,78 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// ofIBMCloud are mistakes about keys, service IDs and namespaces at IBM Cloud.
+var ofIBMCloud = []mutant{
+	{
+		name:    "key-for-any-namespace",
+		pattern: "a right that was given for one is used for another",
+		edits: []edit{
+			{"controllers/ibmcloud/supplied.go",
+				`			if !slices.Contains(said, value) {`,
+				`			if len(said) > 100 || (value == "" && !slices.Contains(said, value)) {`},
+		},
+		guards: []guard{controllers("TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone")},
+	},
+	{
+		name:    "key-of-any-account",
+		pattern: "a guard that people set is not looked at",
+		edits: []edit{
+			{"controllers/ibmcloud/account.go",
+				`	case s.spec.AccountID != "" && found.ID != s.spec.AccountID:`,
+				`	case s.spec.AccountID != "" && found.ID == "":`},
+		},
+		guards: []guard{controllers("TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone")},
+	},
+	{
+		name:    "namespace-of-whoever",
+		pattern: "what was there counts as made",
+		edits: []edit{
+			{"controllers/ibmcloud/registry_namespace.go",
+				`	at.Account, at.Place.Found = s.account, true`,
+				`	at.Account, at.Place.Found, at.Place.Created = s.account, true, true`},
+		},
+		guards: []guard{controllers("TestADeletionTakesWhatWasMadeAtIBMCloudAndNothingElse")},
+	},
+	{
+		name:    "value-not-written-ahead",
+		pattern: "what was made is not known before it is",
+		edits: []edit{
+			{"controllers/ibmcloud/keys.go",
+				`	return pending, s.SaveRecord(ctx, s.Scope)`,
+				`	return pending, nil`},
+		},
+		guards: []guard{controllers("TestAKilledOperatorLeavesOneKeyOfEachGeneration")},
+	},
+	{
+		name:    "old-key-at-once",
+		pattern: "what was promised to consumers is ended with its successor",
+		edits: []edit{
+			{"controllers/ibmcloud/retire.go",
+				`	case s.Now.Before(issued.ExpiresAt.Time):`,
+				`	case s.Now.Before(issued.IssuedAt.Time):`},
+		},
+		guards: []guard{controllers("TestAKeyWorksForItsWholeLifetimeAfterItWasReplaced")},
+	},
+	{
+		name:    "any-rights-will-do",
+		pattern: "a thing of others is taken as it is, whatever it may do",
+		edits: []edit{
+			{"controllers/ibmcloud/given_access.go",
+				`		if p.Other || tooMuch || !maps.Equal(p.Resource, s.resource()) {`,
+				`		if p.Other || (tooMuch && p.ID == "") || !maps.Equal(p.Resource, s.resource()) {`},
+		},
+		guards: []guard{controllers("TestAServiceIDThatMayDoMoreIsNotUsed")},
+	},
+	{
+		name:    "keys-of-others-too",
+		pattern: "what is in the same place is taken for one's own",
+		edits: []edit{
+			{"controllers/ibmcloud/keys.go",
+				`strings.HasPrefix(key.Description, s.mark(role)+generationMark) && generationIn(key.Description) > 0`,
+				`len(s.mark(role)) > 0`},
+		},
+		guards: []guard{controllers("TestServiceIDsThatAreThereAreUsedAsTheyAre")},
+	},
+}
