@@ -10,7 +10,7 @@ RELEASE_IMG ?= quay.example.com/edge/edge-registry-operator:v$(RELEASE)
 BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
 # What `make deploy` and `make undeploy` are about: CONFIG=config/overlays/kubernetes for a cluster that is not OpenShift.
 CONFIG ?= config/default
-# What `make demo` shows: openshift, external for any private registry, or harbor for robots of Harbor.
+# What `make demo` shows: openshift, ibmcloud for IBM Cloud, external for any private registry, or harbor for robots of Harbor.
 PROVIDER ?= openshift
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
@@ -130,7 +130,7 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 	$(GOVULNCHECK) .
 
 .PHONY: demo
-demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=external and PROVIDER=harbor show other registries, KEEP=1 leaves it running.
+demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=ibmcloud, external or harbor shows another registry, KEEP=1 leaves it running.
 ifneq ($(PROVIDER),openshift)
 	cd test/registries && go build -o $(CURDIR)/bin/registry ./registry
 endif

@@ -185,7 +185,7 @@ func TestTheInviterRoleIsWhatLetsAnAdminInvite(t *testing.T) {
 
 func TestSamplesAreValid(t *testing.T) {
 	var files []string
-	for pattern, least := range map[string]int{"samples/edge_*.yaml": 2, "samples/external_*.yaml": 6} {
+	for pattern, least := range map[string]int{"samples/edge_*.yaml": 2, "samples/external_*.yaml": 6, "samples/ibmcloud_*.yaml": 3} {
 		found, err := filepath.Glob(pattern)
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		NewWithT(t).Expect(len(found)).To(BeNumerically(">=", least))

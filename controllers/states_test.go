@@ -136,6 +136,10 @@ var waysIntoStates = map[string]func(*testing.T) *edgev1.EdgeRegistry{
 	"supplied-login-refused": elsewhereRefused,
 	"supplied-login-missing": elsewhereMissing,
 	"not-proven":             elsewhereNotProven,
+	"cloud-namespace-absent": cloudNamespaceAbsent,
+	"cloud-key-propagating":  cloudPropagating,
+	"cloud-key-refused":      cloudKeyRefused,
+	"cloud-quota-used-up":    cloudQuotaUsedUp,
 }
 
 // stuck starts an operator and applies an EdgeRegistry that a condition holds up for a reason.
@@ -230,7 +234,7 @@ func withoutChance(t *testing.T, live *unstructured.Unstructured) []byte {
 	text := strings.NewReplacer(edge.GetName(), "factory", appsHost("")[1:], "apps.example.com").Replace(string(content))
 	for _, replace := range []struct{ pattern, by string }{
 		{`(renewAt":")` + rfc3339, "${1}2026-03-31T08:00:00Z"},
-		{`(xpiresAt":"|notAfter":"|works until |expires at )` + rfc3339, "${1}2026-05-30T08:00:00Z"},
+		{`(xpiresAt":"|notAfter":"|works until |take until |expires at )` + rfc3339, "${1}2026-05-30T08:00:00Z"},
 		{`(Time":"|Timestamp":"|issuedAt":"|verifiedAt":")` + rfc3339, "${1}2026-03-01T08:00:00Z"},
 		{`ingress-operator@\d+`, "ingress-operator@1767225600"},
 		{`localhost:\d+`, "registry.example.com:5000"},

@@ -23,13 +23,14 @@ import (
 
 // notRun are the commands that cannot run here, by regular expressions for their beginnings, and
 // why. All others of the shell examples are run, against a real API server with the operator at
-// work. testdata/played has what stands in for oc, ssh, sudo, docker and hzn.
+// work. testdata/played has what stands in for oc, ssh, sudo, docker, hzn and ibmcloud.
 var notRun = map[string]string{
 	"make demo":                         "hack/demo has a test of its own",
 	"make install-plugin":               "the plugin is built for these tests, and is on their PATH",
 	"kubectl edgereg login":             "root would have it write into /etc; cmd/kubectl-edgereg/command has tests with played engines",
 	"make dist":                         "hack/dist has tests of its own",
 	"make bundle":                       "hack/bundle has tests of its own, and make verify runs it",
+	"kubectl wait .*/plant-namespace":   "there is no account at IBM Cloud",
 	"go test":                           "a fuzz target runs for as long as one likes",
 	"skopeo":                            "there is no registry with the operator's image",
 	"(oc|kubectl) (rollout|logs)":       "no kubelet starts a pod",

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// sample is one EdgeRegistry of config/samples.
+// sample is one EdgeRegistry of config/samples, for OpenShift's registry or IBM Cloud's.
 type sample struct {
 	object *unstructured.Unstructured
 	// text is the file as it is, with its comments; about is the comment that it begins with.
@@ -21,9 +21,13 @@ type sample struct {
 }
 
 func readSamples(root string) ([]sample, error) {
-	paths, err := filepath.Glob(filepath.Join(root, "config", "samples", "edge_*.yaml"))
-	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("config/samples has no edge_*.yaml: %w", err)
+	var paths []string
+	for _, pattern := range []string{"edge_*.yaml", "ibmcloud_*.yaml"} {
+		found, err := filepath.Glob(filepath.Join(root, "config", "samples", pattern))
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("config/samples has no %s: %w", pattern, err)
+		}
+		paths = append(paths, found...)
 	}
 	var samples []sample
 	for _, path := range paths {

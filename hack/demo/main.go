@@ -4,8 +4,9 @@
 // Command demo shows the operator at work on a control plane of its own, from the
 // first object to the last: it needs no cluster and no container engine, and
 // leaves nothing behind. KEEP=1 leaves it running until Ctrl-C. What is shown is
-// the provider for OpenShift's own registry, with -provider=external that for
-// any private registry, or with -provider=harbor the robots that it makes in Harbor.
+// the provider for OpenShift's own registry, with -provider=ibmcloud that for IBM
+// Cloud Container Registry, with -provider=external that for any private registry,
+// or with -provider=harbor the robots that it makes in Harbor.
 package main
 
 import (
@@ -69,8 +70,8 @@ type act struct {
 
 func main() {
 	binary := flag.String("manager", filepath.Join("bin", "manager"), "The manager's binary, as `make build` writes it.")
-	name := flag.String("provider", "openshift", "The provider that is shown: openshift, external or harbor.")
-	registry := flag.String("registry", filepath.Join("bin", "registry"), "The registry's binary, as `make demo PROVIDER=external` builds it.")
+	name := flag.String("provider", "openshift", "The provider that is shown: openshift, ibmcloud, external or harbor.")
+	registry := flag.String("registry", filepath.Join("bin", "registry"), "The registry's binary, as `make demo PROVIDER=external` and the others but openshift build it.")
 	flag.Parse()
 	os.Exit(run(*binary, *name, *registry))
 }

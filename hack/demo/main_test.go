@@ -187,6 +187,22 @@ func TestDemo(t *testing.T) {
 			"✓ its robots are deleted in Harbor", "for ever", "stop everything", "stand-ins  Harbor's API")
 	})
 
+	t.Run("shows IBM Cloud", func(t *testing.T) {
+		registry := filepath.Join(binaries, "registry")
+		NewWithT(t).Expect(distribution.Build(t.Context(), registry)).To(Succeed())
+		p := startWith(t, []string{demo, "-manager", manager, "-provider", "ibmcloud", "-registry", registry})
+		p.ends(0)
+		p.shows("a stand-in for IBM Cloud", "apply config/overlays/kubernetes", "$ kubectl create rolebinding ",
+			"before anything is done there", "registry namespace  office-images", "✓ NamespaceReady ", "✓ AccountReady ",
+			"✓ RegistryNamespaceReady ", "✓ AccessGranted ", "✓ RegistryTrusted ", "✓ CredentialsIssued ", "✓ SecretsPublished ",
+			"✓ RegistryVerified ", "✓ Ready ", "$ kubectl describe edgereg factory\n", "what is new", "Reader and Writer on container-registry",
+			"registry namespace  plant-images", "none holds the supplied key but its own", "Secret factory/factory-publish, ",
+			"Secret factory/factory-pull, ", "✓ pushed as sha256:", "✓ pulled as the same digest", "✓ refused to push by that of Secret factory-pull",
+			"in another registry namespace: the registry answers 403", "✓ new keys are published", "✓ nodes can pull with the key of before",
+			"✓ both Secrets are gone", "✓ IBM Cloud refuses the puller's key", "✓ nothing of the operator's is left there",
+			"stop everything", "stand-ins  IBM Cloud's IAM")
+	})
+
 	for name, at := range map[string]string{
 		"leaves nothing when interrupted while the control plane starts": "1. A Kubernetes control plane",
 		"leaves nothing when interrupted once the control plane is up":   "2. The operator",
@@ -233,7 +249,7 @@ func TestDemo(t *testing.T) {
 	t.Run("says which providers there are", func(t *testing.T) {
 		p := startWith(t, []string{demo, "-manager", manager, "-provider", "kaniko"})
 		p.ends(1)
-		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift, external or harbor\n"))
+		NewWithT(t).Expect(p.output.String()).To(Equal("\ndemo: there is no provider \"kaniko\" to show: take openshift, ibmcloud, external or harbor\n"))
 	})
 
 	t.Run("says what to run when the registry was not built", func(t *testing.T) {

@@ -35,23 +35,21 @@ type provider interface {
 
 // choose sets the provider that is shown.
 func (d *demo) choose(name, registry string) error {
+	path, err := filepath.Abs(registry)
+	if err != nil {
+		return fmt.Errorf("find the registry: %w", err)
+	}
 	switch name {
 	case "openshift":
 		d.provider = &openShift{demo: d}
+	case "ibmcloud":
+		d.provider = &cloud{demo: d, binary: path}
 	case "external":
-		path, err := filepath.Abs(registry)
-		if err != nil {
-			return fmt.Errorf("find the registry: %w", err)
-		}
 		d.provider = &external{demo: d, binary: path}
 	case "harbor":
-		path, err := filepath.Abs(registry)
-		if err != nil {
-			return fmt.Errorf("find the registry: %w", err)
-		}
 		d.provider = &robots{external: &external{demo: d, binary: path}}
 	default:
-		return fmt.Errorf("there is no provider %q to show: take openshift, external or harbor", name)
+		return fmt.Errorf("there is no provider %q to show: take openshift, ibmcloud, external or harbor", name)
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ const objectName = "factory"
 
 // shownConditions are in the order of the operator's steps, of all providers.
 var shownConditions = []string{
-	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.AccessGranted, edgev1.NamespaceReady, edgev1.RegistryTrusted,
-	edgev1.CredentialsIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready,
+	edgev1.RegistryExposed, edgev1.ProjectReady, edgev1.NamespaceReady, edgev1.AccountReady, edgev1.RegistryNamespaceReady,
+	edgev1.AccessGranted, edgev1.RegistryTrusted, edgev1.CredentialsIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready,
 }
 
 // applySample applies the sample and follows it until it is ready.
@@ -108,7 +108,7 @@ func (d *demo) showConditions(edge *edgev1.EdgeRegistry, shown map[string]string
 			continue // It repeats another one, or says that nothing was done yet.
 		}
 		shown[name] = condition.Reason + condition.Message
-		start := fmt.Sprintf("%-17s %6.2fs  ", name, age.Seconds())
+		start := fmt.Sprintf("%-22s %6.2fs  ", name, age.Seconds())
 		if done {
 			// In full it is in the description that follows.
 			message := d.term.fit(condition.Message, len(indent)+len("✓ ")+len(start))
