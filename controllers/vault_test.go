@@ -108,11 +108,8 @@ func (v *vault) search(ctx context.Context) []string {
 	places["logs, errors and metrics"] = v.text.String()
 	var showing []string
 	for name, text := range places {
-		for _, token := range slices.Concat(v.tokens, v.kept) {
-			if leaks.Shows(text, token) {
-				showing = append(showing, name)
-				break
-			}
+		if leaks.ShowsAny(text, slices.Concat(v.tokens, v.kept)...) {
+			showing = append(showing, name)
 		}
 	}
 	return showing
