@@ -16,26 +16,35 @@ const (
 	start = 8
 )
 
-// Shows looks for the parts of a token by which it could be used or known: the payload, the signature, and both inside
+// Finder knows some tokens. It reads a text once, whatever their number.
+type Finder struct {
+	// forms are what gives a token away, by their start.
+	forms map[string][]string
+	// begins has the first two bytes of each.
+	begins [1 << 16]bool
+}
+
+// Of looks for the parts of tokens by which they could be used or known: the payload, the signature, and both inside
 // another layer of base64, at each alignment. The header is the same in all tokens and gives nothing away. What has no such
 // parts, such as a password, is looked for as a whole.
-func Shows(text, token string) bool { return ShowsAny(text, token) }
-
-// ShowsAny looks for many tokens as Shows does for one. It reads the text once, whatever their number.
-func ShowsAny(text string, tokens ...string) bool {
-	forms := map[string][]string{}
-	var begins [1 << 16]bool
+func Of(tokens ...string) *Finder {
+	f := &Finder{forms: map[string][]string{}}
 	for _, token := range tokens {
 		for _, form := range formsOf(token) {
-			forms[form[:start]] = append(forms[form[:start]], form)
-			begins[pair(form)] = true
+			f.forms[form[:start]] = append(f.forms[form[:start]], form)
+			f.begins[pair(form)] = true
 		}
 	}
+	return f
+}
+
+// In reports whether a text shows one of the tokens.
+func (f *Finder) In(text string) bool {
 	for ; len(text) >= start; text = text[1:] {
-		if !begins[pair(text)] {
+		if !f.begins[pair(text)] {
 			continue
 		}
-		for _, form := range forms[text[:start]] {
+		for _, form := range f.forms[text[:start]] {
 			if strings.HasPrefix(text, form) {
 				return true
 			}
@@ -43,6 +52,9 @@ func ShowsAny(text string, tokens ...string) bool {
 	}
 	return false
 }
+
+// Shows reports whether a text shows a token.
+func Shows(text, token string) bool { return Of(token).In(text) }
 
 // pair is the first two bytes of a text.
 func pair(text string) uint16 { return uint16(text[0])<<8 | uint16(text[1]) }
