@@ -73,7 +73,7 @@ func runSuite(m *testing.M) int {
 
 func startSuite(ctx context.Context, dir string) error {
 	binary, kubeconfig = filepath.Join(dir, "manager"), filepath.Join(dir, "kubeconfig")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the manager: %w: %s", err, out)
 	}

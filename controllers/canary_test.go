@@ -69,6 +69,7 @@ func TestTheCanaryKnowsATokenInEachForm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(leaks.Shows(text, token)).To(BeTrue())
+			NewWithT(t).Expect(leaks.Of("a-password", token, "x."+part("before")+"."+part("after")).In(text)).To(BeTrue(), "one of several")
 		})
 	}
 	for name, text := range map[string]string{
@@ -79,6 +80,7 @@ func TestTheCanaryKnowsATokenInEachForm(t *testing.T) {
 	} {
 		t.Run("not "+name, func(t *testing.T) {
 			NewWithT(t).Expect(leaks.Shows(text, token)).To(BeFalse())
+			NewWithT(t).Expect(leaks.Of(token, token).In(text)).To(BeFalse())
 		})
 	}
 	const password = "a-password-without-parts"

@@ -156,6 +156,7 @@ func TestPublishWaitsForTheLoginOfTheOperator(t *testing.T) {
 				p := p.another(t)
 				deploying(p)
 				withoutLogin(p)
+				p.recordEnvironments()
 				p.env["LOGIN_WAIT"] = "30"
 				if test.logins != "" {
 					p.note("logins", test.logins)
@@ -175,7 +176,7 @@ func TestPublishWaitsForTheLoginOfTheOperator(t *testing.T) {
 				}
 				g.Expect(after(p)).To(Equal(append(want, "hzn exchange pattern publish -f pattern.json", "hzn exchange deployment addpolicy -f policy.json sensor-all")))
 				g.Expect(result.stdout + result.stderr).NotTo(ContainSubstring(listedToken))
-				g.Expect(p.recorded("environment-of-sleep")).NotTo(Or(ContainSubstring(listedToken), ContainSubstring("token-text"), ContainSubstring("me:password")))
+				g.Expect(p.environmentOf("sleep")).NotTo(Or(ContainSubstring(listedToken), ContainSubstring("token-text"), ContainSubstring("me:password")))
 			})
 		}
 	})

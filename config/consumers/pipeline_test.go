@@ -34,11 +34,10 @@ var publishScript []byte
 // scriptTools are all commands that publish.sh may use besides an engine and hzn.
 var scriptTools = []string{"base64", "cat", "cp", "grep", "mkdir", "mktemp", "rm"}
 
-// recordEnvironment is how a program writes down its environment.
-const recordEnvironment = "/usr/bin/env >>\"$RECORD/environment-of-${0##*/}\"\n"
+// recordEnvironment is how a program writes down its environment, where a test asks for it: it costs a process each time.
+const recordEnvironment = "[ ! -e \"$RECORD/environments\" ] || /usr/bin/env >>\"$RECORD/environment-of-${0##*/}\"\n"
 
-// recorder is a program that writes down how it was called, and with what environment,
-// and says more than it should: it prints both tokens, to both outputs, and ends
+// recorder is a program that writes down how it was called, and says more than it should: it prints both tokens, to both outputs, and ends
 // without a line break. It knows them by itself, for its environment has none. It
 // fails where the file "fail" says so. The file "logins" is what the Exchange has.
 const recorder = "#!/bin/sh\n" + recordEnvironment + `
@@ -46,7 +45,8 @@ PATH=/usr/bin:/bin # What it runs itself is not recorded.
 push='` + pushToken + `' pull='` + pullToken + `'
 program=${0##*/}
 { printf '%s' "$program"; for word; do printf '\037%s' "$word"; done; echo; } >>"$RECORD/calls"
-case "$program $*" in "$(cat "$RECORD/fail")"*) code=17 ;; esac
+read -r fail <"$RECORD/fail"
+case "$program $*" in "$fail"*) code=17 ;; esac
 case "$program $*" in
 *' --get-login '*) printf '%s\n' "${LOGGED_IN-$OCP_USER}"; exit ;;
 *' login '*) cat >"$RECORD/stdin" ;;
@@ -133,6 +133,21 @@ func newPipeline(t *testing.T, shell []string) *pipeline {
 	return p
 }
 
+// recordEnvironments has every program write down its environment, for environmentOf.
+func (p *pipeline) recordEnvironments() {
+	p.t.Helper()
+	p.note("environments", "")
+}
+
+// environmentOf is what the runs of a program had for an environment, empty when there was none.
+func (p *pipeline) environmentOf(program string) string {
+	p.t.Helper()
+	if _, err := os.Stat(filepath.Join(p.record, "environments")); err != nil {
+		p.t.Fatalf("nobody asked for environments: %v", err)
+	}
+	return p.recorded("environment-of-" + program)
+}
+
 // recordingLink is a program that runs the one of this machine and writes down how.
 func recordingLink(t *testing.T, tool string) string {
 	t.Helper()
@@ -187,7 +202,7 @@ func (p *pipeline) note(name, content string) {
 // failAt has the first call that begins with the words exit with 17.
 func (p *pipeline) failAt(words string) {
 	p.t.Helper()
-	p.note("fail", words)
+	p.note("fail", words+"\n")
 }
 
 // command pipes the script into the shell.

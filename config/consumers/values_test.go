@@ -97,6 +97,7 @@ func TestPublishTakesEveryValueAsData(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			forEachShellAndSh(t, func(t *testing.T, p *pipeline) {
 				g := NewWithT(t)
+				p.recordEnvironments()
 				maps.Copy(p.env, asIs)
 				p.env["ENGINE"] = engine
 				p.env["OCP_TOKEN"] = "-" + strings.ReplaceAll(odd, " ", "")
@@ -123,7 +124,7 @@ func TestPublishTakesEveryValueAsData(t *testing.T) {
 					g.Expect(calls).To(ContainSubstring(call))
 				}
 				for name, value := range asIs {
-					g.Expect(p.recorded("environment-of-hzn")).To(ContainSubstring(name+"="+value+"\n"), name)
+					g.Expect(p.environmentOf("hzn")).To(ContainSubstring(name+"="+value+"\n"), name)
 				}
 				g.Expect(filepath.Join(p.service, canary)).NotTo(BeAnExistingFile())
 				g.Expect(must(os.ReadDir(filepath.Join(p.service, "-t `*")))).To(HaveLen(1), "the scratch folder is gone")
@@ -137,6 +138,7 @@ func TestPublishExportsNoTokenToWhatItRuns(t *testing.T) {
 	forEachShellAndSh(t, func(t *testing.T, p *pipeline) {
 		g := NewWithT(t)
 		p.shell = append(p.shell, "-a")
+		p.recordEnvironments()
 		for _, name := range []string{
 			"push_token", "registry_auth", "exchange_auth", "text", "line", "rest", "needle", "needles", "listed",
 			"password", "EDGE_CLUSTER_REGISTRY_TOKEN", "HZN_EXCHANGE_NODE_AUTH",
@@ -147,7 +149,7 @@ func TestPublishExportsNoTokenToWhatItRuns(t *testing.T) {
 		result := p.run()
 		g.Expect(result.code).To(BeZero(), result.stderr)
 		for _, program := range append([]string{"hzn", "podman"}, scriptTools...) {
-			environment := p.recorded("environment-of-" + program)
+			environment := p.environmentOf(program)
 			g.Expect(environment).To(ContainSubstring("OCP_USER="), program)
 			if program == "hzn" {
 				const own = "HZN_EXCHANGE_USER_AUTH=me:password\n"
@@ -163,12 +165,13 @@ func TestPublishExportsNoTokenToWhatItRuns(t *testing.T) {
 func TestPublishPassesOnNothingThatOutweighsItsLogin(t *testing.T) {
 	forEachShellAndSh(t, func(t *testing.T, p *pipeline) {
 		g := NewWithT(t)
+		p.recordEnvironments()
 		p.env["DOCKER_AUTH_CONFIG"] = `{"auths":{"` + host + `":{"auth":"` + canary + `"}}}`
 		result := p.run()
 		g.Expect(result.code).To(BeZero(), result.stderr)
 		g.Expect(result.stderr).To(ContainSubstring("publish.sh: DOCKER_AUTH_CONFIG is not passed on"))
 		for _, program := range append([]string{"hzn", "docker"}, scriptTools...) {
-			g.Expect(p.recorded("environment-of-"+program)).NotTo(ContainSubstring("DOCKER_AUTH_CONFIG"), program)
+			g.Expect(p.environmentOf(program)).NotTo(ContainSubstring("DOCKER_AUTH_CONFIG"), program)
 		}
 		g.Expect(result.stdout + result.stderr).NotTo(ContainSubstring(canary))
 	})

@@ -30,7 +30,7 @@ func TestAFewObjectsGoThroughEveryMeasure(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	manager := filepath.Join(dir, "manager")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", manager, "../..").CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", manager, "../..").CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
 	var progress strings.Builder
 	g.Expect(run(t.Context(), quick, manager, dir, &progress)).To(Succeed(), "%s", &progress)

@@ -100,6 +100,9 @@ func (e *Env) serverFlags(certDir string) map[string][]string {
 		// The issuer of a standard OpenShift cluster.
 		"service-account-issuer": {"https://kubernetes.default.svc"},
 
+		// One user at a time asks for all that it can get: nothing has to be shared out.
+		"enable-priority-and-fairness": {"false"},
+
 		"requestheader-client-ca-file":       {filepath.Join(certDir, "front-proxy-ca.crt")},
 		"requestheader-allowed-names":        {frontProxyName},
 		"requestheader-username-headers":     {"X-Remote-User"},

@@ -90,7 +90,7 @@ func startCluster(ctx context.Context) (_ *cluster, err error) {
 	if err := distribution.Build(ctx, c.registry); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
 	build.Dir = env.RepoRoot()
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the manager: %w: %s", err, output)

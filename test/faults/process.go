@@ -120,7 +120,7 @@ type binary struct {
 func (w *World) manager() (string, error) {
 	w.binary.once.Do(func() {
 		w.binary.path = filepath.Join(w.Env.Dir, "manager")
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", w.binary.path, ".")
+		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", w.binary.path, ".")
 		build.Dir = env.RepoRoot()
 		if out, err := build.CombinedOutput(); err != nil {
 			w.binary.err = fmt.Errorf("%w: %s", err, out)
