@@ -15,7 +15,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -234,29 +233,6 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(o.mints(edge)).To(BeZero())
-}
-
-// Each token that does not expire works for ever: a host that goes to and fro leaves no heap of them.
-func TestALongLivedTokenStaysWhenTheHostGoesToAndFro(t *testing.T) {
-	g := NewWithT(t)
-	startOperator(t)
-	keepPlatform(t)
-	changeConfig(t, func(c *imageregistryv1.Config) {
-		c.Spec.Routes = []imageregistryv1.ImageRegistryConfigRoute{{Name: "other", Hostname: appsHost("other")}}
-	})
-	edge := awaitReady(t, apply(t, newEdge(longLived)))
-	knowKept(t, edge)
-	old := tokensOf(t, edge)
-	for _, route := range []struct{ name, host string }{{"other", appsHost("other")}, {defaultRoute, openShift.Host()}} {
-		editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Route = route.name })
-		awaitReady(t, edge)
-		g.Expect(string(secretOf(t, edge, edge.Name+"-pull").Data[handoff.KeyHost])).To(Equal(route.host))
-		for role, token := range tokensOf(t, edge) {
-			g.Expect(same(token, old[role])).To(BeTrue(), "%s", role)
-		}
-		g.Expect(anchorsOf(t, edge, edgev1.TokenPuller)).To(HaveLen(1))
-	}
-	g.Eventually(func() []string { return eventNotes(t, edge, edgev1.ReasonHostChanged) }).WithTimeout(soon).WithPolling(often).Should(HaveLen(2))
 }
 
 func TestALongLivedTokenThatTheClusterWouldPurgeIsWarnedOf(t *testing.T) {

@@ -3,9 +3,7 @@
 
 package v1alpha1
 
-import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // EdgeRegistry is a private image registry for Open Horizon edge services. From it the operator
 // keeps two Secrets that a publish pipeline and the bootstrap of edge nodes use as they are: with

@@ -4,6 +4,7 @@
 package external
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ func (e entry) equal(other entry) bool { return e.user == other.user && e.token.
 
 // dockerConfig is the part of Docker's config.json that holds logins.
 type dockerConfig struct {
-	Auths map[string]dockerAuth `json:"auths"`
+	Auths map[string]json.RawMessage `json:"auths"`
 }
 
 type dockerAuth struct {
@@ -38,6 +39,9 @@ type dockerAuth struct {
 // spec.
 var errNoEntry = errors.New("has no entry for the registry and its prefix: add one under the key HOST in auths")
 
+// errNoForm drops the cause, which could quote a password.
+var errNoForm = errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it anew`)
+
 func missing(err error) bool { return errors.Is(err, errNoEntry) }
 
 // pick returns the login for the images below a prefix: of the entries for that host, the one with the longest path that
@@ -45,18 +49,22 @@ func missing(err error) bool { return errors.Is(err, errNoEntry) }
 func pick(config []byte, host, prefix string) (entry, error) {
 	var parsed dockerConfig
 	// The cause is dropped: it could quote a password.
-	if json.Unmarshal(config, &parsed) != nil {
-		return entry{}, errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it anew`)
+	// Editors of Windows begin a file with a byte order mark.
+	if json.Unmarshal(bytes.TrimPrefix(config, []byte("\xef\xbb\xbf")), &parsed) != nil {
+		return entry{}, errNoForm
 	}
 	longest := -1
 	var found []dockerAuth
-	for key, auth := range parsed.Auths {
+	for key, content := range parsed.Auths {
 		path, covers, err := covering(key, host, prefix)
 		if err != nil {
 			return entry{}, err
 		}
+		var auth dockerAuth
 		switch {
 		case !covers || len(path) < longest:
+		case json.Unmarshal(content, &auth) != nil:
+			return entry{}, errNoForm
 		case len(path) > longest:
 			longest, found = len(path), []dockerAuth{auth}
 		default:

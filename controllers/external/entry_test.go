@@ -40,6 +40,8 @@ func TestWhichEntryIsTaken(t *testing.T) {
 		"both, and they agree":    {`"registry.example.com:5000":{"username":"u","password":"p-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "u", "p-secret", ""},
 		"both, and they disagree": {`"registry.example.com:5000":{"username":"u","password":"q-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "", "", "another login"},
 
+		"another's of another form beside": {`"other.example.com":"secret","registry.example.com:5000":` + one, "u", "p-secret", ""},
+
 		"none":                         {``, "", "", "has no entry"},
 		"another port":                 {`"registry.example.com":` + one, "", "", "has no entry"},
 		"a look-alike":                 {`"registry.example.com.evil.example:5000":` + one, "", "", "has no entry"},
@@ -95,5 +97,23 @@ func TestWhichHostsAnAdminAllows(t *testing.T) {
 			g.Expect(New(Config{Hosts: []string{"other.test", pattern}}).allows(host)).To(Equal(want), "%s by %s", host, pattern)
 			g.Expect(New(Config{}).allows(host)).To(BeTrue())
 		}
+	}
+}
+
+// A file is read as editors leave it.
+func TestAFileOfLoginsAsEditorsLeaveIt(t *testing.T) {
+	file := `{"auths": {"registry.example.com": ` + auth("u:p") + `}}`
+	for name, content := range map[string]string{
+		"a byte order mark":    "\ufeff" + file,
+		"line ends of Windows": strings.ReplaceAll(file, " ", "\r\n"),
+		"a line end behind it": file + "\n\n",
+		"other settings":       `{"credsStore": "x", "HttpHeaders": {}, "auths": {"registry.example.com": ` + auth("u:p") + `}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			found, err := pick([]byte(content), "registry.example.com", "")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(found.user).To(Equal("u"))
+		})
 	}
 }

@@ -59,6 +59,8 @@ func (s *session) switchOn(ctx context.Context) error {
 		return fmt.Errorf("read the image registry Config %q: %w", s.config.Name, err)
 	}
 	if live.Spec.DefaultRoute {
+		// The watch may tell of that only after somebody has switched it off once more.
+		s.contest.end(live)
 		return nil
 	}
 	if err := s.contest.judge(live, s.Now); err != nil {
@@ -119,6 +121,11 @@ func describeLoss(config *imageregistryv1.Config, managers []string, at time.Tim
 func (c *contest) settle(config *imageregistryv1.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.end(config)
+}
+
+// end is settle for a caller that holds the lock.
+func (c *contest) end(config *imageregistryv1.Config) {
 	if c.lost.IsZero() {
 		return
 	}
