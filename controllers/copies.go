@@ -38,9 +38,9 @@ const (
 // copySet is where one Secret is to be copied to, where copies may be, and what became of them.
 type copySet struct {
 	wantedCopy
-	// before is what was wanted of the copies until now, and change the merge patch from that to what is; nil where that is not
-	// known, or the same.
-	before *wantedCopy
+	// before is the digest of what was wanted of the copies until now, and change the merge patch from that to what is; nil
+	// where that is not known, or the same.
+	before watches.Digest
 	change objects.Change
 	// targets are the namespaces of copyTo, by name.
 	targets []string
@@ -60,7 +60,7 @@ type wantedCopy struct {
 }
 
 // lastWanted is what was wanted of the copies of each role when they were last written.
-type lastWanted map[edgev1.TokenRole]*wantedCopy
+type lastWanted map[edgev1.TokenRole]wantedCopy
 
 // dueCopy is a copy that has to be written.
 type dueCopy struct {
@@ -102,8 +102,10 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 		job.err = p.lookAt(ctx, job, publications)
 		job.why = p.explainCopy(ctx, job.namespace, job.err)
 	}) {
-		if job.why != nil {
+		if job.why != nil || len(job.due) == 0 {
 			pauses.Note(p.Now, job.namespace, job.why)
+		}
+		if job.why != nil {
 			refused[job.namespace] = job.why
 			continue
 		}
@@ -150,8 +152,8 @@ func (p *run) planCopiesOf(pub *publication) error {
 		holders:    p.Record.Copies[pub.Role],
 		due:        map[string]dueCopy{}, failures: map[string]*pass.Blocked{},
 	}
-	if before := (*pass.Part[lastWanted](p.Memory))[pub.Role]; before != nil && before.digest != wanted.digest {
-		pub.copies.before = before
+	if before, known := (*pass.Part[lastWanted](p.Memory))[pub.Role]; known && before.digest != wanted.digest {
+		pub.copies.before = before.digest
 		pub.copies.change, err = objects.ChangeFrom(before.template, wanted.template)
 	}
 	return err
@@ -188,7 +190,7 @@ func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*due
 	switch digest, at := p.triggers.Known(p.Edge.UID, job.namespace, c.template.Name); {
 	case at != "" && digest == c.digest:
 		return nil, nil //nolint:nilnil // Nothing is due.
-	case at != "" && c.before != nil && digest == c.before.digest && p.Record.Served[job.namespace] != "":
+	case at != "" && c.change != nil && digest == c.before && p.Record.Served[job.namespace] != "":
 		return &dueCopy{at: at}, nil
 	}
 	if !slices.Contains(c.holders, job.namespace) && !p.Record.Lost {
@@ -271,7 +273,7 @@ func (p *run) rememberWanted(pub *publication) {
 		delete(*last, pub.Role)
 		return
 	}
-	(*last)[pub.Role] = &pub.copies.wantedCopy
+	(*last)[pub.Role] = pub.copies.wantedCopy
 }
 
 // writeCopy makes one copy as it should be. One that is not as it was known to be is read, and judged by what it is.
