@@ -141,7 +141,7 @@ endif
 	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=$(PROVIDER)
 
 .PHONY: picture
-picture: build controlplane ## Draw docs/demo.svg, the picture in README, from a run of the demo.
+picture: build controlplane ## Draw docs/demo.svg from a run of the demo.
 	CGO_ENABLED=0 go run -trimpath ./hack/demo -provider=openshift >bin/demo.txt
 	go run ./hack/picture <bin/demo.txt >docs/demo.svg
 

@@ -210,6 +210,27 @@ func TestEveryCommandInTheTextIsAccepted(t *testing.T) {
 	m.run(t, nothing)
 }
 
+// differs is what is another in each cluster and at each time.
+var differs = regexp.MustCompile(`default-route-[a-z0-9.-]+|CN=[^", ]+|\d{4}-\d\d-\d\dT[\d:]+Z|\b\d+[dhms](\d+[hms])?\b`)
+
+func alike(text string) string { return differs.ReplaceAllString(strings.TrimSpace(text), "…") }
+
+// TestTheStatusThatIsShownIsReal has the plugin tell of a fresh EdgeRegistry.
+func TestTheStatusThatIsShownIsReal(t *testing.T) {
+	g := NewWithT(t)
+	m := newMachine(t)
+	m.run(t, given+nothing)
+	m.run(t, factory)
+	real := m.run(t, "kubectl edgereg status factory")
+	shown := ""
+	for _, block := range blocks(read(t, troubleshooting), "text") {
+		if strings.HasPrefix(block, "factory  Ready") {
+			shown = block
+		}
+	}
+	g.Expect(alike(shown)).To(Equal(alike(real)))
+}
+
 // TestEveryPageRuns runs the shell examples of each page in their order, in one shell, from an
 // EdgeRegistry that is Ready. The README comes last and begins with nothing: at its end it removes
 // the operator, so no test that needs it may follow.
