@@ -83,6 +83,7 @@ func (f *fleet) look() {
 	r, err := f.syncer.Sync(f.t.Context(), f.client, w, issuer("factory"))
 	f.g.Expect(err).NotTo(HaveOccurred())
 	f.report, f.looks, f.unseen = r, begun.Add(ListLife), false
+	f.g.Expect(r.Nodes.Next.IsZero() || r.Nodes.Next.After(begun)).To(BeTrue(), "it would look without a pause")
 	if next := r.Nodes.Next; !next.IsZero() && next.Before(f.looks) {
 		f.looks = next
 	}

@@ -25,9 +25,12 @@ func (p *pass) look(ctx context.Context) {
 		return
 	}
 	open := p.follow()
-	if len(open) > 0 && a.isDue(p.begun) {
+	if a.isDue(p.begun) {
+		// Also where there is nobody to ask about yet: a time that has passed would have the next pass come at once.
 		a.next = p.begun.Add(lookAgain)
-		p.each(ctx, p.judge(p.see(ctx, open)), p.touchAgain)
+		if len(open) > 0 {
+			p.each(ctx, p.judge(p.see(ctx, open)), p.touchAgain)
+		}
 	}
 	if len(p.touches) > 0 {
 		a.touched = p.exchanges.now()

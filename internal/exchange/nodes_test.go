@@ -288,3 +288,17 @@ func TestWhatCannotBeSeenFailsNoDelivery(t *testing.T) {
 		g.Expect(f.counts()).To(Equal([3]int{5, 0, 0}), path)
 	}
 }
+
+// A service whose times say nothing is looked at when the others are, and not without a pause.
+func TestATimeThatCannotBeReadMakesNoHaste(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, standin.Options{})
+	w.publish("camera")
+	w.Inject(&standin.Fault{Always: true, Match: standin.To("GET", "services"), Status: 200, Body: `{"services":{"plant/camera_1.0.0_amd64":` +
+		`{"owner":"plant/alice","url":"camera","version":"1.0.0","arch":"amd64","deployment":"{\"services\":{\"a\":{\"image\":\"` + image + `\"}}}","lastUpdated":"?"}}}`})
+	for range 10 {
+		r := w.sync(newer)
+		g.Expect(r.Nodes.Next.IsZero() || r.Nodes.Next.After(w.Clock.Now())).To(BeTrue())
+		w.Clock.Advance(6 * time.Minute)
+	}
+}

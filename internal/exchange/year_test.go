@@ -10,10 +10,12 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
-// A node that asked without a break for as long as a touch may have to wait holds no login that has ended; neither does anybody
-// who was given one find it ended before its time. Nodes come and go at random, restart, and pull; so does the operator.
+// A node that asked without a break for as long as a touch may have to wait holds no login that has ended. Nodes come and go at
+// random, restart, and pull; the operator restarts.
 func TestNoNodeWithinReachHoldsADeadLogin(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, test := range map[string]struct {
@@ -24,55 +26,75 @@ func TestNoNodeWithinReachHoldsADeadLogin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			random := rand.New(rand.NewPCG(18, 7)) //nolint:gosec // It plays, and has to play alike each time.
-			f := fleetOf(t, 3, 12, 2, "boss", 0)
-			f.step = time.Hour
-			start, silentUntil, reachedSince := f.Clock.Now(), map[string]time.Time{}, map[string]time.Time{}
-			ends, renewed := map[string]time.Time{f.token: start.Add(test.lifetime)}, start
-			held := 0
-			for f.Clock.Now().Before(start.Add(test.span)) {
-				if now := f.Clock.Now(); now.Sub(renewed) >= test.renewal {
-					token := fmt.Sprintf("factory.pull.%d.bbbbbbbbbbbbbbbb", len(ends)+1)
-					ends[token], renewed = now.Add(test.lifetime), now
-					f.rotate(token)
+			y := &years{fleet: fleetOf(t, 3, 12, 2, "boss", 0), random: rand.New(rand.NewPCG(18, 7)), silentUntil: map[string]time.Time{}, since: map[string]time.Time{}}
+			y.step = time.Hour
+			start := y.Clock.Now()
+			y.ends, y.renewed = map[string]time.Time{y.token: start.Add(test.lifetime)}, start
+			for y.Clock.Now().Before(start.Add(test.span)) {
+				if now := y.Clock.Now(); now.Sub(y.renewed) >= test.renewal {
+					token := fmt.Sprintf("factory.pull.%d.bbbbbbbbbbbbbbbb", len(y.ends)+1)
+					y.ends[token], y.renewed = now.Add(test.lifetime), now
+					y.rotate(token)
 				}
-				if random.IntN(200) == 0 {
-					f.restartOperator()
+				if y.random.IntN(200) == 0 {
+					y.restartOperator()
 				}
-				for i, p := range f.players {
-					now := f.Clock.Now()
-					switch {
-					case now.Before(silentUntil[p.ID()]):
-						delete(reachedSince, p.ID())
-						continue
-					case reachedSince[p.ID()].IsZero():
-						reachedSince[p.ID()] = now
-					}
-					switch random.IntN(150) {
-					case 0:
-						silentUntil[p.ID()] = now.Add(time.Duration(1+random.IntN(100)) * time.Hour)
-						p.Silence(silentUntil[p.ID()])
-					case 1:
-						p.Restart()
-					}
-					for _, service := range f.runs[p.ID()] {
-						if i%2 == 0 || random.IntN(20) == 0 {
-							p.Pull(service, host, func(token string) bool { return now.Before(ends[token]) })
-						}
-						if within := now.Sub(reachedSince[p.ID()]) > 5*time.Hour; !within {
-							continue
-						}
-						held++
-						ok := false
-						for token, end := range ends {
-							ok = ok || now.Before(end) && p.Holds(service, host, token)
-						}
-						g.Expect(ok).To(BeTrue(), "%s has been within reach since %s, and holds a login that has ended", p.ID(), reachedSince[p.ID()])
-					}
+				for i, p := range y.players {
+					y.hour(i, p)
 				}
-				f.live(time.Hour)
+				y.live(time.Hour)
 			}
-			g.Expect(held).To(BeNumerically(">", 10000))
+			g.Expect(y.held).To(BeNumerically(">", 10000))
 		})
 	}
+}
+
+// years is a fleet over a long time.
+type years struct {
+	*fleet
+	random  *rand.Rand
+	ends    map[string]time.Time
+	renewed time.Time
+	// silentUntil and since are until when each node cannot be reached, and since when it can.
+	silentUntil, since map[string]time.Time
+	// held counts what was compared.
+	held int
+}
+
+// hour is what happens to a node in an hour.
+func (y *years) hour(i int, p *standin.Player) {
+	y.t.Helper()
+	now := y.Clock.Now()
+	switch {
+	case now.Before(y.silentUntil[p.ID()]):
+		delete(y.since, p.ID())
+		return
+	case y.since[p.ID()].IsZero():
+		y.since[p.ID()] = now
+	}
+	switch y.random.IntN(150) {
+	case 0:
+		y.silentUntil[p.ID()] = now.Add(time.Duration(1+y.random.IntN(100)) * time.Hour)
+		p.Silence(y.silentUntil[p.ID()])
+	case 1:
+		p.Restart()
+	}
+	for _, service := range y.runs[p.ID()] {
+		if i%2 == 0 || y.random.IntN(20) == 0 {
+			p.Pull(service, host, func(token string) bool { return now.Before(y.ends[token]) })
+		}
+		if now.Sub(y.since[p.ID()]) > 5*time.Hour {
+			y.held++
+			y.g.Expect(y.holdsOneThatWorks(p, service)).To(BeTrue(), "%s has been within reach since %s, and holds a login that has ended", p.ID(), y.since[p.ID()])
+		}
+	}
+}
+
+func (y *years) holdsOneThatWorks(p *standin.Player, service string) bool {
+	for token, end := range y.ends {
+		if y.Clock.Now().Before(end) && p.Holds(service, host, token) {
+			return true
+		}
+	}
+	return false
 }

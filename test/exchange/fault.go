@@ -85,7 +85,8 @@ func (e *Exchange) fault(c Call) *Fault {
 
 // ServeHTTP implements http.Handler.
 func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer e.enter()()
+	leave := e.enter()
+	defer leave()
 	c := callOf(r)
 	met := e.fault(c)
 	if met != nil && met.Do != nil {
