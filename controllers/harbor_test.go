@@ -528,6 +528,10 @@ func TestALostRecordHasOtherRobotsMadeAndEndsNone(t *testing.T) {
 	before := publishedLogin(t, edge, "-pull")
 	g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
 	o = o.restarted(t)
+	o.comesTo(t, edge, edgev1.NamespaceReady, edgev1.ReasonNamespaceReplaced)
+	home := &corev1.Namespace{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: edge.Spec.Secrets.Namespace}, home)).To(Succeed())
+	annotate(t, edge, edgev1.AcceptAnnotation, home.Name+"/"+string(home.UID))
 	o.settles(t, edge)
 	o.look(t, edge)
 	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"))
