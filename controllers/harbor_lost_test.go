@@ -1,0 +1,195 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+// This file is about calls to Harbor that go wrong, and about robots at the end of their EdgeRegistry.
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/test/harbor"
+)
+
+// faulty are ways in which a call goes wrong, of which the first two have done what was asked for.
+var faulty = map[string]func(match func(harbor.Call) bool) *harbor.Fault{
+	"its reply is lost": harbor.LostReply,
+	"500 after it was done": func(match func(harbor.Call) bool) *harbor.Fault {
+		return &harbor.Fault{Match: match, Commit: true, Status: http.StatusInternalServerError, Body: `{"errors":[{"code":"UNKNOWN","message":"internal server error"}]}`}
+	},
+	"it is not reached": func(match func(harbor.Call) bool) *harbor.Fault { return &harbor.Fault{Match: match} },
+	"a page":            func(match func(harbor.Call) bool) *harbor.Fault { return harbor.HTML(match, http.StatusOK) },
+}
+
+// nth matches the call of a number.
+func nth(n int) func(harbor.Call) bool {
+	return func(c harbor.Call) bool {
+		if harbor.API(c) {
+			n--
+		}
+		return harbor.API(c) && n == 0
+	}
+}
+
+func TestACallToHarborThatGoesWrongLeavesNoUnknownRobot(t *testing.T) {
+	for name, fault := range faulty {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restart %t", name, restart), func(t *testing.T) {
+				o := harborOperator(t)
+				p := startHarbor(t, o.clock)
+				for call := 1; ; call++ {
+					if met := p.survives(t, o, fault(nth(call)), restart); !met {
+						NewWithT(t).Expect(call).To(BeNumerically(">", 4), "each call went wrong once")
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// survives makes an EdgeRegistry Ready while a call goes wrong, and reports whether one did.
+func (p *plantHarbor) survives(t *testing.T, o *operator, fault *harbor.Fault, restart bool) bool {
+	t.Helper()
+	g := NewWithT(t)
+	p.Inject(fault)
+	edge := p.install(t)
+	for range 3 {
+		o.look(t, edge)
+	}
+	if restart {
+		o = o.restarted(t)
+	}
+	o.settles(t, edge)
+	o.look(t, edge)
+	p.expectOneRobotEach(t, edge)
+	p.Heal()
+	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	o.ends(t, edge)
+	g.Expect(append(p.of(edge, "publisher"), p.of(edge, "puller")...)).To(BeEmpty(), "nothing of ours is left")
+	p.expectOthers(t)
+	return p.Met(fault) > 0
+}
+
+// ends makes passes until an EdgeRegistry that is being deleted is gone.
+func (o *operator) ends(t *testing.T, edge *edgev1.EdgeRegistry) {
+	t.Helper()
+	NewWithT(t).Eventually(func() bool {
+		_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
+		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), &edgev1.EdgeRegistry{}))
+	}).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+}
+
+// A process dies before or after each of its writes to the cluster, and another goes on.
+func TestAnOperatorThatDiesAtAnyWriteLeavesNoUnknownRobot(t *testing.T) {
+	died := errors.New("the process is gone")
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after it was done %t", after), func(t *testing.T) {
+			for write := 1; ; write++ {
+				o := harborOperator(t)
+				p := startHarbor(t, o.clock)
+				left, dead := write, false
+				o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+					if dead {
+						return nil, died
+					}
+					if r.Method == http.MethodGet || housekeeping.MatchString(r.URL.Path) {
+						return next.RoundTrip(r)
+					}
+					if left--; left > 0 {
+						return next.RoundTrip(r)
+					}
+					if dead = true; after {
+						if response, err := next.RoundTrip(r); err == nil {
+							_ = response.Body.Close()
+						}
+					}
+					return nil, died
+				})
+				edge := p.install(t)
+				for range 2 {
+					_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
+				}
+				o = o.restarted(t)
+				o.settles(t, edge)
+				o.look(t, edge)
+				p.expectOneRobotEach(t, edge)
+				if !dead {
+					break
+				}
+			}
+		})
+	}
+}
+
+func TestAHarborThatIsAwayHoldsADeletionForAnHour(t *testing.T) {
+	for name, abandon := range map[string]bool{"an hour": false, "the annotation": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := harborOperator(t)
+			notes := &notebook{}
+			o.Recorder = notes
+			p := startHarbor(t, o.clock)
+			edge := o.settles(t, p.install(t))
+			ids := []int64{p.of(edge, "publisher")[0].ID, p.of(edge, "puller")[0].ID}
+			p.Inject(&harbor.Fault{Match: harbor.API, Always: true, Status: http.StatusServiceUnavailable})
+			g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+			_, err := makePass(t, o.EdgeRegistryReconciler, edge)
+			g.Expect(err).NotTo(HaveOccurred())
+			held := condition(t, edge, edgev1.Ready)
+			g.Expect(held.Reason).To(Equal(edgev1.ReasonDeletionPending))
+			g.Expect(held.Message).To(And(ContainSubstring("Harbor at "+p.Host), ContainSubstring(edgev1.AbandonAnnotation)))
+			if abandon {
+				annotate(t, edge, edgev1.AbandonAnnotation, "true")
+			} else {
+				o.clock.SetTime(o.clock.Now().Add(time.Hour + time.Minute))
+			}
+			o.ends(t, edge)
+			for _, id := range ids {
+				g.Expect(notes.all()).To(ContainElement(And(HavePrefix(edgev1.ReasonRobotsLeftBehind), MatchRegexp(`\b%d\b`, id))))
+			}
+		})
+	}
+}
+
+func TestAnEdgeRegistryThatNeverMadeARobotEndsAtOnce(t *testing.T) {
+	o := harborOperator(t)
+	p := startHarbor(t, o.clock)
+	edge := p.edge(t)
+	inviteCopies(t, edge.Spec.Secrets.Namespace)
+	apply(t, edge)
+	o.comesTo(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCredentialMissing)
+	NewWithT(t).Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	o.ends(t, edge)
+}
+
+// notebook is a recorder that keeps what it is told, as REASON: TEXT.
+type notebook struct {
+	mu    sync.Mutex
+	notes []string
+}
+
+// Eventf implements events.EventRecorder.
+func (n *notebook) Eventf(_, _ runtime.Object, _, reason, _, format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notes = append(n.notes, reason+": "+fmt.Sprintf(format, args...))
+}
+
+func (n *notebook) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.notes)
+}
