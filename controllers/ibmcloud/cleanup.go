@@ -45,6 +45,14 @@ func (s *session) undo(ctx context.Context) error {
 	if _, err := s.connect(ctx); err != nil {
 		return err
 	}
+	if err := s.endAll(ctx); err != nil {
+		return err
+	}
+	return s.leaveNamespace(ctx)
+}
+
+// endAll deletes the keys of both logins, and what was made for them.
+func (s *session) endAll(ctx context.Context) error {
 	ended := false
 	for _, l := range s.Logins() {
 		done, err := s.end(ctx, l)
@@ -56,7 +64,7 @@ func (s *session) undo(ctx context.Context) error {
 	if ended {
 		s.Note(edgev1.ReasonTokensRevoked, "the keys of the publisher and the puller at IBM Cloud are deleted", nil)
 	}
-	return s.leaveNamespace(ctx)
+	return nil
 }
 
 // end deletes the keys of a login, and the service ID and policy that were made for it. It reports whether there was any.
@@ -164,6 +172,13 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 		s.retained("EdgeRegistry " + other + " uses it too")
 		return nil
 	}
+	switch same, err := s.isAsMade(ctx); {
+	case err != nil:
+		return err
+	case !same:
+		s.retained("it was deleted and made again since the operator made it")
+		return nil
+	}
 	if !place.Announced {
 		place.Announced = true
 		if err := s.SaveRecord(ctx, s.Scope); err != nil {
@@ -177,6 +192,21 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 	}
 	s.cloud.in(string(s.spec.Region)).namespaces.drop()
 	return nil
+}
+
+// isAsMade reports that the registry namespace is the one that the operator made, and not another of its name.
+func (s *session) isAsMade(ctx context.Context) (bool, error) {
+	all, err := s.client.NamespaceDetails(ctx, s.account)
+	if err != nil {
+		return false, s.explain(err, needsNamespaceList)
+	}
+	for _, one := range all {
+		if one.Name == s.spec.RegistryNamespace.Name {
+			return !one.CreatedAt.IsZero() && one.CreatedAt.Sub(s.Record.Remote.Place.CreatedAt.Time).Abs() <= settling, nil
+		}
+	}
+	// To delete one that is gone does no harm.
+	return true, nil
 }
 
 // sharer is another EdgeRegistry that uses the registry namespace; empty for none. It is asked for live: images that are deleted
