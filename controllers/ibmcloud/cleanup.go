@@ -45,6 +45,14 @@ func (s *session) undo(ctx context.Context) error {
 	if _, err := s.connect(ctx); err != nil {
 		return err
 	}
+	if err := s.endAll(ctx); err != nil {
+		return err
+	}
+	return s.leaveNamespace(ctx)
+}
+
+// endAll deletes the keys of both logins, and what was made for them.
+func (s *session) endAll(ctx context.Context) error {
 	ended := false
 	for _, l := range s.Logins() {
 		done, err := s.end(ctx, l)
@@ -56,7 +64,7 @@ func (s *session) undo(ctx context.Context) error {
 	if ended {
 		s.Note(edgev1.ReasonTokensRevoked, "the keys of the publisher and the puller at IBM Cloud are deleted", nil)
 	}
-	return s.leaveNamespace(ctx)
+	return nil
 }
 
 // end deletes the keys of a login, and the service ID and policy that were made for it. It reports whether there was any.

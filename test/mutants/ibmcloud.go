@@ -43,7 +43,7 @@ var ofIBMCloud = []mutant{
 				`	return pending, s.SaveRecord(ctx, s.Scope)`,
 				`	return pending, nil`},
 		},
-		guards: []guard{controllers("TestAKilledOperatorLeavesOneKeyOfEachGeneration")},
+		guards: []guard{within("ibmcloud", "TestAnOperatorThatDiesAroundAWriteLeavesOneKeyOfAGeneration")},
 	},
 	{
 		name:    "old-key-at-once",
@@ -53,7 +53,17 @@ var ofIBMCloud = []mutant{
 				`	case s.Now.Before(issued.ExpiresAt.Time):`,
 				`	case s.Now.Before(issued.IssuedAt.Time):`},
 		},
-		guards: []guard{controllers("TestAKeyWorksForItsWholeLifetimeAfterItWasReplaced")},
+		guards: []guard{within("ibmcloud", "TestAKeyIsEndedInThreeStepsAfterItsLifetime"), controllers("TestAKeyWorksForItsWholeLifetimeAfterItWasReplaced")},
+	},
+	{
+		name:    "key-in-use-cut-off",
+		pattern: "what is still in use is ended by the clock",
+		edits: []edit{
+			{"controllers/ibmcloud/retire.go",
+				`s.Now.Sub(key.LastAuthn) < inUse {`,
+				`s.Now.Sub(key.LastAuthn) < 0 {`},
+		},
+		guards: []guard{within("ibmcloud", "TestAKeyThatIsInUseIsLeftUntilIBMCloudEndsIt")},
 	},
 	{
 		name:    "any-rights-will-do",
@@ -63,7 +73,7 @@ var ofIBMCloud = []mutant{
 				`		if p.Other || tooMuch || !maps.Equal(p.Resource, s.resource()) {`,
 				`		if p.Other || (tooMuch && p.ID == "") || !maps.Equal(p.Resource, s.resource()) {`},
 		},
-		guards: []guard{controllers("TestAServiceIDThatMayDoMoreIsNotUsed")},
+		guards: []guard{within("ibmcloud", "TestAServiceIDThatIsThereIsUsedOnlyForWhatItMayDo")},
 	},
 	{
 		name:    "keys-of-others-too",
@@ -73,6 +83,6 @@ var ofIBMCloud = []mutant{
 				`strings.HasPrefix(key.Description, s.mark(role)+generationMark) && generationIn(key.Description) > 0`,
 				`len(s.mark(role)) > 0`},
 		},
-		guards: []guard{controllers("TestServiceIDsThatAreThereAreUsedAsTheyAre")},
+		guards: []guard{within("ibmcloud", "TestWhichKeysAreOurs")},
 	},
 }
