@@ -128,7 +128,7 @@ func TestWhatTheSuppliedKeyMayNotDoIsNamed(t *testing.T) {
 	}{
 		{"no namespace", edgev1.RegistryNamespaceReady, edgev1.ReasonRightsMissing, "the role Manager of container-registry at the level of the account", false,
 			[]ibmcloud.Grant{{Roles: []string{"Reader"}, On: on}}},
-		{"no service IDs", edgev1.AccessGranted, edgev1.ReasonRightsMissing, "Operator of iam-identity", true,
+		{"no policies", edgev1.AccessGranted, edgev1.ReasonRightsMissing, "Administrator of container-registry", true,
 			[]ibmcloud.Grant{{Roles: []string{"Reader"}, On: on}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

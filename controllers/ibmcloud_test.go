@@ -198,3 +198,26 @@ func TestAKeyWorksForItsWholeLifetimeAfterItWasReplaced(t *testing.T) {
 	poke(t, edge)
 	g.Eventually(func() bool { _, there := w.KeyOf(first); return there }).WithTimeout(soon).WithPolling(often).Should(BeFalse())
 }
+
+// What is new at IBM Cloud does not count at once.
+func TestARefusedNewKeyIsWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	w := startCloud(t, ibmcloud.Options{Delays: &ibmcloud.Delays{Keys: 4 * time.Minute, Grants: 8 * time.Minute}})
+	edge, _ := w.edge(t, w.all())
+	waits := awaitReason(t, edge, edgev1.RegistryVerified, edgev1.ReasonPropagating)
+	g.Expect(waits.Message).To(ContainSubstring("is tried again until then"))
+	g.Expect(condition(t, edge, edgev1.Stalled).Type).To(BeEmpty())
+	w.advance(9 * time.Minute)
+	poke(t, edge)
+	awaitReady(t, edge)
+	g.Expect(w.keysOf(edge, "puller")).To(HaveLen(1), "no key is made for the wait")
+	first := tokenOf(publishedTo(t, edge, "-pull")).Reveal()
+
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Annotations = map[string]string{edgev1.RotateAnnotation: "1"} })
+	awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonPropagating)
+	g.Expect(tokenOf(publishedTo(t, edge, "-pull")).Reveal() == first).To(BeTrue(), "the one in use stays until the other works")
+	w.advance(5 * time.Minute)
+	poke(t, edge)
+	g.Eventually(func() bool { return tokenOf(publishedTo(t, edge, "-pull")).Reveal() != first }).WithTimeout(soon).WithPolling(often).Should(BeTrue())
+	g.Expect(w.keysOf(edge, "puller")).To(HaveLen(2))
+}

@@ -172,6 +172,13 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 		s.retained("EdgeRegistry " + other + " uses it too")
 		return nil
 	}
+	switch same, err := s.isAsMade(ctx); {
+	case err != nil:
+		return err
+	case !same:
+		s.retained("it was deleted and made again since the operator made it")
+		return nil
+	}
 	if !place.Announced {
 		place.Announced = true
 		if err := s.SaveRecord(ctx, s.Scope); err != nil {
@@ -185,6 +192,21 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 	}
 	s.cloud.in(string(s.spec.Region)).namespaces.drop()
 	return nil
+}
+
+// isAsMade reports that the registry namespace is the one that the operator made, and not another of its name.
+func (s *session) isAsMade(ctx context.Context) (bool, error) {
+	all, err := s.client.NamespaceDetails(ctx, s.account)
+	if err != nil {
+		return false, s.explain(err, needsNamespaceList)
+	}
+	for _, one := range all {
+		if one.Name == s.spec.RegistryNamespace.Name {
+			return !one.CreatedAt.IsZero() && one.CreatedAt.Sub(s.Record.Remote.Place.CreatedAt.Time).Abs() <= settling, nil
+		}
+	}
+	// To delete one that is gone does no harm.
+	return true, nil
 }
 
 // sharer is another EdgeRegistry that uses the registry namespace; empty for none. It is asked for live: images that are deleted

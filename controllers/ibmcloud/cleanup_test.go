@@ -160,6 +160,23 @@ func TestARegistryNamespaceIsOursOnlyIfItsCreationSaidSo(t *testing.T) {
 	})
 }
 
+func TestARegistryNamespaceThatWasMadeAnewIsNotTheOneThatWasMade(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, cloudtest.Delays{})
+	g.Expect(w.pass(t, false)).To(Succeed())
+	same := func() bool {
+		is, err := w.begin(t).isAsMade(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		return is
+	}
+	g.Expect(same()).To(BeTrue())
+	w.clock.SetTime(w.clock.Now().Add(time.Hour))
+	g.Expect(same()).To(BeTrue())
+	g.Expect(w.RemoveNamespace("us-south", "plant-images")).To(Succeed())
+	w.AddNamespace(plant, "us-south", "plant-images")
+	g.Expect(same()).To(BeFalse())
+}
+
 func TestAKeyTooManyIsNotMade(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, cloudtest.Delays{})

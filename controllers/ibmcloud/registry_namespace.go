@@ -7,6 +7,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -40,7 +43,7 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, err
 	}
 	at := s.Record.At()
-	at.Account, at.Place.Found = s.account, true
+	at.Account, at.Place.Found, at.Place.Intended = s.account, true, false
 	quota, _, err := known.quota.get(s.Now, func() (ibmcloud.Quota, error) { return s.client.Quota(ctx, s.account) })
 	if err != nil {
 		// It is told for people alone.
@@ -76,6 +79,9 @@ func (s *session) findOrMake(ctx context.Context, known *region) error {
 		return s.notMade(ctx, err)
 	}
 	s.Record.At().Place.Created = created
+	if created {
+		s.Record.At().Place.CreatedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
+	}
 	if err := s.SaveRecord(ctx, s.Scope); err != nil {
 		return err
 	}

@@ -63,6 +63,12 @@ func (s *session) askWhose(ctx context.Context, digest string, key credential.To
 	if owner, known := v.known[digest]; known {
 		return owner, nil
 	}
+	if s.client == nil && s.away == nil {
+		// An EdgeRegistry that is being deleted has no steps that connect.
+		if _, err := s.connect(ctx); err != nil {
+			s.client, s.away = nil, err
+		}
+	}
 	if s.client == nil {
 		return exchange.Nobody, s.away
 	}

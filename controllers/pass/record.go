@@ -75,6 +75,8 @@ type RemotePlace struct {
 	Found    bool `json:"found,omitempty"`
 	Intended bool `json:"intended,omitempty"`
 	Created  bool `json:"created,omitempty"`
+	// CreatedAt is when it was made, by the operator's clock.
+	CreatedAt metav1.Time `json:"createdAt,omitzero"`
 	// Announced: its deletion was told of.
 	Announced bool `json:"announced,omitempty"`
 }

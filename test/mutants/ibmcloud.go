@@ -30,10 +30,10 @@ var ofIBMCloud = []mutant{
 		pattern: "what was there counts as made",
 		edits: []edit{
 			{"controllers/ibmcloud/registry_namespace.go",
-				`	at.Account, at.Place.Found = s.account, true`,
+				`	at.Account, at.Place.Found, at.Place.Intended = s.account, true, false`,
 				`	at.Account, at.Place.Found, at.Place.Created = s.account, true, true`},
 		},
-		guards: []guard{controllers("TestADeletionTakesWhatWasMadeAtIBMCloudAndNothingElse")},
+		guards: []guard{within("ibmcloud", "TestARegistryNamespaceIsOursOnlyIfItsCreationSaidSo")},
 	},
 	{
 		name:    "value-not-written-ahead",
