@@ -219,7 +219,7 @@ func (c *cloud) rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.term.good(fmt.Sprintf("new keys are published after %.2fs: IBM Cloud took a second until it knew them", time.Since(asked).Seconds()))
+	c.term.good(fmt.Sprintf("new keys are published after %.2fs, once IBM Cloud took them everywhere", time.Since(asked).Seconds()))
 	after, err := c.consumer(ctx, edgev1.SecretPull)
 	if err != nil {
 		return err
