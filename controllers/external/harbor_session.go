@@ -75,7 +75,7 @@ func (s *harborSession) prepareRobot(l *pass.Login, life edgev1.RobotSpec) {
 }
 
 // wholeDays rounds up to days, by which Harbor counts.
-func wholeDays(d time.Duration) time.Duration { return (d + day - 1) / day * day }
+func wholeDays(d time.Duration) time.Duration { return (d + day - 1).Truncate(day) }
 
 // hardLife is how many days a robot works if nobody ends it: for its lifetime, and for as long again as a renewal may be late.
 func hardLife(p pass.Policy) int64 {
@@ -94,7 +94,7 @@ func (s *harborSession) CASources(ctx context.Context, far bool) ([]trust.Candid
 	case far:
 		return nil, err
 	case err != nil || len(account.ca) == 0:
-		return nil, nil
+		return nil, nil //nolint:nilerr // Why it cannot be used is told with the far ones.
 	default:
 		return []trust.Candidate{{Source: sourceSupplied, Where: s.where() + ", key " + handoff.KeyCA, PEM: account.ca}}, nil
 	}

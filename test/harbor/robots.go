@@ -147,6 +147,18 @@ func (h *Harbor) listRobots(who caller, r *http.Request) reply {
 
 var robotName = regexp.MustCompile(`^[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
 
+// malformed says what is wrong with a robot that is wanted; nothing where it can be made.
+func (b body) malformed() string {
+	switch {
+	case !robotName.MatchString(b.Name) || len(b.Name) > 255:
+		return "the robot name must match pattern"
+	case b.Duration == 0 || b.Duration < -1:
+		return "bad request error duration input"
+	default:
+		return ""
+	}
+}
+
 func (h *Harbor) createRobot(who caller, r *http.Request) reply {
 	var wanted body
 	if json.NewDecoder(r.Body).Decode(&wanted) != nil {
@@ -159,11 +171,8 @@ func (h *Harbor) createRobot(who caller, r *http.Request) reply {
 	if _, known := h.projects[project]; !known || !who.may(project, "robot", "create") {
 		return forbidden()
 	}
-	if !robotName.MatchString(wanted.Name) || len(wanted.Name) > 255 {
-		return failure(http.StatusBadRequest, "BAD_REQUEST", "the robot name must match pattern")
-	}
-	if wanted.Duration == 0 || wanted.Duration < -1 {
-		return failure(http.StatusBadRequest, "BAD_REQUEST", "bad request error duration input")
+	if malformed := wanted.malformed(); malformed != "" {
+		return failure(http.StatusBadRequest, "BAD_REQUEST", malformed)
 	}
 	for _, a := range wanted.Permissions[0].Access {
 		if who.robot != nil && !who.robot.has(a.Resource, a.Action) {
