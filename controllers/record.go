@@ -281,6 +281,6 @@ func (p *run) issued(l *pass.Login) pass.Issued {
 		User: user, Check: c.Check, Role: l.Role, ID: c.ID, Marks: c.Marks, Generation: c.Generation,
 		IssuedAt: metav1.NewTime(c.IssuedAt), ExpiresAt: ptr.Deref(pass.StatusTime(c.Expiry), metav1.Time{}),
 		Cause: c.Issuance.Name, Lifetime: l.Policy.Lifetime.String(), Rotation: p.handledRotation(l), Host: p.Registry.Host,
-		Digest: c.Digest, Until: ptr.Deref(pass.StatusTime(c.Until), metav1.Time{}),
+		Until: ptr.Deref(pass.StatusTime(c.Until), metav1.Time{}),
 	}
 }

@@ -117,7 +117,7 @@ func (w *world) pass(t *testing.T, renew bool) error {
 		}
 		l.Credential = c
 		s.Record.Note(pass.Issued{
-			Role: l.Role, ID: c.ID, Generation: c.Generation, Digest: c.Digest, IssuedAt: metav1.NewTime(c.IssuedAt),
+			Role: l.Role, ID: c.ID, Generation: c.Generation, Check: c.Check, IssuedAt: metav1.NewTime(c.IssuedAt),
 			ExpiresAt: metav1.NewTime(c.Expiry), Until: metav1.NewTime(c.Until), Lifetime: l.Policy.Lifetime.String(),
 		})
 		if err := w.save(t.Context(), s.Scope); err != nil {

@@ -5,8 +5,6 @@ package ibmcloud
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -20,12 +18,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
-
-// digestOf is by what a key is known again. It has enough chance in it that nobody finds the key from that.
-func digestOf(key credential.Token) string {
-	sum := sha256.Sum256([]byte(key.Reveal()))
-	return hex.EncodeToString(sum[:])
-}
 
 // Current implements pass.Issuer. A published key is known by the record, so that IBM Cloud need not be asked.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
@@ -63,7 +55,7 @@ func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, e
 	if !intact || string(published.Data[handoff.KeyUser]) != user {
 		return pass.CauseEmptied.In(published), nil
 	}
-	issued := s.issuedAs(l.Role, digestOf(token))
+	issued := s.issuedAs(l.Role, token)
 	if issued == nil {
 		if issued, err = s.recognise(ctx, l, token); err != nil {
 			return pass.Cause{}, err
@@ -80,20 +72,20 @@ func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, e
 }
 
 // issuedAs finds a key of a role on record.
-func (s *session) issuedAs(role edgev1.TokenRole, digest string) *pass.Issued {
+func (s *session) issuedAs(role edgev1.TokenRole, key credential.Token) *pass.Issued {
 	for i := range s.Record.Issued {
-		if issued := &s.Record.Issued[i]; issued.Role == role && issued.Digest == digest {
+		if issued := &s.Record.Issued[i]; issued.Role == role && issued.Matches(key) {
 			return issued
 		}
 	}
 	return nil
 }
 
-// recognise finds the published key among those on record whose digests were lost with a record, by asking IBM Cloud.
+// recognise finds the published key among those on record whose checks were lost with a record, by asking IBM Cloud.
 func (s *session) recognise(ctx context.Context, l *pass.Login, token credential.Token) (*pass.Issued, error) {
 	unknown := false
 	for _, issued := range s.Record.Issued {
-		unknown = unknown || (issued.Role == l.Role && issued.Digest == "")
+		unknown = unknown || (issued.Role == l.Role && issued.Check == "")
 	}
 	if !unknown || s.client == nil {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
@@ -110,7 +102,7 @@ func (s *session) recognise(ctx context.Context, l *pass.Login, token credential
 	if issued == nil || issued.Role != l.Role {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
 	}
-	issued.Digest = digestOf(token)
+	issued.Check = pass.NewCheck(token)
 	return issued, nil
 }
 
@@ -130,12 +122,19 @@ func (s *session) newCredential(role edgev1.TokenRole, token credential.Token, o
 	if granted := s.Record.Identity(role).GrantedAt.Add(settling); granted.After(settles) {
 		settles = granted
 	}
+	check := ""
+	if known := s.Record.Find(of.ID); known != nil {
+		check = known.Check
+	}
+	if check == "" {
+		check = pass.NewCheck(token)
+	}
 	return pass.Credential{
 		Token:      token,
 		Identity:   pass.Identity{ID: of.ID, IssuedAt: of.IssuedAt.UTC(), Expiry: of.ExpiresAt.UTC()},
 		Generation: of.Generation,
 		Marks:      map[string]string{objects.CredentialIDAnnotation: of.ID},
-		Digest:     digestOf(token), Until: of.Until.UTC(), Settles: settles,
+		Check:      check, Until: of.Until.UTC(), Settles: settles,
 	}
 }
 

@@ -5,6 +5,8 @@ package ibmcloud
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"time"
@@ -34,19 +36,18 @@ func (s *session) Whose(ctx context.Context, name string, key credential.Token) 
 	if name != user || key.IsZero() {
 		return exchange.Nobody, nil
 	}
-	digest := digestOf(key)
 	for _, l := range s.Logins() {
-		if l.Credential.Digest == digest {
+		if l.Credential.Token.Equal(key) {
 			return ownerOf(l.Role), nil
 		}
-		if issued := s.issuedAs(l.Role, digest); issued != nil {
+		if issued := s.issuedAs(l.Role, key); issued != nil {
 			if !issued.DisabledAt.IsZero() || !issued.EndedAt.IsZero() || (!issued.Until.IsZero() && !s.Now.Before(issued.Until.Time)) {
 				return exchange.Dead, nil
 			}
 			return ownerOf(l.Role), nil
 		}
 	}
-	return s.askWhose(ctx, digest, key)
+	return s.askWhose(ctx, digestOf(key), key)
 }
 
 func ownerOf(role edgev1.TokenRole) exchange.Owner {
@@ -108,4 +109,10 @@ func (s *session) ownerOfKey(key ibmcloud.Key) exchange.Owner {
 		return ownerOf(l.Role)
 	}
 	return exchange.Nobody
+}
+
+// digestOf is by what this process knows a key again that it asked about.
+func digestOf(key credential.Token) string {
+	sum := sha256.Sum256([]byte(key.Reveal()))
+	return hex.EncodeToString(sum[:])
 }

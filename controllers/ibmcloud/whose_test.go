@@ -24,7 +24,7 @@ func TestWhoseAKeyOnRecordIs(t *testing.T) {
 	s.Publisher, s.Puller = pass.Login{Role: edgev1.TokenPublisher}, pass.Login{Role: edgev1.TokenPuller}
 	s.away = pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "away")
 	note := func(role edgev1.TokenRole, value string, change func(*pass.Issued)) {
-		issued := pass.Issued{Role: role, ID: "ApiKey-" + value, Digest: digestOf(credential.NewToken(value)), Until: metav1.NewTime(s.Now.Add(time.Hour))}
+		issued := pass.Issued{Role: role, ID: "ApiKey-" + value, Check: pass.NewCheck(credential.NewToken(value)), Until: metav1.NewTime(s.Now.Add(time.Hour))}
 		change(&issued)
 		s.Record.Note(issued)
 	}

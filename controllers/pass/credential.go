@@ -71,10 +71,8 @@ type Credential struct {
 	Unvouched bool
 	// About is the object that stands for it in events, or nil.
 	About runtime.Object
-	// Digest is by what its issuer knows it again, where no mark does; and Until when its issuer ends it, where that is later
-	// than what is promised.
-	Digest string
-	Until  time.Time
+	// Until is when its issuer ends it, where that is later than what is promised.
+	Until time.Time
 	// Settles is until when a refusal of it, or of a right of it, proves nothing, since what is new does not count at once.
 	Settles time.Time
 	// Resumed: it was issued in an earlier pass, which could not go on with it.

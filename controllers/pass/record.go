@@ -162,9 +162,6 @@ type Issued struct {
 	// Check tells whether a token is this one, and Published that a Secret was seen to carry it.
 	Check     string `json:"check,omitempty"`
 	Published bool   `json:"published,omitempty"`
-	// Digest is by what a credential is known again whose issuer does not tell it from its text: the SHA-256 of a long random
-	// value.
-	Digest string `json:"digest,omitempty"`
 	// Until is when its issuer ends a credential that is left beyond ExpiresAt. DisabledAt is when the operator switched it off
 	// there, and EndedAt when it was seen to be gone.
 	Until      metav1.Time `json:"until,omitzero"`
