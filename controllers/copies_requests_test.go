@@ -194,7 +194,7 @@ func TestACopyThatChangesBeforeItIsWatchedIsHealed(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			g := NewWithT(t)
 			target := makeTarget(t)
-			edge := newEdge(copyPublishTo(target))
+			edge := prepare(t, newEdge(copyPublishTo(target)))
 			name := pass.PublishSecretName(edge)
 			var once sync.Once
 			harmed := make(chan struct{})
