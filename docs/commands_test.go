@@ -221,14 +221,14 @@ func TestTheStatusThatIsShownIsReal(t *testing.T) {
 	m := newMachine(t)
 	m.run(t, given+nothing)
 	m.run(t, factory)
-	real := m.run(t, "kubectl edgereg status factory")
+	told := m.run(t, "kubectl edgereg status factory")
 	shown := ""
 	for _, block := range blocks(read(t, troubleshooting), "text") {
 		if strings.HasPrefix(block, "factory  Ready") {
 			shown = block
 		}
 	}
-	g.Expect(alike(shown)).To(Equal(alike(real)))
+	g.Expect(alike(shown)).To(Equal(alike(told)))
 }
 
 // TestEveryPageRuns runs the shell examples of each page in their order, in one shell, from an

@@ -43,11 +43,11 @@ func published(t *testing.T, role edgev1.SecretRole, ca []byte) (*edgev1.EdgeReg
 	if ca != nil {
 		edge.Status.CA = &edgev1.CAStatus{Certificates: []string{fingerprint(ca)}}
 	}
-	make := handoff.PullData
+	publish := handoff.PullData
 	if role == edgev1.SecretPublish {
-		make = handoff.PublishData
+		publish = handoff.PublishData
 	}
-	data, err := make(in)
+	data, err := publish(in)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return edge, data
 }

@@ -50,7 +50,7 @@ type reach struct {
 
 // Run runs a command line, without the name of the program, and returns the exit status.
 func (p *Plugin) Run(ctx context.Context, args []string) int {
-	root := p.root()
+	root := p.root() //nolint:contextcheck // cobra hands each verb the context below
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
