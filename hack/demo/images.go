@@ -104,7 +104,7 @@ type consumer struct {
 	secret, namespace, prefix string
 	// with is what of the Secret is used.
 	with   string
-	client                    platform.ImageClient
+	client platform.ImageClient
 }
 
 // image is the one that the demo pushes.
