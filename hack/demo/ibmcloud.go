@@ -130,11 +130,13 @@ func (c *cloud) account() []string {
 	}
 	for _, policy := range c.ibm.Policies(cloudAccount) {
 		if name, of := named[policy.IAMID]; of {
-			on := policy.On["serviceName"]
-			if policy.On["resource"] != "" {
-				on += " " + policy.On["region"] + " " + policy.On["resource"]
+			var on []string
+			for _, of := range []string{"serviceName", "region", "resourceType", "resource"} {
+				if policy.On[of] != "" {
+					on = append(on, policy.On[of])
+				}
 			}
-			all = append(all, fmt.Sprintf("policy              %s: %s on %s", name, strings.Join(policy.Roles, " and "), on))
+			all = append(all, fmt.Sprintf("policy              %s: %s on %s", name, strings.Join(policy.Roles, " and "), strings.Join(on, " ")))
 		}
 	}
 	for identity, keys := range c.ibm.Keys() {

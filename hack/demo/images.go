@@ -74,7 +74,7 @@ func (d *demo) moveImages(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("with the login of Secret %s: %w", publish.secret, err)
 	}
-	d.term.good(fmt.Sprintf("pushed as %s by the login and the ca.crt of Secret %s", pushed, publish.secret))
+	d.term.good(fmt.Sprintf("pushed as %s by the %s of Secret %s", pushed, publish.with, publish.secret))
 
 	pulled, err := pull.client.Pull(ctx, ref)
 	if err != nil {
@@ -102,7 +102,9 @@ func (d *demo) refusedPush(ctx context.Context, client platform.ImageClient, ref
 // consumer is what somebody who reads one of the Secrets can do with it.
 type consumer struct {
 	secret, namespace, prefix string
-	client                    platform.ImageClient
+	// with is what of the Secret is used.
+	with   string
+	client platform.ImageClient
 }
 
 // image is the one that the demo pushes.
@@ -124,8 +126,12 @@ func (d *demo) consumer(ctx context.Context, role edgev1.SecretRole) (consumer, 
 	if !found {
 		return consumer{}, fmt.Errorf("%s of Secret %s has no login for %s", handoff.KeyDockerConfigJSON, secret.Name, host)
 	}
+	with := "login and the ca.crt"
+	if len(secret.Data[handoff.KeyCA]) == 0 {
+		with = "login"
+	}
 	return consumer{
-		secret: secret.Name, namespace: secret.Namespace, prefix: string(secret.Data[handoff.KeyImagePrefix]),
+		with: with, secret: secret.Name, namespace: secret.Namespace, prefix: string(secret.Data[handoff.KeyImagePrefix]),
 		client: d.provider.client(secret.Data[handoff.KeyCA], login.Username, credential.NewToken(login.Password)),
 	}, nil
 }
