@@ -88,7 +88,7 @@ func TestServiceIDsThatAreThereAreUsedAsTheyAre(t *testing.T) {
 	})
 	awaitReady(t, edge)
 	g.Expect(w.ServiceIDs(plantAccount)).To(HaveLen(before+1), "but for that of the supplied key")
-	g.Expect(len(w.Policies(plantAccount))).To(Equal(len(policies)+len(grants)), "nothing is granted")
+	g.Expect(w.Policies(plantAccount)).To(HaveLen(len(policies)+len(grants)), "nothing is granted")
 	g.Expect(condition(t, edge, edgev1.RegistryNamespaceReady).Reason).To(Equal(edgev1.ReasonAdopted))
 	minted, there := w.KeyOf(tokenOf(publishedTo(t, edge, "-pull")).Reveal())
 	g.Expect(there).To(BeTrue())

@@ -127,8 +127,9 @@ func refused(err error) bool {
 	switch ibmcloud.KindOf(err) {
 	case ibmcloud.Forbidden, ibmcloud.Unauthorized, ibmcloud.KeyRefused, ibmcloud.Limit, ibmcloud.Busy:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (s *session) ownServiceIDs(ctx context.Context, role edgev1.TokenRole) ([]ibmcloud.ServiceID, error) {

@@ -61,7 +61,7 @@ func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, e
 			return pass.Cause{}, err
 		}
 	}
-	if issued == nil || !issued.DisabledAt.IsZero() || !issued.EndedAt.IsZero() || !s.Now.Before(issued.ExpiresAt.Time) {
+	if issued == nil || !s.works(issued) {
 		return pass.CauseAltered.In(published), nil
 	}
 	l.Credential = s.credentialOf(l, token, issued)
@@ -69,6 +69,11 @@ func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, e
 		return pass.CauseLifetime.In(published), nil
 	}
 	return pass.Cause{}, nil
+}
+
+// works reports a key on record that is neither ended nor past what was promised of it.
+func (s *session) works(issued *pass.Issued) bool {
+	return issued.DisabledAt.IsZero() && issued.EndedAt.IsZero() && s.Now.Before(issued.ExpiresAt.Time)
 }
 
 // issuedAs finds a key of a role on record.
@@ -91,8 +96,7 @@ func (s *session) recognise(ctx context.Context, l *pass.Login, token credential
 		return nil, nil //nolint:nilnil // Absence is an answer here.
 	}
 	key, err := s.client.DescribeKey(ctx, token)
-	switch ibmcloud.KindOf(err) {
-	case ibmcloud.NotFound, ibmcloud.Forbidden:
+	if kind := ibmcloud.KindOf(err); kind == ibmcloud.NotFound || kind == ibmcloud.Forbidden {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
 	}
 	if err != nil {

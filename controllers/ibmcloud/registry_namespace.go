@@ -102,14 +102,14 @@ func (s *session) notMade(ctx context.Context, cause error) error {
 		return pass.Stalled(edgev1.ReasonRegistryNamespaceTaken,
 			"%s cannot be made: it is another account's, or was deleted a moment ago, for names are the same for all accounts of a region: choose another name in another EdgeRegistry, or wait a few minutes; %s", s.where(), cause)
 	case ibmcloud.Unexpected:
-		b := pass.Stalled(edgev1.ReasonRegistryNamespaceTaken,
-			"%s cannot be made: choose another name in another EdgeRegistry if it is another account's; %s", s.where(), cause)
-		if asked := statusOf(cause); asked < 400 || asked > 499 {
+		if status := statusOf(cause); status < 400 || status > 499 {
 			return s.explain(cause, needsManager)
 		}
-		return b
+		return pass.Stalled(edgev1.ReasonRegistryNamespaceTaken,
+			"%s cannot be made: choose another name in another EdgeRegistry if it is another account's; %s", s.where(), cause)
+	default:
+		return s.explain(cause, needsManager)
 	}
-	return s.explain(cause, needsManager)
 }
 
 // checkGroup refuses a namespace in another resource group than the spec names: it can never leave the one that it is in.

@@ -79,7 +79,7 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 		// IBM Cloud ends it by itself.
 		return nil
 	case issued.DisabledAt.IsZero() && s.Now.Before(issued.Until.Time):
-		return s.disable(ctx, l, issued)
+		return s.disable(ctx, issued)
 	case s.Now.Before(issued.DisabledAt.Add(tokenLife)) && !issued.DisabledAt.IsZero():
 		s.Due(issued.DisabledAt.Add(tokenLife))
 		return nil
@@ -93,7 +93,7 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 }
 
 // disable switches a key off, unless somebody logs in with it.
-func (s *session) disable(ctx context.Context, l *pass.Login, issued *pass.Issued) error {
+func (s *session) disable(ctx context.Context, issued *pass.Issued) error {
 	m := s.remembered()
 	if again := m.vetoed[issued.ID]; s.Now.Before(again) {
 		s.Due(again)

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ type verdicts struct {
 	known map[string]exchange.Owner
 	looks []time.Time
 }
+
+// unanswered are the failures that say nothing of the key that was asked about.
+var unanswered = []ibmcloud.Kind{ibmcloud.Busy, ibmcloud.Unavailable, ibmcloud.KeyRefused, ibmcloud.Unauthorized, ibmcloud.Untrusted}
 
 var errLooks = errors.New("whose a login is was asked too often in a minute: it is asked again later")
 
@@ -81,8 +85,7 @@ func (s *session) askWhose(ctx context.Context, digest string, key credential.To
 	}
 	v.looks = append(v.looks, s.Now)
 	found, err := s.client.DescribeKey(ctx, key)
-	switch ibmcloud.KindOf(err) {
-	case ibmcloud.Busy, ibmcloud.Unavailable, ibmcloud.KeyRefused, ibmcloud.Unauthorized, ibmcloud.Untrusted:
+	if slices.Contains(unanswered, ibmcloud.KindOf(err)) {
 		return exchange.Nobody, s.explain(err, needsServiceIDs)
 	}
 	owner := exchange.Nobody

@@ -194,7 +194,7 @@ func (c *cloud) showAccount(ctx context.Context) error {
 		for key, value := range secret.Data {
 			own := secret.Namespace == suppliedTo && secret.Name == cloudSecret
 			if !own && bytes.Contains(value, []byte(c.key.Value())) {
-				return fmt.Errorf("Secret %s/%s holds the supplied API key in %s", secret.Namespace, secret.Name, key)
+				return fmt.Errorf("the Secret %s/%s holds the supplied API key in %s", secret.Namespace, secret.Name, key)
 			}
 		}
 	}
