@@ -89,15 +89,16 @@ func (s *session) prepareIdentity(ctx context.Context, l *pass.Login) error {
 	return s.grant(ctx, l, identity)
 }
 
-// findOrMakeServiceID finds the service ID that was made for a login, by the mark in its description, or makes it. One that was
-// about to be made and is not listed may be there all the same, for a while.
+// findOrMakeServiceID makes the service ID of a login. One that was about to be made may be there, and is found by the mark in its
+// description; if it is not listed, it may be there all the same, for a while. Without such an intent the mark proves nothing:
+// whoever may make service IDs can write it, to be given rights by it.
 func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error {
 	identity := s.Record.Identity(l.Role)
 	found, err := s.ownServiceIDs(ctx, l.Role)
 	if err != nil {
 		return s.explain(err, needsServiceIDs)
 	}
-	if len(found) > 0 {
+	if len(found) > 0 && (!identity.IntendedAt.IsZero() || s.Record.Lost) {
 		return s.identify(ctx, l, found[0])
 	}
 	if since := s.Now.Sub(identity.IntendedAt.Time); !identity.IntendedAt.IsZero() && since >= 0 && since < unseen {

@@ -4,6 +4,7 @@
 package ibmcloud
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 	cloudtest "github.com/edge-registry/edge-registry-operator/test/ibmcloud"
 )
 
@@ -123,6 +125,24 @@ func TestAServiceIDThatIsThereIsUsedOnlyForWhatItMayDo(t *testing.T) {
 			g.Expect(s.Record.Identity(edgev1.TokenPuller)).To(And(HaveField("Given", true), HaveField("Subject", given.IAMID)))
 		})
 	}
+}
+
+func TestAServiceIDWithOurMarkThatWeDidNotMakeIsNotUsed(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, cloudtest.Delays{})
+	s := w.begin(t)
+	planted, err := s.client.CreateServiceID(t.Context(), ibmcloud.ServiceID{
+		Name: s.nameOf(edgev1.TokenPuller), Description: s.mark(edgev1.TokenPuller), AccountID: plant,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	w.converge(t)
+
+	var record pass.Record
+	g.Expect(json.Unmarshal(w.record, &record)).To(Succeed())
+	g.Expect(record.Identity(edgev1.TokenPuller).ID).NotTo(Or(BeEmpty(), Equal(planted.ID)))
+	granted, err := s.client.Policies(t.Context(), plant, planted.IAMID)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(granted).To(BeEmpty(), "it is given no right")
 }
 
 func TestARegistryNamespaceIsOursOnlyIfItsCreationSaidSo(t *testing.T) {

@@ -6,6 +6,16 @@ package main
 // ofIBMCloud are mistakes about keys, service IDs and namespaces at IBM Cloud.
 var ofIBMCloud = []mutant{
 	{
+		name:    "mark-of-anybody",
+		pattern: "what a tenant can write decides who gets a right",
+		edits: []edit{
+			{"controllers/ibmcloud/access.go",
+				`	if len(found) > 0 && (!identity.IntendedAt.IsZero() || s.Record.Lost) {`,
+				`	if len(found) > 0 {`},
+		},
+		guards: []guard{within("ibmcloud", "TestAServiceIDWithOurMarkThatWeDidNotMakeIsNotUsed")},
+	},
+	{
 		name:    "key-for-any-namespace",
 		pattern: "a right that was given for one is used for another",
 		edits: []edit{
