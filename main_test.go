@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -135,7 +136,11 @@ func launch(t *testing.T, flags ...string) *manager {
 		"--metrics-bind-address=" + m.metrics, "--health-probe-bind-address=" + m.health,
 	}, flags...)
 	m.Cmd = exec.CommandContext(t.Context(), binary, flags...)
-	m.Env = append(os.Environ(), "HTTPS_PROXY="+openShift.ProxyURL().String(), "NO_PROXY=127.0.0.1,localhost")
+	// How the tests collect garbage is nothing that a cluster would set.
+	inherited := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "GOGC=") || strings.HasPrefix(variable, "GOMEMLIMIT=")
+	})
+	m.Env = append(inherited, "HTTPS_PROXY="+openShift.ProxyURL().String(), "NO_PROXY=127.0.0.1,localhost")
 	m.Stdout, m.Stderr = m.output, m.output
 	NewWithT(t).Expect(m.Start()).To(Succeed())
 	go func() {
