@@ -94,7 +94,10 @@ func (p *run) settles(c pass.Credential) bool { return p.Now.Before(c.Settles) }
 
 // settling is the wait for a credential that its issuer made a moment ago to be known everywhere.
 func (p *run) settling(c pass.Credential, what string) *pass.Blocked {
-	return pass.Waiting(edgev1.ReasonPropagating, "%s; a new key or right may take until %s to count, and is tried again until then", what, pass.Timestamp(c.Settles))
+	b := pass.Waiting(edgev1.ReasonPropagating, "%s; a new key or right may take until %s to count, and is tried again until then", what, pass.Timestamp(c.Settles))
+	// Most count within seconds.
+	b.Retry = min(max(p.Now.Sub(c.IssuedAt), 2*time.Second), pass.RetryWaiting)
+	return b
 }
 
 // unlessSettling takes a refusal or a denial for a wait as long as it proves nothing.

@@ -61,7 +61,8 @@ func (s *session) endAll(ctx context.Context) error {
 		}
 		ended = ended || done
 	}
-	if ended {
+	// A deletion of the registry namespace is announced after that, and takes another pass.
+	if ended && !s.Record.Remote.Place.Announced {
 		s.Note(edgev1.ReasonTokensRevoked, "the keys of the publisher and the puller at IBM Cloud are deleted", nil)
 	}
 	return nil
