@@ -28,6 +28,7 @@ var notServed = map[string]bool{
 	"PrometheusRule": true, "ServiceMonitor": true,
 	"ECRAuthorizationToken": true, "ExternalSecret": true, // External Secrets
 	"ArgoCD": true, "Application": true, "AppProject": true,
+	"Plugin": true, // krew, which reads it on a person's machine
 }
 
 // partial are files that kustomize merges into an object, and that are none by themselves.

@@ -8,7 +8,6 @@
 //	step.go        steps, and how they are run
 //	conditions.go  the conditions that they leave in the status
 //	blocked.go     why a step cannot be done now
-//	abandon.go     for how long a deletion waits for others
 //	outcome.go     when the next pass is
 //	conflicts.go   conflicts that repeat
 //	provider.go    what a provider has to offer
