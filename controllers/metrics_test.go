@@ -234,6 +234,16 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
 	o.pass(t, edge)
+	// What only some EdgeRegistries have: nodes that were looked at, and tokens of before.
+	full := edge.DeepCopy()
+	full.Name += "-full"
+	full.Status.Exchange = &edgev1.ExchangeStatus{Services: 2, Synced: 1, Nodes: &edgev1.ExchangeNodes{Confirmed: 1, Late: 1, Unknown: 1}}
+	for _, current := range edge.Status.Credentials {
+		current.Current = false
+		full.Status.Credentials = append(full.Status.Credentials, current)
+	}
+	observe(full)
+	t.Cleanup(func() { unobserve(full.Name) })
 	served := map[string][]string{}
 	families, err := metrics.Registry.Gather()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -253,7 +263,7 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 		for _, matcher := range ruleMatcher.FindAllStringSubmatch(selector[2], -1) {
 			g.Expect(served[selector[1]]).To(ContainElement(matcher[1]), selector[0])
 			for value := range strings.SplitSeq(matcher[2], "|") {
-				known := regexp.MustCompile(` = "`+value+`"`).Match(conditions) || series(t, selector[1], nil)[edge.Name+","+value] > 0 ||
+				known := regexp.MustCompile(` = "`+value+`"`).Match(conditions) || series(t, selector[1], nil)[full.Name+","+value] > 0 ||
 					matcher[1] == "status" && slices.Contains([]string{"True", "False", "Unknown"}, value)
 				g.Expect(known).To(BeTrue(), "%s: there is a value %q", selector[0], value)
 			}
