@@ -65,7 +65,7 @@ func (n *notes) Kept() []string {
 	return append([]string{}, n.kept...)
 }
 
-// ask sends a call, and returns its answer with the body; status 0 where there is none.
+// ask sends a call, and returns its answer with the body; without an answer it is 0, and why.
 func (n *notes) ask(ctx context.Context, t *testing.T, method, path, body string) (status int, header http.Header, said string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -75,7 +75,7 @@ func (n *notes) ask(ctx context.Context, t *testing.T, method, path, body string
 	request.GetBody = nil
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, nil, ""
+		return 0, nil, err.Error()
 	}
 	content, err := io.ReadAll(answer.Body)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -125,7 +125,7 @@ func TestAFaultMeetsTheCallsThatItIsFor(t *testing.T) {
 				if i > 0 {
 					continue
 				}
-				g.Expect(said == test.said).To(BeTrue(), "the answer has %d bytes", len(said))
+				g.Expect(said == test.said || status == 0).To(BeTrue(), "the answer has %d bytes", len(said))
 				for key := range test.header {
 					g.Expect(header.Get(key)).To(Equal(test.header.Get(key)))
 				}
@@ -149,23 +149,35 @@ func TestFaultsMeetInTheirOrderUntilTheyAreHealed(t *testing.T) {
 	second := &Fault{Status: 502, Always: true}
 	n.Inject(first)
 	n.Inject(second)
-	put := func(ctx context.Context) int {
-		status, _, _ := n.ask(ctx, t, http.MethodPut, "/notes/one", "x")
+	put := func() int {
+		status, _, _ := n.ask(t.Context(), t, http.MethodPut, "/notes/one", "x")
 		return status
 	}
-	g.Expect([]int{put(t.Context()), put(t.Context()), put(t.Context())}).To(Equal([]int{501, 502, 502}))
+	g.Expect([]int{put(), put(), put()}).To(Equal([]int{501, 502, 502}))
 	g.Expect([]int{n.Met(first), n.Met(second)}).To(Equal([]int{1, 2}))
 	g.Expect(before).To(BeEmpty())
 	n.Heal()
-	g.Expect(put(t.Context())).To(Equal(202))
+	g.Expect(put()).To(Equal(202))
+}
 
-	ctx, cancel := context.WithCancel(t.Context())
-	hang := Hang(nil)
-	hang.Do = cancel
-	n.Inject(hang)
-	g.Expect(put(ctx)).To(BeZero(), "there is no answer")
-	g.Expect(n.Kept()).To(HaveLen(1), "without effect")
-	g.Expect(put(t.Context())).To(Equal(202))
+func TestACallHangsUntilItsCallerGivesUp(t *testing.T) {
+	g := NewWithT(t)
+	n := newNotes(t)
+	n.Inject(Hang(To(http.MethodPut, "")))
+	ctx, giveUp := context.WithCancel(t.Context())
+	why := make(chan string, 1)
+	go func() {
+		_, _, said := n.ask(ctx, t, http.MethodPut, "/notes/one", "x")
+		why <- said
+	}()
+	g.Eventually(n.Calls).Should(HaveLen(1))
+	status, _, _ := n.ask(t.Context(), t, http.MethodGet, "/notes", "")
+	g.Expect(status).To(Equal(202), "others are served")
+	g.Expect(why).NotTo(Receive())
+	giveUp()
+	g.Eventually(why).Should(Receive(ContainSubstring(context.Canceled.Error())))
+	g.Expect(n.Kept()).To(BeEmpty(), "it takes no effect")
+	g.Expect(n.Calls()[0].Status).To(BeZero())
 }
 
 func TestCallsAreNotedUntilTheyAreForgotten(t *testing.T) {
