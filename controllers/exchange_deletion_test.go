@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 func TestDeletionTakesTheLoginsOutOfTheExchange(t *testing.T) {
@@ -42,7 +42,7 @@ func TestDeletionTakesTheLoginsOutOfTheExchange(t *testing.T) {
 			edge := newEdge()
 			x, _ := exchangeFor(t, edge)
 			test.change(edge)
-			camera := x.Publish(publishingUser, standin.Definition{URL: "camera", Image: imageOf(edge, "camera")})
+			camera := x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: imageOf(edge, "camera")})
 			x.AddLogin(camera, "registry.example.com", "somebody", "somebody-s-password")
 			o.settles(t, apply(t, edge))
 			token := pulls(t, edge)

@@ -25,16 +25,17 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // fielded is an EdgeRegistry with a service in an Exchange, and a node that runs it.
 type fielded struct {
 	t       *testing.T
 	edge    *edgev1.EdgeRegistry
-	x       *standin.Exchange
+	x       *exchangetest.Exchange
 	service string
-	node    *standin.Agent
+	node    *exchangetest.Agent
 }
 
 // fieldedBy has an operator bring an EdgeRegistry's login to a node, and come to rest.
@@ -50,12 +51,12 @@ func fieldedBy(t *testing.T, o *operator) *fielded {
 	var err error
 	f.node, err = f.x.NewAgent(t.Context(), organization, "gateway", "node-secret")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(f.pull()).To(Equal(standin.Pulled{OK: true, ID: f.x.Logins(f.service)[0].ID}))
+	g.Expect(f.pull()).To(Equal(exchangetest.Pulled{OK: true, ID: f.x.Logins(f.service)[0].ID}))
 	return f
 }
 
 func (f *fielded) publish(name string) string {
-	return f.x.Publish(publishingUser, standin.Definition{URL: name, Image: imageOf(f.edge, name)})
+	return f.x.Publish(publishingUser, exchangetest.Definition{URL: name, Image: imageOf(f.edge, name)})
 }
 
 // rests has an operator look until a list of services is all that it asks for.
@@ -72,10 +73,10 @@ func (f *fielded) rests(o *operator) {
 }
 
 // pull has the node ask for changes, and pull by the token of now.
-func (f *fielded) pull() standin.Pulled {
+func (f *fielded) pull() exchangetest.Pulled {
 	f.t.Helper()
 	g := NewWithT(f.t)
-	f.x.Clock.Advance(standin.PollInterval)
+	f.x.Clock.Advance(exchangetest.PollInterval)
 	g.Expect(f.node.Poll(f.t.Context())).To(Succeed())
 	current := pulls(f.t, f.edge)
 	pulled, err := f.node.Pull(f.t.Context(), f.service, openShift.Host(), func(_, token string) bool {
@@ -145,7 +146,7 @@ func TestSixHoursWithoutTheOperator(t *testing.T) {
 		only(t, f.x, service, user, pulls(t, f.edge))
 	}
 	g.Expect(f.x.State()[still] == kept).To(BeTrue(), "what was right was written")
-	g.Expect(f.pull()).To(Equal(standin.Pulled{OK: true, ID: f.x.Logins(f.service)[0].ID}))
+	g.Expect(f.pull()).To(Equal(exchangetest.Pulled{OK: true, ID: f.x.Logins(f.service)[0].ID}))
 	f.rests(next)
 }
 
@@ -202,7 +203,7 @@ func TestTwoClustersOnOneExchange(t *testing.T) {
 }
 
 // entriesOf are the logins of a service as they are stored, byte by byte, with their times. None is to be printed.
-func entriesOf(t *testing.T, x *standin.Exchange, service string) []string {
+func entriesOf(t *testing.T, x *exchangetest.Exchange, service string) []string {
 	t.Helper()
 	_, stored, _ := strings.Cut(x.State()[service], "\n")
 	var entries []json.RawMessage
@@ -221,7 +222,7 @@ func TestAServiceThatMovesAwayIsTold(t *testing.T) {
 	told := &telling{}
 	o.Recorder = told
 	f := fieldedBy(t, o)
-	f.x.Publish(publishingUser, standin.Definition{URL: "camera", Image: "registry.example.com/edge/camera"})
+	f.x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: "registry.example.com/edge/camera"})
 	deleted := f.publish("deleted")
 	f.rests(o)
 	f.x.Delete(deleted)
@@ -253,7 +254,7 @@ func TestManyOnOneExchangeShareAList(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	// All before the first list of services, which serves everybody.
 	for _, name := range c.names {
-		x.Publish(publishingUser, standin.Definition{URL: name, Image: c.registry.host + "/" + name + "/camera"})
+		x.Publish(publishingUser, exchangetest.Definition{URL: name, Image: c.registry.host + "/" + name + "/camera"})
 	}
 	for _, name := range c.names {
 		t.Cleanup(func() { unobserve(name) })

@@ -26,7 +26,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 const (
@@ -36,12 +36,12 @@ const (
 )
 
 // exchangeFor starts an Exchange, and has an EdgeRegistry name it, with a Secret that says who asks.
-func exchangeFor(t *testing.T, edge *edgev1.EdgeRegistry) (*standin.Exchange, *corev1.Secret) {
+func exchangeFor(t *testing.T, edge *edgev1.EdgeRegistry) (*exchangetest.Exchange, *corev1.Secret) {
 	t.Helper()
 	if edge.Name == "" {
 		edge.Name, edge.GenerateName = edge.GenerateName+stamp()+fmt.Sprint("-", time.Now().UnixNano()%1e9), ""
 	}
-	x := standin.Start(standin.Options{})
+	x := exchangetest.Start(exchangetest.Options{})
 	t.Cleanup(x.Close)
 	// Nobody looks at it again once the test ends, and its metrics would stay among those of other tests.
 	t.Cleanup(func() { unobserve(edge.Name) })
@@ -82,7 +82,7 @@ func pulls(t *testing.T, edge *edgev1.EdgeRegistry) credential.Token {
 }
 
 // only says that a service holds one login of a host: that user, with that token.
-func only(t *testing.T, x *standin.Exchange, service, user string, token credential.Token) {
+func only(t *testing.T, x *exchangetest.Exchange, service, user string, token credential.Token) {
 	t.Helper()
 	g := NewWithT(t)
 	logins := x.Logins(service)
@@ -111,13 +111,13 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	o.settles(t, apply(t, edge))
 	g.Expect(condition(t, edge, edgev1.ExchangeUpdated).Reason).To(Equal(edgev1.ReasonNoServices))
 
-	camera := x.Publish(publishingUser, standin.Definition{URL: "camera", Image: imageOf(edge, "camera")})
+	camera := x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: imageOf(edge, "camera")})
 	publish := secretOf(t, edge, pass.PublishSecretName(edge))
 	x.AddLogin(camera, openShift.Host(), "token", tokenOf(publish).Reveal())
 	x.AddNode(organization, "gateway", "node-secret", "alice", camera)
 	node, err := x.NewAgent(t.Context(), organization, "gateway", "node-secret")
 	g.Expect(err).NotTo(HaveOccurred())
-	pull := func() standin.Pulled {
+	pull := func() exchangetest.Pulled {
 		p, err := node.Pull(t.Context(), camera, openShift.Host(), func(_, token string) bool {
 			return credential.NewToken(token).Equal(pulls(t, edge))
 		})
@@ -130,7 +130,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	only(t, x, camera, user, pulls(t, edge))
 	g.Expect(told.told).To(ContainElement(And(HavePrefix("Warning "+edgev1.ReasonPushLoginFound), ContainSubstring("may push"), ContainSubstring(camera))))
 	g.Expect(node.Poll(t.Context())).To(Succeed())
-	g.Expect(pull()).To(Equal(standin.Pulled{OK: true, ID: 1}))
+	g.Expect(pull()).To(Equal(exchangetest.Pulled{OK: true, ID: 1}))
 
 	before := pulls(t, edge)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
@@ -138,7 +138,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	g.Expect(pulls(t, edge).Equal(before)).To(BeFalse())
 	only(t, x, camera, user, pulls(t, edge))
 	g.Expect(node.Poll(t.Context())).To(Succeed())
-	g.Expect(pull()).To(Equal(standin.Pulled{OK: true, ID: 1}), "in its place, and so without trying another first")
+	g.Expect(pull()).To(Equal(exchangetest.Pulled{OK: true, ID: 1}), "in its place, and so without trying another first")
 	delivered := condition(t, edge, edgev1.ExchangeUpdated)
 	g.Expect(delivered.Reason).To(Equal(edgev1.ReasonDelivered), delivered.Message)
 	g.Expect([]int32{edge.Status.Exchange.Services, edge.Status.Exchange.Synced}).To(Equal([]int32{1, 1}))
@@ -156,7 +156,7 @@ func TestTheExchangeIsLeftAloneAtRest(t *testing.T) {
 	o.settles(t, apply(t, edge))
 	const services = 3
 	for i := range services {
-		x.Publish(publishingUser, standin.Definition{URL: fmt.Sprintf("s%d", i), Image: imageOf(edge, "camera")})
+		x.Publish(publishingUser, exchangetest.Definition{URL: fmt.Sprintf("s%d", i), Image: imageOf(edge, "camera")})
 	}
 	o.advance(11 * time.Minute)
 	o.look(t, edge)
@@ -164,14 +164,6 @@ func TestTheExchangeIsLeftAloneAtRest(t *testing.T) {
 		// What is found just after a change is believed once a later list shows the same.
 		o.advance(11 * time.Minute)
 		o.look(t, edge)
-	}
-	writes := func() (n int) {
-		for _, c := range x.Calls() {
-			if standin.Writes(c) {
-				n++
-			}
-		}
-		return n
 	}
 	x.Forget()
 	o.advance(time.Minute)
@@ -194,7 +186,7 @@ func TestTheExchangeIsLeftAloneAtRest(t *testing.T) {
 	restarted := directOperator(t)
 	restarted.clock.SetTime(o.clock.Now())
 	restarted.look(t, edge)
-	g.Expect(writes()).To(BeZero())
+	g.Expect(x.Count(exchangetest.Writes)).To(BeZero())
 	g.Expect(reload(t, edge).Status).To(Equal(status))
 	g.Expect(restarted.writesFor(edge)).To(BeEmpty())
 }
@@ -257,7 +249,7 @@ func TestWhoseAnEntryIsTheTokenTells(t *testing.T) {
 	forged := parts[0] + "." + parts[1] + "." + strings.Split(pulls(t, neighbour).Reveal(), ".")[2]
 	user := "edge-puller." + openshift.ProjectName(edge)
 
-	camera := x.Publish(publishingUser, standin.Definition{URL: "camera", Image: imageOf(edge, "camera")})
+	camera := x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: imageOf(edge, "camera")})
 	for _, entry := range [][2]string{
 		{user, "somebody-s-own-password"},
 		{user, forged},
@@ -266,9 +258,9 @@ func TestWhoseAnEntryIsTheTokenTells(t *testing.T) {
 		x.AddLogin(camera, openShift.Host(), entry[0], entry[1])
 	}
 	others := x.Logins(camera)
-	elsewhere := x.Publish(publishingUser, standin.Definition{URL: "elsewhere", Image: openShift.Host() + "/" + openshift.ProjectName(edge) + "2/camera"})
+	elsewhere := x.Publish(publishingUser, exchangetest.Definition{URL: "elsewhere", Image: openShift.Host() + "/" + openshift.ProjectName(edge) + "2/camera"})
 	x.AddLogin(elsewhere, openShift.Host(), user, current.Reveal())
-	bobs := x.Publish(organization+"/bob", standin.Definition{URL: "bobs", Image: imageOf(edge, "camera")})
+	bobs := x.Publish(organization+"/bob", exchangetest.Definition{URL: "bobs", Image: imageOf(edge, "camera")})
 	kept := x.State()[elsewhere]
 	o.advance(11 * time.Minute)
 	o.look(t, edge)
@@ -310,7 +302,7 @@ func TestTheRegistryIsNotNeededForADelivery(t *testing.T) {
 			x, _ := exchangeFor(t, edge)
 			inviteCopies(t, edge.Spec.Secrets.Namespace)
 			r.supplyBoth(t, edge)
-			camera := x.Publish(publishingUser, standin.Definition{URL: "camera", Image: r.host + "/plant/edge/camera"})
+			camera := x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: r.host + "/plant/edge/camera"})
 			r.change(func() {
 				if !test.delivered {
 					r.passwords = map[string]string{}
@@ -343,7 +335,7 @@ func TestASuppliedLoginReachesTheExchangeAndStays(t *testing.T) {
 	x, _ := exchangeFor(t, edge)
 	inviteCopies(t, edge.Spec.Secrets.Namespace)
 	_, pull := r.supplyBoth(t, edge)
-	camera := x.Publish(publishingUser, standin.Definition{URL: "camera", Image: r.host + "/plant/edge/camera"})
+	camera := x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: r.host + "/plant/edge/camera"})
 	o.settles(t, apply(t, edge))
 	only(t, x, camera, pullUser, credential.NewToken("pull-1-secret"))
 

@@ -21,21 +21,22 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/harbor"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // faulty are ways in which a call goes wrong, of which the first two have done what was asked for.
-var faulty = map[string]func(match func(harbor.Call) bool) *harbor.Fault{
-	"its reply is lost": harbor.LostReply,
-	"500 after it was done": func(match func(harbor.Call) bool) *harbor.Fault {
-		return &harbor.Fault{Match: match, Commit: true, Status: http.StatusInternalServerError, Body: `{"errors":[{"code":"UNKNOWN","message":"internal server error"}]}`}
+var faulty = map[string]func(match func(standin.Call) bool) *standin.Fault{
+	"its reply is lost": standin.LostReply,
+	"500 after it was done": func(match func(standin.Call) bool) *standin.Fault {
+		return &standin.Fault{Match: match, Commit: true, Status: http.StatusInternalServerError, Body: `{"errors":[{"code":"UNKNOWN","message":"internal server error"}]}`}
 	},
-	"it is not reached": func(match func(harbor.Call) bool) *harbor.Fault { return &harbor.Fault{Match: match} },
-	"a page":            func(match func(harbor.Call) bool) *harbor.Fault { return harbor.HTML(match, http.StatusOK) },
+	"it is not reached": func(match func(standin.Call) bool) *standin.Fault { return &standin.Fault{Match: match} },
+	"a page":            func(match func(standin.Call) bool) *standin.Fault { return standin.HTML(match, http.StatusOK) },
 }
 
 // nth matches the call of a number.
-func nth(n int) func(harbor.Call) bool {
-	return func(c harbor.Call) bool {
+func nth(n int) func(standin.Call) bool {
+	return func(c standin.Call) bool {
 		if harbor.API(c) {
 			n--
 		}
@@ -61,7 +62,7 @@ func TestACallToHarborThatGoesWrongLeavesNoUnknownRobot(t *testing.T) {
 }
 
 // survives makes an EdgeRegistry Ready while a call goes wrong, and reports whether one did.
-func (p *plantHarbor) survives(t *testing.T, o *operator, fault *harbor.Fault, restart bool) bool {
+func (p *plantHarbor) survives(t *testing.T, o *operator, fault *standin.Fault, restart bool) bool {
 	t.Helper()
 	g := NewWithT(t)
 	p.Inject(fault)
@@ -144,7 +145,7 @@ func TestAHarborThatIsAwayHoldsADeletionForAnHour(t *testing.T) {
 			p := startHarbor(t, o.clock)
 			edge := o.settles(t, p.install(t))
 			ids := []int64{p.of(edge, "publisher")[0].ID, p.of(edge, "puller")[0].ID}
-			p.Inject(&harbor.Fault{Match: harbor.API, Always: true, Status: http.StatusServiceUnavailable})
+			p.Inject(&standin.Fault{Match: harbor.API, Always: true, Status: http.StatusServiceUnavailable})
 			g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
 			_, err := makePass(t, o.EdgeRegistryReconciler, edge)
 			g.Expect(err).NotTo(HaveOccurred())

@@ -161,7 +161,7 @@ func TestHarborFromNothingToReady(t *testing.T) {
 	inviteCopies(t, edge.Spec.Secrets.Namespace)
 	apply(t, edge)
 	awaitReason(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCredentialMissing)
-	g.Expect(p.Calls(harbor.API)).To(BeEmpty())
+	g.Expect(p.Matching(harbor.API)).To(BeEmpty())
 	supply(t, p.account(edge))
 	awaitReady(t, edge)
 
@@ -185,7 +185,7 @@ func TestHarborFromNothingToReady(t *testing.T) {
 	before := contents(t, edge.Spec.Secrets.Namespace)
 	p.Forget()
 	poke(t, edge)
-	g.Consistently(func() int { return len(p.Calls(harbor.Writes)) }).WithTimeout(time.Second).WithPolling(often).Should(BeZero())
+	g.Consistently(func() int { return p.Count(harbor.Writes) }).WithTimeout(time.Second).WithPolling(often).Should(BeZero())
 	g.Expect(contents(t, edge.Spec.Secrets.Namespace)).To(Equal(before))
 }
 
@@ -216,7 +216,7 @@ func TestWhatAnAccountOfHarborDoesNotSayIsRefused(t *testing.T) {
 			o.comesTo(t, edge, edgev1.CredentialsIssued, test.reason)
 			refused := condition(t, edge, edgev1.CredentialsIssued)
 			g.Expect(refused.Message).To(And(ContainSubstring(edge.Name), ContainSubstring(test.remedy)))
-			g.Expect(p.Calls(harbor.API)).To(BeEmpty(), "the account goes nowhere")
+			g.Expect(p.Matching(harbor.API)).To(BeEmpty(), "the account goes nowhere")
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 func TestADeletionTakesWhatWasMadeAtIBMCloudAndNothingElse(t *testing.T) {
@@ -69,7 +70,7 @@ func TestADeletionDoesNotWaitForIBMCloudForEver(t *testing.T) {
 	edge, _ := w.edge(t, w.all())
 	awaitReady(t, edge)
 	made := w.made(edge)
-	w.Inject(&ibmcloud.Fault{Match: func(c ibmcloud.Call) bool { return c.Method == http.MethodDelete }, Always: true, Status: http.StatusInternalServerError})
+	w.Inject(&standin.Fault{Match: func(c standin.Call) bool { return c.Method == http.MethodDelete }, Always: true, Status: http.StatusInternalServerError})
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
 	g.Eventually(func() string { return condition(t, edge, edgev1.Ready).Message }).WithTimeout(soon).WithPolling(often).Should(
 		And(ContainSubstring("the deletion goes on without that"), ContainSubstring("edge.open-horizon.io/abandon")))
@@ -80,22 +81,22 @@ func TestADeletionDoesNotWaitForIBMCloudForEver(t *testing.T) {
 
 // An operator is killed around each write to IBM Cloud, with its reply or without it.
 func TestAKilledOperatorLeavesOneKeyOfEachGeneration(t *testing.T) {
-	writes := map[string]func(ibmcloud.Call) bool{
-		"the namespace": func(c ibmcloud.Call) bool {
+	writes := map[string]func(standin.Call) bool{
+		"the namespace": func(c standin.Call) bool {
 			return c.Method == http.MethodPut && strings.Contains(c.Path, "/namespaces/")
 		},
-		"a service ID": func(c ibmcloud.Call) bool {
+		"a service ID": func(c standin.Call) bool {
 			return c.Method == http.MethodPost && strings.Contains(c.Path, "/v1/serviceids")
 		},
-		"a policy": ibmcloud.To(http.MethodPost, "/v2/policies"),
-		"a key":    ibmcloud.To(http.MethodPost, "/v1/apikeys"),
+		"a policy": standin.To(http.MethodPost, "/v2/policies"),
+		"a key":    standin.To(http.MethodPost, "/v1/apikeys"),
 	}
 	for name, match := range writes {
 		for _, commit := range []bool{false, true} {
 			t.Run(name+map[bool]string{false: ", before it is made", true: ", after it is made"}[commit], func(t *testing.T) {
 				g := NewWithT(t)
 				w := startCloud(t, ibmcloud.Options{})
-				fault := &ibmcloud.Fault{Match: match, Commit: commit, Always: true}
+				fault := &standin.Fault{Match: match, Commit: commit, Always: true}
 				w.Inject(fault)
 				edge, _ := w.edge(t, w.all())
 				g.Eventually(func() int { return w.Met(fault) }).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", 0))

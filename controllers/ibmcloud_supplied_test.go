@@ -15,6 +15,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // made are the service IDs that were made for an EdgeRegistry.
@@ -59,7 +60,7 @@ func TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone(t *testing.T) {
 			refused := awaitReason(t, edge, edgev1.AccountReady, test.reason)
 			g.Expect(refused.Message).To(And(ContainSubstring("Secret edge-registry-credentials/"+edge.Name), ContainSubstring(test.remedy)))
 			g.Expect(w.made(edge)).To(BeEmpty())
-			g.Expect(w.Count(func(c ibmcloud.Call) bool { return ibmcloud.Writes(c) && !strings.HasSuffix(c.Path, "/identity/token") })).To(BeZero())
+			g.Expect(w.Count(func(c standin.Call) bool { return ibmcloud.Writes(c) && !strings.HasSuffix(c.Path, "/identity/token") })).To(BeZero())
 			if test.reason == edgev1.ReasonCredentialNotGranted || test.reason == edgev1.ReasonCredentialUnusable {
 				g.Expect(w.Calls()).To(BeEmpty(), "the key is not even shown to IBM Cloud")
 			}

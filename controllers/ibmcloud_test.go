@@ -22,6 +22,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 const (
@@ -159,7 +160,7 @@ func TestANamespaceOfIBMCloudFromNothingToReady(t *testing.T) {
 	w.Forget()
 	writes := len(w.wire.writes())
 	poke(t, edge)
-	g.Consistently(func() []ibmcloud.Call { return w.Calls() }).WithTimeout(2*time.Second).WithPolling(often).Should(BeEmpty(), "at rest IBM Cloud is not asked")
+	g.Consistently(func() []standin.Call { return w.Calls() }).WithTimeout(2*time.Second).WithPolling(often).Should(BeEmpty(), "at rest IBM Cloud is not asked")
 	g.Expect(w.wire.writes()).To(HaveLen(writes), "at rest nothing is written")
 }
 

@@ -26,7 +26,7 @@ var (
 func TestThePackageCommentNamesEveryFile(t *testing.T) {
 	packages := 0
 	for _, root := range []string{"../controllers", "../internal/exchange", "../internal/harbor", "../internal/ibmcloud",
-		"../test/exchange", "../test/harbor", "../test/ibmcloud",
+		"../test/exchange", "../test/harbor", "../test/ibmcloud", "../test/standin",
 		"../cmd/kubectl-edgereg/cluster", "../cmd/kubectl-edgereg/command", "../cmd/kubectl-edgereg/show"} {
 		err := filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.IsDir() {

@@ -17,6 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 	cloudtest "github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // bare is what there is of the account beside what was made for the EdgeRegistry.
@@ -54,7 +55,7 @@ func TestADeletionThatIsCutOffAnywhereEndsInTheSame(t *testing.T) {
 					g.Expect(w.LockKey(w.published[role].ID, true)).To(BeTrue())
 				}
 				w.Forget()
-				w.Inject(&cloudtest.Fault{Match: cloudtest.Writes, Skip: at, Commit: commit, Status: http.StatusInternalServerError})
+				w.Inject(&standin.Fault{Match: cloudtest.Writes, Skip: at, Commit: commit, Status: http.StatusInternalServerError})
 				g.Expect(w.begin(t).endAll(t.Context())).NotTo(Succeed())
 				w.start(t)
 				g.Expect(w.begin(t).endAll(t.Context())).To(Succeed())
@@ -70,8 +71,8 @@ func TestADeletionFindsAKeyThatWasOnlyWrittenAhead(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, cloudtest.Delays{})
 	before := w.bare()
-	w.Inject(&cloudtest.Fault{Match: cloudtest.To(http.MethodPost, "/v1/apikeys"), Commit: true, Status: http.StatusInternalServerError})
-	w.Inject(&cloudtest.Fault{Match: cloudtest.To(http.MethodGet, "/v1/apikeys/details"), Always: true, Status: http.StatusInternalServerError})
+	w.Inject(&standin.Fault{Match: standin.To(http.MethodPost, "/v1/apikeys"), Commit: true, Status: http.StatusInternalServerError})
+	w.Inject(&standin.Fault{Match: standin.To(http.MethodGet, "/v1/apikeys/details"), Always: true, Status: http.StatusInternalServerError})
 	g.Expect(w.pass(t, false)).NotTo(Succeed())
 	g.Expect(w.oursOf("publisher")).To(HaveLen(1))
 	w.Heal()
@@ -163,8 +164,8 @@ func TestARegistryNamespaceIsOursOnlyIfItsCreationSaidSo(t *testing.T) {
 	})
 	t.Run("made by another meanwhile", func(t *testing.T) {
 		w := newWorld(t, cloudtest.Delays{})
-		w.Inject(&cloudtest.Fault{
-			Match: func(c cloudtest.Call) bool { return c.Method == http.MethodPut }, Pass: true,
+		w.Inject(&standin.Fault{
+			Match: func(c standin.Call) bool { return c.Method == http.MethodPut }, Pass: true,
 			Do: func() { w.AddNamespace(plant, "us-south", "plant-images") },
 		})
 		NewWithT(t).Expect(w.pass(t, false)).To(Succeed())

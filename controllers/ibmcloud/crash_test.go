@@ -27,6 +27,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 	cloudtest "github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 const plant = "accplant"
@@ -221,7 +222,7 @@ func TestAnOperatorThatDiesAroundAWriteLeavesOneKeyOfAGeneration(t *testing.T) {
 				for _, commit := range []bool{false, true} {
 					t.Run(fmt.Sprintf("at write %d to IBM Cloud, committed %v", at, commit), func(t *testing.T) {
 						w := newWorld(t, delays)
-						fault := &cloudtest.Fault{Match: cloudtest.Writes, Skip: at, Commit: commit, Status: http.StatusInternalServerError}
+						fault := &standin.Fault{Match: cloudtest.Writes, Skip: at, Commit: commit, Status: http.StatusInternalServerError}
 						w.Inject(fault)
 						_ = w.pass(t, false)
 						w.start(t)

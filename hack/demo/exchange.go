@@ -19,7 +19,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 const (
@@ -30,15 +30,15 @@ const (
 // delivery is an Exchange with a service, and a node that runs it.
 type delivery struct {
 	*demo
-	exchange *standin.Exchange
-	node     *standin.Agent
+	exchange *exchangetest.Exchange
+	node     *exchangetest.Agent
 	service  string // organisation and id
 	consumer consumer
 }
 
 // renewAtNode shows that a token which is renewed reaches a node that nobody touches.
 func (o *openShift) renewAtNode(ctx context.Context) error {
-	d := &delivery{demo: o.demo, exchange: standin.Start(standin.Options{})}
+	d := &delivery{demo: o.demo, exchange: exchangetest.Start(exchangetest.Options{})}
 	o.delivery = d
 	if err := d.publish(ctx); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (d *delivery) publish(ctx context.Context) (err error) {
 	}
 	x, node := d.exchange, rand.Text()
 	x.AddUser(organization, publishingUser, rand.Text(), false)
-	d.service = x.Publish(organization+"/"+publishingUser, standin.Definition{URL: "hello", Image: d.consumer.image()})
+	d.service = x.Publish(organization+"/"+publishingUser, exchangetest.Definition{URL: "hello", Image: d.consumer.image()})
 	x.AddLogin(d.service, login[0], login[1], login[2])
 	d.term.good(`published, as by hzn exchange service publish -r "$` + handoff.KeyRegistryAuth + `": ` + d.service)
 	x.AddNode(organization, edgeNode, node, publishingUser, d.service)
@@ -179,7 +179,7 @@ func (d *delivery) rotate(ctx context.Context) error {
 		return err
 	}
 	d.term.good("event " + edgev1.ReasonLoginDelivered + ": " + message)
-	d.exchange.Clock.Advance(standin.PollInterval)
+	d.exchange.Clock.Advance(exchangetest.PollInterval)
 	if err := d.node.Poll(ctx); err != nil {
 		return err
 	}

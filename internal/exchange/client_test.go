@@ -22,11 +22,11 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 func TestTheCallsReadWhatAnExchangeAnswers(t *testing.T) {
-	for name, o := range map[string]standin.Options{"new": {}, "old": {OldDates: true, SeesAll: true}} {
+	for name, o := range map[string]exchangetest.Options{"new": {}, "old": {OldDates: true, SeesAll: true}} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			ctx := t.Context()
@@ -39,9 +39,9 @@ func TestTheCallsReadWhatAnExchangeAnswers(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred(), "an empty list is answered with 404")
 			g.Expect(none).To(BeEmpty())
 
-			id := w.Publish(alice, standin.Definition{URL: "https://example.com/a/camera", Image: image, ImageStore: `{"storeType":"dockerRegistry"}`})
+			id := w.Publish(alice, exchangetest.Definition{URL: "https://example.com/a/camera", Image: image, ImageStore: `{"storeType":"dockerRegistry"}`})
 			g.Expect(id).To(Equal("plant/example.com-a-camera_1.0.0_amd64"))
-			w.Publish(org+"/bob", standin.Definition{URL: "bobs", Image: image})
+			w.Publish(org+"/bob", exchangetest.Definition{URL: "bobs", Image: image})
 			mine, err := w.client.Services(ctx, alice)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(mine).To(HaveLen(1))
@@ -85,7 +85,7 @@ func TestTheCallsReadWhatAnExchangeAnswers(t *testing.T) {
 
 func TestAKeyIsResolvedToItsUser(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	w.AddKey(org, "alice", "a-key-of-the-exchange", false)
 	w.AddKey(org, "bob", "a-key-of-the-cloud", true)
 	for _, tt := range []struct {
@@ -273,7 +273,7 @@ func TestALoginGoesNowhereElse(t *testing.T) {
 	}
 	g.Expect(asked.Load()).To(BeZero())
 
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	_, err := clientOf(t, strings.TrimSuffix(w.URL, "/v1"), Options{Roots: x509.NewCertPool(), Proxy: noProxy}).Services(t.Context(), "")
 	g.Expect(IsKind(err, Untrusted)).To(BeTrue())
 	g.Expect(w.Calls()).To(BeEmpty(), "a login was sent to a host that is not verified")
@@ -320,7 +320,7 @@ func TestFailuresOfTheWayHaveAKind(t *testing.T) {
 
 func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	var tunnels atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Host != "example.com:443" {

@@ -12,23 +12,24 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // crowded has services in every state that a pass mends, and entries of others among them.
 func crowded(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	renewed := w.publish("renewed")
 	w.AddLogin(renewed, host, user, another)
 	w.AddLogin(renewed, host, user, older)
-	several := w.Publish(alice, standin.Definition{URL: "several", Image: image, ImageStore: `{"storeType":"dockerRegistry"}`})
+	several := w.Publish(alice, exchangetest.Definition{URL: "several", Image: image, ImageStore: `{"storeType":"dockerRegistry"}`})
 	for _, token := range []string{dead, another, pushing, cloned, newer, older} {
 		w.AddLogin(several, host, user, token)
 	}
 	w.publish("new")
 	w.AddLogin(w.publish("current"), host, user, newer)
-	w.AddLogin(w.Publish(alice, standin.Definition{URL: "elsewhere", Image: "other.example.com/x:1"}), host, user, older)
+	w.AddLogin(w.Publish(alice, exchangetest.Definition{URL: "elsewhere", Image: "other.example.com/x:1"}), host, user, older)
 	return w
 }
 
@@ -133,7 +134,7 @@ func TestACrashAtAnyCallEndsInTheSameState(t *testing.T) {
 					w := prepare(t)
 					ctx, fault := w.interrupt(i, n)
 					_ = pass.run(w, ctx)
-					g.Expect(w.Met(fault)).To(BeTrue(), "no call was interrupted")
+					g.Expect(w.Met(fault)).To(BeNumerically(">", 0), "no call was interrupted")
 					g.Expect(w.others()).To(Equal(foreign), "something of another's changed")
 					w.Heal()
 					w.restart()

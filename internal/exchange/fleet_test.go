@@ -11,7 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 // fleet is nodes that run services with images of ours, an agreement bot, and an operator that looks when it is time to.
@@ -19,12 +19,12 @@ type fleet struct {
 	*world
 	g        *WithT
 	services []string
-	players  []*standin.Player
-	byID     map[string]*standin.Player
+	players  []*exchangetest.Player
+	byID     map[string]*exchangetest.Player
 	runs     map[string][]string
 	// polled is when each node last asked.
 	polled map[string]time.Time
-	agbot  *standin.AgbotPlayer
+	agbot  *exchangetest.AgbotPlayer
 
 	// token is the current one, valid are those that the registry takes.
 	token string
@@ -43,16 +43,16 @@ type fleet struct {
 // fleetOf has nodes run services, each some of them, with the login of before. The operator is a user, and its clock is apart.
 func fleetOf(t *testing.T, services, nodes, each int, user string, apart time.Duration) *fleet {
 	t.Helper()
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	w.shared = NewExchanges(func() time.Time { return w.Clock.Now().Add(apart) })
 	w.client = w.as(user, map[string]string{"alice": password, "boss": "boss-s-long-password"}[user])
 	w.syncer = NewSyncer(w.shared)
 	f := &fleet{
-		world: w, g: NewWithT(t), runs: map[string][]string{}, byID: map[string]*standin.Player{}, polled: map[string]time.Time{},
+		world: w, g: NewWithT(t), runs: map[string][]string{}, byID: map[string]*exchangetest.Player{}, polled: map[string]time.Time{},
 		agbot: w.NewAgbotPlayer(), token: older, valid: []string{older}, step: 20 * time.Second,
 	}
 	for i := range services {
-		f.services = append(f.services, w.Publish(org+"/"+user, standin.Definition{URL: fmt.Sprintf("service-%03d", i), Image: image}))
+		f.services = append(f.services, w.Publish(org+"/"+user, exchangetest.Definition{URL: fmt.Sprintf("service-%03d", i), Image: image}))
 	}
 	f.look()
 	for i := range nodes {

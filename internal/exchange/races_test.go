@@ -12,13 +12,14 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // node is a node of alice's that runs a service, and pulls with the tokens that are valid.
 type node struct {
 	w     *world
-	agent *standin.Agent
+	agent *exchangetest.Agent
 	valid []string
 }
 
@@ -32,11 +33,11 @@ func (w *world) node(valid ...string) *node {
 
 func (n *node) poll() {
 	n.w.t.Helper()
-	n.w.Clock.Advance(standin.PollInterval)
+	n.w.Clock.Advance(exchangetest.PollInterval)
 	NewWithT(n.w.t).Expect(n.agent.Poll(n.w.t.Context())).To(Succeed())
 }
 
-func (n *node) pull(service string) standin.Pulled {
+func (n *node) pull(service string) exchangetest.Pulled {
 	n.w.t.Helper()
 	p, err := n.agent.Pull(n.w.t.Context(), service, host, func(_, token string) bool { return slices.Contains(n.valid, token) })
 	NewWithT(n.w.t).Expect(err).NotTo(HaveOccurred())
@@ -59,7 +60,7 @@ func (w *world) settled(token string) Report {
 
 func TestARenewedLoginReachesANodeThatRuns(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(older)
 	n := w.node(older)
@@ -73,12 +74,12 @@ func TestARenewedLoginReachesANodeThatRuns(t *testing.T) {
 
 	w.sync(newer)
 	n.poll()
-	g.Expect(n.pull(id)).To(Equal(standin.Pulled{OK: true, ID: w.Logins(id)[0].ID}))
+	g.Expect(n.pull(id)).To(Equal(exchangetest.Pulled{OK: true, ID: w.Logins(id)[0].ID}))
 }
 
 func TestAStaleEntryDelaysNoNode(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.AddLogin(id, host, "edge-puller", dead)
 	w.AddLogin(id, host, user, older)
@@ -92,12 +93,12 @@ func TestAStaleEntryDelaysNoNode(t *testing.T) {
 
 func TestAPublishBetweenReadingAndTouchingLosesNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(older)
 	var published map[string]string
 	w.Inject(&standin.Fault{Pass: true, Match: standin.To("PATCH", ""), Do: func() {
-		w.Publish(alice, standin.Definition{URL: "camera", Image: image + "ff", Deployment: ""})
+		w.Publish(alice, exchangetest.Definition{URL: "camera", Image: image + "ff", Deployment: ""})
 		published = w.others()
 	}})
 	w.sync(newer)
@@ -116,7 +117,7 @@ func TestAPublishWithTheLoginOfBeforeIsTakenBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t, standin.Options{})
+			w := newWorld(t, exchangetest.Options{})
 			id := w.publish("camera")
 			w.settled(older)
 			again := func() {
@@ -125,7 +126,7 @@ func TestAPublishWithTheLoginOfBeforeIsTakenBack(t *testing.T) {
 			}
 			f := &standin.Fault{Pass: true, Match: between, Do: again}
 			if between == nil {
-				f.Match, f.Skip = standin.To("GET", "/dockauths"), 1
+				f.Match, f.Skip = standin.ToEnd("GET", "/dockauths"), 1
 			}
 			w.Inject(f)
 			r := w.sync(newer)
@@ -137,14 +138,14 @@ func TestAPublishWithTheLoginOfBeforeIsTakenBack(t *testing.T) {
 			g.Expect(w.logins(id)).To(Equal([]string{"factory.pull.2"}))
 			g.Expect(outcomeOf(r, id).State).To(Equal(Synced))
 			n := w.node(newer)
-			g.Expect(n.pull(id)).To(Equal(standin.Pulled{OK: true, ID: w.Logins(id)[0].ID}))
+			g.Expect(n.pull(id)).To(Equal(exchangetest.Pulled{OK: true, ID: w.Logins(id)[0].ID}))
 		})
 	}
 }
 
 func TestAServiceThatIsMadeAgainGetsItsEntryAgain(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(newer)
 	w.Delete(id)
@@ -168,8 +169,8 @@ func TestAServiceThatIsMadeAgainGetsItsEntryAgain(t *testing.T) {
 
 func TestAnOwnerThatTheExchangeRemembersIsWaitedOut(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{OwnerTTL: 90 * time.Minute})
-	bobs := w.Publish(org+"/bob", standin.Definition{URL: "camera", Image: image})
+	w := newWorld(t, exchangetest.Options{OwnerTTL: 90 * time.Minute})
+	bobs := w.Publish(org+"/bob", exchangetest.Definition{URL: "camera", Image: image})
 	other := w.publish("radio")
 	_, err := w.as("bob", "bob-s-long-password").Entries(t.Context(), bobs)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -188,7 +189,7 @@ func TestAnOwnerThatTheExchangeRemembersIsWaitedOut(t *testing.T) {
 
 func TestTwoClustersKeepOffEachOther(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	theirs := wanted("elsewhere.pull.1.ffffffffffffffff")
 	theirs.Marker.UID = "theirs"
@@ -211,8 +212,8 @@ func TestTwoClustersKeepOffEachOther(t *testing.T) {
 
 func TestTwoEdgeRegistriesOnOneHostKeepTheirOwnEntries(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
-	both := w.Publish(alice, standin.Definition{URL: "both", Deployment: fmt.Sprintf(
+	w := newWorld(t, exchangetest.Options{})
+	both := w.Publish(alice, exchangetest.Definition{URL: "both", Deployment: fmt.Sprintf(
 		`{"services":{"a":{"image":%q},"b":{"image":"%s/edge2/radio:1"}}}`, image, host)})
 	one := w.publish("one")
 	second := NewSyncer(w.shared)
@@ -231,8 +232,8 @@ func TestTwoEdgeRegistriesOnOneHostKeepTheirOwnEntries(t *testing.T) {
 
 func TestAnEntryOfAnothersIsNeverTouched(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
-	id := w.Publish(alice, standin.Definition{URL: "camera", Image: image, ImageStore: `{"storeType":"dockerRegistry","of":{"another":[1, 2]}}`})
+	w := newWorld(t, exchangetest.Options{})
+	id := w.Publish(alice, exchangetest.Definition{URL: "camera", Image: image, ImageStore: `{"storeType":"dockerRegistry","of":{"another":[1, 2]}}`})
 	first := w.AddLogin(id, host, user, another)
 	contested := w.AddLogin(id, host, user, cloned)
 	misfiled := w.AddLogin(id, host+"/edge", user, "edge.pull.1.hhhhhhhhhhhhhhhh")
@@ -264,7 +265,7 @@ func TestAnEntryOfAnothersIsNeverTouched(t *testing.T) {
 
 func TestARotationWhileTheExchangeIsDownIsMadeUpFor(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(older)
 	n := w.node(older, newer)
@@ -287,7 +288,7 @@ func TestARotationWhileTheExchangeIsDownIsMadeUpFor(t *testing.T) {
 
 func TestSixHoursWithoutTheOperatorAreMadeUpFor(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id, quiet := w.publish("camera"), w.publish("quiet")
 	w.settled(older)
 	n := w.node(newer)
@@ -310,10 +311,10 @@ func TestSixHoursWithoutTheOperatorAreMadeUpFor(t *testing.T) {
 
 func TestAServiceThatMovesAwayIsLeftAlone(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(newer)
-	w.Publish(alice, standin.Definition{URL: "camera", Image: "other.example.com/edge/camera:1"})
+	w.Publish(alice, exchangetest.Definition{URL: "camera", Image: "other.example.com/edge/camera:1"})
 	before := w.State()
 	w.Clock.Advance(ListLife)
 	r := w.sync(newer)
@@ -331,7 +332,7 @@ func TestAServiceThatMovesAwayIsLeftAlone(t *testing.T) {
 
 func TestAMigrationIsWaitedOut(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.Migrate(true)
 	_, err := w.syncer.Sync(t.Context(), w.client, wanted(newer), issuer("factory"))

@@ -9,7 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 func TestNodesAreReadAsAnExchangeSendsThem(t *testing.T) {
@@ -76,7 +76,7 @@ func TestFailuresAreReadAsNodesReportThem(t *testing.T) {
 
 func TestWhoIsAnAdministratorTheExchangeSays(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	w.AddKey(org, "boss", "a-key-of-the-exchange", false)
 	w.AddUser("elsewhere", "chief", "chief-s-long-password", true)
 	for _, tt := range []struct {

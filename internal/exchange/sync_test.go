@@ -15,7 +15,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // count is how many calls there were, by their method.
@@ -29,12 +30,12 @@ func (w *world) count() map[string]int {
 
 // writes are the calls that changed something.
 func (w *world) writes() []standin.Call {
-	return slices.DeleteFunc(w.Calls(), func(c standin.Call) bool { return !standin.Writes(c) })
+	return w.Matching(exchangetest.Writes)
 }
 
 func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	const services = 30
 	for i := range services {
 		id := w.publish(fmt.Sprintf("camera-%02d", i))
@@ -69,7 +70,7 @@ func TestARotationTakesOneCallAndFourForEachService(t *testing.T) {
 
 func TestNoMoreThanTwoRequestsRunAtATime(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	w.publish("camera")
 	other := w.as("boss", "boss-s-long-password")
 	g.Expect(w.client.slots).To(HaveCap(2))
@@ -91,13 +92,13 @@ func TestNoMoreThanTwoRequestsRunAtATime(t *testing.T) {
 		g.Expect(w.client.slots).To(BeEmpty(), "a request that has ended keeps its place")
 		w.Forget()
 	}
-	elsewhere := newWorld(t, standin.Options{})
+	elsewhere := newWorld(t, exchangetest.Options{})
 	g.Expect(w.shared.Client(elsewhere.client.login, elsewhere.options).slots).NotTo(BeIdenticalTo(w.client.slots))
 }
 
 func TestAtRestThereIsOneListInTenMinutes(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	for i := range 5 {
 		w.publish(fmt.Sprintf("camera-%d", i))
 	}
@@ -116,7 +117,7 @@ func TestAtRestThereIsOneListInTenMinutes(t *testing.T) {
 	}
 	for i := range syncers {
 		syncers[i] = NewSyncer(w.shared)
-		w.Publish(alice, standin.Definition{URL: fmt.Sprintf("own-%d", i), Image: fmt.Sprintf("%s/edge-%d/x:1", host, i)})
+		w.Publish(alice, exchangetest.Definition{URL: fmt.Sprintf("own-%d", i), Image: fmt.Sprintf("%s/edge-%d/x:1", host, i)})
 	}
 	all()
 	w.Clock.Advance(ListLife)
@@ -137,7 +138,7 @@ func TestAtRestThereIsOneListInTenMinutes(t *testing.T) {
 
 func TestPassesAtTheSameTimeShareAList(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	w.publish("camera")
 	w.sync(newer)
 	w.Clock.Advance(time.Hour)
@@ -159,13 +160,13 @@ func TestPassesAtTheSameTimeShareAList(t *testing.T) {
 
 func TestWhatIsWrittenIsDecidedByAListOfThisPass(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	public, moved, kept := w.publish("public"), w.publish("moved"), w.publish("kept")
 	w.sync(older)
 	w.sync(older)
 	before := w.logins(public)
-	w.Publish(alice, standin.Definition{URL: "public", Image: image, Public: true})
-	w.Publish(alice, standin.Definition{URL: "moved", Image: "other.example.com/edge/camera"})
+	w.Publish(alice, exchangetest.Definition{URL: "public", Image: image, Public: true})
+	w.Publish(alice, exchangetest.Definition{URL: "moved", Image: "other.example.com/edge/camera"})
 	added := w.publish("added")
 	w.Forget()
 	r := w.sync(newer)
@@ -180,7 +181,7 @@ func TestWhatIsWrittenIsDecidedByAListOfThisPass(t *testing.T) {
 
 func TestARestartWritesNothing(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.sync(newer)
 	before := w.State()
@@ -197,7 +198,7 @@ func TestARestartWritesNothing(t *testing.T) {
 
 func TestAnEntryTakenOutByHandIsBackWithinAnHour(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id := w.publish("camera")
 	w.settled(newer)
 	g.Expect(w.client.Remove(t.Context(), id, w.Logins(id)[0].ID)).To(Succeed())
@@ -211,12 +212,12 @@ func TestAnEntryTakenOutByHandIsBackWithinAnHour(t *testing.T) {
 
 func TestServicesThatGetNothingSayWhy(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{SeesAll: true})
-	public := w.Publish(alice, standin.Definition{URL: "public", Image: image, Public: true})
-	cluster := w.Publish(alice, standin.Definition{URL: "cluster", ClusterDeployment: `{"services":{"a":{"image":"` + image + `"}}}`})
-	bobs := w.Publish(org+"/bob", standin.Definition{URL: "bobs", Image: image})
-	bobsPublic := w.Publish(org+"/bob", standin.Definition{URL: "bobs-public", Image: image, Public: true})
-	for _, definition := range []standin.Definition{
+	w := newWorld(t, exchangetest.Options{SeesAll: true})
+	public := w.Publish(alice, exchangetest.Definition{URL: "public", Image: image, Public: true})
+	cluster := w.Publish(alice, exchangetest.Definition{URL: "cluster", ClusterDeployment: `{"services":{"a":{"image":"` + image + `"}}}`})
+	bobs := w.Publish(org+"/bob", exchangetest.Definition{URL: "bobs", Image: image})
+	bobsPublic := w.Publish(org+"/bob", exchangetest.Definition{URL: "bobs-public", Image: image, Public: true})
+	for _, definition := range []exchangetest.Definition{
 		{URL: "edge2", Image: host + "/edge2/camera:1"}, {URL: "archive", ClusterDeployment: `{"operatorYamlArchive":"H4sI"}`},
 		{URL: "elsewhere", Image: "other.example.com/edge/camera:1"}, {URL: "none"},
 	} {
@@ -253,7 +254,7 @@ func TestServicesThatGetNothingSayWhy(t *testing.T) {
 
 func TestAServiceIsLeftAloneWhileItsEntriesAreNotKnown(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	unknown, known := w.publish("camera"), w.publish("radio")
 	w.AddLogin(unknown, host, user, another)
 	before := w.State()[unknown]
@@ -269,11 +270,11 @@ func TestAServiceIsLeftAloneWhileItsEntriesAreNotKnown(t *testing.T) {
 
 func TestAnExchangeThatFailsIsLeftAlone(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	for i := range 10 {
 		w.publish(fmt.Sprintf("camera-%d", i))
 	}
-	w.Inject(&standin.Fault{Always: true, Match: standin.To("", "/dockauths"), Status: 503})
+	w.Inject(&standin.Fault{Always: true, Match: standin.ToEnd("", "/dockauths"), Status: 503})
 	r, err := w.syncer.Sync(t.Context(), w.client, wanted(newer), issuer("factory"))
 	g.Expect(IsKind(err, Unavailable)).To(BeTrue())
 	synced, total := r.Count()
@@ -283,9 +284,9 @@ func TestAnExchangeThatFailsIsLeftAlone(t *testing.T) {
 
 func TestALoginThatIsAKeyFindsTheServicesOfItsUser(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{SeesAll: true})
+	w := newWorld(t, exchangetest.Options{SeesAll: true})
 	id := w.publish("camera")
-	w.Publish(org+"/bob", standin.Definition{URL: "bobs", Image: image})
+	w.Publish(org+"/bob", exchangetest.Definition{URL: "bobs", Image: image})
 	w.AddKey(org, "alice", "a-key-of-the-exchange", false)
 	c := w.as("apikey", "a-key-of-the-exchange")
 	r, err := w.syncer.Sync(t.Context(), c, wanted(newer), issuer("factory"))

@@ -9,7 +9,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // withdraw runs a pass that takes the entries out.
@@ -19,12 +20,12 @@ func (w *world) withdraw() (Report, error) {
 
 func TestWithdrawingTakesOutWhatIsOursAndTellsNodes(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id, empty := w.publish("camera"), w.publish("empty")
 	w.AddLogin(id, host, user, another)
 	w.settled(newer)
 	w.AddLogin(id, host, "edge-publisher", pushing)
-	w.Clock.Advance(standin.PollInterval)
+	w.Clock.Advance(exchangetest.PollInterval)
 	foreign := w.others()
 	n := w.node(newer)
 	g.Expect(n.pull(id).OK).To(BeTrue())
@@ -41,7 +42,7 @@ func TestWithdrawingTakesOutWhatIsOursAndTellsNodes(t *testing.T) {
 	g.Expect(w.others()).To(Equal(foreign))
 	n.poll()
 	n.valid = []string{another}
-	g.Expect(n.pull(id)).To(Equal(standin.Pulled{OK: true, ID: 1}), "the node has dropped the login")
+	g.Expect(n.pull(id)).To(Equal(exchangetest.Pulled{OK: true, ID: 1}), "the node has dropped the login")
 
 	w.Forget()
 	_, err = w.withdraw()
@@ -51,10 +52,10 @@ func TestWithdrawingTakesOutWhatIsOursAndTellsNodes(t *testing.T) {
 
 func TestAMarkerThatSomebodyWroteCostsOneTouch(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
-	w.Publish(alice, standin.Definition{URL: "camera", Image: image, ImageStore: `{"edgeRegistry":{"uid":"0a1b"}}`})
-	w.Publish(alice, standin.Definition{URL: "radio", Image: image, ImageStore: `{"edgeRegistry":{"uid":"another"}}`})
-	w.Publish(alice, standin.Definition{URL: "screen", Image: image, ImageStore: `{"edgeRegistry":7}`})
+	w := newWorld(t, exchangetest.Options{})
+	w.Publish(alice, exchangetest.Definition{URL: "camera", Image: image, ImageStore: `{"edgeRegistry":{"uid":"0a1b"}}`})
+	w.Publish(alice, exchangetest.Definition{URL: "radio", Image: image, ImageStore: `{"edgeRegistry":{"uid":"another"}}`})
+	w.Publish(alice, exchangetest.Definition{URL: "screen", Image: image, ImageStore: `{"edgeRegistry":7}`})
 	for _, touches := range []int{1, 0} {
 		w.Forget()
 		_, err := w.withdraw()
@@ -65,11 +66,11 @@ func TestAMarkerThatSomebodyWroteCostsOneTouch(t *testing.T) {
 
 func TestWhatCannotBeTakenOutIsNamed(t *testing.T) {
 	g := NewWithT(t)
-	w := newWorld(t, standin.Options{})
+	w := newWorld(t, exchangetest.Options{})
 	id, other := w.publish("camera"), w.publish("radio")
 	w.settled(newer)
 	entry := strconv.Itoa(w.Logins(id)[0].ID)
-	w.Inject(&standin.Fault{Always: true, Match: standin.To("DELETE", "/"+entry), Status: 403, Body: `{"code":"access-denied","msg":""}`})
+	w.Inject(&standin.Fault{Always: true, Match: standin.ToEnd("DELETE", "/"+entry), Status: 403, Body: `{"code":"access-denied","msg":""}`})
 	r, err := w.withdraw()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcomeOf(r, id).State).To(Equal(Failed))
@@ -86,12 +87,12 @@ func TestWhatIsSaidToBeGoneIsLookedFor(t *testing.T) {
 	for name, there := range map[string]bool{"it is there": true, "somebody took it out": false} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			w := newWorld(t, standin.Options{})
+			w := newWorld(t, exchangetest.Options{})
 			id := w.publish("camera")
 			w.settled(newer)
 			entry := w.Logins(id)[0].ID
 			w.Inject(&standin.Fault{
-				Match: standin.To("DELETE", "/"+strconv.Itoa(entry)), Commit: !there, Status: 404, Body: `{"code":"not-found","msg":""}`,
+				Match: standin.ToEnd("DELETE", "/"+strconv.Itoa(entry)), Commit: !there, Status: 404, Body: `{"code":"not-found","msg":""}`,
 			})
 			r, err := w.withdraw()
 			g.Expect(err).NotTo(HaveOccurred())

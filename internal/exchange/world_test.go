@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 
 // world is a stand-in with an organisation, and a process that keeps it.
 type world struct {
-	*standin.Exchange
+	*exchangetest.Exchange
 	t       *testing.T
 	shared  *Exchanges
 	client  *Client
@@ -44,9 +44,9 @@ type world struct {
 	options Options
 }
 
-func newWorld(t *testing.T, o standin.Options) *world {
+func newWorld(t *testing.T, o exchangetest.Options) *world {
 	t.Helper()
-	x := standin.Start(o)
+	x := exchangetest.Start(o)
 	t.Cleanup(x.Close)
 	x.AddUser(org, "alice", password, false)
 	x.AddUser(org, "bob", "bob-s-long-password", false)
@@ -104,7 +104,7 @@ func (w *world) sync(token string) Report {
 
 // publish publishes a service of alice's with an image of ours.
 func (w *world) publish(url string) string {
-	return w.Publish(alice, standin.Definition{URL: url, Image: image})
+	return w.Publish(alice, exchangetest.Definition{URL: url, Image: image})
 }
 
 // asked are the calls since the last Forget, each as its method and path.

@@ -11,7 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 )
 
 // A node that asked without a break for as long as a touch may have to wait holds no login that has ended. Nodes come and go at
@@ -62,7 +62,7 @@ type years struct {
 }
 
 // hour is what happens to a node in an hour.
-func (y *years) hour(i int, p *standin.Player) {
+func (y *years) hour(i int, p *exchangetest.Player) {
 	y.t.Helper()
 	now := y.Clock.Now()
 	switch {
@@ -90,7 +90,7 @@ func (y *years) hour(i int, p *standin.Player) {
 	}
 }
 
-func (y *years) holdsOneThatWorks(p *standin.Player, service string) bool {
+func (y *years) holdsOneThatWorks(p *exchangetest.Player, service string) bool {
 	for token, end := range y.ends {
 		if y.Clock.Now().Before(end) && p.Holds(service, host, token) {
 			return true

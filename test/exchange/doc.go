@@ -21,7 +21,7 @@
 //	changes.go    the changes that nodes ask for, and their heartbeats
 //	search.go     which nodes run a service, and which report errors
 //	documents.go  keys, policies and patterns, which are kept as they come
-//	fault.go      what goes wrong, and when
+//	calls.go      what is noted of a call, and how it is served
 //	agent.go      a node that keeps the agent's rules
 //	player.go     the same in the process, for a thousand nodes over days, and an agreement bot
 //	copy.go       a copy of the database, and its way back

@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // Version is the version that the stand-in says it has, without OldDates.
@@ -43,6 +44,8 @@ type Exchange struct {
 	CA    []byte
 	Roots *x509.CertPool
 	Clock *Clock
+	// Journal holds the calls that it was asked, and what goes wrong with them.
+	*standin.Journal
 
 	options Options
 	server  *httptest.Server
@@ -60,10 +63,6 @@ type Exchange struct {
 	lastID    int64
 	owners    map[string]cachedOwner
 	migrating bool
-	faults    []*Fault
-	calls     []Call
-	// running is how many calls run, and busiest how many ever ran at once.
-	running, busiest int
 }
 
 // user is a user of an organisation.
@@ -91,7 +90,7 @@ func Start(o Options) *Exchange {
 		o.ChangesTTL = 4 * time.Hour
 	}
 	e := &Exchange{
-		Clock: newClock(), options: o, mux: http.NewServeMux(),
+		Clock: newClock(), Journal: standin.NewJournal(callOf), options: o, mux: http.NewServeMux(),
 		users: map[string]*user{}, nodes: map[string]*node{}, agbots: map[string]string{}, services: map[string]*service{},
 		documents: map[string]json.RawMessage{}, owners: map[string]cachedOwner{},
 	}
@@ -229,60 +228,3 @@ func (e *Exchange) State() map[string]string {
 	}
 	return state
 }
-
-// Calls returns what was asked since the start or the last Forget, in order.
-func (e *Exchange) Calls() []Call {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Clone(e.calls)
-}
-
-// Forget drops the calls so far.
-func (e *Exchange) Forget() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.calls, e.busiest = nil, 0
-}
-
-// Busiest returns how many calls ran at once since the start or the last Forget, at most.
-func (e *Exchange) Busiest() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.busiest
-}
-
-// enter counts a call while it runs.
-func (e *Exchange) enter() (leave func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.running++
-	e.busiest = max(e.busiest, e.running)
-	return func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.running--
-	}
-}
-
-// Call is one request.
-type Call struct {
-	Method string
-	// Path is what follows /v1/orgs/ORG/, or else /v1/.
-	Path  string
-	Query string
-	// Status is that of the answer; 0 where none was sent.
-	Status int
-}
-
-func callOf(r *http.Request) Call {
-	path := strings.TrimPrefix(r.URL.Path, "/v1/")
-	if rest, ok := strings.CutPrefix(path, "orgs/"); ok {
-		if _, below, found := strings.Cut(rest, "/"); found {
-			path = below
-		}
-	}
-	return Call{Method: r.Method, Path: path, Query: r.URL.RawQuery}
-}
-
-// String is the call without its query: the method and the path.
-func (c Call) String() string { return c.Method + " " + c.Path }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 const camera = "plant/camera_1.0.0_amd64"
@@ -289,16 +291,16 @@ func TestFaultsMeetTheCallsThatTheyAreFor(t *testing.T) {
 	done := 0
 	for _, tt := range []struct {
 		name         string
-		fault        Fault
+		fault        standin.Fault
 		want, stored int
 	}{
-		{"before", Fault{}, 0, 0},
-		{"another call", Fault{Match: To("DELETE", "/dockauths")}, 201, 1},
-		{"after", Fault{Commit: true}, 0, 1},
-		{"an error after", Fault{Commit: true, Status: 500}, 500, 1},
-		{"a refusal", Fault{Match: To("POST", "/dockauths"), Status: 403}, 403, 0},
-		{"something in between", Fault{Pass: true, Do: func() { done++ }}, 201, 1},
-		{"a later one", Fault{Match: Writes, Skip: 1, Status: 500}, 201, 1},
+		{"before", standin.Fault{}, 0, 0},
+		{"another call", standin.Fault{Match: standin.ToEnd("DELETE", "/dockauths")}, 201, 1},
+		{"after", standin.Fault{Commit: true}, 0, 1},
+		{"an error after", standin.Fault{Commit: true, Status: 500}, 500, 1},
+		{"a refusal", standin.Fault{Match: standin.ToEnd("POST", "/dockauths"), Status: 403}, 403, 0},
+		{"something in between", standin.Fault{Pass: true, Do: func() { done++ }}, 201, 1},
+		{"a later one", standin.Fault{Match: Writes, Skip: 1, Status: 500}, 201, 1},
 	} {
 		_, _ = w.ask(boss, "DELETE", auths, "")
 		w.Heal()
@@ -310,7 +312,7 @@ func TestFaultsMeetTheCallsThatTheyAreFor(t *testing.T) {
 	g.Expect(done).To(Equal(1))
 	w.Forget()
 	_, _ = w.ask(alice, "GET", auths+"?x=1", "")
-	g.Expect(w.Calls()).To(Equal([]Call{{"GET", "services/camera_1.0.0_amd64/dockauths", "x=1", 200}}))
+	g.Expect(w.Calls()).To(Equal([]standin.Call{{Method: "GET", Path: "services/camera_1.0.0_amd64/dockauths", Query: "x=1", Status: 200}}))
 	w.Migrate(true)
 	status, _ := w.ask(alice, "GET", services, "")
 	g.Expect(status).To(Equal(403))

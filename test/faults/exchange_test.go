@@ -20,8 +20,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
-	standin "github.com/edge-registry/edge-registry-operator/test/exchange"
+	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 	"github.com/edge-registry/edge-registry-operator/test/leaks"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 const (
@@ -60,9 +61,9 @@ func exchangeFaults() map[string]exchangeFault {
 
 // inField is an Exchange with services of a case, and a node that runs one of them.
 type inField struct {
-	*standin.Exchange
+	*exchangetest.Exchange
 	c    *Case
-	node *standin.Agent
+	node *exchangetest.Agent
 	// mixed holds entries of others among ours.
 	mixed string
 	// foreign is what is another's, byte by byte, before the workload.
@@ -103,16 +104,16 @@ func (f *inField) spec() []edgev1.ExchangeSpec {
 // begin starts an Exchange with services of alice's and of others, and supplies the login to it.
 func (f *inField) begin(c *Case) {
 	f.c = c
-	f.Exchange = standin.Start(standin.Options{})
+	f.Exchange = exchangetest.Start(exchangetest.Options{})
 	c.T.Cleanup(f.Close)
 	f.AddUser(organization, "alice", exchangePassword, false)
 	image := c.World.OpenShift.Host() + "/" + c.Project()
-	f.mixed = f.Publish(publishingUser, standin.Definition{URL: "mixed", Image: image + "/camera", ImageStore: `{"storeType":"dockerRegistry"}`})
+	f.mixed = f.Publish(publishingUser, exchangetest.Definition{URL: "mixed", Image: image + "/camera", ImageStore: `{"storeType":"dockerRegistry"}`})
 	f.AddLogin(f.mixed, c.World.OpenShift.Host(), "edge-puller."+c.Project(), foreignToken)
-	f.Publish(publishingUser, standin.Definition{URL: "fresh", Image: image + "/radio"})
+	f.Publish(publishingUser, exchangetest.Definition{URL: "fresh", Image: image + "/radio"})
 	for _, id := range []string{
-		f.Publish(publishingUser, standin.Definition{URL: "elsewhere", Image: image + "2/camera"}),
-		f.Publish(organization+"/bob", standin.Definition{URL: "of-bob", Image: image + "/camera"}),
+		f.Publish(publishingUser, exchangetest.Definition{URL: "elsewhere", Image: image + "2/camera"}),
+		f.Publish(organization+"/bob", exchangetest.Definition{URL: "of-bob", Image: image + "/camera"}),
 	} {
 		f.AddLogin(id, c.World.OpenShift.Host(), "edge-puller."+c.Project(), foreignToken)
 	}
@@ -145,7 +146,7 @@ func (f *inField) publishAs(name string) {
 // pulls reports whether the node, which nobody touches, pulls by a token.
 func (f *inField) pulls(token string) bool {
 	f.c.T.Helper()
-	f.Clock.Advance(standin.PollInterval)
+	f.Clock.Advance(exchangetest.PollInterval)
 	f.c.must(f.node.Poll(f.c.ctx), "have the node poll")
 	pulled, err := f.node.Pull(f.c.ctx, f.mixed, f.c.World.OpenShift.Host(), func(_, shown string) bool { return shown == token })
 	f.c.must(err, "have the node pull")
@@ -223,7 +224,7 @@ func TestAFaultOfAnExchangeHealsByItself(t *testing.T) {
 					life.Patience = untilTriedAgain
 					met := f.meet(calls[at], exchangeFaults()[fault], life)
 					life.Run()
-					if !f.Met(met) {
+					if f.Met(met) == 0 {
 						t.Fatal("the operator never came to this call")
 					}
 					f.Heal()
@@ -295,10 +296,8 @@ func (f *inField) judge(want ended) {
 	f.judgeUse()
 	f.Forget()
 	c.judgeQuiet()
-	for _, call := range f.Calls() {
-		if standin.Writes(call) {
-			c.T.Errorf("an operator at rest writes to the Exchange: %s", call)
-		}
+	for _, call := range f.Matching(exchangetest.Writes) {
+		c.T.Errorf("an operator at rest writes to the Exchange: %s", call)
 	}
 	c.judgeRequests()
 	c.judgeLeaks()

@@ -23,5 +23,5 @@
 //	robots.go    the API of robots
 //	answer.go    how it answers, and what it calls an error
 //	registry.go  the token endpoint and the registry
-//	fault.go     what goes wrong, and what was asked
+//	calls.go     which calls are noted, and meet what goes wrong
 package harbor

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/edge-registry/edge-registry-operator/test/distribution"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // Options of New.
@@ -39,6 +41,8 @@ type Harbor struct {
 	// Host is localhost with the port, and CA signed its certificate.
 	Host string
 	CA   *platform.CA
+	// Journal holds the calls of the API and of the token endpoint, and what goes wrong with them.
+	*standin.Journal
 
 	options Options
 	clock   clock.PassiveClock
@@ -55,8 +59,6 @@ type Harbor struct {
 	lastID   int64
 	tokens   map[string]token
 	there    map[string]bool
-	faults   []*Fault
-	calls    []Call
 }
 
 // user is a person's account: an admin of projects.
@@ -82,7 +84,7 @@ func New(ctx context.Context, o Options) (*Harbor, error) {
 		o.Prefix = "robot$"
 	}
 	h := &Harbor{
-		CA: platform.NewCA("Harbor's CA"), options: o, clock: o.Clock,
+		CA: platform.NewCA("Harbor's CA"), Journal: standin.NewJournal(standin.Plain), options: o, clock: o.Clock,
 		projects: map[string]int64{}, users: map[string]user{}, tokens: map[string]token{}, there: map[string]bool{},
 	}
 	h.ended, h.end = context.WithCancel(context.WithoutCancel(ctx))
@@ -97,6 +99,7 @@ func New(ctx context.Context, o Options) (*Harbor, error) {
 	h.route()
 	h.server = httptest.NewUnstartedServer(h)
 	h.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h.server.Config.BaseContext = func(net.Listener) context.Context { return h.ended }
 	h.server.TLS = &tls.Config{Certificates: []tls.Certificate{h.CA.Leaf("localhost")}, MinVersion: tls.VersionTLS12}
 	h.server.StartTLS()
 	h.Host = "localhost:" + h.server.URL[strings.LastIndex(h.server.URL, ":")+1:]

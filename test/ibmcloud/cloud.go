@@ -24,6 +24,7 @@ import (
 
 	"github.com/edge-registry/edge-registry-operator/test/distribution"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // The hosts that serve no region.
@@ -85,6 +86,8 @@ type Cloud struct {
 	// ProxyURL is an HTTP proxy that knows CONNECT alone and reaches what DialContext reaches, for programs that are given
 	// HTTPS_PROXY.
 	ProxyURL *url.URL
+	// Journal holds the calls that it was asked, and what goes wrong with them.
+	*standin.Journal
 
 	options Options
 	clock   clock.PassiveClock
@@ -107,9 +110,7 @@ type Cloud struct {
 	gone       map[string]time.Time
 	quotas     map[string]*Quota
 	registries map[string]*distribution.Registry
-	faults     []*Fault
-	calls      []Call
-	exposed    []Call
+	exposed    []standin.Call
 	last       int
 }
 
@@ -121,6 +122,7 @@ func New(o Options) *Cloud {
 		accounts: map[string]*account{}, identities: map[string]*identity{}, namespaces: map[string]map[string]*namespace{},
 		gone: map[string]time.Time{}, quotas: map[string]*Quota{}, registries: map[string]*distribution.Registry{},
 	}
+	c.Journal = standin.NewJournal(callOf)
 	c.ended, c.end = context.WithCancel(context.Background())
 	var err error
 	if c.signer, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
@@ -129,6 +131,7 @@ func New(o Options) *Cloud {
 	c.routes()
 	c.server = httptest.NewUnstartedServer(c)
 	c.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	c.server.Config.BaseContext = func(net.Listener) context.Context { return c.ended }
 	c.server.TLS = &tls.Config{Certificates: []tls.Certificate{c.CA.Leaf(Hosts()...)}, MinVersion: tls.VersionTLS12}
 	c.server.StartTLS()
 	c.Address = c.server.Listener.Addr().String()

@@ -20,7 +20,7 @@
 //	proxy.go      the way to it for programs that are given a proxy
 //	delays.go     how long it takes until something is seen, and how times are written
 //	routes.go     how a call is answered
-//	fault.go      what goes wrong, and when, and what was asked
+//	calls.go      what is noted of a call, and which calls hold a key where none belongs
 //	accounts.go   accounts, users, rights and levels of rights that tests make
 //	oracles.go    what tests ask of it, and what they have others do
 //	token.go      keys for tokens

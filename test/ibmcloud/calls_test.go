@@ -8,30 +8,33 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 func TestWhatGoesWrong(t *testing.T) {
 	const path = "/api/v1/namespaces/"
-	put := To("PUT", path)
+	put := standin.To("PUT", path)
 	for name, c := range map[string]struct {
-		fault  *Fault
+		fault  *standin.Fault
 		status int
 		// made is that the call took effect.
 		made bool
 	}{
-		"too many requests":    {TooMany(put, time.Minute), http.StatusTooManyRequests, false},
-		"an error before":      {&Fault{Match: put, Status: http.StatusInternalServerError}, http.StatusInternalServerError, false},
-		"an error after":       {&Fault{Match: put, Status: http.StatusInternalServerError, Commit: true}, http.StatusInternalServerError, true},
-		"a page":               {HTML(put, http.StatusBadGateway), http.StatusBadGateway, false},
-		"a body of five MiB":   {Huge(put), http.StatusOK, false},
-		"one more field":       {&Fault{Match: put, Change: func(body []byte) []byte { return []byte(`{"more":1,` + string(body[1:])) }}, http.StatusCreated, true},
-		"somebody else before": {&Fault{Match: put, Pass: true, Do: func() {}}, http.StatusCreated, true},
-		"another call":         {&Fault{Match: To("DELETE", ""), Status: http.StatusInternalServerError}, http.StatusCreated, true},
+		"too many requests":    {standin.TooMany(put, time.Minute), http.StatusTooManyRequests, false},
+		"an error before":      {&standin.Fault{Match: put, Status: http.StatusInternalServerError}, http.StatusInternalServerError, false},
+		"an error after":       {&standin.Fault{Match: put, Status: http.StatusInternalServerError, Commit: true}, http.StatusInternalServerError, true},
+		"a page":               {standin.HTML(put, http.StatusBadGateway), http.StatusBadGateway, false},
+		"a body of five MiB":   {standin.Huge(put), http.StatusOK, false},
+		"one more field":       {&standin.Fault{Match: put, Change: func(body []byte) []byte { return []byte(`{"more":1,` + string(body[1:])) }}, http.StatusCreated, true},
+		"somebody else before": {&standin.Fault{Match: put, Pass: true, Do: func() {}}, http.StatusCreated, true},
+		"another call":         {&standin.Fault{Match: standin.To("DELETE", ""), Status: http.StatusInternalServerError}, http.StatusCreated, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, Options{})
@@ -71,12 +74,12 @@ func TestACallThatHangsOrIsCut(t *testing.T) {
 		}
 		return err
 	}
-	w.Inject(&Fault{Match: To("PUT", ""), Commit: true})
+	w.Inject(&standin.Fault{Match: standin.To("PUT", ""), Commit: true})
 	g.Expect(try(t.Context())).To(HaveOccurred(), "cut")
 	g.Expect(w.Namespaces(plant, "us-south")).To(HaveLen(1), "it took effect")
 
 	ctx, cancel := context.WithCancel(t.Context())
-	w.Inject(&Fault{Match: To("PUT", ""), Hang: true, Do: cancel})
+	w.Inject(&standin.Fault{Match: standin.To("PUT", ""), Hang: true, Do: cancel})
 	g.Expect(try(ctx)).To(MatchError(context.Canceled))
 	w.Heal()
 	g.Expect(try(t.Context())).To(Succeed())
@@ -92,7 +95,7 @@ func TestEveryCallIsWrittenDownWithoutKeys(t *testing.T) {
 	w.send("GET", usURL+"/oauth/token", "", basic("iamapikey", who.Value()))
 	var written []string
 	for _, call := range w.Calls() {
-		written = append(written, call.String())
+		written = append(written, call.String()+" "+strconv.Itoa(call.Status))
 	}
 	g.Expect(written).To(Equal([]string{
 		"iam.cloud.ibm.com: POST /identity/token 200", "iam.cloud.ibm.com: POST /v1/apikeys 201",
