@@ -79,9 +79,9 @@ func unverified(t *testing.T, written []byte) pass.Record {
 
 const tokenExchange = cloudtest.IAMHost + " POST /identity/token"
 
-// hourly is what is read once an hour, however many there are.
+// hourly is what is read once an hour, however many there are. The list of 202 keys has three pages.
 var hourly = map[string]int{
-	cloudtest.IAMHost + " GET /v1/apikeys":         1,
+	cloudtest.IAMHost + " GET /v1/apikeys":         3,
 	cloudtest.IAMHost + " GET /v1/apikeys/details": 1,
 	"us.icr.io GET /api/v1/namespaces":             1,
 	"us.icr.io GET /api/v1/quotas":                 1,

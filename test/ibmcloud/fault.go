@@ -171,7 +171,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	call := Call{Method: r.Method, Host: hostOf(r), Path: r.URL.Path}
-	c.look(call, r)
+	c.look(call, r, string(body))
 	met := c.fault(call)
 	if met != nil && met.Do != nil {
 		met.Do()
@@ -218,20 +218,39 @@ func (c *Cloud) goWrong(w http.ResponseWriter, r *http.Request, f *Fault) {
 	_, _ = io.WriteString(w, f.Body)
 }
 
-// look remembers a call that holds a key's value where it does not belong.
-func (c *Cloud) look(call Call, r *http.Request) {
+// Shown is where the value of a key was shown to, in whatever part of a call, as HOST METHOD PATH: each once, sorted.
+func (c *Cloud) Shown(id string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := r.URL.String()
+	return slices.Sorted(maps.Keys(c.shown[id]))
+}
+
+// look remembers what call holds a key's value, and whether it does where none belongs.
+func (c *Cloud) look(call Call, r *http.Request, body string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, password, _ := r.BasicAuth()
+	wrong, right := r.URL.String(), body+"\n"+password
 	for name, values := range r.Header {
-		if name != "Iam-Apikey" && name != "Authorization" {
-			text += "\n" + strings.Join(values, "\n")
+		if text := "\n" + strings.Join(values, "\n"); name == "Iam-Apikey" || name == "Authorization" {
+			right += text
+		} else {
+			wrong += text
 		}
 	}
+	misplaced := false
 	for _, k := range c.keys {
-		if strings.Contains(text, k.value) {
-			c.exposed = append(c.exposed, call)
-			return
+		misplaces := strings.Contains(wrong, k.value)
+		misplaced = misplaced || misplaces
+		if !misplaces && !strings.Contains(right, k.value) {
+			continue
 		}
+		if c.shown[k.ID] == nil {
+			c.shown[k.ID] = map[string]bool{}
+		}
+		c.shown[k.ID][call.Host+" "+call.Method+" "+call.Path] = true
+	}
+	if misplaced {
+		c.exposed = append(c.exposed, call)
 	}
 }
