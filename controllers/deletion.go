@@ -63,6 +63,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	if result, err := r.conclude(ctx, before, held, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
 		return result, err
 	}
+	s.PaceStall(passErr)
 	return pass.Outcome(passErr, s.Now, s.Next)
 }
 

@@ -155,6 +155,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return outcomeOfWrite(err)
 	}
 	s.PauseAfterConflicts()
+	s.PaceStall(result.Err)
 	r.reportTransitions(before, edge, result)
 	observe(edge)
 	return pass.Outcome(result.Err, s.Now, s.Next)

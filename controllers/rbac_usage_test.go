@@ -258,9 +258,9 @@ var shortfalls = map[string]shortfall{
 	"rolebindings of edge-registry-project in *": {
 		reason: edgev1.ReasonNotInvited, message: "--clusterrole=edge-registry-project", refused: `GET /apis/rbac.authorization.k8s.io/v1/namespaces/.*/rolebindings`},
 	"clusterroles of edge-registry-project in *": {
-		reason: edgev1.ReasonRoleNotGrantable, message: `the verb bind on clusterroles "edit"`},
+		reason: edgev1.ReasonRoleNotGrantable, message: `may not grant ClusterRole "edit"`},
 	"secrets of edge-registry-secrets in *": {
-		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets", refused: `GET /api/v1/namespaces/.*/secrets`,
+		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets", refused: `POST /api/v1/namespaces/.*/secrets`,
 		spec: func(t *testing.T) func(*edgev1.EdgeRegistry) { return copyPublishTo(makeTarget(t)) }},
 	"rolebindings of edge-registry-secrets in *": {
 		reason: edgev1.ReasonCopiesFailed, message: "--clusterrole=edge-registry-secrets",

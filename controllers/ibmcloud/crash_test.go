@@ -44,6 +44,9 @@ type world struct {
 	// writes are those of the record, and dieAt is the one at which the operator dies; 0 for none.
 	writes, dieAt int
 	provider      *Provider
+	// memory is what this operator remembers, and http reaches the cloud.
+	memory *pass.Memory
+	http   *http.Client
 }
 
 var errKilled = errors.New("the operator was killed")
@@ -74,6 +77,7 @@ func (w *world) start(t *testing.T) {
 	transport := &http.Transport{DialContext: w.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
 	w.provider = New(Config{Clock: w.clock, Transport: transport, SaveRecord: w.save})
+	w.memory, w.http = &pass.Memory{}, &http.Client{Transport: transport}
 }
 
 func (w *world) save(_ context.Context, s *pass.Scope) error {
@@ -87,7 +91,7 @@ func (w *world) save(_ context.Context, s *pass.Scope) error {
 // begin begins a pass of the operator, with the supplied key in hand.
 func (w *world) begin(t *testing.T) *session {
 	t.Helper()
-	s := w.provider.begin(pass.NewScope(w.edge, w.clock.Now(), &pass.Memory{}))
+	s := w.provider.begin(pass.NewScope(w.edge, w.clock.Now(), w.memory))
 	NewWithT(t).Expect(json.Unmarshal(w.record, s.Record)).To(Succeed())
 	key := credential.NewToken(w.key.Value())
 	s.cloud, s.account = s.clouds.of(key, false), plant

@@ -12,9 +12,10 @@ import (
 const (
 	// RetryWaiting is when a cause that mends itself is looked at again. A watch mostly starts a pass before.
 	RetryWaiting = 15 * time.Second
-	// retryStalled is the same for a cause that a person has to mend, where no watch notices: whoever follows the message sees
-	// the condition turn within half a minute.
-	retryStalled = 25 * time.Second
+	// retryStalled is the same for a cause that a person has to mend, where no watch notices: whoever follows the message soon
+	// sees the condition turn within half a minute. A stall that lasts is looked at less and less often, up to retryStalledLong.
+	retryStalled     = 25 * time.Second
+	retryStalledLong = 5 * time.Minute
 	// RetryCap is the longest pause before a pass that failed is made again.
 	RetryCap = time.Minute
 )

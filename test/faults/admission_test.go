@@ -95,6 +95,9 @@ func TestNonsenseIsRefusedOrTold(t *testing.T) {
 func fieldsElsewhere(t *testing.T) []specField {
 	t.Helper()
 	return slices.DeleteFunc(allSpecFields(t), func(f specField) bool {
+		if strings.HasPrefix(f.path, "external.harbor.") {
+			return true // TestNonsenseAboutWhatIsMadeElsewhereIsRefused has it.
+		}
 		return !strings.HasPrefix(f.path, "external.") && f.path != "secrets.namespace" && f.path != "verification.repository"
 	})
 }
@@ -126,6 +129,43 @@ func TestNonsenseAboutAnotherRegistryIsRefusedOrTold(t *testing.T) {
 				}
 				c.judgeRequests()
 			})
+		}
+	}
+}
+
+// madeElsewhere are complete EdgeRegistries whose logins are made outside of the cluster, by the beginning of their own fields.
+var madeElsewhere = map[string]string{
+	"ibmCloud.": `{"ibmCloud": {"region": "us-south", "credentialsSecretRef": {"name": "ibm"}, "registryNamespace": {"name": "plant-images"}},
+		"secrets": {"namespace": "plant"}}`,
+	"external.harbor.": `{"external": {"host": "harbor.example.com", "repositoryPrefix": "plant",
+		"harbor": {"project": "plant", "credentialsSecretRef": {"name": "harbor"}}}, "secrets": {"namespace": "plant"}}`,
+}
+
+// K1m: the same of what is made at IBM Cloud and in Harbor, as far as the API server refuses it.
+func TestNonsenseAboutWhatIsMadeElsewhereIsRefused(t *testing.T) {
+	suite := NewSuite(t, "K1m", 4)
+	for _, field := range allSpecFields(t) {
+		for beginning, spec := range madeElsewhere {
+			if !strings.HasPrefix(field.path, beginning) {
+				continue
+			}
+			for _, n := range nonsense {
+				if !slices.Contains(strings.Fields(n.of), field.Type) {
+					continue
+				}
+				suite.Run(field.path+" is "+n.what, func(t *testing.T) {
+					c := NewCase(t, world, &Workload{Name: "nonsense", Steps: []func(*Case){func(*Case) {}}})
+					edge := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": c.Edge.Name + "-made"}}}
+					var content map[string]any
+					c.must(json.Unmarshal([]byte(spec), &content), "decode the spec")
+					edge.Object["spec"] = content
+					edge.SetGroupVersionKind(edgev1.GroupVersion.WithKind("EdgeRegistry"))
+					c.setField(edge, field.path, n.value)
+					if err := world.Admin.Create(t.Context(), edge, client.DryRunAll); err != nil {
+						expectRefusal(t, err, field.path)
+					}
+				})
+			}
 		}
 	}
 }

@@ -29,8 +29,8 @@ type specField struct {
 func specFields(t *testing.T) []specField {
 	t.Helper()
 	return slices.DeleteFunc(allSpecFields(t), func(f specField) bool {
-		// The API server refuses it beside spec.openshift.
-		return strings.HasPrefix(f.path, "external.")
+		// The API server refuses them beside spec.openshift.
+		return strings.HasPrefix(f.path, "external.") || strings.HasPrefix(f.path, "ibmCloud.")
 	})
 }
 

@@ -51,6 +51,8 @@ var masks = []struct {
 		regexp.MustCompile(`\broute-\d+`), with("ROUTE")},
 	{"the name of an anchor: a token that was lost leaves a gap in the numbers",
 		regexp.MustCompile(`\b(NAME-(?:publish|pull))-\d+\b`), func(s string) string { return s[:strings.LastIndex(s, "-")] + "-N" }},
+	{"what an anchor says of its token, for the same reason",
+		regexp.MustCompile(`\bToken \d+ of\b`), with("Token N of")},
 	{"the name of the router's CA, which tells when it was made",
 		regexp.MustCompile(`\bingress-operator@\d+`), with("ROUTER")},
 	{"the generation of a token, for the same reason",

@@ -45,6 +45,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"J":       {quick: 8, all: 110},
 	"K1":      {quick: 71, all: 411},
 	"K1e":     {quick: 20, all: 90},
+	"K1m":     {quick: 70, all: 280},
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 2, all: 48},
 	"L":       {quick: 6, all: 194},

@@ -4,6 +4,9 @@
 package ibmcloud
 
 import (
+	"bytes"
+	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,24 +37,48 @@ func (c *Cloud) Exposed() []standin.Call {
 
 // ServeHTTP implements http.Handler.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.look(r)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	c.look(r, string(body))
 	c.Serve(w, r, http.HandlerFunc(c.serve))
 }
 
-// look remembers a call that holds a key's value where it does not belong.
-func (c *Cloud) look(r *http.Request) {
+// Shown is where the value of a key was shown to, in whatever part of a call, as HOST METHOD PATH: each once, sorted.
+func (c *Cloud) Shown(id string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := r.URL.String()
+	return slices.Sorted(maps.Keys(c.shown[id]))
+}
+
+// look remembers what call holds a key's value, and whether it does where none belongs.
+func (c *Cloud) look(r *http.Request, body string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, password, _ := r.BasicAuth()
+	wrong, right := r.URL.String(), body+"\n"+password
 	for name, values := range r.Header {
-		if name != "Iam-Apikey" && name != "Authorization" {
-			text += "\n" + strings.Join(values, "\n")
+		if text := "\n" + strings.Join(values, "\n"); name == "Iam-Apikey" || name == "Authorization" {
+			right += text
+		} else {
+			wrong += text
 		}
 	}
+	call, misplaced := callOf(r), false
 	for _, k := range c.keys {
-		if strings.Contains(text, k.value) {
-			c.exposed = append(c.exposed, callOf(r))
-			return
+		misplaces := strings.Contains(wrong, k.value)
+		misplaced = misplaced || misplaces
+		if !misplaces && !strings.Contains(right, k.value) {
+			continue
 		}
+		if c.shown[k.ID] == nil {
+			c.shown[k.ID] = map[string]bool{}
+		}
+		c.shown[k.ID][call.Host+" "+call.Method+" "+call.Path] = true
+	}
+	if misplaced {
+		c.exposed = append(c.exposed, call)
 	}
 }

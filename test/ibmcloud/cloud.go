@@ -111,6 +111,7 @@ type Cloud struct {
 	quotas     map[string]*Quota
 	registries map[string]*distribution.Registry
 	exposed    []standin.Call
+	shown      map[string]map[string]bool
 	last       int
 }
 
@@ -121,6 +122,7 @@ func New(o Options) *Cloud {
 		options: o, clock: o.Clock, delays: *o.Delays, CA: platform.NewCA("the cloud's CA"),
 		accounts: map[string]*account{}, identities: map[string]*identity{}, namespaces: map[string]map[string]*namespace{},
 		gone: map[string]time.Time{}, quotas: map[string]*Quota{}, registries: map[string]*distribution.Registry{},
+		shown: map[string]map[string]bool{},
 	}
 	c.Journal = standin.NewJournal(callOf)
 	c.ended, c.end = context.WithCancel(context.Background())
