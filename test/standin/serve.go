@@ -13,7 +13,8 @@ import (
 
 // Serve has next serve a call and notes it, unless a fault meets it.
 func (j *Journal) Serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	defer j.enter()()
+	leave := j.enter()
+	defer leave()
 	// Only who has read the whole body sees a caller hang up.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
