@@ -87,17 +87,17 @@ func (j *Journal) Forget() {
 	j.calls, j.busiest = nil, 0
 }
 
-// enter counts a call while it runs.
+// enter counts a call while it runs: until it is left for the first time.
 func (j *Journal) enter() (leave func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.running++
 	j.busiest = max(j.busiest, j.running)
-	return func() {
+	return sync.OnceFunc(func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.running--
-	}
+	})
 }
 
 func (j *Journal) write(c Call) {

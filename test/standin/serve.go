@@ -13,7 +13,8 @@ import (
 
 // Serve has next serve a call and notes it, unless a fault meets it.
 func (j *Journal) Serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	defer j.enter()()
+	leave := j.enter()
+	defer leave()
 	// Only who has read the whole body sees a caller hang up.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -34,8 +35,13 @@ func (j *Journal) Serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		call.Status = met.Status
 	}
 	j.write(call)
+	if met.wrong() && met.Hang {
+		<-r.Context().Done()
+	}
+	// Who reads an answer sends the next call, perhaps before this one has returned.
+	leave()
 	if met.wrong() {
-		met.answer(w, r)
+		met.answer(w)
 		return
 	}
 	if met != nil && met.Change != nil {
@@ -48,10 +54,7 @@ func (j *Journal) Serve(w http.ResponseWriter, r *http.Request, next http.Handle
 }
 
 // answer answers as the fault does, or not at all.
-func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
-	if f.Hang {
-		<-r.Context().Done()
-	}
+func (f *Fault) answer(w http.ResponseWriter) {
 	if f.Hang || f.Status == 0 {
 		panic(http.ErrAbortHandler)
 	}
