@@ -9,7 +9,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +103,9 @@ func (l *life) vanish(t *testing.T) {
 	g.Expect(l.RemoveNamespace("us-south", l.edge.Name)).To(Succeed())
 }
 
+// share of the calls meet each of the faults: with LONG in the environment all of them do.
+const share = 6
+
 func TestWhateverGoesWrongWithACallTheNextPassesEndInTheSame(t *testing.T) {
 	// What was refused has made nothing; of the others nobody knows.
 	answers := map[string]struct {
@@ -130,14 +136,15 @@ func TestWhateverGoesWrongWithACallTheNextPassesEndInTheSame(t *testing.T) {
 	}
 	whole.vanish(t)
 	NewWithT(t).Expect(len(calls)).To(BeNumerically(">", 40))
-	number := 0
-	for name, answer := range answers {
+	number, everything := 0, os.Getenv("LONG") != ""
+	for kind, name := range slices.Sorted(maps.Keys(answers)) {
+		answer := answers[name]
 		for _, commit := range []bool{false, true} {
 			if commit && !answer.commit {
 				continue
 			}
 			for at, call := range calls {
-				if commit && !cloudtest.Writes(call) {
+				if commit && !cloudtest.Writes(call) || !everything && (at+kind)%share != 0 {
 					continue
 				}
 				number++

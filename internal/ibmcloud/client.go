@@ -195,6 +195,10 @@ func (c *Client) once(ctx context.Context, r request) (answer, *Error) {
 	if a.status < 200 || a.status > 299 {
 		return a, r.unwanted(a)
 	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		// A gateway in the way speaks of success too, also of what has no answer to be read.
+		return a, r.fail(Unexpected, a.status, malformed)
+	}
 	return a, nil
 }
 

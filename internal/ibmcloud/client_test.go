@@ -261,6 +261,15 @@ func TestAnAnswerIsReadUpToALimit(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
+// A gateway in the way may answer with a page, and call that success.
+func TestAPageIsNoSuccess(t *testing.T) {
+	g := NewWithT(t)
+	w := newCloud(t).on("DELETE /v1/apikeys/ApiKey-1", reply{status: 200, body: "\n<!DOCTYPE html><title>Sign in</title>"})
+	g.Expect(failed(t, w.client(nil).DeleteKey(t.Context(), "ApiKey-1"))).To(And(HaveField("Kind", Unexpected), HaveField("Text", malformed)))
+	w.on("DELETE /v1/apikeys/ApiKey-1", reply{status: 204})
+	g.Expect(w.client(nil).DeleteKey(t.Context(), "ApiKey-1")).To(Succeed())
+}
+
 func TestNothingIsAskedAboutWhatIsNoID(t *testing.T) {
 	g := NewWithT(t)
 	w := newCloud(t)

@@ -95,4 +95,24 @@ var ofIBMCloud = []mutant{
 		},
 		guards: []guard{within("ibmcloud", "TestWhichKeysAreOurs")},
 	},
+	{
+		name:    "key-for-ever",
+		pattern: "what was made outlives who would end it",
+		edits: []edit{
+			{"controllers/ibmcloud/keys.go",
+				`		Value: value, ExpiresAt: pending.Until.Time,`,
+				`		Value: value,`},
+		},
+		guards: []guard{within("ibmcloud", "TestAYearOfKeys")},
+	},
+	{
+		name:    "list-of-each-pass",
+		pattern: "what many share is asked for by each of them",
+		edits: []edit{
+			{"controllers/ibmcloud/cloud.go",
+				`s.known && age >= 0 && age < listLife {`,
+				`s.known && age >= 0 && age < listLife/60 {`},
+		},
+		guards: []guard{within("ibmcloud", "TestAHundredAtRestAskAsMuchAsOne")},
+	},
 }
