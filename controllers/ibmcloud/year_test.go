@@ -91,7 +91,7 @@ func (w *world) send(t *testing.T, request *http.Request, into any) int {
 // proven before it takes the place of one that works.
 func (l *life) look(ctx context.Context, t *testing.T) error {
 	t.Helper()
-	s := l.begin(t)
+	s := l.begin(t) //nolint:contextcheck // Its transport outlives the pass.
 	if _, err := s.checkAccount(ctx, credential.NewToken(l.key.Value())); err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (l *life) mustLook(t *testing.T) {
 	t.Helper()
 	if err := l.look(t.Context(), t); err != nil {
 		g := NewWithT(t)
-		g.Expect(pass.AsBlocked(err)).NotTo(BeNil(), "%v", err)
+		g.Expect(pass.AsBlocked(err) != nil).To(BeTrue(), "%v", err)
 		g.Expect(pass.AsBlocked(err)).To(HaveField("Stalled", false), "%v", err)
 	}
 }
