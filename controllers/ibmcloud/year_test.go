@@ -169,9 +169,7 @@ func (l *life) renew(ctx context.Context, t *testing.T, s *session, login *pass.
 func (l *life) mustLook(t *testing.T) {
 	t.Helper()
 	if err := l.look(t.Context(), t); err != nil {
-		g := NewWithT(t)
-		g.Expect(pass.AsBlocked(err) != nil).To(BeTrue(), "%v", err)
-		g.Expect(pass.AsBlocked(err)).To(HaveField("Stalled", false), "%v", err)
+		NewWithT(t).Expect(pass.AsBlocked(err)).To(HaveField("Stalled", false), "%v", err)
 	}
 }
 
