@@ -73,8 +73,8 @@ var ofInputs = []mutant{
 		pattern: "a message fails when it is followed",
 		edits: []edit{
 			{"controllers/pass/blocked.go",
-				`	retryStalled = 25 * time.Second`,
-				`	retryStalled = 5 * time.Minute`},
+				`	retryStalled     = 25 * time.Second`,
+				`	retryStalled     = 5 * time.Minute`},
 		},
 		guards: []guard{within("pass", "TestOutcomeIsTheTimeOfTheNextPass")},
 	},
