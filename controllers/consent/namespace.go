@@ -4,6 +4,7 @@
 package consent
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -16,6 +17,20 @@ import (
 // Who may make namespaces may make one of a name that an EdgeRegistry uses, once it is gone, and invite the operator there. So
 // the UID of each namespace is on record, and another of its name is served only after whoever writes the EdgeRegistry
 // accepted it.
+
+// Home is the namespace of the Secrets where an EdgeRegistry names one, in which the operator works by invitation. username asks
+// who the operator is.
+func Home(edge *edgev1.EdgeRegistry, username func(context.Context) (string, error)) pass.Home {
+	namespace := edge.Spec.Secrets.Namespace
+	return pass.Home{
+		Namespace: namespace, Noun: "namespace", Terminating: edgev1.ReasonNamespaceTerminating, ByInvitation: true,
+		Invite: func() string {
+			// The right to ask is given by the installation, and the answer is known by the time that something is refused.
+			operator, _ := username(context.Background())
+			return Find(nil, Secrets, namespace, operator, edge.Name).Command(edge.Name)
+		},
+	}
+}
 
 // SameNamespace reports whether a namespace is the one that was served before, if one was, or one that was accepted in its
 // place. noun is what people call it.

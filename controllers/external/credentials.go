@@ -20,10 +20,7 @@ import (
 
 // What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no login used for what its owner did not
 // write down here.
-const (
-	publishToAnnotation  = "edge.open-horizon.io/publish-to"
-	tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
-)
+const tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
 
 // given is what a supplied Secret gives.
 type given struct {
@@ -127,7 +124,7 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 	granted := grantOf(secret)
 	for _, namespace := range s.namespacesOf(l) {
 		if !granted.covers([]string{namespace}) {
-			return refuse("does not say that it may be published in namespace %q: add that to its annotation %s, or take it off copyTo", namespace, publishToAnnotation)
+			return refuse("does not say that it may be published in namespace %q: add that to its annotation %s, or take it off copyTo", namespace, objects.PublishToAnnotation)
 		}
 	}
 	for _, host := range granted.tokenHosts {
@@ -151,5 +148,5 @@ func (s *session) namespacesOf(l *pass.Login) []string {
 }
 
 func grantOf(secret *corev1.Secret) grant {
-	return grant{publishTo: objects.Listed(secret, publishToAnnotation), tokenHosts: objects.Listed(secret, tokenHostsAnnotation)}
+	return grant{publishTo: objects.Listed(secret, objects.PublishToAnnotation), tokenHosts: objects.Listed(secret, tokenHostsAnnotation)}
 }

@@ -34,7 +34,7 @@ func granted() *corev1.Secret {
 	secret.Name, secret.Namespace = "pull", "edge-registry-credentials"
 	secret.Labels = map[string]string{objects.CredentialsLabel: "true"}
 	secret.Annotations = map[string]string{
-		edgev1.ForAnnotation: "other, plant", publishToAnnotation: "plant,line\n\tanother", tokenHostsAnnotation: "tokens.example.com,a.example:8443",
+		edgev1.ForAnnotation: "other, plant", objects.PublishToAnnotation: "plant,line\n\tanother", tokenHostsAnnotation: "tokens.example.com,a.example:8443",
 	}
 	return secret
 }
@@ -51,8 +51,8 @@ func TestWhatASecretHasToSay(t *testing.T) {
 		"for nobody":                 {func(s *corev1.Secret) { delete(s.Annotations, edgev1.ForAnnotation) }, edgev1.ReasonCredentialNotGranted, false},
 		"for a name like it":         {func(s *corev1.Secret) { s.Annotations[edgev1.ForAnnotation] = "plant2" }, edgev1.ReasonCredentialNotGranted, false},
 		"for all":                    {func(s *corev1.Secret) { s.Annotations[edgev1.ForAnnotation] = "*" }, edgev1.ReasonCredentialNotGranted, false},
-		"not for the home":           {func(s *corev1.Secret) { s.Annotations[publishToAnnotation] = "line" }, edgev1.ReasonCredentialNotGranted, false},
-		"not for where copies go":    {func(s *corev1.Secret) { s.Annotations[publishToAnnotation] = "plant" }, edgev1.ReasonCredentialNotGranted, true},
+		"not for the home":           {func(s *corev1.Secret) { s.Annotations[objects.PublishToAnnotation] = "line" }, edgev1.ReasonCredentialNotGranted, false},
+		"not for where copies go":    {func(s *corev1.Secret) { s.Annotations[objects.PublishToAnnotation] = "plant" }, edgev1.ReasonCredentialNotGranted, true},
 		"a token host with a scheme": {func(s *corev1.Secret) { s.Annotations[tokenHostsAnnotation] = "https://a.example" }, edgev1.ReasonCredentialNotGranted, false},
 		"a token host with a user":   {func(s *corev1.Secret) { s.Annotations[tokenHostsAnnotation] = "a@b.example" }, edgev1.ReasonCredentialNotGranted, false},
 		"a token host with a path":   {func(s *corev1.Secret) { s.Annotations[tokenHostsAnnotation] = "a.example/t" }, edgev1.ReasonCredentialNotGranted, false},

@@ -91,7 +91,7 @@ func (s *harborSession) checkAccount(secret *corev1.Secret) error {
 	for _, l := range s.Logins() {
 		for _, namespace := range s.namespacesOf(l) {
 			if !granted.covers([]string{namespace}) {
-				return refuse(fmt.Sprintf("have its robots published in namespace %q", namespace), publishToAnnotation, namespace)
+				return refuse(fmt.Sprintf("have its robots published in namespace %q", namespace), objects.PublishToAnnotation, namespace)
 			}
 		}
 	}

@@ -11,13 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/harbor"
 )
 
@@ -35,7 +33,7 @@ var (
 
 // Current implements pass.Issuer.
 func (s *harborSession) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
-	published, err := s.readPublished(ctx, l)
+	published, err := s.Objects.ReadPublished(ctx, s.Scope, l)
 	if err != nil {
 		return pass.Cause{}, err
 	}
@@ -86,16 +84,13 @@ func (s *harborSession) readCurrent(l *pass.Login, published *corev1.Secret) pas
 }
 
 func (s *harborSession) robotCredential(l *pass.Login, id string, generation int64, from entry, since, until time.Time) pass.Credential {
-	c := pass.Credential{
+	return pass.Credential{
 		Token: from.token, User: from.user, Generation: generation,
 		Identity: pass.Identity{ID: id, IssuedAt: since.UTC(), Expiry: until.UTC()},
 		Marks:    map[string]string{objects.CredentialIDAnnotation: id},
-		About:    &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Secret}},
+		About:    s.SecretOf(l),
+		Advice:   s.adviseOfHost(l),
 	}
-	if l.Role == edgev1.TokenPuller && handoff.RegistryAuthMisread(s.Registry.Host) {
-		c.Advice = append(c.Advice, handoff.KeyRegistryAuth+" is left out of the Secrets, since 'hzn -r' misreads a host with a port")
-	}
-	return c
 }
 
 // weighRobots judges a login by its robots as they are in Harbor. One in use that somebody changed stays in use.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
@@ -42,7 +41,7 @@ func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memo
 
 // Current implements pass.Issuer. What is published stays as long as there is nothing else to publish.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
-	published, err := s.readPublished(ctx, l)
+	published, err := s.Objects.ReadPublished(ctx, s.Scope, l)
 	if err != nil {
 		return pass.Cause{}, err
 	}
@@ -93,21 +92,6 @@ func (s *session) keep(l *pass.Login, cause error) error {
 // name says whose login it is.
 func (s *session) name(l *pass.Login, user string) { l.User, l.Account = user, user }
 
-// readPublished returns the Secret that carries a login, or nil.
-func (s *session) readPublished(ctx context.Context, l *pass.Login) (*corev1.Secret, error) {
-	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
-	switch foreign := s.Secrets[l.Secret]; {
-	case err != nil:
-		return nil, err
-	case published == nil && foreign != nil:
-		return nil, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
-	case published != nil && !published.DeletionTimestamp.IsZero():
-		return nil, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
-	}
-	l.Published = published
-	return published, nil
-}
-
 // readLogin returns the login that a published Secret carries, and false if it was emptied or altered.
 func readLogin(published *corev1.Secret) (entry, bool) {
 	token, intact := handoff.Token(published.Data)
@@ -143,10 +127,15 @@ func (s *session) advise(l *pass.Login, c pass.Credential) []string {
 	if c.Expires() {
 		all = append(all, fmt.Sprintf("that of %s expires at %s: supply another before", l.Account, pass.Timestamp(c.Expiry)))
 	}
-	if l.Role == edgev1.TokenPuller && handoff.RegistryAuthMisread(s.Registry.Host) {
-		all = append(all, handoff.KeyRegistryAuth+" is left out of the Secrets, since 'hzn -r' misreads a host with a port")
+	return append(all, s.adviseOfHost(l)...)
+}
+
+// adviseOfHost says what the Secrets lack for the sake of the registry's host.
+func (s *session) adviseOfHost(l *pass.Login) []string {
+	if l.Role != edgev1.TokenPuller || !handoff.RegistryAuthMisread(s.Registry.Host) {
+		return nil
 	}
-	return all
+	return []string{handoff.KeyRegistryAuth + " is left out of the Secrets, since 'hzn -r' misreads a host with a port"}
 }
 
 // overlap is how long consumers have to take what is new.
@@ -184,7 +173,7 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 		generation = known.credential.Generation + 1
 	}
 	c := s.newCredential(l, supplied.entry, generation, since)
-	c.About = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Secret}}
+	c.About = s.SecretOf(l)
 	return c, nil
 }
 

@@ -44,14 +44,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 func (p *Provider) beginAnywhere(scope *pass.Scope) *session {
 	edge := scope.Edge
 	s := &session{Provider: p, Scope: scope, spec: edge.Spec.External, read: map[edgev1.TokenRole]reading{}}
-	scope.Home = pass.Home{
-		Namespace: edge.Spec.Secrets.Namespace, Noun: "namespace", Terminating: edgev1.ReasonNamespaceTerminating, ByInvitation: true,
-		Invite: func() string {
-			// The right to ask is given by the installation, and the answer is known by the time that something is refused.
-			username, _ := p.Username(context.Background())
-			return consent.Find(nil, consent.Secrets, scope.Home.Namespace, username, edge.Name).Command(edge.Name)
-		},
-	}
+	scope.Home = consent.Home(edge, p.Username)
 	scope.Registry = pass.Registry{
 		Host: s.spec.Host, Repository: s.spec.RepositoryPrefix, Trial: s.trial(), PublicCAs: true, Advice: advice,
 	}

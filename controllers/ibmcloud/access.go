@@ -119,7 +119,7 @@ func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error 
 		}
 		return s.explain(err, needsServiceIDs)
 	}
-	s.Note(edgev1.ReasonServiceIDCreated, fmt.Sprintf("made service ID %s for %s in account %s", made.ID, l.Account, s.account), s.about(l))
+	s.Note(edgev1.ReasonServiceIDCreated, fmt.Sprintf("made service ID %s for %s in account %s", made.ID, l.Account, s.account), s.SecretOf(l))
 	return s.identify(ctx, l, made)
 }
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
@@ -39,18 +37,13 @@ func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error
 }
 
 func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, error) {
-	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
-	switch foreign := s.Secrets[l.Secret]; {
-	case err != nil:
+	published, err := s.Objects.ReadPublished(ctx, s.Scope, l)
+	if err != nil {
 		return pass.Cause{}, err
-	case published == nil && foreign != nil:
-		return pass.Cause{}, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
-	case published == nil:
-		return pass.CauseUnpublished, nil
-	case !published.DeletionTimestamp.IsZero():
-		return pass.Cause{}, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
 	}
-	l.Published = published
+	if published == nil {
+		return pass.CauseUnpublished, nil
+	}
 	token, intact := handoff.Token(published.Data)
 	if !intact || string(published.Data[handoff.KeyUser]) != user {
 		return pass.CauseEmptied.In(published), nil
@@ -184,13 +177,6 @@ func (s *session) listed(ctx context.Context) ([]ibmcloud.Key, error) {
 	}
 	s.Due(at.Add(listLife))
 	return keys, nil
-}
-
-// about stands for a login in events.
-func (s *session) about(l *pass.Login) *corev1.Secret {
-	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = s.Home.Namespace, l.Secret
-	return secret
 }
 
 // keyName is what messages call a key.

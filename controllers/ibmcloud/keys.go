@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
@@ -54,7 +55,7 @@ func (s *session) issue(ctx context.Context, l *pass.Login) (pass.Credential, er
 	}
 	if waits && pending.ID != "" {
 		c := s.newCredential(l.Role, credential.NewToken(pending.Value), pending)
-		c.Resumed, c.About = true, s.about(l)
+		c.Resumed, c.About = true, s.SecretOf(l)
 		return c, nil
 	}
 	if !waits || s.Now.Sub(pending.IssuedAt.Time).Abs() > staleAfter {
@@ -82,7 +83,7 @@ func (s *session) issue(ctx context.Context, l *pass.Login) (pass.Credential, er
 	s.cloud.keys.drop()
 	begun.ID = key.ID
 	c := s.newCredential(l.Role, credential.NewToken(pending.Value), pending)
-	c.About, c.Warnings = s.about(l), s.warn(l)
+	c.About, c.Warnings = s.SecretOf(l), s.warn(l)
 	return c, nil
 }
 
@@ -241,7 +242,7 @@ func (s *session) rebuild(ctx context.Context, l *pass.Login) error {
 	for _, key := range keys {
 		s.Record.Note(pass.Issued{
 			Role: l.Role, ID: key.ID, Generation: generationIn(key.Description), Host: s.Registry.Host,
-			Marks:    map[string]string{"edge.open-horizon.io/token-credential-id": key.ID},
+			Marks:    map[string]string{objects.CredentialIDAnnotation: key.ID},
 			IssuedAt: metav1.NewTime(key.CreatedAt), Until: metav1.NewTime(key.ExpiresAt),
 			ExpiresAt: metav1.NewTime(key.ExpiresAt.Add(-l.Policy.RenewBefore)),
 		})

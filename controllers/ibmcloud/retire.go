@@ -88,7 +88,7 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 		return err
 	}
 	issued.EndedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
-	s.Note(edgev1.ReasonTokenRetired, keyName(l, issued.ID, issued.Generation)+" does not work any more, and is deleted", s.about(l))
+	s.Note(edgev1.ReasonTokenRetired, keyName(l, issued.ID, issued.Generation)+" does not work any more, and is deleted", s.SecretOf(l))
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
 			return err
 		}
 		s.cloud.keys.drop()
-		s.NoteLost(l, generation, s.about(l))
+		s.NoteLost(l, generation, s.SecretOf(l))
 	}
 	return nil
 }

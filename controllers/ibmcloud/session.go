@@ -50,14 +50,7 @@ func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memo
 func (p *Provider) begin(scope *pass.Scope) *session {
 	edge := scope.Edge
 	s := &session{Provider: p, Scope: scope, spec: edge.Spec.IBMCloud}
-	scope.Home = pass.Home{
-		Namespace: edge.Spec.Secrets.Namespace, Noun: "namespace", Terminating: edgev1.ReasonNamespaceTerminating, ByInvitation: true,
-		Invite: func() string {
-			// The right to ask is given by the installation, and the answer is known by the time that something is refused.
-			username, _ := p.Username(context.Background())
-			return consent.Find(nil, consent.Secrets, scope.Home.Namespace, username, edge.Name).Command(edge.Name)
-		},
-	}
+	scope.Home = consent.Home(edge, p.Username)
 	host, _ := ibmcloud.HostOf(string(s.spec.Region))
 	if s.spec.Visibility == edgev1.IBMCloudPrivate {
 		host = "private." + host

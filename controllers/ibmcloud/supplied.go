@@ -25,7 +25,6 @@ const keyEntry = "apikey"
 // What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no key used for what its owner did not write
 // down here.
 const (
-	publishToAnnotation  = "edge.open-horizon.io/publish-to"
 	namespacesAnnotation = "edge.open-horizon.io/registry-namespaces"
 	serviceIDsAnnotation = "edge.open-horizon.io/service-ids"
 )
@@ -65,7 +64,7 @@ func (s *session) checkGrant(secret *corev1.Secret) error {
 		annotation, kind string
 		values           []string
 	}{
-		{publishToAnnotation, "may have keys published in namespace", s.namespaces()},
+		{objects.PublishToAnnotation, "may have keys published in namespace", s.namespaces()},
 		{namespacesAnnotation, "may be used for registry namespace", []string{s.spec.RegistryNamespace.Name}},
 		{serviceIDsAnnotation, "may be used for service ID", s.namedServiceIDs()},
 	} {

@@ -38,6 +38,22 @@ func (w *Writer) OwnSecret(ctx context.Context, s *pass.Scope, name string) (*co
 	return secret, nil
 }
 
+// ReadPublished finds the Secret that carries a login and notes it there; nil where there is none. One of that name that is
+// somebody else's, or that is being deleted, is in the way.
+func (w *Writer) ReadPublished(ctx context.Context, s *pass.Scope, l *pass.Login) (*corev1.Secret, error) {
+	published, err := w.OwnSecret(ctx, s, l.Secret)
+	switch foreign := s.Secrets[l.Secret]; {
+	case err != nil:
+		return nil, err
+	case published == nil && foreign != nil:
+		return nil, NotOurs(w.Describe(s, foreign))
+	case published != nil && !published.DeletionTimestamp.IsZero():
+		return nil, BeingDeleted(w.Describe(s, published), published)
+	}
+	l.Published = published
+	return published, nil
+}
+
 // ReadSecret returns the Secret of a name in a namespace, or nil.
 func (w *Writer) ReadSecret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}

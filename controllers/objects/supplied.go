@@ -28,6 +28,9 @@ const CredentialsNamespace = "edge-registry-credentials"
 // CredentialsLabel is on each Secret there that the operator may read, with the value true.
 const CredentialsLabel = "edge.open-horizon.io/credentials"
 
+// PublishToAnnotation is on each Secret there with what is published, and says in which namespaces that may be.
+const PublishToAnnotation = "edge.open-horizon.io/publish-to"
+
 // Listed are the words of an annotation, which are separated by commas, blanks or line breaks.
 func Listed(object metav1.Object, annotation string) []string {
 	return strings.FieldsFunc(object.GetAnnotations()[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })

@@ -59,22 +59,15 @@ func (s *session) Current(ctx context.Context, login *pass.Login) (pass.Cause, e
 
 // readCurrent finds the token that the published Secret carries, and why there has to be another.
 func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error) {
-	published, err := s.Objects.OwnSecret(ctx, s.Scope, l.Secret)
+	published, err := s.Objects.ReadPublished(ctx, s.Scope, l.Login)
 	if err != nil {
 		return pass.Cause{}, err
-	}
-	if foreign := s.Secrets[l.Secret]; published == nil && foreign != nil {
-		return pass.Cause{}, objects.NotOurs(s.Objects.Describe(s.Scope, foreign))
 	}
 	if published == nil && s.Record.Highest(l.Role) > 0 {
 		return pass.CauseUnpublished.Because("Secret %s was gone", l.Secret), nil
 	}
 	if published == nil {
 		return pass.CauseUnpublished, nil
-	}
-	l.Published = published
-	if !published.DeletionTimestamp.IsZero() {
-		return pass.Cause{}, objects.BeingDeleted(s.Objects.Describe(s.Scope, published), published)
 	}
 	token, claims, intact := s.readToken(published, l)
 	if !intact {

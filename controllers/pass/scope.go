@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -164,6 +165,11 @@ func (s *Scope) Due(at time.Time) {
 	if s.Next.IsZero() || at.Before(s.Next) {
 		s.Next = at
 	}
+}
+
+// SecretOf stands for the Secret of a login in events.
+func (s *Scope) SecretOf(l *Login) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Secret}}
 }
 
 // Note notes an act.
