@@ -138,25 +138,10 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
 	}
-	p.Due(p.Now.Add(p.rollPause(successors[0].SHA256)))
+	// Nothing tells when the router changes over, and until then the message says that it has not. It does so within seconds as a
+	// rule.
+	p.Due(p.Now.Add(p.PauseWhile("root to follow", successors[0].SHA256, pass.RetryWaiting, p.Edge.Spec.Verification.Interval.Duration)))
 	return found, nil
-}
-
-// roll is since when this process knows that a root is to follow.
-type roll struct {
-	to    string
-	since time.Time
-}
-
-// rollPause is when to look again whether the router has changed over to a root: nothing tells, and until then the message says
-// that it has not. It does so within seconds as a rule, and is asked less and less often where it does not.
-func (p *run) rollPause(to string) time.Duration {
-	known := pass.Part[roll](p.Memory)
-	if known.to != to || p.Now.Before(known.since) {
-		*known = roll{to, p.Now}
-	}
-	interval := p.Edge.Spec.Verification.Interval.Duration
-	return min(max(p.Now.Sub(known.since)/20, pass.RetryWaiting), max(interval, pass.RetryWaiting))
 }
 
 // subjectsOf names roots.

@@ -8,7 +8,7 @@
 //	step.go        steps, and how they are run
 //	conditions.go  the conditions that they leave in the status
 //	blocked.go     why a step cannot be done now
-//	stall.go       how often what a person has to mend is looked at
+//	lasting.go     how often what lasts, and nothing tells of, is looked at
 //	outcome.go     when the next pass is
 //	conflicts.go   conflicts that repeat
 //	provider.go    what a provider has to offer
