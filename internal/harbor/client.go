@@ -7,19 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-)
-
-const (
-	// maxBody is how many bytes of an answer are read.
-	maxBody = 1 << 20
-	// requestTimeout bounds one request.
-	requestTimeout = 30 * time.Second
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 // Config of a client.
@@ -39,7 +32,7 @@ type Client struct {
 	host     string
 	user     string
 	password credential.Token
-	// timeout is requestTimeout but in tests.
+	// timeout is remote.Timeout but in tests.
 	timeout time.Duration
 }
 
@@ -51,7 +44,7 @@ func New(c Config) *Client {
 			// A login follows nobody to another place.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		host: c.Host, user: c.User, password: c.Password, timeout: requestTimeout,
+		host: c.Host, user: c.User, password: c.Password, timeout: remote.Timeout,
 	}
 }
 
@@ -77,32 +70,21 @@ type request struct {
 // do sends a request and reads what it answers; into is nil where that does not matter.
 func (c *Client) do(ctx context.Context, r request, into any) (http.Header, error) {
 	r.host = c.host
-	own, cancel := context.WithTimeoutCause(ctx, c.timeout, errSlow)
-	defer cancel()
-	req, err := c.build(own, r)
+	req, err := c.build(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	resp, failed := c.http.Do(req)
-	if failed != nil {
-		return nil, r.failTransport(ctx, own, failed)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, failed := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	answer, failure := remote.Send(&c.http, req, c.timeout)
 	switch {
-	case failed != nil:
-		return nil, r.failTransport(ctx, own, failed)
-	case len(body) > maxBody:
-		return nil, r.fail(Unexpected, resp.StatusCode, "its answer is too large")
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return nil, r.unwanted(resp.StatusCode, body)
-	case into != nil && json.Unmarshal(body, into) != nil:
-		return nil, r.fail(Unexpected, resp.StatusCode, malformed)
+	case failure != nil:
+		return nil, r.unanswered(failure)
+	case !answer.Succeeded():
+		return nil, r.unwanted(answer.Status, answer.Body)
+	case into != nil && json.Unmarshal(answer.Body, into) != nil:
+		return nil, r.fail(Unexpected, answer.Status, remote.Malformed)
 	}
-	return resp.Header, nil
+	return answer.Header, nil
 }
-
-const malformed = "its answer is malformed"
 
 // build makes the request of net/http.
 func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {

@@ -138,6 +138,21 @@ func TestWhatGoesWrong(t *testing.T) {
 	}
 }
 
+// A gateway that answers everything with a page has deleted and accepted nothing.
+func TestAPageIsNoSuccess(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	made := w.make(t, "edge-1")
+	page := standin.HTML(nil, 200)
+	page.Always = true
+	w.Inject(page)
+	g.Expect(KindOf(w.client.DeleteRobot(t.Context(), made.ID))).To(Equal(Unexpected))
+	_, err := w.client.Accepts(t.Context(), made.Name, made.Secret)
+	g.Expect(KindOf(err)).To(Equal(Unexpected))
+	w.Heal()
+	g.Expect(w.client.Accepts(t.Context(), made.Name, made.Secret)).To(BeTrue())
+}
+
 // Whatever a server repeats of a secret: none is in an error.
 func TestNoSecretIsInAnError(t *testing.T) {
 	w := newWorld(t)

@@ -4,15 +4,13 @@
 package harbor
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
@@ -61,20 +59,7 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
-	what := e.what()
-	if e.Status != 0 {
-		what += strings.TrimRight(fmt.Sprintf(", with %d %s", e.Status, http.StatusText(e.Status)), " ")
-	}
-	var details []string
-	for _, detail := range []string{e.Code, e.Text} {
-		if detail != "" {
-			details = append(details, detail)
-		}
-	}
-	if len(details) > 0 {
-		what += " (" + strings.Join(details, ": ") + ")"
-	}
-	return fmt.Sprintf("Harbor at %s, on the attempt to %s: %s", e.Host, e.Operation, what)
+	return remote.Describe("Harbor at "+e.Host, e.Operation, e.what(), e.Status, e.Code, e.Text)
 }
 
 func (e *Error) what() string {
@@ -118,27 +103,11 @@ func (r request) fail(kind Kind, status int, said string) *Error {
 	return &Error{Kind: kind, Host: r.host, Operation: r.op, Permission: r.permission, Status: status, Text: said}
 }
 
-// errSlow is why a request was given up that had its time.
-var errSlow = errors.New("it took too long")
-
-// failTransport is a request without an answer. The error of net/http is stripped of the address.
-func (r request) failTransport(caller, own context.Context, err error) *Error {
-	var addressed *url.Error
-	if errors.As(err, &addressed) {
-		err = addressed.Err
-	}
-	switch {
-	case caller.Err() != nil:
-		failure := r.fail(Unavailable, 0, "the time for it is over")
-		failure.ended = caller.Err()
-		return failure
-	case errors.Is(context.Cause(own), errSlow):
-		return r.fail(Unavailable, 0, errSlow.Error())
-	case text.Untrusted(err):
-		return r.fail(Untrusted, 0, text.Connection(err))
-	default:
-		return r.fail(Unavailable, 0, text.Connection(err))
-	}
+// unanswered is a request without an answer that can be judged.
+func (r request) unanswered(why *remote.Failure) *Error {
+	failure := r.fail(Kind(why.Kind), why.Status, why.Text)
+	failure.ended = why.Ended
+	return failure
 }
 
 // saying is how Harbor writes an error (src/lib/errors).

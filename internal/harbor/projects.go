@@ -7,6 +7,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 // Project is a project of Harbor.
@@ -28,7 +30,7 @@ func (c *Client) Project(ctx context.Context, name string) (Project, error) {
 		return Project{}, err
 	}
 	if found.ID <= 0 || found.Name != name {
-		return Project{}, r.fail(Unexpected, http.StatusOK, malformed)
+		return Project{}, r.fail(Unexpected, http.StatusOK, remote.Malformed)
 	}
 	return found, nil
 }

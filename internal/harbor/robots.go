@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 // Robot is a robot of a project.
@@ -83,7 +84,7 @@ func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
 		return Made{}, err
 	}
 	if made.ID <= 0 || made.Name == "" || made.Secret == "" || made.CreationTime.IsZero() {
-		return Made{}, r.fail(Unexpected, http.StatusCreated, malformed)
+		return Made{}, r.fail(Unexpected, http.StatusCreated, remote.Malformed)
 	}
 	return Made{made.ID, made.Name, made.CreationTime, credential.NewToken(made.Secret)}, nil
 }
@@ -125,7 +126,7 @@ func (c *Client) Robot(ctx context.Context, id int64) (Robot, error) {
 		return Robot{}, err
 	}
 	if found.ID != id {
-		return Robot{}, r.fail(Unexpected, http.StatusOK, malformed)
+		return Robot{}, r.fail(Unexpected, http.StatusOK, remote.Malformed)
 	}
 	return found, nil
 }
@@ -154,7 +155,7 @@ func (c *Client) RefreshSecret(ctx context.Context, id int64) (credential.Token,
 		return credential.Token{}, err
 	}
 	if made.Secret == "" {
-		return credential.Token{}, r.fail(Unexpected, http.StatusOK, malformed)
+		return credential.Token{}, r.fail(Unexpected, http.StatusOK, remote.Malformed)
 	}
 	return credential.NewToken(made.Secret), nil
 }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -18,13 +17,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-)
-
-const (
-	// maxBody is how many bytes of an answer are read.
-	maxBody = 1 << 20
-	// requestTimeout bounds one request.
-	requestTimeout = 30 * time.Second
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 // Config of a client.
@@ -49,7 +42,7 @@ type Client struct {
 	clock     clock.PassiveClock
 	tokens    *Tokens
 
-	// timeout is requestTimeout, and pause is sleep, but in tests.
+	// timeout is remote.Timeout, and pause is sleep, but in tests.
 	timeout time.Duration
 	pause   func(context.Context, time.Duration) error
 }
@@ -57,7 +50,7 @@ type Client struct {
 // New returns a client. It sends nothing.
 func New(c Config) *Client {
 	client := &Client{
-		endpoints: c.Endpoints, key: c.Key, clock: c.Clock, tokens: c.Tokens, timeout: requestTimeout, pause: sleep,
+		endpoints: c.Endpoints, key: c.Key, clock: c.Clock, tokens: c.Tokens, timeout: remote.Timeout, pause: sleep,
 	}
 	if c.HTTP != nil {
 		client.http = *c.HTTP
@@ -173,31 +166,17 @@ func (c *Client) once(ctx context.Context, r request) (answer, *Error) {
 			return answer{}, r.fail(Unexpected, 0, noID)
 		}
 	}
-	own, cancel := context.WithTimeoutCause(ctx, c.timeout, errSlow)
-	defer cancel()
-	req, failure := r.build(own)
+	req, failure := r.build(ctx)
 	if failure != nil {
 		return answer{}, failure
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return answer{}, r.failTransport(ctx, own, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil {
-		return answer{}, r.failTransport(ctx, own, err)
-	}
-	if len(body) > maxBody {
-		return answer{}, r.fail(Unexpected, resp.StatusCode, tooLarge)
-	}
-	a := answer{resp.StatusCode, resp.Header, body}
-	if a.status < 200 || a.status > 299 {
+	got, unread := remote.Send(&c.http, req, c.timeout)
+	a := answer{got.Status, got.Header, got.Body}
+	switch {
+	case unread != nil:
+		return a, r.unanswered(unread)
+	case !got.Succeeded():
 		return a, r.unwanted(a)
-	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		// A gateway in the way speaks of success too, also of what has no answer to be read.
-		return a, r.fail(Unexpected, a.status, malformed)
 	}
 	return a, nil
 }

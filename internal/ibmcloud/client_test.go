@@ -16,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 const quotaPath = "GET /api/v1/quotas"
@@ -246,17 +247,17 @@ func TestARequestIsGivenUpAfterAWhile(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	c.timeout = 50 * time.Millisecond
 	_, err = c.Quota(t.Context(), account)
-	g.Expect(failed(t, err)).To(And(HaveField("Kind", Unavailable), HaveField("Text", errSlow.Error())))
+	g.Expect(failed(t, err)).To(And(HaveField("Kind", Unavailable), HaveField("Text", remote.TooSlow)))
 	g.Expect(errors.Is(err, context.DeadlineExceeded)).To(BeFalse(), "the caller's time is not over")
 	g.Expect(w.asked()).To(HaveLen(1))
 }
 
 func TestAnAnswerIsReadUpToALimit(t *testing.T) {
 	g := NewWithT(t)
-	w := newCloud(t).on(quotaPath, reply{status: 200, body: strings.Repeat(" ", maxBody) + "{}"})
+	w := newCloud(t).on(quotaPath, reply{status: 200, body: strings.Repeat(" ", remote.MaxBody) + "{}"})
 	_, err := w.client(nil).Quota(t.Context(), account)
-	g.Expect(failed(t, err)).To(And(HaveField("Kind", Unexpected), HaveField("Text", tooLarge)))
-	w.on(quotaPath, reply{status: 200, body: fine.body + strings.Repeat(" ", maxBody-len(fine.body))})
+	g.Expect(failed(t, err)).To(And(HaveField("Kind", Unexpected), HaveField("Text", remote.TooLarge)))
+	w.on(quotaPath, reply{status: 200, body: fine.body + strings.Repeat(" ", remote.MaxBody-len(fine.body))})
 	_, err = w.client(nil).Quota(t.Context(), account)
 	g.Expect(err).NotTo(HaveOccurred())
 }

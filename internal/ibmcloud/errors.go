@@ -6,13 +6,9 @@ package ibmcloud
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
-	"github.com/edge-registry/edge-registry-operator/internal/text"
+	"github.com/edge-registry/edge-registry-operator/internal/remote"
 )
 
 // Kind says why an operation failed.
@@ -67,20 +63,7 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
-	what := e.what()
-	if e.Status != 0 {
-		what += strings.TrimRight(fmt.Sprintf(", with %d %s", e.Status, http.StatusText(e.Status)), " ")
-	}
-	var details []string
-	for _, detail := range []string{e.Code, e.Text} {
-		if detail != "" {
-			details = append(details, detail)
-		}
-	}
-	if len(details) > 0 {
-		what += " (" + strings.Join(details, ": ") + ")"
-	}
-	return fmt.Sprintf("IBM Cloud at %s, on the attempt to %s: %s", e.Host, e.Operation, what)
+	return remote.Describe("IBM Cloud at "+e.Host, e.Operation, e.what(), e.Status, e.Code, e.Text)
 }
 
 func (e *Error) what() string {
@@ -128,43 +111,18 @@ func (r request) fail(kind Kind, status int, said string) *Error {
 	return &Error{Kind: kind, Host: r.host(), Operation: r.op, Status: status, Text: said}
 }
 
-// errSlow is why a request was given up that had its time.
-var errSlow = errors.New("it took too long")
-
-// failTransport is a request without an answer. The error of net/http is stripped of the address, which tells the account.
-func (r request) failTransport(caller, own context.Context, err error) *Error {
-	var addressed *url.Error
-	if errors.As(err, &addressed) {
-		err = addressed.Err
-	}
-	switch {
-	case caller.Err() != nil:
-		return r.failEnded(caller)
-	case errors.Is(context.Cause(own), errSlow):
-		failure := r.fail(Unavailable, 0, errSlow.Error())
-		failure.lasting = true
-		return failure
-	case text.Untrusted(err):
-		return r.fail(Untrusted, 0, text.Connection(err))
-	default:
-		return r.fail(Unavailable, 0, text.Connection(err))
-	}
-}
-
-// failEnded is a call whose caller gave up.
-func (r request) failEnded(caller context.Context) *Error {
-	said := "the time for it is over"
-	if errors.Is(caller.Err(), context.Canceled) {
-		said = "it was cancelled"
-	}
-	failure := r.fail(Unavailable, 0, said)
-	failure.ended = caller.Err()
+// unanswered is a request without an answer that can be judged.
+func (r request) unanswered(why *remote.Failure) *Error {
+	failure := r.fail(Kind(why.Kind), why.Status, why.Text)
+	failure.ended, failure.lasting = why.Ended, why.Slow
 	return failure
 }
 
+// failEnded is a call whose caller gave up.
+func (r request) failEnded(caller context.Context) *Error { return r.unanswered(remote.Ended(caller)) }
+
 const (
-	malformed = "its answer is malformed"
-	tooLarge  = "its answer is too large"
+	malformed = remote.Malformed
 	tooLong   = "its list has no end"
 	noID      = "that is no id"
 )
