@@ -29,13 +29,23 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 		return s.namespaceDone(ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}), nil
 	}
 	known := s.cloud.in(string(s.spec.Region))
-	names, _, err := known.namespaces.get(s.Now, func() ([]string, error) { return s.client.Namespaces(ctx, s.account) })
+	list := func() ([]string, time.Time, error) {
+		return known.namespaces.get(s.Now, func() ([]string, error) { return s.client.Namespaces(ctx, s.account) })
+	}
+	names, listed, err := list()
 	if err != nil {
 		return pass.Done{}, s.unlessServed(s.explain(err, needsNamespaceList))
 	}
+	if listed.Before(s.Now) && !slices.Contains(names, s.spec.RegistryNamespace.Name) {
+		// It may be there since.
+		known.namespaces.drop()
+		if names, _, err = list(); err != nil {
+			return pass.Done{}, s.explain(err, needsNamespaceList)
+		}
+	}
 	if !slices.Contains(names, s.spec.RegistryNamespace.Name) {
 		known.namespaces.drop()
-		if err := s.findOrMake(ctx, known); err != nil {
+		if err := s.makeNamespace(ctx); err != nil {
 			return pass.Done{}, err
 		}
 	}
@@ -52,17 +62,9 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	return s.namespaceDone(quota), nil
 }
 
-// findOrMake looks once more for a namespace that a list of before lacked, and makes it where the spec says so.
-func (s *session) findOrMake(ctx context.Context, known *region) error {
+// makeNamespace makes a namespace that a list has lacked, where the spec says so.
+func (s *session) makeNamespace(ctx context.Context) error {
 	name := s.spec.RegistryNamespace.Name
-	names, _, err := known.namespaces.get(s.Now, func() ([]string, error) { return s.client.Namespaces(ctx, s.account) })
-	switch {
-	case err != nil:
-		return s.explain(err, needsNamespaceList)
-	case slices.Contains(names, name):
-		return nil
-	}
-	known.namespaces.drop()
 	if s.spec.RegistryNamespace.Policy != edgev1.RegistryNamespaceCreateOrAdopt {
 		return pass.Stalled(edgev1.ReasonRegistryNamespaceAbsent,
 			"%s is not in account %s, or %s cannot see it, which needs %s: run 'ibmcloud cr namespace-add %s', or set spec.ibmCloud.registryNamespace.policy to CreateOrAdopt",
