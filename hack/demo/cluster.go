@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"k8s.io/client-go/rest"
@@ -28,6 +29,30 @@ func (d *demo) startControlPlane(ctx context.Context, o env.Options) error {
 		return fmt.Errorf("make the admin's client: %w", err)
 	}
 	return nil
+}
+
+// startPlain starts a control plane without anything of OpenShift, then by start what plays the registry, whose binary has to be
+// there, and writes down the EdgeRegistry that sample makes of that.
+func (d *demo) startPlain(ctx context.Context, provider, registry, what string, start func() error, sample func() string) error {
+	if info, err := os.Stat(registry); err != nil || info.IsDir() {
+		return fmt.Errorf("the registry is missing at %s: run `make demo PROVIDER=%s`", registry, provider)
+	}
+	if err := d.startControlPlane(ctx, env.Options{PlainKubernetes: true}); err != nil {
+		return err
+	}
+	if err := d.term.task(what, start); err != nil {
+		return err
+	}
+	d.sample = d.scratch(objectName + ".yaml")
+	if err := os.WriteFile(d.sample, []byte(sample()), 0o644); err != nil {
+		return fmt.Errorf("write the EdgeRegistry: %w", err)
+	}
+	return nil
+}
+
+// startPlainOperator runs the operator as on a cluster that is not OpenShift.
+func (d *demo) startPlainOperator(ctx context.Context) error {
+	return d.startOperator(ctx, "config/overlays/kubernetes")
 }
 
 // startOperator installs a folder of config/ and runs the manager as its Deployment would.

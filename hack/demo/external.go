@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +18,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/test/distribution"
-	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
@@ -58,9 +56,7 @@ type external struct {
 func (x *external) acts() []act {
 	return []act{
 		{"A Kubernetes control plane, and a registry that knows nothing of it", x.startCluster},
-		{"The operator, with the rights of its own service account and no more", func(ctx context.Context) error {
-			return x.startOperator(ctx, "config/overlays/kubernetes")
-		}},
+		{"The operator, with the rights of its own service account and no more", x.startPlainOperator},
 		{"What people give: a namespace, an invitation to it, two logins", x.give},
 		{"One object", x.applySample},
 		{"What pipelines and nodes get", x.showSecrets},
@@ -73,24 +69,10 @@ func (x *external) acts() []act {
 
 // startCluster starts a plain control plane and the registry.
 func (x *external) startCluster(ctx context.Context) error {
-	if info, err := os.Stat(x.binary); err != nil || info.IsDir() {
-		return fmt.Errorf("the registry is missing at %s: run `make demo PROVIDER=external`", x.binary)
-	}
-	if err := x.startControlPlane(ctx, env.Options{PlainKubernetes: true}); err != nil {
-		return err
-	}
-	err := x.term.task("distribution, with TLS of a private CA and htpasswd", func() (err error) {
+	return x.startPlain(ctx, "external", x.binary, "distribution, with TLS of a private CA and htpasswd", func() (err error) {
 		x.registry, err = distribution.Start(ctx, x.binary, x.scratch("registry"), distribution.Htpasswd)
 		return err
-	})
-	if err != nil {
-		return err
-	}
-	x.sample = x.scratch(objectName + ".yaml")
-	if err := os.WriteFile(x.sample, fmt.Appendf(nil, externalSample, x.registry.Host), 0o644); err != nil {
-		return fmt.Errorf("write the EdgeRegistry: %w", err)
-	}
-	return nil
+	}, func() string { return fmt.Sprintf(externalSample, x.registry.Host) })
 }
 
 func (x *external) stop() {

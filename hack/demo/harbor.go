@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
-	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/harbor"
 )
 
@@ -50,9 +48,7 @@ type robots struct {
 func (x *robots) acts() []act {
 	return []act{
 		{"A Kubernetes control plane, and a Harbor that knows nothing of it", x.startCluster},
-		{"The operator, with the rights of its own service account and no more", func(ctx context.Context) error {
-			return x.startOperator(ctx, "config/overlays/kubernetes")
-		}},
+		{"The operator, with the rights of its own service account and no more", x.startPlainOperator},
 		{"What people give: a namespace, an invitation to it, an account that makes robots", x.give},
 		{"One object", x.applySample},
 		{"What pipelines and nodes get", x.showSecrets},
@@ -65,27 +61,17 @@ func (x *robots) acts() []act {
 }
 
 func (x *robots) startCluster(ctx context.Context) error {
-	if info, err := os.Stat(x.binary); err != nil || info.IsDir() {
-		return fmt.Errorf("the registry is missing at %s: run `make demo PROVIDER=harbor`", x.binary)
-	}
-	if err := x.startControlPlane(ctx, env.Options{PlainKubernetes: true}); err != nil {
-		return err
-	}
-	err := x.term.task("Harbor's robots and tokens, with distribution behind them and TLS of a private CA", func() (err error) {
+	const what = "Harbor's robots and tokens, with distribution behind them and TLS of a private CA"
+	return x.startPlain(ctx, "harbor", x.binary, what, func() (err error) {
 		x.harbor, err = harbor.New(ctx, harbor.Options{Registry: x.binary, Images: x.scratch("registry")})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	x.harbor.AddProject(harborProject)
-	x.user, x.password = x.harbor.AddRobot(harborProject, "maker", "makes robots",
-		"project:read", "robot:create", "robot:read", "robot:update", "robot:list", "robot:delete", "repository:pull", "repository:push")
-	x.sample = x.scratch(objectName + ".yaml")
-	if err := os.WriteFile(x.sample, fmt.Appendf(nil, harborSample, x.harbor.Host), 0o644); err != nil {
-		return fmt.Errorf("write the EdgeRegistry: %w", err)
-	}
-	return nil
+		if err != nil {
+			return err
+		}
+		x.harbor.AddProject(harborProject)
+		x.user, x.password = x.harbor.AddRobot(harborProject, "maker", "makes robots",
+			"project:read", "robot:create", "robot:read", "robot:update", "robot:list", "robot:delete", "repository:pull", "repository:push")
+		return nil
+	}, func() string { return fmt.Sprintf(harborSample, x.harbor.Host) })
 }
 
 func (x *robots) stop() {

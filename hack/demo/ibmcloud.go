@@ -21,7 +21,6 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
-	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
 	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
@@ -70,9 +69,7 @@ type cloud struct {
 func (c *cloud) acts() []act {
 	return []act{
 		{"A Kubernetes control plane, and IBM Cloud with a registry", c.startCluster},
-		{"The operator, with the rights of its own service account and no more", func(ctx context.Context) error {
-			return c.startOperator(ctx, "config/overlays/kubernetes")
-		}},
+		{"The operator, with the rights of its own service account and no more", c.startPlainOperator},
 		{"What people give: a namespace, an invitation to it, an API key that no node will ever hold", c.give},
 		{"One object", c.applySample},
 		{"What there is at IBM Cloud now", c.showAccount},
@@ -84,13 +81,8 @@ func (c *cloud) acts() []act {
 
 // startCluster starts a plain control plane and the cloud, in whose account is what is others'.
 func (c *cloud) startCluster(ctx context.Context) error {
-	if info, err := os.Stat(c.binary); err != nil || info.IsDir() {
-		return fmt.Errorf("the registry is missing at %s: run `make demo PROVIDER=ibmcloud`", c.binary)
-	}
-	if err := c.startControlPlane(ctx, env.Options{PlainKubernetes: true}); err != nil {
-		return err
-	}
-	err := c.term.task("a stand-in for IBM Cloud: IAM and the registry's API, before the registry distribution", func() error {
+	const what = "a stand-in for IBM Cloud: IAM and the registry's API, before the registry distribution"
+	return c.startPlain(ctx, "ibmcloud", c.binary, what, func() error {
 		c.ibm = ibmcloud.New(ibmcloud.Options{Delays: &cloudDelays, Registry: c.binary, Images: c.scratch("images")})
 		c.ibm.AddAccount(cloudAccount, ibmcloud.AccountOptions{})
 		c.ibm.AddNamespace(cloudAccount, cloudRegion, othersImages)
@@ -100,15 +92,7 @@ func (c *cloud) startCluster(ctx context.Context) error {
 		c.key = c.ibm.AddServiceID(cloudAccount, "edge-registry-operator", c.ibm.MayCreateNamespaces(cloudAccount, cloudRegion)...)
 		c.before = c.account()
 		return os.WriteFile(c.scratch("public-cas.pem"), c.ibm.CA.PEM(), 0o644)
-	})
-	if err != nil {
-		return err
-	}
-	c.sample = c.scratch(objectName + ".yaml")
-	if err := os.WriteFile(c.sample, []byte(cloudSample), 0o644); err != nil {
-		return fmt.Errorf("write the EdgeRegistry: %w", err)
-	}
-	return nil
+	}, func() string { return cloudSample })
 }
 
 func (c *cloud) stop() {
