@@ -14,7 +14,6 @@ import (
 
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/operator"
-	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
 // stops ends what cluster started, the latest first.
@@ -42,22 +41,7 @@ func cluster(t *testing.T) *env.Env {
 }
 
 var startCluster = sync.OnceValues(func() (*env.Env, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	stops = append(stops, cancel)
-	control, err := env.Start(ctx, env.Options{})
-	if err != nil {
-		return nil, err
-	}
-	stops = append(stops, func() { _ = control.Stop() })
-	openShift, err := platform.Start(ctx, platform.Options{Env: control})
-	if err != nil {
-		return nil, err
-	}
-	stops = append(stops, openShift.Stop)
-	stop, err := operator.Start(ctx, control, openShift)
-	if err != nil {
-		return nil, err
-	}
+	control, stop, err := operator.StartAll(context.Background())
 	stops = append(stops, stop)
-	return control, nil
+	return control, err
 })

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -19,6 +20,34 @@ import (
 
 // namespace is the operator's own.
 const namespace = "edge-registry-system"
+
+// StartAll starts a control plane with the stand-ins of OpenShift and the operator at work, and returns what ends all of it; that
+// is there with an error too.
+func StartAll(ctx context.Context) (control *env.Env, stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, one := range slices.Backward(stops) {
+			one()
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stops = append(stops, cancel)
+	if control, err = env.Start(ctx, env.Options{}); err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { _ = control.Stop() })
+	openShift, err := platform.Start(ctx, platform.Options{Env: control})
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, openShift.Stop)
+	end, err := Start(ctx, control, openShift)
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, end)
+	return control, stop, nil
+}
 
 // Start installs the operator as config/ ships it, runs it as its own service account, and returns what ends it.
 func Start(ctx context.Context, control *env.Env, openShift *platform.Platform) (func(), error) {

@@ -25,7 +25,6 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/test/env"
 	"github.com/edge-registry/edge-registry-operator/test/operator"
-	"github.com/edge-registry/edge-registry-operator/test/platform"
 )
 
 // factory is the EdgeRegistry that all tests share, and its project.
@@ -73,23 +72,12 @@ func newWorld(t *testing.T) *world {
 }
 
 var startWorld = sync.OnceValues(func() (*world, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	stops = append(stops, cancel)
-	control, err := env.Start(ctx, env.Options{})
-	if err != nil {
-		return nil, err
-	}
-	stops = append(stops, func() { _ = control.Stop() })
-	openShift, err := platform.Start(ctx, platform.Options{Env: control})
-	if err != nil {
-		return nil, err
-	}
-	stops = append(stops, openShift.Stop)
-	stop, err := operator.Start(ctx, control, openShift)
-	if err != nil {
-		return nil, err
-	}
+	ctx := context.Background()
+	control, stop, err := operator.StartAll(ctx)
 	stops = append(stops, stop)
+	if err != nil {
+		return nil, err
+	}
 	w := &world{Env: control, users: map[string]string{}}
 	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: factory}}
 	edge.Spec.OpenShift = &edgev1.OpenShiftSpec{}
