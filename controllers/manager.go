@@ -92,7 +92,7 @@ func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges
 	})}
 	r.external = &provided{Provider: external.New(external.Config{
 		Connection: connection, Objects: r.Objects, Triggers: r.triggers, Edges: edges, Hosts: r.ExternalHosts, Namespace: r.Namespace,
-		Save: r.saveRecord,
+		SaveRecord: r.saveRecord,
 		Transport: func(roots *x509.CertPool) *http.Transport {
 			if roots == nil {
 				roots = r.SystemRoots

@@ -174,7 +174,7 @@ func (s *harborSession) issue(ctx context.Context, l *pass.Login) (pass.Credenti
 	}
 	if !s.Record.Minting {
 		s.Record.Minting = true
-		if err := s.Save(ctx, s.Scope); err != nil {
+		if err := s.SaveRecord(ctx, s.Scope); err != nil {
 			return pass.Credential{}, err
 		}
 	}

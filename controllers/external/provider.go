@@ -35,8 +35,8 @@ type Config struct {
 	Hosts []string
 	// Namespace is the operator's own.
 	Namespace string
-	// Save writes what a pass put on record, before something is done that must be known after a crash.
-	Save func(context.Context, *pass.Scope) error
+	// SaveRecord writes the record of a pass, before something is done that has to be known after a crash.
+	SaveRecord func(context.Context, *pass.Scope) error
 	// Transport connects to a registry's host as the operator does, and trusts the given roots; nil for the public CAs.
 	Transport func(roots *x509.CertPool) *http.Transport
 }
