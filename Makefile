@@ -105,7 +105,7 @@ test-long: controlplane ## Run the simulations whole, of which make test runs a 
 
 # In its own folder, so that go test shows what the suites count as they end.
 .PHONY: faults
-faults: controlplane ## Disturb the operator in every way that docs/reliability.md lists, and count. Takes up to 90 minutes.
+faults: controlplane ## Disturb the operator in every way that docs/internal/reliability.md lists, and count. Takes up to 90 minutes.
 	cd test/faults && FAULTS=all go test -vet=off -count=1 -timeout 90m $(TEST_ARGS)
 
 .PHONY: faults-quick

@@ -18,7 +18,7 @@ var threat = regexp.MustCompile(`(?m)^\| (T\d+) \|.*\|([^|]*)\|([^|]*)\|$`)
 // are there.
 func TestEveryThreatHasATestOrSaysWhyNot(t *testing.T) {
 	g := NewWithT(t)
-	threats := threat.FindAllStringSubmatch(read(t, "threat-model.md"), -1)
+	threats := threat.FindAllStringSubmatch(read(t, "internal/threat-model.md"), -1)
 	g.Expect(len(threats)).To(BeNumerically(">=", 20))
 	for at, row := range threats {
 		g.Expect(row[1]).To(Equal("T"+strconv.Itoa(at+1)), "threats are numbered in their order")

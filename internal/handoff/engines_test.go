@@ -13,7 +13,7 @@ import (
 )
 
 // What keeps an engine from the CA that was installed is named, with what to do: success that only the script believes in is
-// none (docs/peer-bugs.md names who met each).
+// none (docs/internal/peer-bugs.md names who met each).
 func TestScriptNamesWhatKeepsAnEngineFromItsCA(t *testing.T) {
 	docker := filepath.Dir(dockerFile)
 	for _, tt := range []struct {

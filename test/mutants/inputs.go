@@ -6,7 +6,7 @@ package main
 // byTrust are tests of internal/trust.
 func byTrust(run string) guard { return guard{folder: "internal/trust", run: run} }
 
-// ofInputs are mistakes about what users bring and follow, by the kinds of docs/peer-bugs.md.
+// ofInputs are mistakes about what users bring and follow, by the kinds of docs/internal/peer-bugs.md.
 var ofInputs = []mutant{
 	{
 		name:    "blocks-by-lines",
