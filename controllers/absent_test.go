@@ -121,7 +121,7 @@ func TestARestartOfTheAPIServerIsSurvivedInSilence(t *testing.T) {
 		return response, err
 	})
 	g.Expect(control.StartAPIServer(t.Context())).To(Succeed())
-	// Nobody asks for this pass: the watches, made anew, do.
+	// Nobody asks for this pass: the watches, recreated, do.
 	g.Eventually(came.Load).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 0))
 	awaitReady(t, edge)
 	o.awaitAPass(t, edge)

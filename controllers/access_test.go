@@ -118,7 +118,7 @@ func TestAccessFollowsAChangeOfTheRole(t *testing.T) {
 	path := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + edge.Name + "/rolebindings"
 	o.pass(t, edge)
 	g.Expect(o.touched(edge.Name)[before:]).To(HaveExactElements(
-		"POST "+path, "DELETE "+path+"/"+old.Name, "POST "+path), "rehearsed, deleted, made anew")
+		"POST "+path, "DELETE "+path+"/"+old.Name, "POST "+path), "rehearsed, deleted, recreated")
 	bindings := &rbacv1.RoleBindingList{}
 	g.Expect(admin.List(t.Context(), bindings, client.InNamespace(edge.Name), client.MatchingLabels{objects.EdgeLabel: edge.Name})).To(Succeed())
 	g.Expect(bindings.Items).To(HaveLen(2))

@@ -25,7 +25,7 @@ import (
 // meeting has each write of the operator to the pull Secret met by something, while it is to be, and counts them.
 func (o *operator) meeting(edge *edgev1.EdgeRegistry, left *atomic.Int64, answer func(a ask, on func() (*http.Response, error)) (*http.Response, error)) *atomic.Int64 {
 	met := &atomic.Int64{}
-	path := "/secrets/" + pass.PullSecretName(edge) // Once: the test reads the EdgeRegistry anew meanwhile.
+	path := "/secrets/" + pass.PullSecretName(edge) // Once: the test reads the EdgeRegistry again meanwhile.
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		if a.is(http.MethodPatch, path) && left.Add(-1) >= 0 {
 			met.Add(1)

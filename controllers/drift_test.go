@@ -195,7 +195,7 @@ func TestDriftWhileTheOperatorIsDown(t *testing.T) {
 		expectOwned(t, edge, owned)
 	}
 	g.Expect(o.mints(edge)).To(BeZero())
-	expectEvent(t, edge, edgev1.ReasonRepaired, secret.Name, "made anew")
+	expectEvent(t, edge, edgev1.ReasonRepaired, secret.Name, "recreated")
 }
 
 func TestQuietOnceConverged(t *testing.T) {

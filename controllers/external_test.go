@@ -299,7 +299,7 @@ func TestWhatASuppliedSecretDoesNotSayIsRefused(t *testing.T) {
 		"an entry for a look-alike": {func(s *corev1.Secret) {
 			s.Data[corev1.DockerConfigJsonKey] = []byte(strings.ReplaceAll(string(s.Data[corev1.DockerConfigJsonKey]), "localhost", "localhost.example"))
 		}, edgev1.ReasonCredentialMissing, "add one under the key HOST"},
-		"another type": {func(s *corev1.Secret) { s.Type, s.Data = corev1.SecretTypeOpaque, nil }, edgev1.ReasonCredentialUnusable, "make it anew with the type"},
+		"another type": {func(s *corev1.Secret) { s.Type, s.Data = corev1.SecretTypeOpaque, nil }, edgev1.ReasonCredentialUnusable, "recreate it with the type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -288,7 +288,7 @@ func TestRobotsThatSomebodyTouched(t *testing.T) {
 	p.Remove(first.ID)
 	o.clock.SetTime(o.clock.Now().Add(time.Hour))
 	o.settles(t, edge)
-	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"), "one that was deleted is made anew")
+	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"), "one that was deleted is recreated")
 	p.expectOneRobotEach(t, edge)
 }
 

@@ -59,7 +59,7 @@ var (
 	formerEndDesc  = ofEdge(metricFormerEnd, "When the first of the tokens before the one in use expires, as Unix time. Absent without one that still works and expires.", "role")
 )
 
-// edgeMetrics are the gauges of all EdgeRegistries. Those of each are made anew from its status when it was looked at,
+// edgeMetrics are the gauges of all EdgeRegistries. Those of each are recreated from its status when it was looked at,
 // and kept for its name, so that no series outlives what it tells of.
 type edgeMetrics struct{ sync.Map }
 

@@ -34,8 +34,8 @@ import (
 // Tests of what went wrong in other operators. docs/internal/peer-bugs.md tells where, and which tests of
 // other files guard against the rest.
 
-// madeAnew returns an object as who makes it again would send it.
-func madeAnew(object client.Object) metav1.ObjectMeta {
+// recreated returns an object as who makes it again would send it.
+func recreated(object client.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: object.GetNamespace(), Name: object.GetName(),
 		Labels: object.GetLabels(), Annotations: object.GetAnnotations(), OwnerReferences: object.GetOwnerReferences(),
@@ -243,7 +243,7 @@ func TestACacheBehindTheOperatorsLastWriteIsNotBelieved(t *testing.T) {
 	g.Expect(read()).To(Equal(edge.ResourceVersion), "another incarnation may have done more than this cache shows")
 }
 
-func TestAnAccountMadeAnewWhileNobodyLookedGetsANewToken(t *testing.T) {
+func TestAnAccountRecreatedWhileNobodyLookedGetsANewToken(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
@@ -252,7 +252,7 @@ func TestAnAccountMadeAnewWhileNobodyLookedGetsANewToken(t *testing.T) {
 	o.stop(t)
 	account := serviceAccountOf(t, edge, "edge-puller")
 	g.Expect(admin.Delete(t.Context(), account)).To(Succeed())
-	again := &corev1.ServiceAccount{ObjectMeta: madeAnew(account)}
+	again := &corev1.ServiceAccount{ObjectMeta: recreated(account)}
 	g.Expect(admin.Create(t.Context(), again)).To(Succeed())
 
 	o = startOperator(t)
@@ -279,7 +279,7 @@ func TestNoOwnerReferenceCrossesNamespaces(t *testing.T) {
 	// A person copies a Secret with all its metadata, and the garbage collector runs.
 	elsewhere := makeNamespace(t)
 	source := secretOf(t, edge, pass.PullSecretName(edge))
-	copied := &corev1.Secret{ObjectMeta: madeAnew(source), Type: source.Type, Data: source.Data}
+	copied := &corev1.Secret{ObjectMeta: recreated(source), Type: source.Type, Data: source.Data}
 	copied.Namespace = elsewhere.Name
 	g.Expect(admin.Create(t.Context(), copied)).To(Succeed())
 	orphan := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: elsewhere.Name, Name: "orphan"}}

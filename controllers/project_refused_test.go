@@ -161,19 +161,19 @@ func TestProjectIsNotRequestedForAnEdgeRegistryThatIsGone(t *testing.T) {
 		gone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	})
 
-	t.Run("deleted and made anew", func(t *testing.T) {
+	t.Run("deleted and recreated", func(t *testing.T) {
 		g := NewWithT(t)
-		name := "edge-anew-" + stamp()
-		anew := make(chan types.UID, 1)
+		name := "edge-again-" + stamp()
+		second := make(chan types.UID, 1)
 		meddle(t, name, func() {
 			again := named(name)
 			_ = admin.Delete(context.Background(), named(name))
 			releaseNow(named(name))
 			_ = admin.Create(context.Background(), again)
-			anew <- again.UID
+			second <- again.UID
 		})
 		edge := apply(t, named(name))
-		uid := <-anew
+		uid := <-second
 		heals(t, edge)
 		g.Expect(edge.UID).To(Equal(uid))
 		g.Expect(namespaceOf(t, edge).Annotations[descriptionAnnotation]).To(ContainSubstring(string(uid)))

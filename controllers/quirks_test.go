@@ -125,7 +125,7 @@ func TestQuirkOfAnEdgeRegistryThatVeleroRestored(t *testing.T) {
 
 	edge := apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.GenerateName, e.Name = "", name }))
 	expectHeldUp(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectConflict, true,
-		"was requested for another EdgeRegistry", "restored or made anew", inviteCommand(name, name))
+		"was requested for another EdgeRegistry", "restored or recreated", inviteCommand(name, name))
 	g.Expect(o.touched(name)).To(BeEmpty())
 	invite(t, name, edge.Name)
 	edit(t, edge, inProject(name))

@@ -188,7 +188,7 @@ func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope
 			return err
 		}
 		if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() {
-			return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or made anew meanwhile", s.Edge.Name)
+			return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or recreated meanwhile", s.Edge.Name)
 		}
 		secret.ResourceVersion = ""
 	}

@@ -55,7 +55,7 @@ func identities(exposition string) []string {
 }
 
 // TestTheRecordedMetricsAreTheOperators fails when the operator serves other metrics, labels or values of labels than
-// those that the dashboards are tested on. RECORD=1 records them anew.
+// those that the dashboards are tested on. RECORD=1 records them again.
 func TestTheRecordedMetricsAreTheOperators(t *testing.T) {
 	g := NewWithT(t)
 	ShowBuild("v0.1.0")
@@ -71,11 +71,11 @@ func TestTheRecordedMetricsAreTheOperators(t *testing.T) {
 
 	served := scrape(t, map[string]string{factory.Name: "factory", lineTwo.Name: "line-two"})
 	if os.Getenv("RECORD") != "" {
-		note := fmt.Sprintf("# Recorded at Unix time %d. RECORD=1 go test ./controllers -run %s does so anew.\n", o.clock.Now().Unix(), t.Name())
+		note := fmt.Sprintf("# Recorded at Unix time %d. RECORD=1 go test ./controllers -run %s does so again.\n", o.clock.Now().Unix(), t.Name())
 		g.Expect(os.WriteFile(recordedMetrics, []byte(note+served), 0o644)).To(Succeed())
 	}
 	recorded, err := os.ReadFile(recordedMetrics)
 	g.Expect(err).NotTo(HaveOccurred())
 	_, exposition, _ := strings.Cut(string(recorded), "\n")
-	g.Expect(identities(served)).To(ConsistOf(identities(exposition)), "record them anew: see the first line of %s", recordedMetrics)
+	g.Expect(identities(served)).To(ConsistOf(identities(exposition)), "record them again: see the first line of %s", recordedMetrics)
 }

@@ -271,7 +271,7 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 }
 
 // A token that waits for its publication is bound to an anchor that somebody can delete.
-func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
+func TestATokenThatWaitsIsNotMintedAgainWithoutEnd(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
 	refusing := &atomic.Bool{}
@@ -306,7 +306,7 @@ func TestATokenThatWaitsIsNotMintedAnewWithoutEnd(t *testing.T) {
 }
 
 // Nor a LongLived token whose anchor somebody deletes before the cluster has filled it.
-func TestALastingTokenIsNotMadeAnewWithoutEnd(t *testing.T) {
+func TestALastingTokenIsNotRecreatedWithoutEnd(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := apply(t, newEdge(longLived))

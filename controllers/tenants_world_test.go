@@ -3,7 +3,7 @@
 
 package controllers
 
-// This file is about what happens between the acts of tenants: owners, authors, routers and time go on, and the operator starts anew.
+// This file is about what happens between the acts of tenants: owners, authors, routers and time go on, and the operator starts again.
 
 import (
 	"context"
@@ -59,7 +59,7 @@ func (e *estate) restore(t *testing.T) {
 	clear(e.powers)
 }
 
-// meanwhile is what happens besides: time goes by, the operator starts anew or loses a record, an author wants new tokens or
+// meanwhile is what happens besides: time goes by, the operator starts again or loses a record, an author wants new tokens or
 // accepts a namespace that was made again.
 func (e *estate) meanwhile(t *testing.T) {
 	t.Helper()
@@ -91,7 +91,7 @@ func (e *estate) meanwhile(t *testing.T) {
 
 func (e *estate) restart(t *testing.T) {
 	t.Helper()
-	e.note("the operator starts anew")
+	e.note("the operator starts again")
 	e.restarts++
 	e.o.EdgeRegistryReconciler = newDirect(t, e.o.clock, e.o.wire.wrap)
 }

@@ -120,7 +120,7 @@ func dockerConfigOf(secret *corev1.Secret) string {
 	return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, secret.Data[handoff.KeyHost], base64.StdEncoding.EncodeToString([]byte(login)))
 }
 
-// Whatever a release left behind the operator goes on with: it mints nothing, makes nothing anew, and
+// Whatever a release left behind the operator goes on with: it mints nothing, makes nothing again, and
 // writes what want.yaml lists, besides its status, which cannot be carried over to the second.
 func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
 	changeConfig(t, func(c *imageregistryv1.Config) { c.Spec.DefaultRoute = true })

@@ -81,7 +81,7 @@ kubectl delete edgeregistries --all
 kubectl delete namespace factory --ignore-not-found
 `
 
-// factory makes it anew, unless the page before left one that is Ready.
+// factory recreates it, unless the page before left one that is Ready.
 const factory = `
 kubectl wait --for=condition=Ready edgeregistry/factory --timeout=1s && exit 0
 ` + nothing + `

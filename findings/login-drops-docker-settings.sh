@@ -6,7 +6,7 @@
 #
 # Versions:  skopeo 1.9.3 and podman 4.3.1 (Debian 12)
 # Expected:  the file gets one login more and keeps the rest, as with `docker login`: its format is Docker's.
-# Seen:      written anew with what these programs know. `credsStore`, `proxies`, `HttpHeaders` and `detachKeys` are gone.
+# Seen:      written again with what these programs know. `credsStore`, `proxies`, `HttpHeaders` and `detachKeys` are gone.
 #            Of an entry that has `username` and `password` without `auth`, which Docker and the kubelet accept, {} is
 #            left: that login is lost. Exit status 0, and no word of it.
 # Who:       whoever lets both tools share ~/.docker/config.json, which the Open Horizon agent reads too: builds behind a

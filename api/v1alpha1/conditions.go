@@ -337,7 +337,7 @@ const (
 	ReasonProjectRetained = "ProjectRetained"
 	// ReasonProjectReleased: the operator gave up its own admin right in a project that is retained.
 	ReasonProjectReleased = "ProjectReleased"
-	// ReasonHostChanged (warning): the registry has another host than before. What names the old one has to be made anew.
+	// ReasonHostChanged (warning): the registry has another host than before. What names the old one has to be recreated.
 	ReasonHostChanged = "HostChanged"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.
 	ReasonCAChanged = "CAChanged"
@@ -367,7 +367,7 @@ const ForAnnotation = "edge.open-horizon.io/for"
 
 // Annotations that make the operator act: each new value is one request.
 const (
-	// RotateAnnotation mints both tokens anew. Its handled value is in status.lastHandledRotation.
+	// RotateAnnotation mints new tokens. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
 	// VerifyAnnotation tries both logins against the registry at once. Its handled value is in status.lastHandledVerification.
 	VerifyAnnotation = "edge.open-horizon.io/verify"

@@ -200,7 +200,7 @@ func TestAnObjectOlderThanARuleStaysUpdatable(t *testing.T) {
 	g.Expect(admin.Status().Update(t.Context(), status)).To(Succeed(), "the operator can still say what is wrong")
 
 	g.Expect(change(t, status, `{openshift: {project: {name: kube-images}, publisher: {token: {lifetime: 1h, renewBefore: 3h}}}, verification: {interval: 1s}}`)).
-		To(MatchError(ContainSubstring("renewBefore must be shorter than lifetime")), "what is said anew is checked")
+		To(MatchError(ContainSubstring("renewBefore must be shorter than lifetime")), "what is said again is checked")
 }
 
 // withoutRules takes the CEL rules out of a schema.

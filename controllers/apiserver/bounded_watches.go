@@ -29,7 +29,7 @@ func WatchSeconds() *int64 {
 	return &seconds
 }
 
-// errEndedEarly is what a reader gets that has to begin anew.
+// errEndedEarly is what a reader gets that has to begin again.
 var errEndedEarly = errors.New("the watch ended before its time")
 
 // boundWatches ends each watch that has lasted longer than was asked for. Its reader takes that for the ordinary end of
@@ -50,7 +50,7 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		if err != nil {
 			cancel()
 			// An informer that knows why it cannot watch tries again from where it was. Whoever was away may come back
-			// with an older etcd, which counts anew, and what comes then would be taken for old. So it lists again.
+			// with an older etcd, which counts again, and what comes then would be taken for old. So it lists again.
 			return nil, errors.New(err.Error())
 		}
 		body := bounded{ReadCloser: response.Body, cancel: cancel}

@@ -115,7 +115,7 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s, the login of %s, %s", l.Supplied, l.Account, fmt.Sprintf(format, args...))
 	}
 	if secret.Type != corev1.SecretTypeDockerConfigJson {
-		return pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the login of %s, is of the type %s: make it anew with the type %s",
+		return pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the login of %s, is of the type %s: recreate it with the type %s",
 			l.Supplied, l.Account, secret.Type, corev1.SecretTypeDockerConfigJson)
 	}
 	if err := objects.CheckFor(s.Edge.Name, secret, fmt.Sprintf("%s, the login of %s,", l.Supplied, l.Account)); err != nil {

@@ -40,7 +40,7 @@ type dockerAuth struct {
 var errNoEntry = errors.New("has no entry for the registry and its prefix: add one under the key HOST in auths")
 
 // errNoForm drops the cause, which could quote a password.
-var errNoForm = errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it anew`)
+var errNoForm = errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it again`)
 
 func missing(err error) bool { return errors.Is(err, errNoEntry) }
 
@@ -119,9 +119,9 @@ func (a dockerAuth) login() (entry, error) {
 		authUser, authPassword, split := strings.Cut(strings.TrimRight(string(pair), "\x00"), ":")
 		switch {
 		case err != nil || !split:
-			return entry{}, errors.New("has an entry for the registry whose auth is not the base64 of USER:PASSWORD: write it anew")
+			return entry{}, errors.New("has an entry for the registry whose auth is not the base64 of USER:PASSWORD: write it again")
 		case (user != "" && user != authUser) || (password != "" && password != authPassword):
-			return entry{}, errors.New("has an entry for the registry whose auth says another login than its username and password: write it anew")
+			return entry{}, errors.New("has an entry for the registry whose auth says another login than its username and password: write it again")
 		}
 		user, password = authUser, authPassword
 	}

@@ -60,7 +60,7 @@ func (s *harborSession) readAccount(ctx context.Context) (account, error) {
 	user, password := string(secret.Data[corev1.BasicAuthUsernameKey]), string(secret.Data[corev1.BasicAuthPasswordKey])
 	if user == "" || password == "" || !visible(user) || !visible(password) {
 		return account{}, pass.Stalled(edgev1.ReasonCredentialUnusable,
-			"%s, the account that makes robots in Harbor, needs the keys %s and %s, each of visible characters of ASCII without a line break at the end: write it anew",
+			"%s, the account that makes robots in Harbor, needs the keys %s and %s, each of visible characters of ASCII without a line break at the end: write it again",
 			s.where(), corev1.BasicAuthUsernameKey, corev1.BasicAuthPasswordKey)
 	}
 	return account{

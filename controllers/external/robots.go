@@ -131,7 +131,7 @@ func (s *harborSession) look(ctx context.Context) error {
 	}
 	all, err := client.Robots(ctx, harbor.Project{ID: m.projectID, Name: s.harbor.Project})
 	if err != nil {
-		// A project that was made anew has another number.
+		// A project that was recreated has another number.
 		m.projectID = 0
 		return s.explain(err)
 	}

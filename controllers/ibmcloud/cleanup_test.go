@@ -181,7 +181,7 @@ func TestARegistryNamespaceIsOursOnlyIfItsCreationSaidSo(t *testing.T) {
 	})
 }
 
-func TestARegistryNamespaceThatWasMadeAnewIsNotTheOneThatWasMade(t *testing.T) {
+func TestARegistryNamespaceThatWasRecreatedIsNotTheOneThatWasMade(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, cloudtest.Delays{})
 	g.Expect(w.pass(t, false)).To(Succeed())

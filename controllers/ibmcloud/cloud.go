@@ -83,7 +83,7 @@ func (s *shelf[T]) kept() T {
 	return s.value
 }
 
-// drop has the next one read anew.
+// drop has the next one read again.
 func (s *shelf[T]) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,7 @@ import (
 const (
 	// usualLimit is how many keys a service ID may have where IBM Cloud does not say.
 	usualLimit = 20
-	// staleAfter is when a key that was written ahead and never made begins its lifetime anew.
+	// staleAfter is when a key that was written ahead and never made begins its lifetime again.
 	staleAfter = 5 * time.Minute
 )
 

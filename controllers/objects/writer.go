@@ -206,7 +206,7 @@ func (w *Writer) Confirm(ctx context.Context, s *pass.Scope) error {
 		return fmt.Errorf("read EdgeRegistry %q again before acting for it: %w", s.Edge.Name, err)
 	}
 	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {
-		return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or made anew meanwhile", s.Edge.Name)
+		return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or recreated meanwhile", s.Edge.Name)
 	}
 	s.Confirmed.Done = true
 	return nil
@@ -223,7 +223,7 @@ func (e *ensuring) replace(ctx context.Context, live client.Object) (client.Obje
 	if err := e.Remove(ctx, e.scope, live); err != nil {
 		return nil, err
 	}
-	e.noteRepair("was altered in a way that cannot be mended in place, and is made anew")
+	e.noteRepair("was altered in a way that cannot be changed in place, and is recreated")
 	return e.Create(ctx, e.scope, e.desired)
 }
 

@@ -38,7 +38,7 @@ const (
 type contest struct {
 	mu sync.Mutex
 	// set is when the operator last switched the default route on, and of in which Config: one that
-	// was deleted and made anew starts without the route, and nobody fights.
+	// was deleted and recreated starts without the route, and nobody fights.
 	set time.Time
 	of  types.UID
 	// lost is when it found that somebody had switched it off again, at this resource version, and rivals are the field

@@ -44,13 +44,13 @@ func TestTheContestOverTheDefaultRoute(t *testing.T) {
 			NewWithT(t).Expect(err != nil).To(Equal(tt.want), "%v", err)
 		})
 	}
-	t.Run("a Config that was made anew ends it", func(t *testing.T) {
+	t.Run("a Config that was recreated ends it", func(t *testing.T) {
 		g := NewWithT(t)
 		c := set(0)
 		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
-		anew := at("8")
-		anew.UID = "another"
-		g.Expect(c.judge(anew, start)).To(Succeed())
+		again := at("8")
+		again.UID = "another"
+		g.Expect(c.judge(again, start)).To(Succeed())
 	})
 	t.Run("a rival that gives the field up ends it", func(t *testing.T) {
 		g := NewWithT(t)

@@ -26,13 +26,13 @@ import (
 
 // Causes that this provider has beside those of all.
 var (
-	causeAnchorDeleted = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
-	causeAccountAnew   = pass.Cause{Name: "ServiceAccountAnew", Text: "the service account was made anew", Undone: true}
-	causeInvalidated   = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
-	causeType          = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
+	causeAnchorDeleted    = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
+	causeAccountRecreated = pass.Cause{Name: "ServiceAccountRecreated", Text: "the service account was recreated", Undone: true}
+	causeInvalidated      = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
+	causeType             = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
 
 	// Causes are all of them.
-	Causes = []pass.Cause{causeAnchorDeleted, causeAccountAnew, causeInvalidated, causeType}
+	Causes = []pass.Cause{causeAnchorDeleted, causeAccountRecreated, causeInvalidated, causeType}
 )
 
 // Current implements pass.Issuer. Where another's Secret is in the way, nothing is to be issued for it.
@@ -91,7 +91,7 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 func (s *session) whyReplace(l *login, anchor *corev1.Secret) pass.Cause {
 	switch {
 	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
-		return causeAccountAnew
+		return causeAccountRecreated
 	case invalidated(anchor):
 		return causeInvalidated.In(anchor)
 	case typeOf(anchor) != l.tokenType:

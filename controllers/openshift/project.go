@@ -167,7 +167,7 @@ func (s *session) wasRequested(ctx context.Context, namespace *corev1.Namespace)
 	}
 	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {
 		return pass.Stalled(edgev1.ReasonProjectConflict,
-			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or made anew): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
+			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or recreated): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
 			s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite(), s.sameAccounts(ctx))
 	}
 	return nil

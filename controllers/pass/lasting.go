@@ -30,7 +30,7 @@ func (s *Scope) PauseWhile(topic string, what any, least, most time.Duration) ti
 }
 
 // PaceStall sets when to look again at what a person has to mend: soon at first, when somebody who reads the message is there to
-// follow it. Another reason, another spec and a request begin anew.
+// follow it. Another reason, another spec and a request begin again.
 func (s *Scope) PaceStall(err error) {
 	const topic = "stall"
 	b := AsBlocked(err)

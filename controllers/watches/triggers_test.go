@@ -219,7 +219,7 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 			[]string{"", "a"},
 		},
 		{
-			"a watch that ended with an error begins anew",
+			"a watch that ended with an error begins again",
 			func() []any {
 				w := watch.NewFakeWithChanSize(2, false)
 				w.Action(watch.Added, metadataOf("a", "8"))

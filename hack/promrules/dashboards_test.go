@@ -167,7 +167,7 @@ func (p *panel) shows(legend string) (names []string) {
 }
 
 // TestEveryPanelShowsWhatTheOperatorTells compares what the panels show of the recorded metrics with testdata/panels.txt.
-// RECORD=1 writes that file anew, to be read before it is committed.
+// RECORD=1 writes that file again, to be read before it is committed.
 func TestEveryPanelShowsWhatTheOperatorTells(t *testing.T) {
 	g := NewWithT(t)
 	p := scraped(t, everything)

@@ -16,7 +16,7 @@ import (
 // chart is where docs/exchange.md shows nodes after a rotation.
 const chart = "../../docs/nodes.svg"
 
-// The picture in the docs is what the operator says of nodes, and what these hold, minute by minute. RECORD=1 draws it anew.
+// The picture in the docs is what the operator says of nodes, and what these hold, minute by minute. RECORD=1 draws it again.
 func TestThePictureOfNodesIsWhatIsSeen(t *testing.T) {
 	const nodes, hours = 1000, 6
 	g := NewWithT(t)
@@ -53,7 +53,7 @@ func TestThePictureOfNodesIsWhatIsSeen(t *testing.T) {
 	}
 	kept, err := os.ReadFile(chart)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(kept)).To(Equal(drawn), "draw it anew: RECORD=1 go test ./internal/exchange -run TestThePictureOfNodesIsWhatIsSeen")
+	g.Expect(string(kept)).To(Equal(drawn), "draw it again: RECORD=1 go test ./internal/exchange -run TestThePictureOfNodesIsWhatIsSeen")
 }
 
 // draw draws values of each five minutes as steps, from zero at the rotation.

@@ -240,7 +240,7 @@ func TestScriptSaysWhyTheLoginWasNotStored(t *testing.T) {
 		g.Expect(result.code).To(Equal(1))
 		g.Expect(result.stdout).NotTo(ContainSubstring("stored"))
 		g.Expect(result.stderr).To(Equal("node-bootstrap.sh: podman cannot log in to " + host +
-			" as edge-puller.factory: fetch the login anew if it has expired (podman: Error: invalid username/password)\n"))
+			" as edge-puller.factory: fetch the login again if it has expired (podman: Error: invalid username/password)\n"))
 		g.Expect(m.home+userFile).To(BeAnExistingFile(), "the CA is of use without a login")
 	})
 }

@@ -38,7 +38,7 @@ func (c *Client) prove(ctx context.Context, repository, user string, token crede
 }
 
 // mayHaveChanged reports that something may have gone wrong because the registry changed since others were told how to ask it,
-// and has it asked anew then.
+// and has it asked again then.
 func (c *Client) mayHaveChanged(err error) bool {
 	var failure *Error
 	if errors.As(err, &failure) && !slices.Contains([]Kind{Refused, Unexpected, OtherTokenHost}, failure.Kind) {

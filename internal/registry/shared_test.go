@@ -97,7 +97,7 @@ func TestToBeThereIsNotRemembered(t *testing.T) {
 	g.Expect(r.requests).To(Equal([]string{"GET /v2/", "GET /v2/"}))
 }
 
-// A registry whose way to take logins was changed is asked anew before a login is refused, and one that takes it is not asked
+// A registry whose way to take logins was changed is asked again before a login is refused, and one that takes it is not asked
 // again.
 func TestAChangedRegistryRefusesNobody(t *testing.T) {
 	for name, forms := range map[string][2]string{

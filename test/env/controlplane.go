@@ -124,7 +124,7 @@ func (e *Env) StopAPIServer(context.Context) error {
 }
 
 // StartAPIServer ends the outage: the API server comes back at the same address,
-// with the same certificates, keys and data. The controllers are started anew,
+// with the same certificates, keys and data. The controllers are started again,
 // since they would wait up to a minute before they look for it again. All work
 // when this returns.
 func (e *Env) StartAPIServer(ctx context.Context) error {

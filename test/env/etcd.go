@@ -35,7 +35,7 @@ func (e *Env) SaveEtcd(ctx context.Context) error {
 }
 
 // RestoreEtcd puts the copy in the place of what etcd holds, with the resource versions of then. The API server and the
-// controllers are started anew, as they have to be when that is done in earnest.
+// controllers are started again, as they have to be when that is done in earnest.
 func (e *Env) RestoreEtcd(ctx context.Context) error {
 	if err := e.StopAPIServer(ctx); err != nil {
 		return err

@@ -137,7 +137,7 @@ func (c *Case) secret(name string) *corev1.Secret {
 	return secret
 }
 
-// reissue signs the token of a Secret anew, with other claims.
+// reissue signs the token of a Secret again, with other claims.
 func (c *Case) reissue(name string, change func(map[string]any)) credential.Token {
 	c.T.Helper()
 	token, _ := handoff.Token(c.secret(name).Data)

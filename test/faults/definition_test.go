@@ -131,7 +131,7 @@ func (u *undefined) comeBack() {
 	if u.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
 		u.Create()
 	} else {
-		createAnew(u.Case)
+		createAgain(u.Case)
 	}
 	u.await("operator at rest", u.atRest)
 	u.judgeUse()

@@ -20,8 +20,8 @@ var interferences = []struct {
 	do   func(*Case)
 	// inProject: it happens to a project that is there.
 	inProject bool
-	// anew: there is another EdgeRegistry of the name afterwards, which has to get what it asks for.
-	anew bool
+	// again: there is another EdgeRegistry of the name afterwards, which has to get what it asks for.
+	again bool
 	// of are the workloads in which it can happen.
 	of      []*Workload
 	excused []string
@@ -33,7 +33,7 @@ var interferences = []struct {
 	{"a Secret of consumers is deleted", losing("the publish Secret"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a service account is deleted", losing("the puller's account"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a copy is deleted", losing("the copy"), false, false, []*Workload{Delete}, nil},
-	{"the EdgeRegistry is made anew", replace, false, true, []*Workload{Delete}, nil},
+	{"the EdgeRegistry is recreated", replace, false, true, []*Workload{Delete}, nil},
 }
 
 // losing deletes a part, if the operator has not done so before.
@@ -56,7 +56,7 @@ func loseProject(c *Case) {
 // replace takes the finalizers off, and makes another EdgeRegistry of the name when the first one's objects are gone.
 func replace(c *Case) {
 	c.unhold()
-	createAnew(c)
+	createAgain(c)
 }
 
 // racesOfDeletion has something happen before each call of a deletion. It ends all the same, and leaves no token.
@@ -72,7 +72,7 @@ func (s *Suite) racesOfDeletion(t *testing.T) {
 					if i.inProject {
 						c.outliveProject(life)
 					}
-					if !i.anew {
+					if !i.again {
 						c.outliveEdge(life)
 						c.judgeGone(i.excused...)
 						return

@@ -25,15 +25,15 @@ var (
 	consumed   = kinds("Secret", "copy")
 	inPlace    = func(part) []string { return nil }
 	whole      = part.whole
-	madeAnew   = func(p part) []string { return []string{p.effect("delete"), p.effect("create")} }
-	tokenAnew  = part.anotherToken
+	recreated  = func(p part) []string { return []string{p.effect("delete"), p.effect("create")} }
+	tokenAgain = part.anotherToken
 	unlabelled = func(o client.Object) { o.SetLabels(nil) }
 )
 
 // Drifts that are spoken of elsewhere: the first counts only where something depends on the UID.
 const (
-	madeAnewAsItWas = "is made anew as it was"
-	takenOver       = "is taken over by another manager"
+	recreatedAsItWas = "is recreated as it was"
+	takenOver        = "is taken over by another manager"
 )
 
 // drifts are what somebody does to an object of the operator's, and the effects of one pass that mends it.
@@ -44,26 +44,26 @@ var drifts = []struct {
 	costs func(part) []string
 }{
 	{"is deleted", every, func(c *Case, p part) { p.remove(c) }, whole},
-	{madeAnewAsItWas, kinds("binding", "Secret", "copy"), remade(func(client.Object) {}), inPlace},
-	{madeAnewAsItWas, kinds("anchor"), remade(func(client.Object) {}), tokenAnew},
-	{madeAnewAsItWas, kinds("account"), remade(func(client.Object) {}), func(p part) []string {
+	{recreatedAsItWas, kinds("binding", "Secret", "copy"), remade(func(client.Object) {}), inPlace},
+	{recreatedAsItWas, kinds("anchor"), remade(func(client.Object) {}), tokenAgain},
+	{recreatedAsItWas, kinds("account"), remade(func(client.Object) {}), func(p part) []string {
 		return slices.DeleteFunc(p.whole(), func(effect string) bool { return effect == p.effect("create") })
 	}},
 	{"loses its labels", every, edited(unlabelled), inPlace},
 	{"loses its labels and annotations", every, edited(func(o client.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }), inPlace},
-	{"loses its owner", kinds("anchor"), edited(dropOwner), tokenAnew},
-	{"is deleted, and a finalizer holds it", kinds("anchor"), func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) }, tokenAnew},
-	{"becomes one of another type", consumed, remade(func(o client.Object) { o.(*corev1.Secret).Type = corev1.SecretTypeOpaque }), madeAnew},
-	{"gets another role", kinds("binding"), remade(func(o client.Object) { o.(*rbacv1.RoleBinding).RoleRef.Name = "view" }), madeAnew},
+	{"loses its owner", kinds("anchor"), edited(dropOwner), tokenAgain},
+	{"is deleted, and a finalizer holds it", kinds("anchor"), func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) }, tokenAgain},
+	{"becomes one of another type", consumed, remade(func(o client.Object) { o.(*corev1.Secret).Type = corev1.SecretTypeOpaque }), recreated},
+	{"gets another role", kinds("binding"), remade(func(o client.Object) { o.(*rbacv1.RoleBinding).RoleRef.Name = "view" }), recreated},
 	{"loses its subjects", kinds("binding"), edited(func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }), inPlace},
 	{"gets a subject more", kinds("binding"), edited(func(o client.Object) {
 		b := o.(*rbacv1.RoleBinding)
 		b.Subjects = append(b.Subjects, rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "mallory"})
 	}), inPlace},
-	{"holds garbage", kinds("Secret"), edited(spoil), tokenAnew},
+	{"holds garbage", kinds("Secret"), edited(spoil), tokenAgain},
 	{"holds garbage", kinds("copy"), edited(spoil), inPlace},
-	{"holds garbage for good", kinds("Secret"), edited(spoilForGood), func(p part) []string { return append(madeAnew(p), p.anotherToken()...) }},
-	{"holds garbage for good", kinds("copy"), edited(spoilForGood), madeAnew},
+	{"holds garbage for good", kinds("Secret"), edited(spoilForGood), func(p part) []string { return append(recreated(p), p.anotherToken()...) }},
+	{"holds garbage for good", kinds("copy"), edited(spoilForGood), recreated},
 	{takenOver, every, takeOver, inPlace},
 }
 

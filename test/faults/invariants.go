@@ -79,7 +79,7 @@ type history struct {
 	// published are the UIDs of anchors whose token a Secret carries or carried.
 	published map[types.UID]bool
 	gone      map[types.UID]bool
-	// known are the UIDs that the EdgeRegistry has, or had before it was made anew.
+	// known are the UIDs that the EdgeRegistry has, or had before it was recreated.
 	known map[string]bool
 	// asked is what the spec said so far of the roles and types of tokens: an operator may act on what it read a while ago.
 	asked map[string]bool

@@ -34,13 +34,13 @@ func oncePerCause(h *history, ch change) string {
 	old := h.anchor(before)
 	cause := anchor.Annotations[causeAnnotation]
 	unseen := map[string]bool{
-		"Unpublished":        true,
-		"Rotation":           same(handledRotationAnnotation),
-		"HostChanged":        string(before.Data[handoff.KeyHost]) == string(after.Data[handoff.KeyHost]),
-		"ServiceAccountAnew": same(accountUIDAnnotation),
-		"AnchorDeleted":      old != nil && old.DeletionTimestamp.IsZero(),
-		"TypeChanged":        old != nil && old.Type == anchor.Type,
-		"LifetimeChanged":    old != nil && old.Annotations[lifetimeAnnotation] == anchor.Annotations[lifetimeAnnotation],
+		"Unpublished":             true,
+		"Rotation":                same(handledRotationAnnotation),
+		"HostChanged":             string(before.Data[handoff.KeyHost]) == string(after.Data[handoff.KeyHost]),
+		"ServiceAccountRecreated": same(accountUIDAnnotation),
+		"AnchorDeleted":           old != nil && old.DeletionTimestamp.IsZero(),
+		"TypeChanged":             old != nil && old.Type == anchor.Type,
+		"LifetimeChanged":         old != nil && old.Annotations[lifetimeAnnotation] == anchor.Annotations[lifetimeAnnotation],
 	}
 	if unseen[cause] {
 		return fmt.Sprintf("token %d gave way to token %d for the cause %s", generation(before), generation(after), cause)

@@ -57,7 +57,7 @@ func startJournal(ctx context.Context, admin client.WithWatch) (*journal, error)
 	return j, j.begin(ctx)
 }
 
-// begin keeps what is there, and what happens to it until ctx ends or the journal begins anew. After a restore of etcd
+// begin keeps what is there, and what happens to it until ctx ends or the journal begins again. After a restore of etcd
 // it has to, for there the same versions come a second time.
 func (j *journal) begin(ctx context.Context) error {
 	j.mu.Lock()

@@ -30,7 +30,7 @@ const untilItIsBack = 1000
 // incarnation heals by itself.
 func TestAnOutageAtAnyWriteIsSurvived(t *testing.T) {
 	suite := NewSuite(t, "F1", 40)
-	// A cache of the API server begins anew with it, and the journal could not go on where it was.
+	// A cache of the API server begins again with it, and the journal could not go on where it was.
 	outages := NewOutages(t, env.Options{APIServerArgs: map[string][]string{"watch-cache": {"false"}}})
 	for _, workload := range []*Workload{Install, Rotate, Delete} {
 		for _, call := range workload.Reference(t, world).Calls {

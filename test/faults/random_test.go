@@ -40,7 +40,7 @@ func TestManyFaultsByChanceHealByThemselves(t *testing.T) {
 func (w *Workload) anyFault(c *Call) []Fault {
 	faults := []Fault{CrashBefore, CrashAfter}
 	for _, f := range faultTable {
-		if f.meets(c) && (f.name != "forbidden" || !slices.Contains([]*Workload{Delete, Gone, Anew}, w)) {
+		if f.meets(c) && (f.name != "forbidden" || !slices.Contains([]*Workload{Delete, Gone, Again}, w)) {
 			faults = append(faults, f.fault)
 		}
 	}

@@ -107,7 +107,7 @@ func TestARightThatIsMissingIsToldByNameAndHealsByItself(t *testing.T) {
 					}
 				}
 				// In a project that it requested the operator is admin, and that covers this one.
-				covered := r.String() == "get namespaces" && !workload.Installs && workload != Anew
+				covered := r.String() == "get namespaces" && !workload.Installs && workload != Again
 				if missed == covered {
 					t.Errorf("it is %t that something was refused", missed)
 				}

@@ -82,7 +82,7 @@ func TestARivalIsNotAnsweredWithoutEnd(t *testing.T) {
 	suite := NewSuite(t, "H2", 10)
 	for _, p := range parts {
 		for _, d := range drifts {
-			if !d.to(p) || (d.how == madeAnewAsItWas && len(d.costs(p)) == 0) {
+			if !d.to(p) || (d.how == recreatedAsItWas && len(d.costs(p)) == 0) {
 				continue
 			}
 			suite.Run(p.what+" "+d.how, func(t *testing.T) {

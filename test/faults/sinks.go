@@ -133,7 +133,7 @@ func shows(text string, tokens ...string) bool {
 	return false
 }
 
-// inBytes are forms in which Go prints bytes. A part of the signature is enough, and at one of eight places a dump begins anew.
+// inBytes are forms in which Go prints bytes. A part of the signature is enough, and at one of eight places a dump begins again.
 func inBytes(token string) []string {
 	signature := []byte(token[strings.LastIndex(token, ".")+1:])
 	var forms []string

@@ -99,8 +99,8 @@ func TestACacheThatStandsStillMisleadsNobody(t *testing.T) {
 	}
 }
 
-// goneAnew has the project gone too, and another requested.
-var goneAnew = Gone.Then("again", func(c *Case) {
+// goneAgain has the project gone too, and another requested.
+var goneAgain = Gone.Then("again", func(c *Case) {
 	c.awaitCollected()
 	c.Create()
 })
@@ -110,16 +110,16 @@ var pasts = []struct {
 	resource  string
 	workloads []*Workload
 }{
-	{"edgeregistries", append(slices.Clone(Workloads), goneAnew)},
+	{"edgeregistries", append(slices.Clone(Workloads), goneAgain)},
 	{"routes", []*Workload{CA, Host}},
 }
 
 // moments are before the workload, and before each write to the EdgeRegistry.
 func (w *Workload) moments(t *testing.T, resource string) []string {
 	t.Helper()
-	if w == goneAnew {
+	if w == goneAgain {
 		// They are the same, and its own reference takes long.
-		return Anew.moments(t, resource)
+		return Again.moments(t, resource)
 	}
 	moments := []string{""}
 	for _, call := range w.Reference(t, world).Calls {

@@ -58,9 +58,9 @@ var unseen = []struct {
 	excused   []string
 }{
 	{"the role changes and changes back", roleAndBack, roleAndBack, func(c *Case) { anotherRole(c); firstRole(c) }, nil, nil},
-	{"the EdgeRegistry is deleted and made anew", Anew, Anew, replaceEdge,
+	{"the EdgeRegistry is deleted and recreated", Again, Again, replaceEdge,
 		append(slices.Clone(theWhole), "create secrets "+operatorNamespace+"/edgeregistry-UID"), deed},
-	{"the project is deleted and made anew", guest, guest, replaceProject, theWhole, append(slices.Clone(deed), "S7")},
+	{"the project is deleted and recreated", guest, guest, replaceProject, theWhole, append(slices.Clone(deed), "S7")},
 	{"the CA changes and changes back", private, private, func(c *Case) {
 		anotherCA(c)
 		c.must(c.World.SetRoute(c.ctx, c.route, hostOf(c.route, "a"), c.ca), "change the CA back")
@@ -85,7 +85,7 @@ func forsake(c *Case, how metav1.DeletionPropagation) {
 
 func replaceEdge(c *Case) {
 	forsake(c, metav1.DeletePropagationBackground)
-	createAnew(c)
+	createAgain(c)
 }
 
 func replaceProject(c *Case) {
@@ -166,7 +166,7 @@ func TestWhatWasUndoneUnseenIsMendedAllTheSame(t *testing.T) {
 		})
 	}
 	for _, p := range parts {
-		suite.Run("untold "+p.what+" is made anew as it was", func(t *testing.T) {
+		suite.Run("untold "+p.what+" is recreated as it was", func(t *testing.T) {
 			c := resting.before(t)
 			c.untold(func(c *Case) { p.remake(c, func(client.Object) {}) }, resting)
 			effects, excused := []string(nil), deed
@@ -179,10 +179,10 @@ func TestWhatWasUndoneUnseenIsMendedAllTheSame(t *testing.T) {
 			c.judgeUnseen(resting, counted(effects), excused)
 		})
 	}
-	suite.Run("between two passes the EdgeRegistry is deleted as an orphan's parent and made anew", func(t *testing.T) {
-		c := Anew.before(t)
+	suite.Run("between two passes the EdgeRegistry is deleted as an orphan's parent and recreated", func(t *testing.T) {
+		c := Again.before(t)
 		forsake(c, metav1.DeletePropagationOrphan)
-		createAnew(c)
+		createAgain(c)
 		life := c.once()
 		c.expectTold(edgev1.ReasonConflict, "does not belong to this EdgeRegistry")
 		expectNoWrite(t, life)
@@ -192,7 +192,7 @@ func TestWhatWasUndoneUnseenIsMendedAllTheSame(t *testing.T) {
 			}
 		}
 		life.Run()
-		c.judgeUnseen(Anew, counted(theWhole), deed)
+		c.judgeUnseen(Again, counted(theWhole), deed)
 	})
 }
 
@@ -251,7 +251,7 @@ func TestALostEventIsMadeUpForByTheNextLook(t *testing.T) {
 					case <-lost.Reached:
 						stream.End("routes")
 					default:
-						// A watch that begins anew brings the event as part of a list.
+						// A watch that begins again brings the event as part of a list.
 					}
 				}
 				m.WorkBySchedule(interval, look, func() bool { return slices.Equal(c.Snapshot(), reference.State) })

@@ -41,11 +41,11 @@ var (
 	Account = &Workload{Name: "a new service account", Steps: []func(*Case){deleteAccount}}
 	Delete  = &Workload{Name: "delete", Prepare: beginWithCopies, Steps: []func(*Case){deleteEdge}}
 	Gone    = &Workload{Name: "delete with the project", Prepare: dropProject, Steps: []func(*Case){deleteEdge}}
-	Anew    = &Workload{Name: "delete and recreate", Steps: []func(*Case){deleteEdge, createAnew}}
+	Again   = &Workload{Name: "delete and recreate", Steps: []func(*Case){deleteEdge, createAgain}}
 )
 
 // Workloads are all of them.
-var Workloads = []*Workload{Install, NoOp, Rotate, Role, Copies, CA, Host, Account, Delete, Gone, Anew}
+var Workloads = []*Workload{Install, NoOp, Rotate, Role, Copies, CA, Host, Account, Delete, Gone, Again}
 
 // Then is a workload with a further step.
 func (w *Workload) Then(name string, step func(*Case)) *Workload {
@@ -122,8 +122,8 @@ func deleteEdge(c *Case) {
 	c.deleted = append(c.deleted, c.Edge.UID)
 }
 
-// createAnew makes the EdgeRegistry again, with the same name and for the same project, whose owner invites it.
-func createAnew(c *Case) {
+// createAgain makes the EdgeRegistry again, with the same name and for the same project, whose owner invites it.
+func createAgain(c *Case) {
 	c.awaitCollected()
 	c.inviteToProject()
 	c.Create()

@@ -24,7 +24,7 @@ var zombies = []struct{ during, whole *Workload }{
 	{Account, Account},
 	{Delete, Delete},
 	{Gone, Gone},
-	{Anew, Anew},
+	{Again, Again},
 }
 
 func firstRole(c *Case) {

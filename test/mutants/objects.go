@@ -169,7 +169,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "acts-for-the-gone",
-		pattern: "an old incarnation acts for an object that was deleted or made anew",
+		pattern: "an old incarnation acts for an object that was deleted or recreated",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
@@ -179,7 +179,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "acts-by-name",
-		pattern: "an old incarnation acts for an object that was deleted or made anew",
+		pattern: "an old incarnation acts for an object that was deleted or recreated",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
@@ -188,7 +188,7 @@ var ofObjects = []mutant{
 				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 `, ``},
 		},
-		guards: []guard{faults("TestWhatWasUndoneUnseenIsMendedAllTheSame/^untold_the_EdgeRegistry_is_deleted_and_made_anew$")},
+		guards: []guard{faults("TestWhatWasUndoneUnseenIsMendedAllTheSame/^untold_the_EdgeRegistry_is_deleted_and_recreated$")},
 	},
 	{
 		name:    "adopted-by-name",

@@ -79,15 +79,15 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "account-by-name",
-		pattern: "a thing that was made anew is taken for the one before",
+		pattern: "a thing that was recreated is taken for the one before",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
-		return causeAccountAnew
+		return causeAccountRecreated
 `,
 				``},
 		},
-		guards: []guard{controllers("TestAnAccountMadeAnewWhileNobodyLookedGetsANewToken")},
+		guards: []guard{controllers("TestAnAccountRecreatedWhileNobodyLookedGetsANewToken")},
 	},
 	{
 		name:    "any-error-is-a-refusal",
@@ -324,7 +324,7 @@ var ofTokens = []mutant{
 				`	case p.Settled:
 		objects.CountRepair(p.Scope, p.tokenName(l))`},
 		},
-		guards: []guard{controllers("TestATokenThatWaitsIsNotMintedAnewWithoutEnd")},
+		guards: []guard{controllers("TestATokenThatWaitsIsNotMintedAgainWithoutEnd")},
 	},
 	{
 		name:    "lost-for-nothing",
@@ -335,7 +335,7 @@ var ofTokens = []mutant{
 `,
 				``},
 		},
-		guards: []guard{controllers("TestALastingTokenIsNotMadeAnewWithoutEnd")},
+		guards: []guard{controllers("TestALastingTokenIsNotRecreatedWithoutEnd")},
 	},
 	{
 		name:    "published-and-revoked",

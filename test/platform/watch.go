@@ -44,7 +44,7 @@ func (w waker) run(ctx context.Context, pass func(context.Context) error) {
 }
 
 // watch asks for a pass on every change of the listed kind, and after every
-// time the watch had to be made anew.
+// time the watch had to be recreated.
 func (w waker) watch(ctx context.Context, group *sync.WaitGroup, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) {
 	group.Go(func() {
 		for ctx.Err() == nil {

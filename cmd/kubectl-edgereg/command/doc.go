@@ -13,7 +13,7 @@
 //	names.go     the arguments and flags that several verbs have
 //	request.go   asks the operator for something, and waits for it
 //	root.go      the verbs together, and how they reach the cluster
-//	rotate.go    has tokens issued anew
+//	rotate.go    has new tokens issued
 //	status.go    tells how EdgeRegistries are
 //	verify.go    has the operator look again
 //	why.go       tells why one is not Ready

@@ -19,8 +19,8 @@ func (p *Plugin) rotate() *cobra.Command {
 	var timeout time.Duration
 	c := p.verb(&cobra.Command{
 		Use:   "rotate NAME [--wait] [--timeout DURATION]",
-		Short: "has tokens issued anew",
-		Long: `Asks the operator to issue both tokens anew, by the annotation ` + edgev1.RotateAnnotation + `. The tokens before them work
+		Short: "has new tokens issued",
+		Long: `Asks the operator to issue new tokens, by the annotation ` + edgev1.RotateAnnotation + `. The tokens before them work
 until they expire: a token that leaked has to be revoked besides. Logins that people supply are not issued by the operator.`,
 		Example: `  kubectl edgereg rotate factory
   kubectl edgereg rotate factory --wait`,

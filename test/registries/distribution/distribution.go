@@ -43,7 +43,7 @@ func Handler(ctx context.Context, folder string, auth configuration.Auth) http.H
 	return handlers.NewApp(ctx, config)
 }
 
-// Logins are users and passwords of which each may do everything. The registry reads them anew when they change.
+// Logins are users and passwords of which each may do everything. The registry reads them again when they change.
 type Logins struct {
 	file string
 
