@@ -140,7 +140,11 @@ func (s *session) endIdentity(ctx context.Context, identity pass.RemoteIdentity)
 		return s.explain(err, needsServiceIDs)
 	}
 	if identity.Grant != "" {
-		if err := s.client.DeletePolicy(ctx, identity.Grant); err != nil {
+		err := s.client.DeletePolicy(ctx, identity.Grant)
+		if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+			err = s.policyIsGone(ctx, identity)
+		}
+		if err != nil {
 			return s.explain(err, needsPolicies)
 		}
 	}
@@ -148,10 +152,10 @@ func (s *session) endIdentity(ctx context.Context, identity pass.RemoteIdentity)
 	if ibmcloud.KindOf(err) == ibmcloud.Exists {
 		err = s.client.DeleteServiceID(ctx, identity.ID)
 	}
-	if err != nil {
-		return s.explain(err, needsServiceIDs)
+	if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+		err = s.serviceIDIsGone(ctx, identity)
 	}
-	return nil
+	return s.explain(err, needsServiceIDs)
 }
 
 // leaveNamespace deletes the registry namespace with its images, if the spec says so and it was made for this EdgeRegistry, after
@@ -188,7 +192,11 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 		s.Note(edgev1.ReasonRegistryNamespaceDeleted, fmt.Sprintf("%s is deleted with all images in it, as spec.deletionPolicy asks", s.where()), nil)
 		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace goes a moment after that was told", Retry: time.Second}
 	}
-	if err := s.client.DeleteNamespace(ctx, s.account, s.spec.RegistryNamespace.Name); err != nil {
+	err = s.client.DeleteNamespace(ctx, s.account, s.spec.RegistryNamespace.Name)
+	if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+		err = s.namespaceIsGone(ctx)
+	}
+	if err != nil {
 		return s.explain(err, needsManager)
 	}
 	s.cloud.in(string(s.spec.Region)).namespaces.drop()

@@ -11,12 +11,14 @@
 //	supplied.go            the Secret with the supplied key, and what it allows
 //	account.go             AccountReady
 //	registry_namespace.go  RegistryNamespaceReady
+//	quota.go               what of the account's quota is used
 //	access.go              AccessGranted: the service IDs that it makes, and their policies
 //	given_access.go        AccessGranted: service IDs that are there
 //	issuer.go              the issuer: finds what is published
 //	keys.go                makes keys, written ahead
 //	retire.go              ends keys that have outlived their promise
 //	whose.go               whose a login in an Exchange is
+//	gone.go                whether something is gone that IBM Cloud says is not there
 //	cleanup.go             what is undone with an EdgeRegistry
 //	explain.go             what failed calls mean to people
 package ibmcloud

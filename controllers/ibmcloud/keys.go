@@ -220,10 +220,11 @@ func (s *session) remove(ctx context.Context, id string) error {
 	if err := s.client.UnlockKey(ctx, id); err != nil {
 		return s.explain(err, needsServiceIDs)
 	}
-	if err := s.client.DeleteKey(ctx, id); err != nil {
-		return s.explain(err, needsServiceIDs)
+	err := s.client.DeleteKey(ctx, id)
+	if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+		return s.keyIsGone(ctx, id)
 	}
-	return nil
+	return s.explain(err, needsServiceIDs)
 }
 
 // rebuild puts the keys back on record that are there, where the record was lost. Nothing is deleted for that.

@@ -102,6 +102,9 @@ func (s *session) disable(ctx context.Context, issued *pass.Issued) error {
 	key, err := s.client.KeyActivity(ctx, issued.ID)
 	switch {
 	case ibmcloud.KindOf(err) == ibmcloud.NotFound:
+		if err := s.keyIsGone(ctx, issued.ID); err != nil {
+			return err
+		}
 		issued.EndedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
 		return nil
 	case err != nil:

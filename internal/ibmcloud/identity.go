@@ -120,9 +120,9 @@ func (c *Client) UnlockServiceID(ctx context.Context, id string) error {
 	return c.remove(ctx, c.iam("unlock a service ID", http.MethodDelete).at("/v1/serviceids/%s/lock", id))
 }
 
-// DeleteServiceID deletes a service ID, and with it its keys and policies. That it is gone is no error.
+// DeleteServiceID deletes a service ID, and with it its keys and policies. With NotFound it may be gone: a list tells.
 func (c *Client) DeleteServiceID(ctx context.Context, id string) error {
-	return c.remove(ctx, c.iam("delete a service ID", http.MethodDelete).at("/v1/serviceids/%s", id))
+	return c.send(ctx, c.iam("delete a service ID", http.MethodDelete).at("/v1/serviceids/%s", id))
 }
 
 // send does a request whose answer tells nothing.

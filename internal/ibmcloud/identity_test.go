@@ -202,14 +202,14 @@ func TestWhatIsGoneIsGone(t *testing.T) {
 		call  func(*Client) error
 		kind  Kind
 	}{
-		{"DELETE /v1/apikeys/ApiKey-1", func(c *Client) error { return c.DeleteKey(t.Context(), "ApiKey-1") }, ""},
+		{"DELETE /v1/apikeys/ApiKey-1", func(c *Client) error { return c.DeleteKey(t.Context(), "ApiKey-1") }, NotFound},
 		{"DELETE /v1/apikeys/ApiKey-1/lock", func(c *Client) error { return c.UnlockKey(t.Context(), "ApiKey-1") }, ""},
 		{"POST /v1/apikeys/ApiKey-1/disable", func(c *Client) error { return c.DisableKey(t.Context(), "ApiKey-1") }, NotFound},
 		{"DELETE /v1/apikeys/ApiKey-1/disable", func(c *Client) error { return c.EnableKey(t.Context(), "ApiKey-1") }, NotFound},
-		{"DELETE /v1/serviceids/ServiceId-1", func(c *Client) error { return c.DeleteServiceID(t.Context(), "ServiceId-1") }, ""},
+		{"DELETE /v1/serviceids/ServiceId-1", func(c *Client) error { return c.DeleteServiceID(t.Context(), "ServiceId-1") }, NotFound},
 		{"DELETE /v1/serviceids/ServiceId-1/lock", func(c *Client) error { return c.UnlockServiceID(t.Context(), "ServiceId-1") }, ""},
-		{"DELETE /v2/policies/p-1", func(c *Client) error { return c.DeletePolicy(t.Context(), "p-1") }, ""},
-		{"DELETE /api/v1/namespaces/edge", func(c *Client) error { return c.DeleteNamespace(t.Context(), account, "edge") }, ""},
+		{"DELETE /v2/policies/p-1", func(c *Client) error { return c.DeletePolicy(t.Context(), "p-1") }, NotFound},
+		{"DELETE /api/v1/namespaces/edge", func(c *Client) error { return c.DeleteNamespace(t.Context(), account, "edge") }, NotFound},
 	} {
 		g := NewWithT(t)
 		w := newCloud(t).on(tt.route, there, gone, other)

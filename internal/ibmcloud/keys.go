@@ -168,9 +168,9 @@ func (c *Client) UnlockKey(ctx context.Context, id string) error {
 	return c.remove(ctx, c.iam("unlock an API key", http.MethodDelete).at("/v1/apikeys/%s/lock", id))
 }
 
-// DeleteKey deletes a key. That it is gone is no error.
+// DeleteKey deletes a key. With NotFound it may be gone: a list tells.
 func (c *Client) DeleteKey(ctx context.Context, id string) error {
-	return c.remove(ctx, c.iam("delete an API key", http.MethodDelete).at("/v1/apikeys/%s", id))
+	return c.send(ctx, c.iam("delete an API key", http.MethodDelete).at("/v1/apikeys/%s", id))
 }
 
 // KeyLimit is how many API keys an identity of an account may have; 0 where that is not told.

@@ -63,9 +63,9 @@ func (c *Client) CreateNamespace(ctx context.Context, account, name, resourceGro
 	return a.status == http.StatusCreated, err
 }
 
-// DeleteNamespace deletes a namespace and every image in it. That it is gone is no error.
+// DeleteNamespace deletes a namespace and every image in it. With NotFound it may be gone: a list tells.
 func (c *Client) DeleteNamespace(ctx context.Context, account, name string) error {
-	return c.remove(ctx, c.api("delete a namespace", http.MethodDelete, account).at("/api/v1/namespaces/%s", name))
+	return c.send(ctx, c.api("delete a namespace", http.MethodDelete, account).at("/api/v1/namespaces/%s", name))
 }
 
 // Quota is what an account may store in a region and move out of it in a month, and has: in bytes. A limit of -1 is none.

@@ -16,6 +16,16 @@ var ofIBMCloud = []mutant{
 		guards: []guard{within("ibmcloud", "TestAServiceIDWithOurMarkThatWeDidNotMakeIsNotUsed")},
 	},
 	{
+		name:    "not-found-believed",
+		pattern: "one answer is taken for proof that something is gone",
+		edits: []edit{
+			{"controllers/ibmcloud/gone.go",
+				`func(one ibmcloud.Key) bool { return one.ID == id }`,
+				`func(one ibmcloud.Key) bool { return one.ID == id && id == "" }`},
+		},
+		guards: []guard{within("ibmcloud", "TestAKeyIsForgottenOnlyWhenNoListHasIt")},
+	},
+	{
 		name:    "key-for-any-namespace",
 		pattern: "a right that was given for one is used for another",
 		edits: []edit{

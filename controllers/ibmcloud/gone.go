@@ -1,0 +1,66 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	"context"
+	"slices"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// That something is not there is the end of it for the operator, which then forgets it. One answer is not enough for that: it may
+// come from a part of IBM Cloud that does not know it yet. So a list has to lack it, too.
+
+// stillListed is a wait for what is said not to be there and is listed.
+func stillListed(what string) error {
+	return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it all the same: it is deleted again", what)
+}
+
+func (s *session) keyIsGone(ctx context.Context, id string) error {
+	keys, err := s.client.AccountKeys(ctx, s.account)
+	if err != nil {
+		return s.explain(err, needsServiceIDs)
+	}
+	if slices.ContainsFunc(keys, func(one ibmcloud.Key) bool { return one.ID == id }) {
+		return stillListed("key " + id)
+	}
+	return nil
+}
+
+// policyIsGone also takes it for gone where the service ID is, which takes its policies with it.
+func (s *session) policyIsGone(ctx context.Context, of pass.RemoteIdentity) error {
+	policies, err := s.client.Policies(ctx, s.account, of.Subject)
+	if err != nil && ibmcloud.KindOf(err) != ibmcloud.NotFound {
+		return err
+	}
+	if slices.ContainsFunc(policies, func(one ibmcloud.Policy) bool { return one.ID == of.Grant }) {
+		return stillListed("policy " + of.Grant)
+	}
+	return nil
+}
+
+func (s *session) serviceIDIsGone(ctx context.Context, identity pass.RemoteIdentity) error {
+	all, err := s.client.ServiceIDs(ctx, s.account, "")
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(one ibmcloud.ServiceID) bool { return one.ID == identity.ID }) {
+		return stillListed("service ID " + identity.ID)
+	}
+	return nil
+}
+
+func (s *session) namespaceIsGone(ctx context.Context) error {
+	names, err := s.client.Namespaces(ctx, s.account)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(names, s.spec.RegistryNamespace.Name) {
+		return stillListed(s.where())
+	}
+	return nil
+}
