@@ -266,40 +266,46 @@ func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 		p.Note(edgev1.ReasonCredentialTaken, fmt.Sprintf("took the login %d of %s from %s, because %s", fresh.Generation, l.Account, l.Supplied, why.Text), fresh.About)
 		return
 	}
-	minted := fmt.Sprintf("minted %s token %d%s, which %s, because %s", l.Account, fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text)
+	minted := fmt.Sprintf("minted %s%s, which %s, because %s", l.Name(fresh.Generation), p.boundTo(fresh), p.lifeOf(fresh.Identity), why.Text)
 	if fresh.Superseded != "" {
 		minted += "; " + fresh.Superseded
 	}
 	p.Note(edgev1.ReasonTokenMinted, minted, fresh.About)
 }
 
-// boundTo names the object that a credential dies with, where there is one.
-func boundTo(c pass.Credential) string {
+// boundTo names the object that a token dies with, where there is one.
+func (p *run) boundTo(c pass.Credential) string {
 	secret, is := c.About.(*corev1.Secret)
-	if !is || secret == nil {
+	if !is || secret == nil || p.Noun != pass.NounToken {
 		return ""
 	}
 	return fmt.Sprintf(" of Secret %s in %s", secret.Name, secret.Namespace)
 }
 
-// lifeOf says how long a credential works.
-func lifeOf(c pass.Identity) string {
-	if c.Expires() {
+// lifeOf says how long a credential works. Keys and robots are ended by the operator, or later by their issuer.
+func (p *run) lifeOf(c pass.Identity) string {
+	switch {
+	case !c.Expires():
+		return "does not expire"
+	case p.Noun == pass.NounToken:
 		return "expires at " + pass.Timestamp(c.Expiry)
+	default:
+		return "works until " + pass.Timestamp(c.Expiry)
 	}
-	return "does not expire"
 }
 
-// tokenName is what messages call the token of a login.
-func (p *run) tokenName(l *pass.Login) string {
-	return fmt.Sprintf("the token of %s in %s %q", l.Account, p.Home.Noun, p.Home.Namespace)
+// nameInHome is what messages call what a login has, wherever that came from.
+func (p *run) nameInHome(l *pass.Login) string {
+	return fmt.Sprintf("the %s of %s in %s %q", p.Noun, l.Account, p.Home.Noun, p.Home.Namespace)
 }
 
 // together is one wait for all that wait.
 func together(waits []*pass.Blocked) *pass.Blocked {
 	all := *waits[0]
 	for _, b := range waits[1:] {
-		all.Message += "; " + b.Message
+		if !strings.Contains(all.Message, b.Message) {
+			all.Message += "; " + b.Message
+		}
 	}
 	return &all
 }
@@ -371,7 +377,7 @@ func (p *run) refusalPause(l *pass.Login) time.Time {
 
 // describeIssued says what the credentials are, and what a person should know of those that do not expire.
 func (p *run) describeIssued() pass.Done {
-	reason, message := edgev1.ReasonIssued, []string{"both tokens are issued"}
+	reason, message := edgev1.ReasonIssued, []string{fmt.Sprintf("both %ss are issued", p.Noun)}
 	for _, l := range p.Logins() {
 		c := l.Credential
 		if l.Supplied != "" {

@@ -60,11 +60,20 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	held := before.DeepCopy()
 	pass.SetWaiting(held, edgev1.ReasonDeletionPending, "the EdgeRegistry is being deleted")
 	pass.Summarize(held, deletionBlocked(held, passErr), pass.IsStalled(passErr), "")
-	if result, err := r.conclude(ctx, before, held, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
+	if result, err := r.conclude(ctx, before, held, kindOfWait(passErr)); err != nil || result != (ctrl.Result{}) {
 		return result, err
 	}
 	s.PaceStall(passErr)
 	return pass.Outcome(passErr, s.Now, s.Next)
+}
+
+// kindOfWait is the type of the event about a deletion that is held up. To wait for what mends itself, or is given up in time, asks
+// nothing of a person.
+func kindOfWait(err error) string {
+	if b := pass.AsBlocked(err); b != nil && !b.Stalled {
+		return corev1.EventTypeNormal
+	}
+	return corev1.EventTypeWarning
 }
 
 // cleanUp undoes what was done for an EdgeRegistry. For one that no provider knows nothing was.

@@ -163,7 +163,7 @@ func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registr
 	}
 	defer transport.CloseIdleConnections()
 	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
-	client.Advice = p.Registry.Advice.Probe
+	client.Advice, client.Shown = p.Registry.Advice.Probe, p.Noun
 	client.Share(&p.told, p.CA, p.Now)
 	return ask(ctx, client)
 }

@@ -173,7 +173,7 @@ func TestHarborFromNothingToReady(t *testing.T) {
 	verified := condition(t, edge, edgev1.RegistryVerified)
 	g.Expect(verified.Reason).To(Equal(edgev1.ReasonVerified), verified.Message)
 	g.Expect(verified.Message).To(And(ContainSubstring("-publisher can pull"), ContainSubstring("is not refused a push"), ContainSubstring("is refused a push")))
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "-puller token 1", "no token was published")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted robot edge-", "-puller-1, which works until", "none was published")
 	g.Expect(edge.Status.Credentials).To(HaveLen(2))
 	g.Expect(edge.Status.Credentials[1].Robot).To(Equal("robot$plant+" + pull.Name))
 	g.Expect(edge.Status.ExpiresAt.Sub(pull.Created)).To(BeNumerically("~", 30*oneDay, time.Second))
@@ -231,29 +231,6 @@ func trusting(t *testing.T, p *plantHarbor) func(*edgev1.EdgeRegistry) {
 	return func(e *edgev1.EdgeRegistry) {
 		e.Spec.Trust.CABundleRef = &edgev1.CABundleRef{Name: bundle.Name, Key: "ca-bundle.crt"}
 	}
-}
-
-func TestARightThatTheAccountLacksIsNamed(t *testing.T) {
-	for _, missing := range []string{"project:read", "robot:list", "robot:create", "repository:push"} {
-		t.Run(missing, func(t *testing.T) {
-			g := NewWithT(t)
-			o := harborOperator(t)
-			p := startHarbor(t, o.clock)
-			p.user, p.secret = p.AddRobot("plant", "weak", "lacks a right", slices.DeleteFunc(slices.Clone(makers), func(right string) bool { return right == missing })...)
-			edge := p.install(t)
-			o.comesTo(t, edge, edgev1.CredentialsIssued, edgev1.ReasonPermissionMissing)
-			g.Expect(condition(t, edge, edgev1.CredentialsIssued).Message).To(ContainSubstring(missing))
-			g.Expect(condition(t, edge, edgev1.Stalled).Status).To(Equal(metav1.ConditionTrue))
-		})
-	}
-	t.Run("a wrong password", func(t *testing.T) {
-		o := harborOperator(t)
-		p := startHarbor(t, o.clock)
-		p.secret = "wrong-secret-1A"
-		edge := p.install(t)
-		o.comesTo(t, edge, edgev1.CredentialsIssued, edgev1.ReasonAccountRefused)
-		NewWithT(t).Expect(condition(t, edge, edgev1.CredentialsIssued).Message).NotTo(ContainSubstring(p.secret))
-	})
 }
 
 func TestRobotsThatSomebodyTouched(t *testing.T) {

@@ -74,9 +74,11 @@ func TestADeletionDoesNotWaitForIBMCloudForEver(t *testing.T) {
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
 	g.Eventually(func() string { return condition(t, edge, edgev1.Ready).Message }).WithTimeout(soon).WithPolling(often).Should(
 		And(ContainSubstring("the deletion goes on without that"), ContainSubstring("edge.open-horizon.io/abandon")))
+	expectKind(t, edge, edgev1.ReasonDeletionPending, corev1.EventTypeNormal)
 	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Annotations = map[string]string{edgev1.AbandonAnnotation: "true"} })
 	removed(t, edge)
 	expectEvent(t, edge, edgev1.ReasonLeftAtIBMCloud, "service ID "+made[0].ID, "key ApiKey-")
+	expectKind(t, edge, edgev1.ReasonLeftAtIBMCloud, corev1.EventTypeWarning)
 }
 
 // An operator is killed around each write to IBM Cloud, with its reply or without it.

@@ -221,4 +221,19 @@ func TestARefusedNewKeyIsWaitedFor(t *testing.T) {
 	poke(t, edge)
 	g.Eventually(func() bool { return tokenOf(publishedTo(t, edge, "-pull")).Reveal() != first }).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 	g.Expect(w.keysOf(edge, "puller")).To(HaveLen(2))
+	expectKind(t, edge, edgev1.ReasonPropagating, corev1.EventTypeNormal)
+}
+
+// expectKind expects events of a reason, each of a type.
+func expectKind(t *testing.T, edge *edgev1.EdgeRegistry, reason, kind string) {
+	t.Helper()
+	NewWithT(t).Eventually(func() []string {
+		var kinds []string
+		for _, event := range eventsOf(t, edge) {
+			if event.Reason == reason {
+				kinds = append(kinds, event.Type)
+			}
+		}
+		return kinds
+	}).WithTimeout(soon).WithPolling(often).Should(And(Not(BeEmpty()), HaveEach(kind)))
 }

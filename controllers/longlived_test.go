@@ -90,7 +90,7 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 			HaveField("ExpiresAt", BeNil()), HaveField("RenewAt", BeNil()), HaveField("IssuedAt.Unix()", anchor.CreationTimestamp.Unix()))))
 	}
 	g.Expect(edge.Status.ExpiresAt).To(BeNil())
-	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted edge-puller token 1 of Secret "+edge.Name+"-pull-1 in "+edge.Name+", which does not expire, because no token was published")
+	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted edge-puller token 1 of Secret "+edge.Name+"-pull-1 in "+edge.Name+", which does not expire, because none was published")
 	g.Expect(o.mints(edge)).To(BeZero(), "no TokenRequest is made")
 
 	o.pass(t, edge)

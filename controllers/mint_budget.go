@@ -33,7 +33,7 @@ func (p *run) mayMint(l *pass.Login, why pass.Cause) error {
 	if l.Supplied != "" || p.isWished(l) || p.isRenewal(l, why) {
 		return nil
 	}
-	return objects.Spent(p.Scope, p.tokenName(l), "has to be replaced again, because "+why.Text+p.alterer(why))
+	return objects.Spent(p.Scope, p.nameInHome(l), "has to be replaced again, because "+why.Text+p.alterer(why))
 }
 
 // countForMint counts a mint that was not asked for by anybody outside of the namespace of the Secrets.
@@ -43,7 +43,7 @@ func (p *run) countForMint(l *pass.Login, why pass.Cause) {
 	case p.isWished(l) && !(why.Undone && p.wasSettled):
 		// What was taken away under the spec of before is a repair, also for a process that has just started.
 	default:
-		objects.CountRepair(p.Scope, p.tokenName(l))
+		objects.CountRepair(p.Scope, p.nameInHome(l))
 	}
 }
 

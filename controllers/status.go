@@ -74,8 +74,8 @@ var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWith
 	edgev1.ReasonLoginLeftBehind, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
 
 // reportTransitions records the conditions that changed between two statuses as events. To wait for
-// something on the way to the first Ready is normal; to lose Ready, or to stall, is a warning, and
-// so is a reason that asks a person to act.
+// something on the way to the first Ready is normal, and for what a renewal made to count; to lose Ready, or to stall, is a
+// warning, and so is a reason that asks a person to act.
 func (r *EdgeRegistryReconciler) reportTransitions(before, after *edgev1.EdgeRegistry, result pass.Result) {
 	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
 	for _, name := range append(slices.Clone(result.Conditions), edgev1.Ready) {
@@ -88,7 +88,8 @@ func (r *EdgeRegistryReconciler) reportTransitions(before, after *edgev1.EdgeReg
 			continue
 		}
 		kind := corev1.EventTypeNormal
-		failed := condition.Status == metav1.ConditionFalse && (fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled))
+		failed := condition.Status == metav1.ConditionFalse && condition.Reason != edgev1.ReasonPropagating &&
+			(fell || meta.IsStatusConditionTrue(after.Status.Conditions, edgev1.Stalled))
 		if failed || slices.Contains(warningReasons, condition.Reason) {
 			kind = corev1.EventTypeWarning
 		}

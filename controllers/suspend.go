@@ -36,8 +36,13 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 
 func suspendedMessage(edge *edgev1.EdgeRegistry) string {
 	message := "spec.suspend is true: nothing is written, repaired or renewed before it is false"
-	if at := edge.Status.ExpiresAt; at != nil {
-		message += "; the first token in use expires at " + pass.Timestamp(at.Time)
+	at := edge.Status.ExpiresAt
+	switch {
+	case at == nil:
+		return message
+	case edge.Spec.OpenShift == nil:
+		return message + "; the first login in use ends at " + pass.Timestamp(at.Time)
+	default:
+		return message + "; the first token in use expires at " + pass.Timestamp(at.Time)
 	}
-	return message
 }

@@ -115,8 +115,13 @@ func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) erro
 	if err != nil {
 		return trial
 	}
-	if !dead {
-		b.Message += fmt.Sprintf("; but its issuer accepts %s's token: look at the registry", l.Account)
+	switch {
+	case dead:
+	case l.Credential.Disabled:
+		b.Message += fmt.Sprintf("; somebody disabled %s where it was made: enable it there, or have another made by the annotation %s", l.Name(l.Credential.Generation), edgev1.RotateAnnotation)
+		return trial
+	default:
+		b.Message += fmt.Sprintf("; but its issuer accepts %s's %s: look at the registry", l.Account, p.Noun)
 		return trial
 	}
 	p.memory(l).refused = l.Credential.ID
@@ -126,7 +131,7 @@ func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) erro
 	if again.After(p.Now) {
 		when = "at " + pass.Timestamp(again)
 	}
-	b.Message += fmt.Sprintf("; its issuer does not accept %s's token either, and another is issued %s", l.Account, when)
+	b.Message += fmt.Sprintf("; its issuer does not accept %s's %s either, and another is issued %s", l.Account, p.Noun, when)
 	return trial
 }
 

@@ -80,10 +80,10 @@ func (p *run) verified() pass.Done {
 		return p.proven()
 	}
 	if warnings := p.Registry.Warnings; len(warnings) > 0 {
-		return pass.DoneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both tokens, but %s", host, strings.Join(warnings, "; and "))
+		return pass.DoneBecause(edgev1.ReasonVerifiedWithWarnings, "%s accepts both %ss, but %s", host, p.Noun, strings.Join(warnings, "; and "))
 	}
-	return pass.DoneBecause(edgev1.ReasonVerified, "%s accepts both tokens: %s can push and pull, %s can only pull",
-		host, p.Publisher.Account, p.Puller.Account)
+	return pass.DoneBecause(edgev1.ReasonVerified, "%s accepts both %ss: %s can push and pull, %s can only pull",
+		host, p.Noun, p.Publisher.Account, p.Puller.Account)
 }
 
 // verificationDue is when the tokens are to be tried next: at once if this pass changed anything, the last trial was
@@ -161,7 +161,7 @@ func (p *run) judgeAccess(l *pass.Login, access registry.Access) error {
 		return pass.Waiting(edgev1.ReasonPushDenied, "%s may not push to %s: %s", l.Account, images, l.PushAdvice)
 	case !publisher && access.Push:
 		return pass.Stalled(edgev1.ReasonPullerCanPush,
-			"%s may push to %s, and so may every node that holds its token: %s", l.Account, images, l.TooMuch)
+			"%s may push to %s, and so may every node that holds its %s: %s", l.Account, images, p.Noun, l.TooMuch)
 	case access.ReadOnly && !p.Registry.ReadOnly:
 		return pass.Waiting(edgev1.ReasonRegistryUnavailable,
 			"registry %s refuses pushes as read-only, though %s: wait until its pods have that setting; %s",

@@ -73,7 +73,7 @@ func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 	if c := l.Credential; c.Expires() {
 		life = "works until " + pass.Timestamp(c.Expiry)
 	}
-	b := pass.Waiting(edgev1.ReasonProofFailed, "the renewal of %s's token waits: %s; the token in use %s", l.Account, because, life)
+	b := pass.Waiting(edgev1.ReasonProofFailed, "the renewal of %s's %s waits: %s; the %s in use %s", l.Account, p.Noun, because, p.Noun, life)
 	if l.Supplied != "" {
 		b = pass.Waiting(edgev1.ReasonProofFailed, "the new login of %s in %s is not published: %s; the one before it stays", l.Account, l.Supplied, because)
 	}
@@ -139,7 +139,7 @@ func (p *run) prove(ctx context.Context, l *pass.Login, fresh pass.Credential) e
 		return c.Accepts(ctx, p.trialPlace(), cmp.Or(fresh.User, l.User), fresh.Token)
 	})
 	if refused(err) && l.Supplied == "" {
-		return &refusal{err: err, host: p.Registry.Host}
+		return &refusal{err: err, host: p.Registry.Host, noun: p.Noun}
 	}
 	return err
 }
@@ -149,14 +149,14 @@ func refused(err error) bool {
 	return errors.As(err, &failure) && failure.Kind == registry.Refused
 }
 
-// refusal is that of a token which was issued a moment ago, of which its own text does not know.
+// refusal is that of a credential which was issued a moment ago, of which its own text does not know.
 type refusal struct {
-	err  error
-	host string
+	err        error
+	host, noun string
 }
 
 func (f *refusal) Error() string {
-	return fmt.Sprintf("registry %s refuses a token that its issuer made a moment ago: look at the registry, and at the issuer", f.host)
+	return fmt.Sprintf("registry %s refuses a %s that its issuer made a moment ago: look at the registry, and at the issuer", f.host, f.noun)
 }
 
 func (f *refusal) Unwrap() error { return f.err }

@@ -14,6 +14,7 @@
 //	entry.go           the entry in such a Secret that is for the registry
 //	harbor_session.go  one EdgeRegistry with robots during one pass, and the way to Harbor
 //	harbor_account.go  the account that makes robots, and what its Secret allows
+//	harbor_rights.go   what that account may do in Harbor, before anything is made with it
 //	robots.go          which robots are the EdgeRegistry's, and what somebody did to them
 //	harbor_issuer.go   the issuer: finds the robot in use, and makes the next
 //	harbor_retire.go   ends robots that have outlived their lifetime

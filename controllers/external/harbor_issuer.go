@@ -39,16 +39,23 @@ func (s *harborSession) Current(ctx context.Context, l *pass.Login) (pass.Cause,
 	}
 	why := s.readCurrent(l, published)
 	if _, err := s.account(ctx); err != nil {
-		return pass.Cause{}, carriedOn(l, err)
+		return pass.Cause{}, s.carriedOn(l, err)
 	}
 	if !why.IsZero() || s.listed || s.mustLook() {
 		if err := s.look(ctx); err != nil {
-			return pass.Cause{}, carriedOn(l, err)
+			return pass.Cause{}, s.carriedOn(l, err)
 		}
 		if err := s.findLost(ctx, l); err != nil {
-			return pass.Cause{}, carriedOn(l, err)
+			return pass.Cause{}, s.carriedOn(l, err)
 		}
 		why = s.weighRobots(l, why)
+		if err := s.weighWhenDue(ctx); err != nil {
+			return pass.Cause{}, s.carriedOn(l, err)
+		}
+	}
+	if lacking := s.lacking(); lacking != "" && l.Role == edgev1.TokenPuller {
+		// It is one account for both.
+		l.Credential.Advice = append(l.Credential.Advice, lacking)
 	}
 	if said := s.saidOf(l); said != "" {
 		l.Credential.Advice = append(l.Credential.Advice, said)
@@ -156,13 +163,16 @@ func (s *harborSession) Issue(ctx context.Context, l *pass.Login, why pass.Cause
 	// Whatever became of it: the next pass lists what is there.
 	s.harborMemory().lookedAt = time.Time{}
 	if why.Kept {
-		err = carriedOn(l, err)
+		err = s.carriedOn(l, err)
 	}
 	return pass.Credential{}, err
 }
 
 func (s *harborSession) issue(ctx context.Context, l *pass.Login) (pass.Credential, error) {
 	if err := s.look(ctx); err != nil {
+		return pass.Credential{}, err
+	}
+	if err := s.mayMake(ctx); err != nil {
 		return pass.Credential{}, err
 	}
 	client, err := s.at(ctx)
@@ -244,7 +254,7 @@ func (s *harborSession) fresh(l *pass.Login, id string, generation int64, made t
 func (s *harborSession) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
 	if err := s.remove(ctx, c.ID); err != nil {
 		s.harborMemory().lookedAt = time.Time{}
-		return carriedOn(l, err)
+		return s.carriedOn(l, err)
 	}
 	return nil
 }
@@ -267,6 +277,7 @@ func (s *harborSession) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	case err != nil:
 		return false, err
 	case found.Disable:
+		l.Credential.Disabled = true
 		return false, nil
 	}
 	return s.refuses(ctx, client, l.User, l.Credential.Token)

@@ -28,8 +28,9 @@ type harborSession struct {
 	askedAccount bool
 	// client is made when it is needed first.
 	client *harbor.Client
-	// listed: this pass has listed the robots.
-	listed bool
+	// listed: this pass has listed the robots; unlisted is why it could not. weighed: it has asked what the account may do.
+	listed, weighed bool
+	unlisted        error
 }
 
 // harborMemory is what the process remembers of one EdgeRegistry with robots. It only spares requests.
@@ -40,6 +41,10 @@ type harborMemory struct {
 	robots   []robot
 	lookedAt time.Time
 	account  string
+	// lacking are the permissions that the account of the version weighed lacked at weighedAt.
+	lacking   []string
+	weighedAt time.Time
+	weighed   string
 	// told is what was said of a robot that somebody changed, so that it is said once.
 	told map[int64]string
 }
@@ -54,7 +59,7 @@ func (s *harborSession) harborMemory() *harborMemory {
 
 func (p *Provider) beginHarbor(scope *pass.Scope) *harborSession {
 	s := &harborSession{session: p.beginAnywhere(scope), harbor: scope.Edge.Spec.External.Harbor}
-	scope.Registry.Advice = harborAdvice
+	scope.Registry.Advice, scope.Noun = harborAdvice, pass.NounRobot
 	s.prepareRobot(&scope.Publisher, s.harbor.Publisher)
 	s.prepareRobot(&scope.Puller, s.harbor.Puller)
 	return s
@@ -64,6 +69,7 @@ const day = 24 * time.Hour
 
 func (s *harborSession) prepareRobot(l *pass.Login, life edgev1.RobotSpec) {
 	l.Account = s.baseName(l.Role)
+	l.Naming = func(generation int64) string { return "robot " + s.robotName(l.Role, generation) }
 	lifetime := life.Lifetime.Duration
 	l.Policy = pass.Policy{Lifetime: lifetime, RenewBefore: wholeDays(lifetime / 3)}
 	if life.RenewBefore != nil {
@@ -155,7 +161,7 @@ func (s *harborSession) explain(err error) error {
 	case "":
 		return err
 	case harbor.Unauthorized:
-		return pass.Stalled(edgev1.ReasonAccountRefused, "%s: correct username and password in %s, or enable the account in Harbor", err, s.where())
+		return pass.Stalled(edgev1.ReasonAccountRefused, "%s: correct username and password in %s, or see in Harbor whether the account is disabled or has expired", err, s.where())
 	case harbor.Forbidden:
 		return pass.Stalled(edgev1.ReasonPermissionMissing,
 			"%s: give the account of %s that permission in project %s; a robot that makes robots also needs what it gives them, repository:pull and repository:push",
@@ -168,14 +174,18 @@ func (s *harborSession) explain(err error) error {
 }
 
 // carriedOn lets the steps after this one go on with the credential in use, if there is one.
-func carriedOn(l *pass.Login, err error) error {
+func (s *harborSession) carriedOn(l *pass.Login, err error) error {
 	b := pass.AsBlocked(err)
 	if b == nil || l.Credential.ID == "" || b.Reason == edgev1.ReasonCredentialNotGranted {
 		return err
 	}
 	kept := *b
 	kept.CarryOn = true
-	kept.Message += "; the robot in use works until " + pass.Timestamp(l.Credential.Expiry)
+	if s.Now.Before(l.Credential.Expiry) {
+		kept.Message += "; the robot in use works until " + pass.Timestamp(l.Credential.Expiry)
+	} else {
+		kept.Message += "; the lifetime of the robot in use ended at " + pass.Timestamp(l.Credential.Expiry) + ", and Harbor refuses it soon if it does not yet"
+	}
 	return &kept
 }
 
@@ -185,7 +195,7 @@ var harborAdvice = pass.Advice{
 		trust.NoCandidates: "supply its root CA in the key ca.crt of the Secret with the account, or by spec.trust.caBundleRef",
 	},
 	Probe: map[registry.Kind]string{
-		registry.Refused:        "see whether somebody disabled the robot in Harbor, or gave it another secret",
+		registry.Refused:        "see in Harbor whether the robot expired, or somebody disabled it or gave it another secret",
 		registry.OtherTokenHost: "Harbor gives tokens on its own host: see its external_url",
 		registry.Untrusted:      advice.Probe[registry.Untrusted],
 	},

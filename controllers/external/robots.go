@@ -113,9 +113,13 @@ func (s *harborSession) mustLook() bool {
 
 // look lists the robots, once in a pass.
 func (s *harborSession) look(ctx context.Context) error {
-	if s.listed {
-		return nil
+	if !s.listed && s.unlisted == nil {
+		s.unlisted = s.list(ctx)
 	}
+	return s.unlisted
+}
+
+func (s *harborSession) list(ctx context.Context) error {
 	m := s.harborMemory()
 	m.lookedAt = time.Time{}
 	client, err := s.at(ctx)

@@ -44,7 +44,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 func (p *Provider) beginAnywhere(scope *pass.Scope) *session {
 	edge := scope.Edge
 	s := &session{Provider: p, Scope: scope, spec: edge.Spec.External, read: map[edgev1.TokenRole]reading{}}
-	scope.Home = consent.Home(edge, p.Username)
+	scope.Home, scope.Noun = consent.Home(edge, p.Username), pass.NounLogin
 	scope.Registry = pass.Registry{
 		Host: s.spec.Host, Repository: s.spec.RepositoryPrefix, Trial: s.trial(), PublicCAs: true, Advice: advice,
 	}

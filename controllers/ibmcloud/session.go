@@ -13,6 +13,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
@@ -55,7 +56,8 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 	if s.spec.Visibility == edgev1.IBMCloudPrivate {
 		host = "private." + host
 	}
-	scope.Registry = pass.Registry{Host: host, Repository: s.spec.RegistryNamespace.Name, PublicCAs: true}
+	scope.Noun = pass.NounKey
+	scope.Registry = pass.Registry{Host: host, Repository: s.spec.RegistryNamespace.Name, PublicCAs: true, Advice: advice}
 	if named := edge.Spec.Verification.Repository; named != "" {
 		scope.Registry.Trial = scope.Registry.Repository + "/" + named
 	}
@@ -66,11 +68,18 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 
 func (s *session) prepare(l *pass.Login, spec edgev1.ServiceIDSpec, account, roles string) {
 	l.Account, l.User = account, user
+	l.Naming = func(generation int64) string { return fmt.Sprintf("key %d of %s", generation, account) }
 	l.Policy = pass.Policy{Lifetime: spec.Key.Lifetime.Duration, RenewBefore: spec.Key.RenewBefore.Duration}
 	check := fmt.Sprintf("check that its service ID has a policy with %s on registry namespace %q", roles, s.spec.RegistryNamespace.Name)
 	l.PullAdvice, l.PushAdvice = check, check
 	l.TooMuch = "take every policy and access group off its service ID but Reader on this registry namespace"
 }
+
+// advice is what to do where the registry cannot be used.
+var advice = pass.Advice{Probe: map[registry.Kind]string{
+	registry.Refused:   "see at IBM Cloud whether somebody disabled or deleted the key or its service ID, or restricted its addresses",
+	registry.Untrusted: "a proxy that inspects TLS has to leave out *.icr.io, or name its CA by spec.trust.caBundleRef",
+}}
 
 // specOf is what the spec says of a login's service ID.
 func (s *session) specOf(role edgev1.TokenRole) edgev1.ServiceIDSpec {

@@ -28,6 +28,8 @@ type Login struct {
 	Published *corev1.Secret
 	// Account is whose credential it is, in messages, and User the user name of the login.
 	Account, User string
+	// Naming is what messages call the credential of a generation; nil where that is ACCOUNT token GENERATION.
+	Naming func(generation int64) string
 	// PullAdvice and PushAdvice say what to check where the registry denies a right, TooMuch where it grants too much.
 	PullAdvice, PushAdvice, TooMuch string
 	// Policy says how long credentials live.
@@ -67,6 +69,8 @@ type Credential struct {
 	Wish Wish
 	// Fresh: no Secret carries it yet.
 	Fresh bool
+	// Disabled: somebody disabled it at its issuer, where it can be enabled again.
+	Disabled bool
 	// Unvouched: only the Secret that carries it says that it was published, and whoever may edit that may have written it.
 	Unvouched bool
 	// About is the object that stands for it in events, or nil.
@@ -95,6 +99,14 @@ type Identity struct {
 
 // Expires reports whether the credential works for a time only.
 func (i Identity) Expires() bool { return !i.Expiry.IsZero() }
+
+// Name is what messages call a credential of the login.
+func (l *Login) Name(generation int64) string {
+	if l.Naming != nil {
+		return l.Naming(generation)
+	}
+	return fmt.Sprintf("%s token %d", l.Account, generation)
+}
 
 // Use makes a credential the login's.
 func (l *Login) Use(c Credential) {
@@ -147,7 +159,7 @@ func (c Cause) In(object metav1.Object) Cause {
 
 // Causes that every provider has.
 var (
-	CauseUnpublished = Cause{Name: "Unpublished", Text: "no token was published", Undone: true}
+	CauseUnpublished = Cause{Name: "Unpublished", Text: "none was published", Undone: true}
 	CauseEmptied     = Cause{Name: "Altered", Text: "the Secret was emptied or altered", Undone: true}
 	CauseAltered     = Cause{Name: "Altered", Text: "the Secret was altered", Undone: true}
 	CauseRefused     = Cause{Name: "Refused", Text: "its issuer does not accept it any more"}

@@ -5,7 +5,6 @@ package pass
 
 import (
 	"crypto/x509"
-	"fmt"
 	"sync"
 	"time"
 
@@ -28,10 +27,13 @@ type Scope struct {
 	Memory *Memory
 	// Record is what was known of the EdgeRegistry before this pass, and what it adds to that.
 	Record *Record
-	// Home is where the Secrets are, by the provider as it begins.
+	// Home is where the Secrets are, and Noun what messages call a credential, by the provider as it begins.
 	Home Home
+	Noun string
 	// Registry is where the images are, by the provider's own steps.
 	Registry Registry
+	// Used is how much of quotas is used, by the provider's own steps; empty where that is not known.
+	Used []Usage
 	// Secrets are those of the EdgeRegistry in its home by their names, as this pass read them. They are read by the provider.
 	Secrets map[string]*corev1.Secret
 	// SecretsListed and BindingsListed are the resource versions at which the pass listed the Secrets and the role bindings in
@@ -57,6 +59,14 @@ type Scope struct {
 	Next time.Time
 }
 
+// What messages call a credential.
+const (
+	NounToken = "token"
+	NounKey   = "key"
+	NounRobot = "robot"
+	NounLogin = "login"
+)
+
 // Home is the namespace of the two Secrets, and how messages speak of it.
 type Home struct {
 	// Namespace is its name, and Noun what people call it, such as "project".
@@ -67,6 +77,12 @@ type Home struct {
 	Invite func() string
 	// ByInvitation: the operator works there only if its owner let it in, which the shared step NamespaceReady finds out.
 	ByInvitation bool
+}
+
+// Usage is how much of a quota is used: 1 for all.
+type Usage struct {
+	Of    string
+	Share float64
 }
 
 // Registry is where the images are.
@@ -138,7 +154,7 @@ type Note struct {
 // NewScope begins a pass.
 func NewScope(edge *edgev1.EdgeRegistry, now time.Time, memory *Memory) *Scope {
 	return &Scope{
-		Edge: edge, Now: now, Memory: memory, Record: &Record{}, Confirmed: &Confirmation{},
+		Edge: edge, Now: now, Noun: NounToken, Memory: memory, Record: &Record{}, Confirmed: &Confirmation{},
 		Secrets: map[string]*corev1.Secret{}, Free: sets.Set[string]{},
 		Publisher: Login{Role: edgev1.TokenPublisher, Secret: PublishSecretName(edge)},
 		Puller:    Login{Role: edgev1.TokenPuller, Secret: PullSecretName(edge)},
@@ -179,7 +195,7 @@ func (s *Scope) Note(reason, message string, about runtime.Object) {
 
 // NoteLost notes that a credential which no Secret carries was revoked.
 func (s *Scope) NoteLost(l *Login, generation int64, about runtime.Object) {
-	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("%s token %d was lost before it was published, and is revoked", l.Account, generation), about)
+	s.Note(edgev1.ReasonTokenRetired, l.Name(generation)+" was lost before it was published, and is revoked", about)
 }
 
 // PublishSecretName is the name of the Secret for pipelines.

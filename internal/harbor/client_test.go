@@ -92,6 +92,23 @@ func TestTheLifeOfARobot(t *testing.T) {
 	g.Expect(KindOf(err)).To(Equal(NotFound))
 }
 
+func TestAnAccountIsToldWhatItMayDo(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	w.AddProject("other")
+	w.AddAdmin("ada", "Administers-1", "plant")
+	w.AddMaintainer("mary", "Maintains-it-1", "plant")
+	plant, err := w.client.Project(t.Context(), "plant")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(w.client.Permissions(t.Context(), plant)).To(ConsistOf(
+		".:read", "robot:create", "robot:list", "robot:read", "robot:update", "robot:delete", "repository:pull", "repository:push"))
+	g.Expect(w.as("ada", "Administers-1").Permissions(t.Context(), plant)).To(ContainElements("robot:create", "robot:list", "repository:push"))
+	g.Expect(w.as("mary", "Maintains-it-1").Permissions(t.Context(), plant)).To(And(ContainElement("robot:list"), Not(ContainElement("robot:create"))))
+	g.Expect(w.client.Permissions(t.Context(), Project{ID: plant.ID + 1, Name: "other"})).To(BeEmpty(), "of another project it is told null")
+	_, err = w.as("ada", "wrong").Permissions(t.Context(), plant)
+	g.Expect(KindOf(err)).To(Equal(Unauthorized))
+}
+
 func TestALongListIsReadToItsEnd(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t)

@@ -12,6 +12,7 @@
 //	client.go    one call and its answer, and the bounds
 //	errors.go    why a call failed
 //	projects.go  projects, whose robots are listed by a number
+//	rights.go    what the account may do
 //	robots.go    robots
 //	accepts.go   whether a login works
 package harbor

@@ -48,6 +48,8 @@ type Client struct {
 	// Advice is what to do about each kind of failure of this registry. Where it says nothing, what is true of every registry
 	// is said.
 	Advice map[Kind]string
+	// Shown is what people call what it logs in with, such as key; empty for token.
+	Shown string
 
 	// offers is how the registry takes logins, by what was asked for without one: itself, or a repository. public is which
 	// repositories it shows to everybody, and seen which a login was shown. All are the same for every login that the client

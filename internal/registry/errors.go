@@ -62,8 +62,8 @@ type Error struct {
 	// Err is the cause, if there is one that can be shown.
 	Err error
 
-	// advice is that of the client, if it has any.
-	advice string
+	// advice is that of the client, if it has any, and shown what it shows.
+	advice, shown string
 }
 
 // advice is what to do about each kind, whatever the registry is.
@@ -98,7 +98,7 @@ func (e *Error) what() string {
 	case Untrusted:
 		return "its certificate is not trusted"
 	case Refused:
-		return "the token is refused"
+		return "the " + cmp.Or(e.shown, "token") + " is refused"
 	case Unreachable:
 		return "it cannot be reached"
 	case OtherTokenHost:
@@ -112,7 +112,7 @@ func (e *Error) what() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func (c *Client) fail(kind Kind, o op, status int, err error) *Error {
-	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err, advice: c.Advice[kind]}
+	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err, advice: c.Advice[kind], shown: c.Shown}
 }
 
 // unexpected is an answer that is neither yes nor no.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 )
 
 // reply is an answer of the API.
@@ -32,17 +33,23 @@ func failure(status int, code, message string) reply {
 
 // caller is who asks.
 type caller struct {
-	// admins are the projects of a person; robot is the robot that asks, or nil.
-	admins []string
-	robot  *robot
+	// admins are the projects of a person who administers them, and maintains those of one who maintains them; robot is the robot
+	// that asks, or nil.
+	admins, maintains []string
+	robot             *robot
 }
+
+// maintainer is what a maintainer of a project may do there (src/common/rbac/project/rbac_role.go), and everything what is known
+// here.
+var (
+	maintainer = []access{{"project", "read"}, {"robot", "list"}, {"robot", "read"}, {"repository", "pull"}, {"repository", "push"}}
+	everything = append(slices.Clone(maintainer), access{"robot", "create"}, access{"robot", "update"}, access{"robot", "delete"}, access{"member", "list"})
+)
 
 // may reports whether the caller has a right in a project.
 func (c caller) may(project, resource, action string) bool {
-	for _, name := range c.admins {
-		if name == project {
-			return true
-		}
+	if slices.Contains(c.admins, project) || (slices.Contains(c.maintains, project) && slices.Contains(maintainer, access{resource, action})) {
+		return true
 	}
 	return c.robot != nil && c.robot.project == project && c.robot.has(resource, action)
 }
@@ -65,7 +72,7 @@ func (h *Harbor) known(serve func(caller, *http.Request) reply) http.Handler {
 // identify finds whose login it is; nil for none that works.
 func (h *Harbor) identify(name, secret string) *caller {
 	if known, found := h.users[name]; found && known.password == secret {
-		return &caller{admins: known.projects}
+		return &caller{admins: known.projects, maintains: known.maintains}
 	}
 	for _, r := range h.robots {
 		if r.login == name && r.secret == secret && !r.disabled && (r.duration < 0 || h.clock.Now().Before(r.expires())) {

@@ -14,13 +14,15 @@
 //   - a secret that is given at the making is ignored; one that is given later is taken, and the one before ends at once;
 //   - lives are whole days from the making, -1 for ever; a name is taken once in a project;
 //   - robots of a project are listed by its number;
-//   - a robot that makes robots gives no more than it has; neither level nor name can be changed.
+//   - a robot that makes robots gives no more than it has; neither level nor name can be changed;
+//   - whoever shows a login that works is told what it may do in a project, robots too.
 //
 // Harbor's own client for Go judges the API of robots (judge/), and clients of registries the rest. Harbor itself is served by no
 // registry of packages.
 //
 //	harbor.go    the server, its projects and accounts
 //	robots.go    the API of robots
+//	rights.go    what the one who asks may do
 //	answer.go    how it answers, and what it calls an error
 //	registry.go  the token endpoint and the registry
 //	calls.go     which calls are noted, and meet what goes wrong

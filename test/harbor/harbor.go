@@ -61,10 +61,10 @@ type Harbor struct {
 	there    map[string]bool
 }
 
-// user is a person's account: an admin of projects.
+// user is a person's account: an admin of projects, and a maintainer of others.
 type user struct {
-	password string
-	projects []string
+	password            string
+	projects, maintains []string
 }
 
 // Robot is a robot as the stand-in knows it.
@@ -119,13 +119,14 @@ func (h *Harbor) Close() {
 func (h *Harbor) route() {
 	h.routes = http.NewServeMux()
 	for pattern, serve := range map[string]func(caller, *http.Request) reply{
-		"GET /api/v2.0/projects/{name}": h.getProject,
-		"GET /api/v2.0/robots":          h.listRobots,
-		"POST /api/v2.0/robots":         h.createRobot,
-		"GET /api/v2.0/robots/{id}":     h.getRobot,
-		"PUT /api/v2.0/robots/{id}":     h.updateRobot,
-		"PATCH /api/v2.0/robots/{id}":   h.refreshSecret,
-		"DELETE /api/v2.0/robots/{id}":  h.deleteRobot,
+		"GET /api/v2.0/projects/{name}":           h.getProject,
+		"GET /api/v2.0/users/current/permissions": h.getPermissions,
+		"GET /api/v2.0/robots":                    h.listRobots,
+		"POST /api/v2.0/robots":                   h.createRobot,
+		"GET /api/v2.0/robots/{id}":               h.getRobot,
+		"PUT /api/v2.0/robots/{id}":               h.updateRobot,
+		"PATCH /api/v2.0/robots/{id}":             h.refreshSecret,
+		"DELETE /api/v2.0/robots/{id}":            h.deleteRobot,
 	} {
 		h.routes.Handle(pattern, h.known(serve))
 	}
@@ -148,7 +149,14 @@ func (h *Harbor) AddProject(name string) int64 {
 func (h *Harbor) AddAdmin(name, password string, projects ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.users[name] = user{password, projects}
+	h.users[name] = user{password: password, projects: projects}
+}
+
+// AddMaintainer makes the account of a person who maintains projects: one who sees robots and makes none.
+func (h *Harbor) AddMaintainer(name, password string, projects ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.users[name] = user{password: password, maintains: projects}
 }
 
 // AddRobot makes a robot of a project, as an admin would, and returns its login. Rights are such as robot:create or
@@ -157,11 +165,28 @@ func (h *Harbor) AddRobot(project, name, description string, rights ...string) (
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.addRobot(project, name, description, -1)
+	r.may = accesses(rights)
+	return r.login, r.secret
+}
+
+// Grant gives the robots of a name other rights than they had, as an admin does.
+func (h *Harbor) Grant(name string, rights ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.robots {
+		if r.name == name {
+			r.may = accesses(rights)
+		}
+	}
+}
+
+func accesses(rights []string) []access {
+	var all []access
 	for _, right := range rights {
 		resource, action, _ := strings.Cut(right, ":")
-		r.may = append(r.may, access{resource, action})
+		all = append(all, access{resource, action})
 	}
-	return r.login, r.secret
+	return all
 }
 
 // Repositories makes repositories be there, of a registry that stores nothing.

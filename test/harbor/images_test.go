@@ -5,6 +5,7 @@ package harbor
 
 import (
 	"context"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,56 @@ func TestRightsFollowFromPermissions(t *testing.T) {
 		g.Expect(err).To(HaveOccurred())
 		g.Expect(string(output)).To(ContainSubstring("unauthorized to access repository: plant/edge/service, action: push"))
 	})
+
+	t.Run("crane", func(t *testing.T) {
+		g := NewWithT(t)
+		program := crane(t)
+		ca, layer := filepath.Join(t.TempDir(), "ca.crt"), filepath.Join(t.TempDir(), "layer.tar")
+		g.Expect(os.WriteFile(ca, h.CA.PEM(), 0o600)).To(Succeed())
+		g.Expect(os.WriteFile(layer, make([]byte, 1024), 0o600)).To(Succeed())
+		as := func(user, secret string, arguments ...string) (string, error) {
+			home := t.TempDir()
+			login := base64.StdEncoding.EncodeToString([]byte(user + ":" + secret))
+			g.Expect(os.WriteFile(filepath.Join(home, "config.json"), []byte(`{"auths":{"`+h.Host+`":{"auth":"`+login+`"}}}`), 0o600)).To(Succeed())
+			command := exec.CommandContext(t.Context(), program, arguments...)
+			command.Env = append(os.Environ(), "DOCKER_CONFIG="+home, "SSL_CERT_FILE="+ca)
+			output, err := command.CombinedOutput()
+			return string(output), err
+		}
+		h.Edit(robots[1].ID, func(r *Robot) { r.Disabled = false })
+		pushed := h.Host + "/plant/edge/by-crane:1"
+		output, err := as(pusher, pushSecret, "append", "--new_tag", pushed, "--new_layer", layer)
+		g.Expect(err).NotTo(HaveOccurred(), output)
+		output, err = as(puller, pullSecret, "pull", pushed, filepath.Join(t.TempDir(), "pulled.tar"))
+		g.Expect(err).NotTo(HaveOccurred(), output)
+		for name, refused := range map[string]func() (string, error){
+			"a push by the puller": func() (string, error) {
+				return as(puller, pullSecret, "append", "--new_tag", h.Host+"/plant/edge/by-crane:2", "--new_layer", layer)
+			},
+			"a push to another project": func() (string, error) {
+				return as(pusher, pushSecret, "append", "--new_tag", h.Host+"/other/edge/by-crane:1", "--new_layer", layer)
+			},
+			"a pull from another project": func() (string, error) {
+				return as(puller, pullSecret, "digest", elsewhere)
+			},
+		} {
+			output, err = refused()
+			g.Expect(err).To(HaveOccurred(), name)
+			g.Expect(output).To(MatchRegexp("(?i)unauthorized|denied"), name)
+		}
+	})
+}
+
+// crane is the path of that program, in the version of test/registries/clients. Go keeps what it has built.
+func crane(t *testing.T) string {
+	t.Helper()
+	find := exec.CommandContext(t.Context(), "go", "tool", "-n", "crane")
+	find.Dir = filepath.Join(env.RepoRoot(), "test/registries/clients")
+	path, err := find.Output()
+	if err != nil {
+		t.Skipf("crane does not build here: %v", err)
+	}
+	return strings.TrimSpace(string(path))
 }
 
 // Harbor's own client for Go finds what it expects.
@@ -102,6 +153,6 @@ func TestHarborsOwnClientIsServed(t *testing.T) {
 	run.Env = []string{"HARBOR_PASSWORD=Admin-password-1"}
 	output, err = run.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), "%s", output)
-	g.Expect(strings.Fields(string(output))).To(Equal(strings.Fields("listed 1 1 read robot$plant+judged 7 project pull gone NOT_FOUND")))
+	g.Expect(strings.Fields(string(output))).To(Equal(strings.Fields("may list may read may create may update may delete listed 1 1 read robot$plant+judged 7 project pull gone NOT_FOUND")))
 	g.Expect(h.Robots()).To(BeEmpty())
 }

@@ -36,6 +36,18 @@ var ofHarbor = []mutant{
 		guards: []guard{controllers("TestALoginThatATenantWroteIsNeverTakenForARobots")},
 	},
 	{
+		name:    "rights-learned-by-failing",
+		pattern: "what is missing is found out when it is needed",
+		edits: []edit{
+			{"controllers/external/harbor_rights.go",
+				`	if lacking := s.lacking(); lacking != "" {
+		return pass.Stalled(`,
+				`	if lacking := s.lacking(); lacking == "-" {
+		return pass.Stalled(`},
+		},
+		guards: []guard{controllers("TestARightThatTheAccountLacksIsNamed/robot:update")},
+	},
+	{
 		name:    "lost-robot-beside-another",
 		pattern: "a request whose reply was lost is made once more",
 		edits: []edit{

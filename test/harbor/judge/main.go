@@ -19,6 +19,7 @@ import (
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/project"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/robot"
+	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/user"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/models"
 )
 
@@ -52,6 +53,9 @@ func run(ctx context.Context, api *client.HarborAPI) error {
 	found, err := api.Project.GetProject(ctx, project.NewGetProjectParams().WithProjectNameOrID("plant").WithXIsResourceName(&byName))
 	if err != nil {
 		return fmt.Errorf("get the project: %w", err)
+	}
+	if err := tellRights(ctx, api, found.Payload.ProjectID); err != nil {
+		return err
 	}
 	made, err := api.Robot.CreateRobot(ctx, robot.NewCreateRobotParams().WithRobot(&models.RobotCreate{
 		Name: "judged", Description: "by go-client", Level: "project", Duration: 7, Secret: "Given-secret-1",
@@ -94,5 +98,20 @@ func run(ctx context.Context, api *client.HarborAPI) error {
 		return fmt.Errorf("a robot that was deleted is there: %w", err)
 	}
 	fmt.Println("gone", gone.Payload.Errors[0].Code)
+	return nil
+}
+
+// tellRights prints what the account is told that it may do with robots.
+func tellRights(ctx context.Context, api *client.HarborAPI, number int32) error {
+	scope, relative := fmt.Sprintf("/project/%d", number), true
+	told, err := api.User.GetCurrentUserPermissions(ctx, user.NewGetCurrentUserPermissionsParams().WithScope(&scope).WithRelative(&relative))
+	if err != nil {
+		return fmt.Errorf("see what the account may do: %w", err)
+	}
+	for _, one := range told.Payload {
+		if one.Resource == "robot" {
+			fmt.Println("may", one.Action)
+		}
+	}
 	return nil
 }

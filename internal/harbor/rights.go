@@ -1,0 +1,29 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harbor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Permissions lists what the account may do in a project, as Harbor calls it, such as robot:create. Harbor tells it of people and
+// of robots (GetCurrentUserPermissions in src/server/v2.0/handler/user.go). An empty list is what it says of who may do nothing.
+func (c *Client) Permissions(ctx context.Context, in Project) ([]string, error) {
+	r := request{
+		op: "see what the account may do in project " + in.Name, method: http.MethodGet, path: "/users/current/permissions",
+		query: url.Values{"scope": {fmt.Sprintf("/project/%d", in.ID)}, "relative": {"true"}}, host: c.host,
+	}
+	var told []access
+	if _, err := c.do(ctx, r, &told); err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, one := range told {
+		all = append(all, one.Resource+":"+one.Action)
+	}
+	return all, nil
+}
