@@ -157,7 +157,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	s.PauseAfterConflicts()
 	s.PaceStall(result.Err)
 	r.reportTransitions(before, edge, result)
-	observe(edge)
+	observe(edge, s.Used...)
 	return pass.Outcome(result.Err, s.Now, s.Next)
 }
 

@@ -33,6 +33,7 @@ const (
 	metricServices        = "edge_registry_exchange_services"
 	metricNodes           = "edge_registry_exchange_nodes"
 	metricFormerEnd       = "edge_registry_former_token_expiration_timestamp_seconds"
+	metricQuotaUsed       = "edge_registry_quota_used_ratio"
 	metricMints           = "edge_registry_mints_total"
 	metricRotations       = "edge_registry_rotations_total"
 	metricProbes          = "edge_registry_probes_total"
@@ -56,6 +57,7 @@ var (
 	copiesDesc     = ofEdge(metricCopies, "The copies of both Secrets by their state. Absent where there is nothing to copy.", "state")
 	servicesDesc   = ofEdge(metricServices, "The services in the Exchange that are to hold the login, by whether they do. Absent without an Exchange.", "state")
 	nodesDesc      = ofEdge(metricNodes, "The nodes that run these services, by whether they have read the login. Absent before they were looked at.", "state")
+	quotaUsedDesc  = ofEdge(metricQuotaUsed, "How much is used of what the account at IBM Cloud may store or move in the region: 1 for all. Absent where that is not known or not limited.", "quota")
 	formerEndDesc  = ofEdge(metricFormerEnd, "When the first of the tokens before the one in use expires, as Unix time. Absent without one that still works and expires.", "role")
 )
 
@@ -96,7 +98,7 @@ var ofEdges = &edgeMetrics{}
 
 // Describe implements prometheus.Collector.
 func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc, nodesDesc, formerEndDesc} {
+	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc, nodesDesc, quotaUsedDesc, formerEndDesc} {
 		out <- desc
 	}
 }
@@ -111,8 +113,15 @@ func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 	})
 }
 
-// observe makes the metrics of an EdgeRegistry say what its status says.
-func observe(edge *edgev1.EdgeRegistry) { ofEdges.Store(edge.Name, gauges(edge)) }
+// observe makes the metrics of an EdgeRegistry say what its status says, and what is used of quotas, which changes too often for
+// a status.
+func observe(edge *edgev1.EdgeRegistry, used ...pass.Usage) {
+	all := gauges(edge)
+	for _, one := range used {
+		all = append(all, newGauge(quotaUsedDesc, one.Share, []string{edge.Name, one.Of}))
+	}
+	ofEdges.Store(edge.Name, all)
+}
 
 // unobserve takes the metrics of an EdgeRegistry that is gone away.
 func unobserve(name string) {

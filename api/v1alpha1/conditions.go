@@ -55,6 +55,8 @@ const (
 	ReasonAdopted = "Adopted"
 	// ReasonCreated (RegistryNamespaceReady): the registry namespace was made for this EdgeRegistry.
 	ReasonCreated = "Created"
+	// ReasonQuotaNearlyUsed (RegistryNamespaceReady): the registry namespace is there, and the account has used more than four fifths of what it may store or move in the region.
+	ReasonQuotaNearlyUsed = "QuotaNearlyUsed"
 	// ReasonQuotaUsedUp (RegistryNamespaceReady): the registry namespace is there, and the account has used up what it may store or move in the region, so that pushes or pulls are refused.
 	ReasonQuotaUsedUp = "QuotaUsedUp"
 	// ReasonGranted (AccessGranted): both service accounts or service IDs hold their roles.

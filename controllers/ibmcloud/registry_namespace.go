@@ -26,7 +26,7 @@ const (
 // only if the intent was on record, a list had lacked it, and the creation itself said so.
 func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	if s.client == nil {
-		return s.namespaceDone(ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}), nil
+		return s.namespaceDone(noQuota), nil
 	}
 	known := s.cloud.in(string(s.spec.Region))
 	list := func() ([]string, time.Time, error) {
@@ -57,7 +57,7 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	quota, _, err := known.quota.get(s.Now, func() (ibmcloud.Quota, error) { return s.client.Quota(ctx, s.account) })
 	if err != nil {
 		// It is told for people alone.
-		quota = ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}
+		quota = noQuota
 	}
 	return s.namespaceDone(quota), nil
 }
@@ -131,24 +131,4 @@ func (s *session) checkGroup(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
-	reason, what := edgev1.ReasonAdopted, "was there"
-	if s.Record.Remote != nil && s.Record.Remote.Place.Created {
-		reason, what = edgev1.ReasonCreated, "was made for this EdgeRegistry"
-	}
-	for _, one := range []struct {
-		name, command, lost string
-		limit, used         int64
-	}{
-		{"storage", "delete images", "pushes", quota.StorageLimit, quota.StorageUsed},
-		{"traffic", "wait for the next month", "pulls", quota.TrafficLimit, quota.TrafficUsed},
-	} {
-		if one.limit >= 0 && one.used >= one.limit {
-			return pass.DoneBecause(edgev1.ReasonQuotaUsedUp, "%s %s, but the account has used up its %s there, %d of %d bytes, so that %s are refused: %s, or run 'ibmcloud cr quota-set' or 'ibmcloud cr plan-upgrade'",
-				s.where(), what, one.name, one.used, one.limit, one.lost, one.command)
-		}
-	}
-	return pass.DoneBecause(reason, "%s %s", s.where(), what)
 }

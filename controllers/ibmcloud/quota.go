@@ -1,0 +1,75 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ibmcloud
+
+import (
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
+)
+
+// noQuota is one that limits nothing, or is not known.
+var noQuota = ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}
+
+// nearly are the shares of a quota, in percent, from which on it counts as nearly used, the highest first. They are few, so that
+// a status does not change with every image.
+var nearly = []int{90, 80}
+
+// limited is one of the things that a quota limits.
+type limited struct {
+	name, remedy, lost string
+	limit, used        int64
+}
+
+func limits(q ibmcloud.Quota) []limited {
+	return []limited{
+		{"storage", "delete images", "pushes", q.StorageLimit, q.StorageUsed},
+		{"traffic", "wait for the next month", "pulls", q.TrafficLimit, q.TrafficUsed},
+	}
+}
+
+// share is how much is used, of a limit that is not 0.
+func (l limited) share() float64 { return float64(l.used) / float64(l.limit) }
+
+// usedUp reports that what it limits is refused.
+func (l limited) usedUp() bool { return l.limit >= 0 && l.used >= l.limit }
+
+// percent is the share from which on it counts as nearly used, and which it has passed; 0 for none.
+func (l limited) percent() int {
+	for _, percent := range nearly {
+		if l.limit > 0 && l.share() >= float64(percent)/100 {
+			return percent
+		}
+	}
+	return 0
+}
+
+// namespaceDone says where the registry namespace comes from, and what of the account's quota is used.
+func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
+	const raise = "or run 'ibmcloud cr quota-set' or 'ibmcloud cr plan-upgrade'"
+	reason, what := edgev1.ReasonAdopted, "was there"
+	if s.Record.Remote != nil && s.Record.Remote.Place.Created {
+		reason, what = edgev1.ReasonCreated, "was made for this EdgeRegistry"
+	}
+	var soonUsed *limited
+	for _, one := range limits(quota) {
+		if one.limit > 0 {
+			s.Used = append(s.Used, pass.Usage{Of: one.name, Share: one.share()})
+		}
+		if soonUsed == nil && one.percent() > 0 {
+			soonUsed = &one
+		}
+	}
+	for _, one := range limits(quota) {
+		if one.usedUp() {
+			return pass.DoneBecause(edgev1.ReasonQuotaUsedUp, "%s %s, but the account has used up its %s there, %d of %d bytes, so that %s are refused: %s, %s",
+				s.where(), what, one.name, one.used, one.limit, one.lost, one.remedy, raise)
+		}
+	}
+	if soonUsed != nil {
+		return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used more than %d%% of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
+			s.where(), what, soonUsed.percent(), soonUsed.limit, soonUsed.name, soonUsed.lost, soonUsed.remedy, raise)
+	}
+	return pass.DoneBecause(reason, "%s %s", s.where(), what)
+}
