@@ -107,6 +107,8 @@ test-long: controlplane ## Run the simulations whole, of which make test runs a 
 .PHONY: faults
 faults: controlplane ## Disturb the operator in every way that docs/internal/reliability.md lists, and count. Takes up to 90 minutes.
 	cd test/faults && FAULTS=all go test -vet=off -count=1 -timeout 90m $(TEST_ARGS)
+	cd controllers/ibmcloud && FAULTS=all go test -vet=off -count=1 -timeout 30m -run '^TestWhateverGoesWrong' $(TEST_ARGS)
+	cd controllers && FAULTS=all go test -vet=off -count=1 -timeout 30m -run '^TestACallToHarborThatGoesWrong' $(TEST_ARGS)
 
 .PHONY: faults-quick
 faults-quick: controlplane ## Run a sample of the faults, the same each time, within ten minutes.
