@@ -104,8 +104,8 @@ var ofTokens = []mutant{
 		pattern: "a secret is told where none belongs",
 		edits: []edit{
 			{"controllers/credentials.go",
-				`fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text`,
-				`fresh.Generation, boundTo(fresh), lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
+				`fresh.Generation), p.boundTo(fresh), p.lifeOf(fresh.Identity), why.Text`,
+				`fresh.Generation), p.boundTo(fresh), p.lifeOf(fresh.Identity), why.Text+" "+fresh.Token.Reveal()`},
 			// It would be taken out on the way.
 			{"internal/credential/redact.go", `if !k.mayHold(len(text)) {`, `if len(text) > 0 {`},
 		},
@@ -286,11 +286,11 @@ var ofTokens = []mutant{
 		pattern: "a limit is lifted by what it limits",
 		edits: []edit{
 			{"controllers/mint_budget.go",
-				`	return objects.Spent(p.Scope, p.tokenName(l), "has`,
+				`	return objects.Spent(p.Scope, p.nameInHome(l), "has`,
 				`	if !p.Settled {
 		return nil
 	}
-	return objects.Spent(p.Scope, p.tokenName(l), "has`},
+	return objects.Spent(p.Scope, p.nameInHome(l), "has`},
 		},
 		guards: []guard{controllers("TestANewTokenOfOneAccountLiftsNoLimitOfTheOther")},
 	},
@@ -320,9 +320,9 @@ var ofTokens = []mutant{
 		edits: []edit{
 			{"controllers/mint_budget.go",
 				`	default:
-		objects.CountRepair(p.Scope, p.tokenName(l))`,
+		objects.CountRepair(p.Scope, p.nameInHome(l))`,
 				`	case p.Settled:
-		objects.CountRepair(p.Scope, p.tokenName(l))`},
+		objects.CountRepair(p.Scope, p.nameInHome(l))`},
 		},
 		guards: []guard{controllers("TestATokenThatWaitsIsNotMintedAgainWithoutEnd")},
 	},
