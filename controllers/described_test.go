@@ -135,11 +135,13 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 		// shows are the conditions that are shown, of which the first has the reason.
 		shows  []string
 		reason string
+		// ready: it is Ready all the same.
+		ready bool
 	}{
 		"### Ready": {
 			shows: []string{edgev1.AccountReady, edgev1.RegistryNamespaceReady, edgev1.AccessGranted, edgev1.RegistryTrusted,
 				edgev1.CredentialsIssued, edgev1.SecretsPublished, edgev1.RegistryVerified, edgev1.Ready},
-			reason: edgev1.ReasonKeyAccepted,
+			reason: edgev1.ReasonKeyAccepted, ready: true,
 		},
 		"### A new key does not count yet": {
 			options: ibmcloud.Options{Delays: &ibmcloud.Delays{Keys: time.Minute}},
@@ -163,7 +165,7 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 				w.Inject(&standin.Fault{Match: describesKey, Always: true, Change: withField(`"expires_at":"` + w.clock.Now().Add(10*oneDay).UTC().Format("2006-01-02T15:04-0700") + `"`)})
 				return w.all()
 			},
-			shows: []string{edgev1.AccountReady}, reason: edgev1.ReasonKeyExpiring,
+			shows: []string{edgev1.AccountReady}, reason: edgev1.ReasonKeyExpiring, ready: true,
 		},
 		"### The supplied key is one of another account": {
 			mod:   func(e *edgev1.EdgeRegistry, _ *corev1.Secret) { e.Spec.IBMCloud.AccountID = "accother" },
@@ -191,7 +193,7 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 				w.SetQuota(plantAccount, cloudRegion, ibmcloud.Quota{StorageLimit: 512 << 20, StorageUsed: 600 << 20, TrafficLimit: -1})
 				return w.all()
 			},
-			shows: []string{edgev1.RegistryNamespaceReady}, reason: edgev1.ReasonQuotaUsedUp,
+			shows: []string{edgev1.RegistryNamespaceReady}, reason: edgev1.ReasonQuotaUsedUp, ready: true,
 		},
 		"### A quota is nearly used": {
 			prepare: func(w *cloudWorld) []ibmcloud.Grant {
@@ -199,7 +201,7 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 				w.SetQuota(plantAccount, cloudRegion, ibmcloud.Quota{StorageLimit: -1, TrafficLimit: 5 << 30, TrafficUsed: 5 << 30 * 9 / 10})
 				return w.all()
 			},
-			shows: []string{edgev1.RegistryNamespaceReady}, reason: edgev1.ReasonQuotaNearlyUsed,
+			shows: []string{edgev1.RegistryNamespaceReady}, reason: edgev1.ReasonQuotaNearlyUsed, ready: true,
 		},
 		"### The supplied key lacks a right": {
 			prepare: func(w *cloudWorld) []ibmcloud.Grant {
@@ -220,9 +222,11 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 				mods = append(mods, test.mod)
 			}
 			edge, _ := w.edge(t, grants, mods...)
-			awaitReason(t, edge, test.shows[0], test.reason)
-			if slices.Contains(test.shows, edgev1.Ready) {
+			if test.ready {
 				awaitReady(t, edge)
+				NewWithT(t).Expect(condition(t, edge, test.shows[0]).Reason).To(Equal(test.reason))
+			} else {
+				awaitReason(t, edge, test.shows[0], test.reason)
 			}
 			shown(t, page, heading, described(t, edge, name, test.shows...))
 		})

@@ -43,7 +43,7 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	}
 	if refused(err) && p.settles(fresh) {
 		// It is left as it is, and tried again.
-		return p.postponedFor(l, p.settling(fresh, text.Of(err)))
+		return p.postponedFor(l, p.settling(l, fresh))
 	}
 	m := p.memory(l)
 	m.heldUntil, m.heldFor, m.heldOf = p.Now.Add(p.holdAfter(l, err)), text.Of(err), why.Successor
@@ -93,8 +93,9 @@ func (p *run) postponedFor(l *pass.Login, why *pass.Blocked) *pass.Blocked {
 func (p *run) settles(c pass.Credential) bool { return p.Now.Before(c.Settles) }
 
 // settling is the wait for a credential that its issuer made a moment ago to be known everywhere.
-func (p *run) settling(c pass.Credential, what string) *pass.Blocked {
-	b := pass.Waiting(edgev1.ReasonPropagating, "%s; a new key or right may take until %s to count, and is tried again until then", what, pass.Timestamp(c.Settles))
+func (p *run) settling(l *pass.Login, c pass.Credential) *pass.Blocked {
+	b := pass.Waiting(edgev1.ReasonPropagating, "registry %s does not take %s yet: a new key or right may take until %s to count, and is tried again until then",
+		p.Registry.Host, l.Name(c.Generation), pass.Timestamp(c.Settles))
 	// Most count within seconds.
 	b.Retry = min(max(p.Now.Sub(c.IssuedAt), 2*time.Second), pass.RetryWaiting)
 	return b
@@ -108,7 +109,7 @@ func (p *run) unlessSettling(l *pass.Login, err error) error {
 	}, b.Reason) {
 		return err
 	}
-	return p.settling(l.Credential, b.Message)
+	return p.settling(l, l.Credential)
 }
 
 // stillPending lets the steps after this one go on while the cluster completes a successor.

@@ -68,7 +68,7 @@ func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
 		}
 	}
 	if soonUsed != nil {
-		return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used more than %d%% of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
+		return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used %d%% or more of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
 			s.where(), what, soonUsed.percent(), soonUsed.limit, soonUsed.name, soonUsed.lost, soonUsed.remedy, raise)
 	}
 	return pass.DoneBecause(reason, "%s %s", s.where(), what)
