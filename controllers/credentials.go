@@ -294,11 +294,6 @@ func (p *run) lifeOf(c pass.Identity) string {
 	}
 }
 
-// nameInHome is what messages call what a login has, wherever that came from.
-func (p *run) nameInHome(l *pass.Login) string {
-	return fmt.Sprintf("the %s of %s in %s %q", p.Noun, l.Account, p.Home.Noun, p.Home.Namespace)
-}
-
 // together is one wait for all that wait.
 func together(waits []*pass.Blocked) *pass.Blocked {
 	all := *waits[0]

@@ -69,7 +69,7 @@ func shown(t *testing.T, page, heading, found string) {
 	block, rest, _ := strings.Cut(rest, "```")
 	if fixtures.Updating() && block != found {
 		updated := before + "\n" + heading + "\n" + introduction + fence + found + "```" + rest
-		g.Expect(os.WriteFile(page, []byte(updated), 0o600)).To(Succeed()) //nolint:gosec // A page of this repository.
+		g.Expect(os.WriteFile(page, []byte(updated), 0o600)).To(Succeed())
 		block = found
 	}
 	g.Expect(block).To(Equal(found), "below %q of %s; UPDATE_FIXTURES=1 writes what is found", heading, page)

@@ -57,7 +57,7 @@ var always = []string{"its reply is lost", "500 after it was done", "it is not r
 
 const (
 	harborShare                      = 6
-	harborQuickCases, harborAllCases = 70, 200
+	harborQuickCases, harborAllCases = 110, 240
 )
 
 // nth matches the call of a number.

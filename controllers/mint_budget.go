@@ -71,3 +71,8 @@ func (p *run) alterer(why pass.Cause) string {
 	}
 	return fmt.Sprintf(" (%s was last altered by %q)", p.Objects.Describe(p.Scope, shown), who)
 }
+
+// nameInHome is what messages call what a login has, wherever that came from.
+func (p *run) nameInHome(l *pass.Login) string {
+	return fmt.Sprintf("the %s of %s in %s %q", p.Noun, l.Account, p.Home.Noun, p.Home.Namespace)
+}

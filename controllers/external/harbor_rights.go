@@ -39,14 +39,9 @@ func (s *harborSession) weighAccount(ctx context.Context) error {
 		return s.explain(err)
 	}
 	s.weighed, m.weighedAt, m.weighed, m.lacking = true, s.Now, s.known.version, nil
-	if err != nil || !slices.Contains(has, listRobots) {
-		// It has listed them a moment ago: an answer without that is not about this account.
-		return nil
-	}
-	for _, right := range makersRights {
-		if !slices.Contains(has, right) {
-			m.lacking = append(m.lacking, right)
-		}
+	// It has listed them a moment ago: an answer without that right is not about this account.
+	if err == nil && slices.Contains(has, listRobots) {
+		m.lacking = slices.DeleteFunc(slices.Clone(makersRights), func(right string) bool { return slices.Contains(has, right) })
 	}
 	return nil
 }
