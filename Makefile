@@ -92,7 +92,7 @@ test test-long faults faults-quick mutants test-race: export GOGC ?= 400
 test test-long faults faults-quick mutants test-race: export GOMEMLIMIT ?= 2GiB
 
 .PHONY: controlplane
-controlplane: ## Have etcd, kube-apiserver, kube-controller-manager and kubectl in bin/: official builds, or, with CONTROLPLANE=build and where none can be reached, built. KUBEBUILDER_ASSETS overrides them.
+controlplane: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/: official builds, or built where none can be reached. KUBEBUILDER_ASSETS overrides them.
 ifdef KUBEBUILDER_ASSETS
 	@echo "controlplane: using the programs in $(KUBEBUILDER_ASSETS)"
 else

@@ -53,7 +53,7 @@ func (p *plane) stale(ctx context.Context, packages []string) (int, error) {
 	defer p.progress.end()
 	var out bytes.Buffer
 	list := append([]string{"list", "-deps", "-trimpath", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, packages...)
-	p.progress.note("looking what has to be compiled")
+	p.progress.note("looking for what has to be compiled")
 	if err := p.goCommand(ctx, &out, p.progress.note, list...); err != nil {
 		return 0, fmt.Errorf("list the packages of the control plane: %w", err)
 	}
