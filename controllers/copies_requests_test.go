@@ -123,7 +123,7 @@ func TestATargetIsReadAgainWhereItMayBeAnother(t *testing.T) {
 			edit(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: target}}, func(n *corev1.Namespace) { n.Labels["example.test/note"] = "one" })
 			NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
 		},
-		"its owner invites anew": func(t *testing.T, _ *operator, _ *edgev1.EdgeRegistry, target string) {
+		"its owner invites again": func(t *testing.T, _ *operator, _ *edgev1.EdgeRegistry, target string) {
 			old := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: target, Name: "edge-registry-secrets"}}
 			NewWithT(t).Expect(admin.Delete(t.Context(), old)).To(Succeed())
 			inviteCopies(t, target)
