@@ -12,6 +12,10 @@ BUNDLE_IMG ?= quay.example.com/edge/edge-registry-operator-bundle:v$(RELEASE)
 CONFIG ?= config/default
 # What `make demo` shows: openshift, ibmcloud for IBM Cloud, external for any private registry, or harbor for robots of Harbor.
 PROVIDER ?= openshift
+# Where `make controlplane` has the test control plane from: download takes the official builds where they can be reached, build
+# builds them. CONTROLPLANE_ARGS names mirrors: `go run ./hack/controlplane -help` lists them.
+CONTROLPLANE ?= download
+CONTROLPLANE_ARGS ?=
 PLATFORMS ?= linux/amd64,linux/arm64,linux/ppc64le,linux/s390x
 KUBECTL ?= kubectl
 # Where `make install-plugin` puts `kubectl edgereg`.
@@ -88,11 +92,11 @@ test test-long faults faults-quick mutants test-race: export GOGC ?= 400
 test test-long faults faults-quick mutants test-race: export GOMEMLIMIT ?= 2GiB
 
 .PHONY: controlplane
-controlplane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl into bin/. KUBEBUILDER_ASSETS overrides them.
+controlplane: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/: official builds, or built where none can be reached. KUBEBUILDER_ASSETS overrides them.
 ifdef KUBEBUILDER_ASSETS
 	@echo "controlplane: using the programs in $(KUBEBUILDER_ASSETS)"
 else
-	hack/controlplane/build.sh bin
+	@CGO_ENABLED=0 go run -trimpath ./hack/controlplane -from=$(CONTROLPLANE) $(CONTROLPLANE_ARGS) bin
 endif
 
 .PHONY: test

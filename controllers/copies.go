@@ -95,7 +95,7 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 		}
 	}
 	p.triggers.RetainTargets(p.Edge, wanted)
-	pauses := p.copyPauses(wanted)
+	pauses, seen := p.whatIsKnown(wanted)
 	over, waiting := pauses.Over(p.Now, sets.List(wanted))
 	maps.Copy(refused, waiting)
 	for _, job := range p.runCopyJobs(ctx, over, func(ctx context.Context, job *copyJob) {
@@ -109,8 +109,9 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 			refused[job.namespace] = job.why
 			continue
 		}
-		if job.uid != "" {
-			consent.Serve(p.Scope, job.namespace, job.uid)
+		if job.witness != (witness{}) {
+			consent.Serve(p.Scope, job.namespace, job.witness.namespace)
+			seen[job.namespace] = job.witness
 		}
 		for pub, due := range job.due {
 			pub.copies.due[job.namespace] = due
@@ -131,13 +132,24 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 	return ctx.Err()
 }
 
-// copyPauses are the pauses of the targets that cannot be served. An event about a target, a new spec, and the annotations
-// that make the operator act end them.
-func (p *run) copyPauses(wanted sets.Set[string]) *consent.Pauses {
+// whatIsKnown are the pauses of the targets that cannot be served, and the witnesses of those that are. An event about a target
+// ends both. A new spec, and the annotations that make the operator act, end the pauses.
+func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, witnesses) {
+	news := sets.New[string]()
+	for namespace := range wanted {
+		if p.triggers.TakeNews(p.Edge.UID, namespace) {
+			news.Insert(namespace)
+		}
+	}
 	pauses := pass.Part[consent.Pauses](p.Memory)
 	asked := fmt.Sprint(p.Edge.Generation, " ", p.Edge.Annotations[edgev1.ReconcileAnnotation], " ", p.Edge.Annotations[edgev1.AcceptAnnotation])
-	pauses.Begin(asked, wanted, func(namespace string) bool { return p.triggers.TakeNews(p.Edge.UID, namespace) })
-	return pauses
+	pauses.Begin(asked, wanted, news.Has)
+	seen := pass.Part[witnesses](p.Memory)
+	if *seen == nil {
+		*seen = witnesses{}
+	}
+	seen.retain(wanted, news)
+	return pauses, *seen
 }
 
 // planCopiesOf is the plan for one Secret before anything was looked at.
@@ -178,9 +190,7 @@ func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publicat
 	if len(job.due) == 0 {
 		return nil
 	}
-	var err error
-	job.uid, err = p.mayCopy(ctx, job.namespace, job.due)
-	return err
+	return p.mayCopy(ctx, job)
 }
 
 // findDue finds out whether a copy has to be written; nil when it is known or found to be as it should be. A namespace that
@@ -341,8 +351,8 @@ func (p *run) removeCopies(ctx context.Context) error {
 type copyJob struct {
 	namespace string
 	scope     *pass.Scope
-	// uid is the namespace's, where the operator was asked to write and may; empty otherwise.
-	uid types.UID
+	// witness is that of the namespace, where something has to be written and may be; empty otherwise.
+	witness witness
 	// due are the copies that have to be written.
 	due map[*publication]dueCopy
 	// err is why it could not be done, and why says that in words; nil when it could.

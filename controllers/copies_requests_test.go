@@ -18,6 +18,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/utils/ptr"
@@ -26,6 +27,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
@@ -75,10 +77,10 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 				g.Expect(since[target]).To(Equal([]string{copyIn(t, target, name).ResourceVersion}), "that of the creation's own answer")
 			}
 			return requests[target]
-		}).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"get namespaces", "list rolebindings", "create secrets", "watch secrets"}), target)
+		}).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"list rolebindings", "get namespaces", "create secrets", "watch secrets"}), target)
 	}
 
-	// What is changed is known, so that it is changed at once.
+	// What is changed is known, and the invitation that is there tells that the namespace is the one of before.
 	offset = auditEnd(t)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	awaitReady(t, edge)
@@ -87,7 +89,7 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 	}).WithTimeout(soon).WithPolling(often).Should(Equal("2now"))
 	requests, _ := askedAbout(t, offset, targets)
 	for _, target := range targets {
-		g.Expect(requests[target]).To(Equal([]string{"get namespaces", "list rolebindings", "patch secrets"}), target)
+		g.Expect(requests[target]).To(Equal([]string{"list rolebindings", "patch secrets"}), target)
 		expectCopy(t, edge, target, name)
 	}
 	offset = auditEnd(t)
@@ -106,6 +108,42 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 		g.Expect(requests[target]).To(Equal([]string{"watch secrets", "get secrets"}), target)
 		g.Expect(since[target]).To(Equal(since[targets[0]]), "the version of the list in the project")
 		g.Expect(since[target]).NotTo(ContainElement(""))
+	}
+}
+
+// A copy that is known is changed without a look at its namespace, as long as nothing happened to that and the invitation is the
+// one of before.
+func TestATargetIsReadAgainWhereItMayBeAnother(t *testing.T) {
+	for what, happen := range map[string]func(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, target string){
+		"something happened to it": func(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, target string) {
+			looks := func() int {
+				return len(o.wire.matching(func(request string) bool { return request == "GET /api/v1/namespaces/"+openshift.ProjectName(edge) }))
+			}
+			before := looks()
+			edit(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: target}}, func(n *corev1.Namespace) { n.Labels["example.test/note"] = "one" })
+			NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
+		},
+		"its owner invites again": func(t *testing.T, _ *operator, _ *edgev1.EdgeRegistry, target string) {
+			old := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: target, Name: "edge-registry-secrets"}}
+			NewWithT(t).Expect(admin.Delete(t.Context(), old)).To(Succeed())
+			inviteCopies(t, target)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := NewWithT(t)
+			o := startOperator(t)
+			target := makeTarget(t)
+			edge := awaitReady(t, apply(t, newEdge(copyPublishTo(target))))
+			o.pass(t, edge)
+			happen(t, o, edge, target)
+			offset := auditEnd(t)
+			annotate(t, edge, edgev1.RotateAnnotation, "now")
+			g.Eventually(func() string { return reload(t, edge).Status.LastHandledRotation }).WithTimeout(soon).WithPolling(often).Should(Equal("now"))
+			awaitReady(t, edge)
+			requests, _ := askedAbout(t, offset, []string{target})
+			g.Expect(requests[target]).To(Equal([]string{"list rolebindings", "get namespaces", "patch secrets"}))
+			expectCopy(t, edge, target, pass.PublishSecretName(edge))
+		})
 	}
 }
 

@@ -48,7 +48,8 @@ func (p *run) explainRefusal(ctx context.Context, namespace string, refusal erro
 	case err != nil || apierrors.IsNotFound(refusal):
 		return pass.Waiting(edgev1.ReasonRequestFailed, "namespace %q: %s", namespace, text.Of(refusal))
 	default:
-		return p.notInvited(ctx, namespace, nil)
+		username, _ := p.Username(ctx)
+		return p.notInvited(namespace, consent.Find(nil, consent.Secrets, namespace, username, p.Edge.Name))
 	}
 }
 

@@ -52,7 +52,7 @@ func refuses(status int, code string) func(func(standin.Call) bool) *standin.Fau
 }
 
 // always are the ways that each call goes wrong in each run of the tests. Of the others so many have their turn, and all with
-// FAULTS=all in the environment: then there are as many cases at least. It is suite R of docs/reliability.md.
+// FAULTS=all in the environment: then there are as many cases at least. It is suite T of docs/reliability.md.
 var always = []string{"its reply is lost", "500 after it was done", "it is not reached", "a page"}
 
 const (
@@ -91,7 +91,7 @@ func TestACallToHarborThatGoesWrongLeavesNoUnknownRobot(t *testing.T) {
 			})
 		}
 	}
-	_, _ = fmt.Fprintf(os.Stdout, "suite R: cases %d, time %s\n", cases, time.Since(begun).Round(time.Second))
+	_, _ = fmt.Fprintf(os.Stdout, "suite T: cases %d, time %s\n", cases, time.Since(begun).Round(time.Second))
 	floor := harborQuickCases
 	if everything {
 		floor = harborAllCases

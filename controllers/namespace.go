@@ -23,7 +23,7 @@ func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 			"namespace %q is reserved for the platform or the operator: make another EdgeRegistry with another spec.secrets.namespace", name)
 	}
 	p.triggers.Expect(p.Edge, name)
-	uid, err := p.consented(ctx, name, forSecrets)
+	uid, err := p.consented(ctx, name)
 	if err != nil {
 		return pass.Done{}, err
 	}

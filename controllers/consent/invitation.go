@@ -11,6 +11,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -74,6 +75,8 @@ type Invitation struct {
 	user      string
 	// Valid: the operator is invited for the EdgeRegistry.
 	Valid bool
+	// UID is that of the RoleBinding that invites for the EdgeRegistry; empty where none does.
+	UID types.UID
 	// other invites the operator, and for others alone; nil where there is none.
 	other *rbacv1.RoleBinding
 }
@@ -88,7 +91,7 @@ func Find(bindings []rbacv1.RoleBinding, role Role, namespace, user, edge string
 			continue
 		}
 		if slices.Contains(names(binding), edge) {
-			found.Valid = true
+			found.Valid, found.UID = true, binding.UID
 			return found
 		}
 		found.other = binding

@@ -104,7 +104,7 @@ func (l *life) vanish(t *testing.T) {
 }
 
 // share of the calls meet each of the faults: with FAULTS=all in the environment all of them do, and there are as many cases at
-// least. It is suite Q of docs/reliability.md.
+// least. It is suite R of docs/reliability.md.
 const (
 	share                = 6
 	quickCases, allCases = 110, 720
@@ -165,7 +165,7 @@ func TestWhateverGoesWrongWithACallTheNextPassesEndInTheSame(t *testing.T) {
 			}
 		}
 	}
-	_, _ = fmt.Fprintf(os.Stdout, "suite Q: cases %d, time %s\n", number, time.Since(begun).Round(time.Second))
+	_, _ = fmt.Fprintf(os.Stdout, "suite R: cases %d, time %s\n", number, time.Since(begun).Round(time.Second))
 	floor := quickCases
 	if everything {
 		floor = allCases

@@ -264,3 +264,27 @@ func TestCopiesThatNoWatchTellsOfAreForgottenWhenTheAPIServerGoesAway(t *testing
 		synctest.Wait()
 	})
 }
+
+// What may have happened to a target is news, once.
+func TestTakeNews(t *testing.T) {
+	for name, tt := range map[string]struct {
+		happened []string
+		news     bool
+	}{
+		"nothing happened":                    {nil, false},
+		"something happened to it":            {[]string{"ci"}, true},
+		"something happened to another":       {[]string{"default"}, false},
+		"events about any may have been lost": {[]string{""}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w, _ := reaching(t, &watchServer{})
+			w.Expect(edge, "home")
+			for _, namespace := range tt.happened {
+				w.namespaceChanged(namespace)
+			}
+			g.Expect(w.TakeNews(edge.UID, "ci")).To(Equal(tt.news))
+			g.Expect(w.TakeNews(edge.UID, "ci")).To(BeFalse())
+		})
+	}
+}

@@ -104,8 +104,8 @@ func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, na
 	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(tell), "", nil)
 }
 
-// namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it;
-// without a name, all.
+// namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it; without a name, all, since
+// anything may have happened to any.
 func (t *Triggers) namespaceChanged(namespace string) {
 	if namespace == "" {
 		go t.begun()
@@ -116,6 +116,11 @@ func (t *Triggers) namespaceChanged(namespace string) {
 		target := t.targets[uid][namespace]
 		if target != nil {
 			target.news = true
+		}
+		if namespace == "" {
+			for _, each := range t.targets[uid] {
+				each.news = true
+			}
 		}
 		if namespace == "" || home.namespace == namespace || target != nil {
 			t.enqueue(home.edge)

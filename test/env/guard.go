@@ -17,7 +17,7 @@ import (
 	"syscall"
 )
 
-// programs are what make controlplane builds.
+// programs are those of make controlplane.
 var programs = [...]string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"}
 
 // findAssets returns the folder of the built programs, an error when one is missing.

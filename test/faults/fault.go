@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -84,14 +83,6 @@ func Refuse(code int, reason metav1.StatusReason, message string, retryAfter int
 			Status: http.StatusText(code), StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 			Header: header, Body: io.NopCloser(bytes.NewReader(content)), ContentLength: int64(len(content)),
 		}, nil
-	}
-}
-
-// Delay lets the call pass after a while.
-func Delay(d time.Duration) Fault {
-	return func(_ *Call, on func() (*http.Response, error)) (*http.Response, error) {
-		<-time.After(d)
-		return on()
 	}
 }
 

@@ -53,6 +53,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"N":       {quick: 10, all: 41},
 	"O":       {quick: 33, all: 600},
 	"P":       {quick: 29, all: 429},
+	"Q":       {quick: 11, all: 47},
 	"S14":     {quick: 8, all: 8},
 	"manager": {quick: 11, all: 11},
 }

@@ -83,6 +83,11 @@ func beginWithCopies(c *Case) {
 	c.Edge.Spec.Secrets.Publish.CopyTo = []string{c.copies()}
 }
 
+func beginWithAllCopies(c *Case) {
+	inviteCopies(c)
+	c.Edge.Spec.Secrets.Publish.CopyTo, c.Edge.Spec.Secrets.Pull.CopyTo = []string{c.copies()}, []string{c.copies()}
+}
+
 func dropProject(c *Case) { c.Edge.Spec.DeletionPolicy = edgev1.DeletionDelete }
 
 func copyTo(c *Case) {

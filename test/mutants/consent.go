@@ -62,8 +62,10 @@ var ofConsent = []mutant{
 		pattern: "being able to is taken for being allowed to",
 		edits: []edit{
 			{"controllers/consented.go",
-				`if !consent.Find(bindings, consent.Secrets, name, username, p.Edge.Name).Valid {`,
-				`if username == "" && bindings == nil {`},
+				`	if !invitation.Valid {
+		return witness{}`,
+				`	if name == "" {
+		return witness{}`},
 		},
 		guards: []guard{controllers("TestCopiesGoIntoNoProjectThatDidNotInviteThem")},
 	},
@@ -72,14 +74,12 @@ var ofConsent = []mutant{
 		pattern: "ownership is proven by what tenants can write",
 		edits: []edit{
 			{"controllers/consented.go",
-				`	uid, err := p.consented(ctx, namespace, forCopies)
+				`	found, err := p.consentedCopy(ctx, job.namespace, known)
 `,
-				`	for _, copied := range due {
-		if copied.at != "" {
-			return p.Record.Served[namespace], nil
-		}
+				`	if known {
+		return nil
 	}
-	uid, err := p.consented(ctx, namespace, forCopies)
+	found, err := p.consentedCopy(ctx, job.namespace, known)
 `},
 		},
 		guards: []guard{controllers("TestACopyThatWasPutIntoANamespaceMadeAgainGetsNoNewToken")},
@@ -167,5 +167,35 @@ var ofConsent = []mutant{
 				`if review.Status.EvaluationError == "" {`},
 		},
 		guards: []guard{controllers("TestAPullerThatMayPushGetsNoToken")},
+	},
+	{
+		name:    "witness-for-ever",
+		pattern: "what was true is taken for true",
+		edits: []edit{
+			{"controllers/consented.go",
+				`!wanted.Has(namespace) || news.Has(namespace)`,
+				`!wanted.Has(namespace)`},
+		},
+		guards: []guard{controllers("TestATargetIsReadAgainWhereItMayBeAnother")},
+	},
+	{
+		name:    "any-invitation-is-a-witness",
+		pattern: "a thing of the same name is taken for the same thing",
+		edits: []edit{
+			{"controllers/consented.go",
+				`invitation.UID == before.invitation && before.invitation != ""`,
+				`before.invitation != ""`},
+		},
+		guards: []guard{controllers("TestATargetIsReadAgainWhereItMayBeAnother")},
+	},
+	{
+		name:    "lost-events-are-no-news",
+		pattern: "what nobody told of did not happen",
+		edits: []edit{
+			{"controllers/watches/triggers.go",
+				`each.news = true`,
+				`_ = each`},
+		},
+		guards: []guard{within("watches", "TestTakeNews")},
 	},
 }

@@ -168,7 +168,7 @@ var ofOtherRegistries = []mutant{
 		pattern: "being able to is taken for being allowed to",
 		edits: []edit{
 			{"controllers/namespace.go",
-				`	uid, err := p.consented(ctx, name, forSecrets)`,
+				`	uid, err := p.consented(ctx, name)`,
 				`	uid := p.Record.Served[name]
 	_, err := p.readNamespace(ctx, name, forSecrets)`},
 		},

@@ -100,5 +100,5 @@ func (m mutant) overlay(root, folder string) (string, error) {
 // catalog is all mutants.
 func catalog() []mutant {
 	return slices.Concat(ofTokens, ofObjects, ofPlatform, ofVerdicts, ofConsent, ofOtherRegistries, ofHarbor, ofIBMCloud, ofTheExchange,
-		ofHandingOver, ofInputs, ofPlugin)
+		ofHandingOver, ofInputs, ofPlugin, ofTools)
 }

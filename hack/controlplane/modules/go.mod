@@ -1,4 +1,4 @@
-module github.com/edge-registry/edge-registry-operator/hack/controlplane
+module github.com/edge-registry/edge-registry-operator/hack/controlplane/modules
 
 go 1.26.0
 
