@@ -74,6 +74,9 @@ func (p *run) findCA(ctx context.Context, last lastCA) (finding, error) {
 		return p.checkOffline(near, last, err)
 	}
 	bundle, err := p.verifyChain(ctx, presented, near)
+	if err == nil {
+		bundle, presented, err = p.besideProxy(ctx, bundle, presented, near, last)
+	}
 	if err != nil {
 		return p.checkRolling(presented, near, last, err)
 	}
@@ -96,12 +99,16 @@ func (p *run) verifyChain(ctx context.Context, presented []*x509.Certificate, ne
 	if missing != nil && pass.AsBlocked(missing) == nil {
 		return trust.Bundle{}, missing
 	}
-	system := trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
-	bundle, err = trust.Verify(p.Registry.Host, presented, slices.Concat(near, far, []trust.Candidate{system}), p.Now)
+	bundle, err = trust.Verify(p.Registry.Host, presented, slices.Concat(near, far, []trust.Candidate{p.publicCAs()}), p.Now)
 	if err != nil && missing != nil {
 		return bundle, missing
 	}
 	return bundle, p.withCAAdvice(err)
+}
+
+// publicCAs are the roots of the operator's own machine.
+func (p *run) publicCAs() trust.Candidate {
+	return trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
 }
 
 // withCAAdvice says in an error of trust what the registry's provider advises.
@@ -213,7 +220,7 @@ func (p *run) explainTrust(err error) error {
 	case trust.NoRoot:
 		return needsPerson(edgev1.ReasonRootMissing, message)
 	case trust.Untrusted, trust.NoCandidates:
-		return needsPerson(edgev1.ReasonChainUntrusted, message)
+		return needsPerson(edgev1.ReasonChainUntrusted, message+p.describeProxy())
 	}
 	return err
 }
