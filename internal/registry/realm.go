@@ -198,8 +198,8 @@ func (c *Client) elsewhere(o op, a answer) *Error {
 	return failure
 }
 
-// apiVersion is what the reference implementation names in every answer, and so does the registry of OpenShift, the answers of its
-// token endpoint among them.
+// apiVersion is what the reference implementation names in every answer, and so does a registry of the dialect AnyRepository, in
+// those of its token endpoint too.
 const apiVersion = "Docker-Distribution-Api-Version"
 
 // marked reports an answer with a mark that the reference implementation leaves, and no firewall, proxy or router does.
