@@ -38,6 +38,14 @@ var ofVerdicts = []mutant{
 		guards: []guard{byRegistry("TestWhatStandsBeforeARegistryIsNotTakenForIt")},
 	},
 	{
+		name:    "go-alone-judges-roots",
+		pattern: "a check that answers another question than the one asked",
+		edits: []edit{{"internal/trust/verify.go", `	if !servesByKeyUsage(presented[0]) {
+`, `	if false && !servesByKeyUsage(presented[0]) {
+`}},
+		guards: []guard{{folder: "internal/trust", run: "TestWhatMakesARoot"}},
+	},
+	{
 		name:    "own-refusal-unnoticed",
 		pattern: "what happens to oneself is taken for a passing trouble",
 		edits: []edit{
