@@ -139,8 +139,8 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 		return finding{}, err
 	}
 	found := finding{Bundle: shown, successors: successors, done: pass.DoneBecause(edgev1.ReasonCARolling,
-		"%s still shows a certificate of %q, and %s from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
-		p.Registry.Host, shown.Subject, subjectsOf(successors), successors[0].Where, describeWay(p.Reached))}
+		"%s still shows a certificate of %q, and %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
+		p.Registry.Host, shown.Subject, placesOf(successors), describeWay(p.Reached))}
 	// All of them are published; the first, by the order of the places, is what the status calls current meanwhile.
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
@@ -149,6 +149,15 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 	// rule.
 	p.Due(p.Now.Add(p.PauseWhile("root to follow", successors[0].SHA256, pass.RetryWaiting, p.Edge.Spec.Verification.Interval.Duration)))
 	return found, nil
+}
+
+// placesOf names roots, each with the place that vouches for it.
+func placesOf(bundles []trust.Bundle) string {
+	var names []string
+	for _, b := range bundles {
+		names = append(names, fmt.Sprintf("%q from %s", b.Subject, b.Where))
+	}
+	return text.And(names)
 }
 
 // subjectsOf names roots.
