@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
@@ -33,6 +35,9 @@ func describeWay(way pass.Reached) string {
 	if way.Inside == "" {
 		return ""
 	}
+	if way.Inspected != "" {
+		return fmt.Sprintf("; asked through %s %s, for %s; nodes that go through such a proxy need its CA, which is not in ca.crt", way.InsideName, way.Inside, way.Inspected)
+	}
 	return fmt.Sprintf("; asked through %s %s, for %s does not answer from the operator's pod: %s; nodes need it",
 		way.InsideName, way.Inside, way.Host, text.Of(way.Direct))
 }
@@ -47,7 +52,8 @@ func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
 	if p.Registry.Inside == "" || !errors.As(direct, &failure) || (failure.Kind != trust.Unresolvable && failure.Kind != trust.Unreachable) {
 		return presented, direct
 	}
-	inside := pass.Reached{Inside: p.Registry.Inside, InsideName: p.Registry.InsideName, Host: p.Registry.Host, Direct: direct}
+	inside := p.inside()
+	inside.Direct = direct
 	presented, err := p.presentBy(ctx, inside, serviceTimeout)
 	if err != nil {
 		return nil, direct
@@ -56,6 +62,70 @@ func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
 	// Nothing tells when the host answers again.
 	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
 	return presented, nil
+}
+
+// inside is the way to the second address.
+func (p *run) inside() pass.Reached {
+	return pass.Reached{Inside: p.Registry.Inside, InsideName: p.Registry.InsideName, Host: p.Registry.Host}
+}
+
+// besideProxy decides about a root that was shown through a proxy, and for which only a place vouches that speaks of other hosts too,
+// as the cluster's proxy configuration does: a proxy that inspects TLS shows a certificate of its own, which nodes may never meet. So the
+// host is asked by the second address, where no proxy is in between, and what it shows there counts. Where that cannot be, the root
+// counts only if it was published before, since it did not displace another unseen then.
+func (p *run) besideProxy(ctx context.Context, shown trust.Bundle, presented []*x509.Certificate, near []trust.Candidate, last lastCA) (trust.Bundle, []*x509.Certificate, error) {
+	proxy := p.proxyTo(p.Reached)
+	if proxy == nil || vouchedFor(shown, near) || p.isPublic(presented) {
+		return shown, presented, nil
+	}
+	inside := p.inside()
+	inside.Inspected = fmt.Sprintf("proxy %s shows for %s a certificate of its own, which leads to %q", proxy.Host, p.Registry.Host, shown.Subject)
+	own, err := []*x509.Certificate(nil), errors.New("it has no second address")
+	if inside.Inside != "" {
+		own, err = p.presentBy(ctx, inside, serviceTimeout)
+	}
+	switch {
+	case err != nil && last.usable() && last.SHA256 == shown.SHA256:
+		return shown, presented, nil
+	case err != nil:
+		return shown, presented, p.maybeInspected(proxy, shown, err)
+	}
+	bundle, err := p.verifyChain(ctx, own, near)
+	if err == nil && bundle.SHA256 == shown.SHA256 {
+		return shown, presented, nil
+	}
+	p.Reached = inside
+	// Nothing tells when the proxy leaves the host alone.
+	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
+	return bundle, own, err
+}
+
+// vouchedFor reports that a place which speaks of this very registry vouches for a root.
+func vouchedFor(shown trust.Bundle, near []trust.Candidate) bool {
+	return slices.ContainsFunc(near, func(c trust.Candidate) bool { return c.Source == shown.Source })
+}
+
+// isPublic reports that public CAs verify what the host presented.
+func (p *run) isPublic(presented []*x509.Certificate) bool {
+	_, err := trust.Verify(p.Registry.Host, presented, []trust.Candidate{p.publicCAs()}, p.Now)
+	return err == nil
+}
+
+// describeProxy goes at the end of a message about a certificate that is not trusted. It is empty where no proxy is on the way.
+func (p *run) describeProxy() string {
+	proxy := p.proxyTo(p.Reached)
+	if proxy == nil {
+		return ""
+	}
+	return fmt.Sprintf("; it was asked through proxy %s: if that certificate is the proxy's own, leave the host out of the proxy instead, for nodes may never meet it", proxy.Host)
+}
+
+// maybeInspected stalls on a root of which nobody can tell whether it is the proxy's own.
+func (p *run) maybeInspected(proxy *url.URL, shown trust.Bundle, err error) error {
+	return needsPerson(edgev1.ReasonProxyBetween, fmt.Sprintf(
+		"a proxy stands between: %s is asked through %s, and what it shows there leads to %q, for which only %s vouches; that may be the proxy's own CA, which nodes may never meet, and it cannot be asked without the proxy (%s): "+
+			"put %s on spec.noProxy of the cluster's Proxy, or the root that nodes need in a ConfigMap in namespace %s and name it in spec.trust.caBundleRef",
+		p.Registry.Host, proxy.Host, shown.Subject, shown.Where, text.Of(err), p.Registry.Host, p.EdgeRegistryReconciler.Namespace))
 }
 
 func (p *run) presentBy(ctx context.Context, way pass.Reached, timeout time.Duration) ([]*x509.Certificate, error) {
@@ -68,11 +138,12 @@ func (p *run) presentBy(ctx context.Context, way pass.Reached, timeout time.Dura
 // transport connects to the registry's host, trusting the given roots.
 func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reached) *http.Transport {
 	t := &http.Transport{
-		Proxy:               r.Proxy,
-		DialContext:         r.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: r.Clock.Now},
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
+		Proxy:                  r.Proxy,
+		OnProxyConnectResponse: text.RefusedByProxy,
+		DialContext:            r.DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: r.Clock.Now},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
 	}
 	if way.Inside == "" {
 		return t
@@ -88,14 +159,22 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reache
 	return t
 }
 
-// proxyRoots are what verifies a proxy on the way to the host, if that speaks TLS itself: the roots of the machine and what the
-// cluster trusts besides. nil where there is no such proxy.
-func (p *run) proxyRoots(ctx context.Context, way pass.Reached) *x509.CertPool {
+// proxyTo is the proxy on a way to the host; nil where there is none.
+func (p *run) proxyTo(way pass.Reached) *url.URL {
 	if p.Proxy == nil || way.Inside != "" {
 		return nil
 	}
 	proxy, err := p.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: p.Registry.Host}})
-	if err != nil || proxy == nil || proxy.Scheme != "https" {
+	if err != nil {
+		return nil
+	}
+	return proxy
+}
+
+// proxyRoots are what verifies a proxy on the way to the host, if that speaks TLS itself: the roots of the machine and what the
+// cluster trusts besides. nil where there is no such proxy.
+func (p *run) proxyRoots(ctx context.Context, way pass.Reached) *x509.CertPool {
+	if proxy := p.proxyTo(way); proxy == nil || proxy.Scheme != "https" {
 		return nil
 	}
 	roots := p.SystemRoots.Clone()

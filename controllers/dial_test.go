@@ -5,15 +5,11 @@ package controllers
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,45 +109,12 @@ func TestAProxyThatSpeaksTLSIsVerifiedByOtherRootsThanTheRegistry(t *testing.T) 
 	company := platform.NewCA("Example Proxy Root")
 	proxyTrusts(t, "user-ca-bundle", company.PEM())
 	leaf := company.Leaf("proxy.edge.test")
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}})
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = listener.Close() })
-	connects := &atomic.Int64{}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connects.Add(1)
-			go passOn(conn, openShift.ProxyURL().Host)
-		}
-	}()
-	startOperator(t, func(o *operator, _ *rest.Config) {
-		o.EdgeRegistryReconciler.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("https://proxy.edge.test:3129") }
-		o.EdgeRegistryReconciler.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if address == "proxy.edge.test:3129" {
-				return new(net.Dialer).DialContext(ctx, network, listener.Addr().String())
-			}
-			return nil, fmt.Errorf("%s is reached through the proxy alone", address)
-		}
-	})
+	proxy := startProxy(t, platform.ProxyOptions{Certificate: &leaf})
+	startOperator(t, throughProxy(proxy, "proxy.edge.test:3129", nil))
 	edge := awaitReady(t, apply(t, newEdge()))
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).NotTo(ContainSubstring("service"))
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified))
-	g.Expect(connects.Load()).To(BeNumerically(">", 1))
-}
-
-// passOn takes what comes over a connection to an address, and back.
-func passOn(from net.Conn, address string) {
-	defer func() { _ = from.Close() }()
-	to, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer func() { _ = to.Close() }()
-	go func() { _, _ = io.Copy(to, from) }()
-	_, _ = io.Copy(from, to)
+	g.Expect(proxy.Connects()).To(BeNumerically(">", 1))
 }
 
 func TestOnlyIfBothWaysFailIsTheRouteNotAsked(t *testing.T) {

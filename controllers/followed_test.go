@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 )
 
 // patience is how long who followed a message looks at the condition, and a margin for a machine that is busy.
@@ -57,6 +58,7 @@ func TestWhoFollowsTheMessageSeesTheConditionTurn(t *testing.T) {
 		},
 		"a puller loses the role that pushes": pusher(t),
 		"the CA is put in its place":          missingBundle(t),
+		"a quota is raised":                   smallQuota(t),
 	}
 	for name, c := range cases {
 		c.edge = apply(t, c.edge)
@@ -145,6 +147,34 @@ func missingBundle(t *testing.T) followed {
 			Data:       map[string]string{where[3]: string(openShift.Router.CA().PEM())},
 		})
 	}}
+}
+
+func smallQuota(t *testing.T) followed {
+	project := makeNamespace(t).Name
+	invite(t, project)
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: secretsQuota("0")},
+	}
+	createForTest(t, quota)
+	counted(t, quota, secretsQuota("0"), secretsQuota("0"), "exceeded quota")
+	return followed{newEdge(inProject(project)), edgev1.CredentialsIssued, edgev1.ReasonQuotaExceeded, func(t *testing.T, message string) {
+		NewWithT(t).Expect(message).To(ContainSubstring("raise it, or delete what it counts there"))
+		counted(t, quota, secretsQuota("9"), secretsQuota("0"), "")
+	}}
+}
+
+// The command that accepts a namespace is the one in the message, and nobody asks for a pass.
+func TestWhoAcceptsANamespaceSeesTheConditionTurn(t *testing.T) {
+	startOperator(t)
+	project := makeNamespace(t).Name
+	edge := prepare(t, newEdge(inProject(project)))
+	createForTest(t, invitation(project, consent.Project, edge.Name))
+	awaitReady(t, apply(t, edge))
+	madeAgain(t, project, consent.Project, edge.Name)
+	told := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNamespaceReplaced)
+	runCommands(t, told.Message)
+	NewWithT(t).Eventually(func() metav1.ConditionStatus { return condition(t, edge, edgev1.ProjectReady).Status }).
+		WithTimeout(patience).WithPolling(often).Should(Equal(metav1.ConditionTrue))
 }
 
 // One that finds its project taken learns at once what else stands in its way.

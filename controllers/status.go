@@ -69,7 +69,7 @@ func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.
 }
 
 // warningReasons are the reasons of a True condition, or of an act, that ask a person to look before anything turns False.
-var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
+var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonIssuedWithWarnings, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
 	edgev1.ReasonNodesLate, edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonProjectEmptied, edgev1.ReasonPushLoginFound,
 	edgev1.ReasonLoginLeftBehind, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
 
@@ -114,5 +114,5 @@ func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
 		return true
 	}
 	// Its message is the list of warnings, and another warning is news.
-	return slices.Contains([]string{edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings}, condition.Reason) && old.Message != condition.Message
+	return slices.Contains([]string{edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings, edgev1.ReasonIssuedWithWarnings}, condition.Reason) && old.Message != condition.Message
 }

@@ -74,6 +74,9 @@ func (p *run) findCA(ctx context.Context, last lastCA) (finding, error) {
 		return p.checkOffline(near, last, err)
 	}
 	bundle, err := p.verifyChain(ctx, presented, near)
+	if err == nil {
+		bundle, presented, err = p.besideProxy(ctx, bundle, presented, near, last)
+	}
 	if err != nil {
 		return p.checkRolling(presented, near, last, err)
 	}
@@ -96,12 +99,16 @@ func (p *run) verifyChain(ctx context.Context, presented []*x509.Certificate, ne
 	if missing != nil && pass.AsBlocked(missing) == nil {
 		return trust.Bundle{}, missing
 	}
-	system := trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
-	bundle, err = trust.Verify(p.Registry.Host, presented, slices.Concat(near, far, []trust.Candidate{system}), p.Now)
+	bundle, err = trust.Verify(p.Registry.Host, presented, slices.Concat(near, far, []trust.Candidate{p.publicCAs()}), p.Now)
 	if err != nil && missing != nil {
 		return bundle, missing
 	}
 	return bundle, p.withCAAdvice(err)
+}
+
+// publicCAs are the roots of the operator's own machine.
+func (p *run) publicCAs() trust.Candidate {
+	return trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
 }
 
 // withCAAdvice says in an error of trust what the registry's provider advises.
@@ -132,8 +139,8 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 		return finding{}, err
 	}
 	found := finding{Bundle: shown, successors: successors, done: pass.DoneBecause(edgev1.ReasonCARolling,
-		"%s still shows a certificate of %q, and %s from %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
-		p.Registry.Host, shown.Subject, subjectsOf(successors), successors[0].Where, describeWay(p.Reached))}
+		"%s still shows a certificate of %q, and %s is to follow: ca.crt holds both; if this lasts, check that every pod of the router has the new certificate%s",
+		p.Registry.Host, shown.Subject, placesOf(successors), describeWay(p.Reached))}
 	// All of them are published; the first, by the order of the places, is what the status calls current meanwhile.
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
@@ -142,6 +149,15 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 	// rule.
 	p.Due(p.Now.Add(p.PauseWhile("root to follow", successors[0].SHA256, pass.RetryWaiting, p.Edge.Spec.Verification.Interval.Duration)))
 	return found, nil
+}
+
+// placesOf names roots, each with the place that vouches for it.
+func placesOf(bundles []trust.Bundle) string {
+	var names []string
+	for _, b := range bundles {
+		names = append(names, fmt.Sprintf("%q from %s", b.Subject, b.Where))
+	}
+	return text.And(names)
 }
 
 // subjectsOf names roots.
@@ -213,7 +229,7 @@ func (p *run) explainTrust(err error) error {
 	case trust.NoRoot:
 		return needsPerson(edgev1.ReasonRootMissing, message)
 	case trust.Untrusted, trust.NoCandidates:
-		return needsPerson(edgev1.ReasonChainUntrusted, message)
+		return needsPerson(edgev1.ReasonChainUntrusted, message+p.describeProxy())
 	}
 	return err
 }

@@ -187,6 +187,9 @@ func (p *run) explainProbe(l *pass.Login, err error) error {
 		registry.OtherTokenHost: edgev1.ReasonTokenHostNotAllowed,
 	}
 	message := failure.Error()
+	if failure.Kind == registry.Untrusted {
+		message += p.describeProxy()
+	}
 	if l.Supplied != "" {
 		message += "; the login is that of " + l.Supplied
 		p.verdict().noteBusy(failure, p.Now)

@@ -217,6 +217,8 @@ const (
 	ReasonCertificateExpired = "CertificateExpired"
 	// ReasonRootMissing (stalled): what is known of the route's CA has no root certificate in it.
 	ReasonRootMissing = "RootMissing"
+	// ReasonProxyBetween (stalled): the host is asked through a proxy, and what it shows there may be a certificate of the proxy's own.
+	ReasonProxyBetween = "ProxyBetween"
 	// ReasonChainUntrusted (stalled): the route's chain leads to no root that the operator was told to trust.
 	ReasonChainUntrusted = "ChainUntrusted"
 )

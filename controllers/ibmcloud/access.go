@@ -99,6 +99,7 @@ func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error 
 		return s.explain(err, needsServiceIDs)
 	}
 	if len(found) > 0 && (!identity.IntendedAt.IsZero() || s.Record.Lost) {
+		// Any of several does: each carries the mark, and a deletion finds the others by it.
 		return s.identify(ctx, l, found[0])
 	}
 	if since := s.Now.Sub(identity.IntendedAt.Time); !identity.IntendedAt.IsZero() && since >= 0 && since < unseen {

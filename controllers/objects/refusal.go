@@ -39,7 +39,7 @@ func explain(s *pass.Scope, err error) error {
 		uncounted.Retry = 2 * time.Second
 		return uncounted
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return pass.Stalled(edgev1.ReasonQuotaExceeded, "a quota of %s %q refuses what the operator needs: %s", home.Noun, home.Namespace, text.Of(err))
+		return pass.Stalled(edgev1.ReasonQuotaExceeded, "a quota of %s %q refuses what the operator needs: raise it, or delete what it counts there; refused was: %s", home.Noun, home.Namespace, text.Of(err))
 	case apierrors.IsForbidden(err) && ofTheInstallation(err):
 		return pass.Stalled(edgev1.ReasonRequestFailed, "the operator lacks a right that it is installed with: apply config/default again; refused was: %s", text.Of(err))
 	case apierrors.IsForbidden(err) && !LacksRight(err):
@@ -55,14 +55,20 @@ func explain(s *pass.Scope, err error) error {
 
 // Terminating waits for the home of the Secrets to be gone.
 func Terminating(s *pass.Scope) error {
-	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: it is requested again when it is gone", s.Home.Noun, s.Home.Namespace)
+	after := "it is requested again when it is gone"
+	if openShift := s.Edge.Spec.OpenShift; s.Home.ByInvitation || openShift != nil && openShift.Project.Policy == edgev1.ProjectAdopt {
+		after = "once it is gone, have its owner make it again and invite the operator"
+	}
+	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: %s", s.Home.Noun, s.Home.Namespace, after)
 }
 
 // RightsMissing says that the operator lacks rights in the home of the Secrets, and how its owner gives them.
 func RightsMissing(s *pass.Scope) *pass.Blocked {
-	return pass.Stalled(edgev1.ReasonRightsMissing,
-		"the operator lacks rights in %s %q (a custom project template may grant less than admin): run '%s'",
-		s.Home.Noun, s.Home.Namespace, s.Home.Invite())
+	hint := " (a custom project template may grant less than admin)"
+	if s.Home.ByInvitation {
+		hint = ""
+	}
+	return pass.Stalled(edgev1.ReasonRightsMissing, "the operator lacks rights in %s %q%s: run '%s'", s.Home.Noun, s.Home.Namespace, hint, s.Home.Invite())
 }
 
 // ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, to name an

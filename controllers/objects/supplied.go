@@ -4,6 +4,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -80,6 +81,12 @@ func EnqueueUsers(ctx context.Context, edges client.Reader, secret string, uses 
 	}
 }
 
+// TextOf is what a ConfigMap holds under a key, in either of its maps. What is not UTF-8, as a name in Latin-1 between the blocks of
+// PEM makes it, is in the second.
+func TextOf(configMap *corev1.ConfigMap, key string) string {
+	return cmp.Or(configMap.Data[key], string(configMap.BinaryData[key]))
+}
+
 // Bundle is a CA bundle that people name, as messages speak of it.
 type Bundle struct {
 	// Where is the place of it, CA what has to be there, and Field the one to leave out where there is none.
@@ -93,11 +100,7 @@ func (b Bundle) Read(ctx context.Context, reader client.Reader, namespace string
 	if client.IgnoreNotFound(err) != nil {
 		return "", nil, fmt.Errorf("read %s: %w", b.Where, err)
 	}
-	bundle := configMap.Data[ref.Key]
-	if bundle == "" {
-		// What is not UTF-8, as a name in Latin-1 between the blocks makes it, kubectl puts here.
-		bundle = string(configMap.BinaryData[ref.Key])
-	}
+	bundle := TextOf(configMap, ref.Key)
 	if bundle == "" {
 		return "", nil, pass.Stalled(edgev1.ReasonCABundleMissing, "%s is absent or empty: put the %s there in PEM, or leave %s out", b.Where, b.CA, b.Field)
 	}

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
@@ -44,7 +45,7 @@ func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, e
 		candidates = append(candidates, trust.Candidate{
 			Source: sourceDefaultIngressCert,
 			Where:  "ConfigMap " + configManagedNamespace + "/" + defaultIngressCert,
-			PEM:    []byte(published.Data[caBundleKey]),
+			PEM:    []byte(objects.TextOf(published, caBundleKey)),
 		})
 	}
 	return candidates, nil
@@ -69,6 +70,6 @@ func (s *session) proxyCA(ctx context.Context) ([]trust.Candidate, error) {
 	return []trust.Candidate{{
 		Source: sourceProxy,
 		Where:  "the cluster proxy's trusted CA (ConfigMap " + s.Namespace + "/" + TrustedCAConfigMap + ")",
-		PEM:    []byte(injected.Data[caBundleKey]),
+		PEM:    []byte(objects.TextOf(injected, caBundleKey)),
 	}}, nil
 }

@@ -175,17 +175,21 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 				admitted = append(admitted, ingress)
 			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
 				refusal = fmt.Sprintf("router %q admitted it at %s, and its host is %s by now", ingress.RouterName, ingress.Host, route.Spec.Host)
-			default:
-				refusal = fmt.Sprintf("router %q refuses it: %s: %s", ingress.RouterName, condition.Reason, condition.Message)
+			case condition.Status == corev1.ConditionFalse:
+				refusal = fmt.Sprintf("router %q refuses it: %s", ingress.RouterName, whyRefused(condition))
 				if condition.Reason == hostClaimed {
-					claimed.Insert(ingress.Host)
+					claimed.Insert(strings.ToLower(ingress.Host))
 				}
+			case condition.Status == corev1.ConditionTrue:
+				refusal = fmt.Sprintf("router %q admitted it at no host", ingress.RouterName)
+			default:
+				refusal = cmp.Or(refusal, fmt.Sprintf("router %q has not decided about it", ingress.RouterName))
 			}
 		}
 	}
 	slices.SortStableFunc(admitted, func(a, b routev1.RouteIngress) int { return cmp.Compare(rankOf(a), rankOf(b)) })
 	for _, ingress := range admitted {
-		if !claimed.Has(ingress.Host) {
+		if !claimed.Has(strings.ToLower(ingress.Host)) {
 			return ingress.Host, ingress.RouterName, nil
 		}
 		refusal += "; another router admits that host, which may lead to another's Route"
@@ -194,6 +198,12 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 		refusal = "no router has picked it up: check that an IngressController selects the namespace " + imageRegistryNamespace
 	}
 	return "", "", pass.Waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
+}
+
+// whyRefused is what a router says of a Route that it does not admit.
+func whyRefused(condition routev1.RouteIngressCondition) string {
+	said := slices.DeleteFunc([]string{condition.Reason, condition.Message}, func(word string) bool { return word == "" })
+	return cmp.Or(strings.Join(said, ": "), "it gives no reason")
 }
 
 // ofBefore reports an entry for another host than the Route has. One that has none takes what its routers give it.

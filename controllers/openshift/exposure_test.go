@@ -62,6 +62,18 @@ func TestTheHostIsTheOneThatARouterAdmitted(t *testing.T) {
 		{"no router has seen it", nil, "", "no router has picked it up"},
 		{"a router refuses it", []routev1.RouteIngress{refused}, "", `router "default" refuses it: HostAlreadyClaimed: taken`},
 		{"a router says something else of it", []routev1.RouteIngress{other}, "", "no router has picked it up"},
+		{"a router has not decided", []routev1.RouteIngress{ingressSaying("default", "b.example.com", corev1.ConditionUnknown, "", "")}, "", `router "default" has not decided about it`},
+		{"a condition without a status", []routev1.RouteIngress{ingressSaying("default", "b.example.com", "", "", "")}, "", `router "default" has not decided about it`},
+		{"an entry without conditions", []routev1.RouteIngress{{RouterName: "default", Host: "b.example.com"}}, "", "no router has picked it up"},
+		{"a router without a name", []routev1.RouteIngress{ingressSaying("", "b.example.com", corev1.ConditionTrue, "", "")}, "b.example.com", ""},
+		{"the same entry twice", []routev1.RouteIngress{admitted, admitted}, "b.example.com", ""},
+		{"a condition twice, of which one admits", []routev1.RouteIngress{{RouterName: "default", Host: "b.example.com", Conditions: []routev1.RouteIngressCondition{
+			{Type: routev1.RouteAdmitted, Status: corev1.ConditionFalse, Reason: "HostAlreadyClaimed"}, {Type: routev1.RouteAdmitted, Status: corev1.ConditionTrue},
+		}}}, "", `router "default" refuses it: HostAlreadyClaimed`},
+		{"a refusal without words", []routev1.RouteIngress{ingressSaying("default", "b.example.com", corev1.ConditionFalse, "", "")}, "", `router "default" refuses it: it gives no reason`},
+		{"another knows the host as another's, in another case", []routev1.RouteIngress{
+			admitted, ingressSaying("default", "B.example.com", corev1.ConditionFalse, "HostAlreadyClaimed", "taken"),
+		}, "", "may lead to another's Route"},
 		{"a router admits it without a host", []routev1.RouteIngress{ingressSaying("default", "", corev1.ConditionTrue, "", "")}, "", `router "default"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

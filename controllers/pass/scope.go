@@ -136,6 +136,9 @@ type Reached struct {
 	// the host itself was asked.
 	Inside, InsideName, Host string
 	Direct                   error
+	// Inspected is the certificate that Host was seen to have instead: by a proxy on the way, which shows those of its own. Direct is nil
+	// then.
+	Inspected string
 }
 
 // Confirmation is one live read for all that several goroutines of a pass want to make.

@@ -22,7 +22,7 @@ import (
 
 const (
 	packageName = "edge-registry-operator"
-	channel     = "alpha"
+	channel     = "candidate"
 	generated   = "# Written by `make bundle` from config/.\n"
 )
 

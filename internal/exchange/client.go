@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 const (
@@ -67,12 +68,13 @@ func newClient(login Login, o Options, slots chan struct{}) *Client {
 	return &Client{
 		login: login, host: host, slots: slots, timeout: cmp.Or(o.Timeout, requestTimeout),
 		transport: &http.Transport{
-			Proxy:               o.Proxy,
-			DialContext:         o.DialContext,
-			TLSClientConfig:     &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: 10 * time.Second,
-			IdleConnTimeout:     time.Minute,
-			ForceAttemptHTTP2:   true,
+			Proxy:                  o.Proxy,
+			OnProxyConnectResponse: text.RefusedByProxy,
+			DialContext:            o.DialContext,
+			TLSClientConfig:        &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    10 * time.Second,
+			IdleConnTimeout:        time.Minute,
+			ForceAttemptHTTP2:      true,
 		},
 	}
 }

@@ -126,10 +126,12 @@ func (r request) unwanted(status int, body []byte) *Error {
 	var told saying
 	_ = json.Unmarshal(body, &told)
 	failure := r.fail(Unexpected, status, "")
-	if len(told.Errors) > 0 {
-		if code := text.Foreign(told.Errors[0].Code); codeForm.MatchString(code) {
+	for _, one := range told.Errors {
+		// The first that is in the form of a code: what comes after follows from it.
+		if code := text.Foreign(one.Code); codeForm.MatchString(code) {
 			failure.Code = code
-			failure.Text = strings.Join(strings.Fields(text.Foreign(told.Errors[0].Message)), " ")
+			failure.Text = strings.Join(strings.Fields(text.Foreign(one.Message)), " ")
+			break
 		}
 	}
 	switch {

@@ -70,10 +70,12 @@ func (a answer) said() said {
 	// A field of another type is left out; the others are read all the same.
 	_ = json.Unmarshal(a.body, &s)
 	code, general, message := cmp.Or(s.ErrorCode, s.Code), "", cmp.Or(s.ErrorMessage, s.Message)
-	if len(s.Errors) > 0 {
+	for _, one := range s.Errors {
 		// IBM puts what refused the request first, and what follows from that behind it.
-		first := s.Errors[0]
-		code, general, message = cmp.Or(first.MessageCode, first.Code), first.Code, first.Message
+		if named := cmp.Or(one.MessageCode, one.Code); formed(codeForm, named) != "" {
+			code, general, message = named, one.Code, one.Message
+			break
+		}
 	}
 	code = formed(codeForm, code)
 	if code == "" {

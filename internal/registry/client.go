@@ -159,9 +159,9 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	if err != nil {
 		return credential.Token{}, err
 	}
-	switch a.status {
-	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
+	switch {
+	case a.status == http.StatusOK:
+	case c.denies(a):
 		return credential.Token{}, c.fail(Refused, opLogin, a.status, a.cause())
 	default:
 		return credential.Token{}, c.unexpected(opLogin, a)

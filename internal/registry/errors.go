@@ -115,13 +115,20 @@ func (c *Client) fail(kind Kind, o op, status int, err error) *Error {
 	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err, advice: c.Advice[kind], shown: c.Shown}
 }
 
+// errUnmarked is an answer that whatever stands before a registry gave in its place.
+var errUnmarked = errors.New("not in the way of the registry: by a router, a proxy or a firewall before it")
+
 // unexpected is an answer that is neither yes nor no.
 func (c *Client) unexpected(o op, a answer) *Error {
 	kind := Unexpected
 	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
 		kind = Unavailable
 	}
-	failure := c.fail(kind, o, a.status, a.cause())
+	cause := a.cause()
+	if c.dialect.AnyRepository && !a.marked() {
+		cause = errUnmarked
+	}
+	failure := c.fail(kind, o, a.status, cause)
 	failure.RetryAfter = retry.After(a.header)
 	return failure
 }
@@ -137,7 +144,12 @@ func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
 	var unverified *tls.CertificateVerificationError
 	var connection *net.OpError
 	var plain tls.RecordHeaderError
+	var byProxy text.ProxyRefusal
 	switch {
+	case errors.As(err, &byProxy):
+		failure := c.fail(Unreachable, o, 0, byProxy)
+		failure.advice = "check the cluster proxy and its noProxy"
+		return failure
 	case ctx.Err() != nil:
 		return c.fail(Unreachable, o, 0, context.Cause(ctx))
 	case errors.As(err, &unverified):

@@ -198,9 +198,28 @@ func (c *Client) elsewhere(o op, a answer) *Error {
 	return failure
 }
 
+// apiVersion is what the reference implementation names in every answer, and so does a registry of the dialect AnyRepository, in
+// those of its token endpoint too.
+const apiVersion = "Docker-Distribution-Api-Version"
+
+// marked reports an answer with a mark that the reference implementation leaves, and no firewall, proxy or router does.
+func (a answer) marked() bool { return a.header.Get(apiVersion) != "" || a.code() != "" }
+
+// denies reports a refusal of a request, by the registry and not by what stands before it: of a registry that is known to mark
+// its answers, only a marked one is.
+func (c *Client) denies(a answer) bool {
+	if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
+		return false
+	}
+	if c.dialect.AnyRepository {
+		return a.marked()
+	}
+	return !a.foreign()
+}
+
 // foreign reports an answer that is no registry's, such as the page of a firewall. A web server that asks for the login in
 // the place of a registry does so in HTML, too, but says how to log in.
 func (a answer) foreign() bool {
 	kind := strings.ToLower(a.header.Get("Content-Type"))
-	return strings.HasPrefix(kind, "text/html") && a.header.Get("Docker-Distribution-Api-Version") == "" && a.header.Get("WWW-Authenticate") == ""
+	return strings.HasPrefix(kind, "text/html") && a.header.Get(apiVersion) == "" && a.header.Get("WWW-Authenticate") == ""
 }

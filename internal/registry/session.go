@@ -35,9 +35,9 @@ func (s session) pull(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	switch {
-	case a.status == http.StatusOK, a.status == http.StatusNotFound && a.code() == codeNameUnknown:
+	case a.status == http.StatusOK && a.marked(), a.status == http.StatusNotFound && a.code() == codeNameUnknown:
 		return true, nil
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+	case s.denies(a):
 		return false, nil
 	default:
 		return false, s.unexpected(opPull, a)
@@ -68,9 +68,9 @@ func (s session) judgePush(a answer) (allowed, readOnly bool, err error) {
 	switch {
 	case a.missesUpload():
 		return true, false, nil
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+	case s.denies(a):
 		return false, false, nil
-	case a.status == http.StatusMethodNotAllowed && a.header.Get("Docker-Distribution-Api-Version") != "":
+	case a.status == http.StatusMethodNotAllowed && a.header.Get(apiVersion) != "":
 		return true, true, nil
 	default:
 		return false, false, s.unexpected(opPush, a)

@@ -16,15 +16,29 @@ import (
 const Longest = 5 * time.Minute
 
 // After is how long an answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3); 0 where it does not say. A
-// date is compared with the answer's own, since the clock here may be another; without that nothing is known of it.
+// date is compared with the answer's own, since the clock here may be another; without that nothing is known of it. Where a server
+// and what stands before it both ask, the longest counts.
 func After(header http.Header) time.Duration {
-	asked := strings.TrimSpace(header.Get("Retry-After"))
+	var longest time.Duration
+	for _, value := range header.Values("Retry-After") {
+		longest = max(longest, after(value, header.Get("Date")))
+		// A proxy may have made one line of two; a comma is also in a date.
+		for one := range strings.SplitSeq(value, ",") {
+			longest = max(longest, after(one, ""))
+		}
+	}
+	return longest
+}
+
+// after is what one value asks for, compared with a date.
+func after(asked, date string) time.Duration {
+	asked = strings.TrimSpace(asked)
 	seconds, err := strconv.Atoi(asked)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(max(seconds, 0), int(Longest/time.Second))) * time.Second
 	}
 	until, err := http.ParseTime(asked)
-	now, unknown := http.ParseTime(header.Get("Date"))
+	now, unknown := http.ParseTime(date)
 	if err != nil || unknown != nil {
 		return 0
 	}

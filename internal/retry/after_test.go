@@ -38,3 +38,28 @@ func TestHowLongAnAnswerAsksToWait(t *testing.T) {
 		})
 	}
 }
+
+// Beside the server, what stands before it may ask too, in a line of its own or in the same.
+func TestTheLongestOfSeveralWaitsCounts(t *testing.T) {
+	const now = "Sun, 06 Nov 1994 08:49:37 GMT"
+	for name, tt := range map[string]struct {
+		after []string
+		want  time.Duration
+	}{
+		"none":                        {nil, 0},
+		"an empty one first":          {[]string{"", "90"}, 90 * time.Second},
+		"nonsense first":              {[]string{"soon", "90"}, 90 * time.Second},
+		"the longer one last":         {[]string{"1", "90"}, 90 * time.Second},
+		"the longer one first":        {[]string{"90", "1"}, 90 * time.Second},
+		"seconds and a date":          {[]string{"1", "Sun, 06 Nov 1994 08:51:07 GMT"}, 90 * time.Second},
+		"two in one line":             {[]string{"1, 90"}, 90 * time.Second},
+		"the same twice in one line":  {[]string{"90,90"}, 90 * time.Second},
+		"a date whose day is no wait": {[]string{"Sun, 06 Nov 1994 08:49:37 GMT"}, 0},
+		"more than is believed":       {[]string{"1", "99999999999999999999"}, Longest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := http.Header{"Date": {now}, "Retry-After": tt.after}
+			NewWithT(t).Expect(After(header)).To(Equal(tt.want))
+		})
+	}
+}

@@ -8,9 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -21,10 +25,31 @@ const NoAnswer = "no valid answer in HTTP"
 // and of what is wrong with a certificate. What the peer said is not repeated, such as the line that net/http quotes of an
 // answer that it cannot read, or the reason that HTTP/2 lets a server give.
 func Connection(err error) string {
+	var refused ProxyRefusal
+	if errors.As(err, &refused) {
+		return refused.Error()
+	}
 	if own(err) {
 		return Foreign(err.Error())
 	}
 	return NoAnswer
+}
+
+// ProxyRefusal is the status with which a proxy refused to connect to a host. Its text says nothing else that the proxy said.
+type ProxyRefusal int
+
+// Error implements error.
+func (r ProxyRefusal) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the proxy answered %d %s", int(r), http.StatusText(int(r))))
+}
+
+// RefusedByProxy is for the field OnProxyConnectResponse of a transport: without it net/http fails with the words of the proxy,
+// which are not repeated, so that nothing would tell that it was the proxy.
+func RefusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return ProxyRefusal(resp.StatusCode)
+	}
+	return nil
 }
 
 func own(err error) bool {

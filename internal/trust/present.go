@@ -14,7 +14,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -72,7 +71,7 @@ func (d *dial) transport(base *http.Transport) *http.Transport {
 	t := base.Clone()
 	t.DisableKeepAlives = true
 	t.Proxy = http.ProxyURL(d.proxy)
-	t.OnProxyConnectResponse = refusedByProxy
+	t.OnProxyConnectResponse = text.RefusedByProxy
 	t.DialTLS = nil //nolint:staticcheck // A dialer that the caller set would do its own handshake.
 	t.DialTLSContext = nil
 	if d.proxy != nil && d.proxy.Scheme == "https" {
@@ -121,20 +120,6 @@ func DialProxy(base *http.Transport) func(context.Context, string, string) (net.
 	}
 }
 
-// proxyRefusal is the answer of a proxy that does not connect to the host.
-type proxyRefusal int
-
-func (r proxyRefusal) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the proxy answered %d %s", int(r), http.StatusText(int(r))))
-}
-
-func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode != http.StatusOK {
-		return proxyRefusal(resp.StatusCode)
-	}
-	return nil
-}
-
 // failure says how far the connection came.
 func (d *dial) failure(err error) *Error {
 	fail := func(kind Kind, advice, format string, args ...any) *Error {
@@ -164,11 +149,7 @@ func (o ours) Error() string { return string(o) }
 // said is the text of a failure in the words of this side: what a proxy, or whatever answers in its place, said is not.
 func said(err error) string {
 	var found ours
-	var refused proxyRefusal
-	switch {
-	case errors.As(err, &refused):
-		return refused.Error()
-	case errors.As(err, &found):
+	if errors.As(err, &found) {
 		return found.Error()
 	}
 	return text.Connection(err)

@@ -141,6 +141,9 @@ func (a anchors) chains(presented []*x509.Certificate, at time.Time) ([][]*x509.
 	if err != nil {
 		return nil, err
 	}
+	if !servesByKeyUsage(presented[0]) {
+		return nil, errors.New("its key usages are none of a server")
+	}
 	chains = slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
 		return !isRoot(chain[len(chain)-1])
 	})
@@ -148,4 +151,11 @@ func (a anchors) chains(presented []*x509.Certificate, at time.Time) ([][]*x509.
 		return nil, errors.New("the chain ends in a certificate that is not self-signed")
 	}
 	return chains, nil
+}
+
+// servesByKeyUsage reports whether the key usages of a certificate let it serve TLS, if it has any. crypto/x509 does not look at them,
+// OpenSSL does, and curl with it (crypto/x509/v3_purp.c, KU_TLS).
+func servesByKeyUsage(leaf *x509.Certificate) bool {
+	const serving = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement
+	return leaf.KeyUsage == 0 || leaf.KeyUsage&serving != 0
 }

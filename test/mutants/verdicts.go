@@ -18,6 +18,34 @@ var ofVerdicts = []mutant{
 		guards: []guard{controllers("TestASuccessOfBeforeTheRegistryWasGoneDoesNotCount")},
 	},
 	{
+		name:    "proxys-ca-for-nodes",
+		pattern: "what the operator sees is taken for what nodes see",
+		edits: []edit{
+			{"controllers/dial.go",
+				`	if proxy == nil || vouchedFor(shown, near) || p.isPublic(presented) {
+`,
+				`	if proxy == nil || shown.Root != nil {
+`},
+		},
+		guards: []guard{controllers("TestTheCAOfAnInspectingProxyIsNotTheNodes")},
+	},
+	{
+		name:    "firewall-for-registry",
+		pattern: "who says no is taken for whom was asked",
+		edits:   []edit{{"internal/registry/realm.go", `		return a.marked()
+`, `		return true
+`}},
+		guards: []guard{byRegistry("TestWhatStandsBeforeARegistryIsNotTakenForIt")},
+	},
+	{
+		name:    "go-alone-judges-roots",
+		pattern: "a check that answers another question than the one asked",
+		edits: []edit{{"internal/trust/verify.go", `	if !servesByKeyUsage(presented[0]) {
+`, `	if false && !servesByKeyUsage(presented[0]) {
+`}},
+		guards: []guard{{folder: "internal/trust", run: "TestWhatMakesARoot"}},
+	},
+	{
 		name:    "own-refusal-unnoticed",
 		pattern: "what happens to oneself is taken for a passing trouble",
 		edits: []edit{

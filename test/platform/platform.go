@@ -52,7 +52,7 @@ type Platform struct {
 	Projects      *Projects
 
 	domain string
-	proxy  *connectProxy
+	proxy  *Proxy
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 	once   sync.Once
@@ -81,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 		p.Projects, err = newProjects(api, o.Env.FrontProxyCA)
 	}
 	if err == nil {
-		p.proxy, err = newConnectProxy(p.DialContext)
+		p.proxy, err = newProxy(p.DialContext, ProxyOptions{})
 	}
 	if err != nil {
 		p.Stop()
@@ -133,7 +133,7 @@ func (p *Platform) Host() string {
 
 // ProxyURL is an HTTP CONNECT proxy that reaches what DialContext reaches, for
 // the HTTPS_PROXY of another process.
-func (p *Platform) ProxyURL() *url.URL { return p.proxy.url() }
+func (p *Platform) ProxyURL() *url.URL { return p.proxy.URL() }
 
 // DialContext connects to the router for port 443 of any host below the apps
 // domain, of any host that an admitted Route has, and of the router's service
