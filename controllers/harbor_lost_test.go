@@ -52,7 +52,7 @@ func refuses(status int, code string) func(func(standin.Call) bool) *standin.Fau
 }
 
 // always are the ways that each call goes wrong in each run of the tests. Of the others so many have their turn, and all with
-// FAULTS=all in the environment: then there are as many cases at least. It is suite T of docs/reliability.md.
+// FAULTS=all in the environment: then there are as many cases at least. It is suite T of docs/internal/reliability.md.
 var always = []string{"its reply is lost", "500 after it was done", "it is not reached", "a page"}
 
 const (

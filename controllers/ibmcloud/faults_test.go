@@ -104,7 +104,7 @@ func (l *life) vanish(t *testing.T) {
 }
 
 // share of the calls meet each of the faults: with FAULTS=all in the environment all of them do, and there are as many cases at
-// least. It is suite R of docs/reliability.md.
+// least. It is suite R of docs/internal/reliability.md.
 const (
 	share                = 6
 	quickCases, allCases = 110, 720
