@@ -98,58 +98,58 @@ var shapes = []shape{
 // is not installed. podman and skopeo are written in Go.
 var readers = []struct {
 	name  string
-	judge func(t *testing.T, file, dir, address string, chain []*x509.Certificate) (verdict error, asked bool)
+	judge func(t *testing.T, file, dir, address string, chain []*x509.Certificate) (asked bool, verdict error)
 }{
-	{"the operator", func(_ *testing.T, file, _, _ string, chain []*x509.Certificate) (error, bool) {
+	{"the operator", func(_ *testing.T, file, _, _ string, chain []*x509.Certificate) (bool, error) {
 		content, err := os.ReadFile(filepath.Clean(file))
 		if err != nil {
-			return err, true
+			return true, err
 		}
 		_, err = Verify(host, chain, []Candidate{{Source: SourceCABundleRef, PEM: content}}, time.Now())
-		return err, true
+		return true, err
 	}},
-	{"Go", func(_ *testing.T, file, _, _ string, chain []*x509.Certificate) (error, bool) {
+	{"Go", func(_ *testing.T, file, _, _ string, chain []*x509.Certificate) (bool, error) {
 		content, err := os.ReadFile(filepath.Clean(file))
 		if err != nil {
-			return err, true
+			return true, err
 		}
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(content)
 		_, err = chain[0].Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: newPool(chain[1:])})
-		return err, true
+		return true, err
 	}},
-	{"OpenSSL", func(t *testing.T, file, dir, _ string, chain []*x509.Certificate) (error, bool) {
+	{"OpenSSL", func(t *testing.T, file, dir, _ string, chain []*x509.Certificate) (bool, error) {
 		leaf, rest := filepath.Join(dir, "leaf.pem"), filepath.Join(dir, "rest.pem")
 		must(t, os.WriteFile(leaf, EncodePEM(chain[:1]), 0o600))
 		must(t, os.WriteFile(rest, EncodePEM(chain), 0o600))
 		return ask(t, "openssl", "verify", "-no-CApath", "-no-CAstore", "-purpose", "sslserver", "-verify_hostname", host, "-CAfile", file, "-untrusted", rest, leaf)
 	}},
-	{"curl", func(t *testing.T, file, dir, address string, _ []*x509.Certificate) (error, bool) {
+	{"curl", func(t *testing.T, file, dir, address string, _ []*x509.Certificate) (bool, error) {
 		empty := filepath.Join(dir, "empty")
 		must(t, os.MkdirAll(empty, 0o700))
 		_, port, _ := net.SplitHostPort(address)
 		return ask(t, "curl", "-q", "--silent", "--show-error", "--noproxy", "*", "--cacert", file, "--capath", empty,
 			"--resolve", host+":"+port+":127.0.0.1", "https://"+net.JoinHostPort(host, port)+"/")
 	}},
-	{"GnuTLS", func(t *testing.T, file, _, address string, _ []*x509.Certificate) (error, bool) {
+	{"GnuTLS", func(t *testing.T, file, _, address string, _ []*x509.Certificate) (bool, error) {
 		_, port, _ := net.SplitHostPort(address)
 		return ask(t, "gnutls-cli", "--x509cafile", file, "--sni-hostname", host, "--verify-hostname", host, "--port", port, "127.0.0.1")
 	}},
 }
 
 // ask runs a program that ends with 0 if it takes the chain.
-func ask(t *testing.T, program string, args ...string) (error, bool) {
+func ask(t *testing.T, program string, args ...string) (bool, error) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		return nil, false
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput() //nolint:gosec // The arguments are this file's.
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, out), true
+		return true, fmt.Errorf("%w: %s", err, out)
 	}
-	return nil, true
+	return true, nil
 }
 
 // What makes a root for the operator makes one for every program that is given ca.crt: none that it publishes is refused by one of them.
@@ -167,7 +167,7 @@ func TestWhatMakesARoot(t *testing.T) {
 			must(t, os.WriteFile(bundle, encoded(file...), 0o600))
 			row := "| " + s.name + " |"
 			for i, reader := range readers {
-				verdict, asked := reader.judge(t, bundle, dir, address, certs(chain...))
+				asked, verdict := reader.judge(t, bundle, dir, address, certs(chain...))
 				if asked {
 					g.Expect(verdict == nil).To(Equal(s.accepted[i]), "%s: %v", reader.name, verdict)
 				} else {

@@ -153,8 +153,8 @@ var ofConsent = []mutant{
 		pattern: "one yes outweighs a no",
 		edits: []edit{
 			{"controllers/openshift/exposure.go",
-				`if !claimed.Has(ingress.Host) {`,
-				`if ingress.Host != "" {`},
+				`if !claimed.Has(strings.ToLower(ingress.Host)) {`,
+				`if strings.ToLower(ingress.Host) != "" {`},
 		},
 		guards: []guard{within("openshift", "TestTheHostIsTheOneThatARouterAdmitted")},
 	},

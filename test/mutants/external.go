@@ -271,7 +271,7 @@ var ofOtherRegistries = []mutant{
 		pattern: "times of two clocks are compared",
 		edits: []edit{
 			{"internal/retry/after.go",
-				`	now, unknown := http.ParseTime(header.Get("Date"))`,
+				`	now, unknown := http.ParseTime(date)`,
 				`	now, unknown := time.Now(), error(nil)`},
 		},
 		guards: []guard{{folder: "internal/retry", run: "TestHowLongAnAnswerAsksToWait"}},
