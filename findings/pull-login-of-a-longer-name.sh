@@ -32,6 +32,7 @@ require (
 	github.com/google/go-containerregistry v0.22.1
 	github.com/google/go-containerregistry/pkg/authn/kubernetes v0.0.0-20260224031529-85f2bf5f7303
 	k8s.io/api v0.35.1
+	k8s.io/apimachinery v0.36.3
 )
 MOD
 cat >library/main.go <<'GO'
