@@ -17,20 +17,7 @@ set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib/common.sh"
 
-mkdir program
-{
-	printf 'module program\n\ngo 1.26.0\n\nrequire (\n'
-	printf '\tgithub.com/google/go-containerregistry v0.22.1\n\tk8s.io/api v0.36.3\n\tk8s.io/kubernetes v1.36.3\n)\n\nreplace (\n'
-	# The modules of Kubernetes name each other by no version.
-	for module in api apiextensions-apiserver apimachinery apiserver cli-runtime client-go cloud-provider cluster-bootstrap \
-		code-generator component-base component-helpers controller-manager cri-api cri-client cri-streaming \
-		csi-translation-lib dynamic-resource-allocation endpointslice externaljwt kms kube-aggregator \
-		kube-controller-manager kube-proxy kube-scheduler kubectl kubelet metrics mount-utils pod-security-admission \
-		sample-apiserver sample-cli-plugin sample-controller streaming; do
-		printf '\tk8s.io/%s => k8s.io/%s v0.36.3\n' $module $module
-	done
-	echo ')'
-} >program/go.mod
+kubelet_module program 'github.com/google/go-containerregistry v0.22.1'
 cat >program/main.go <<'GO'
 package main
 

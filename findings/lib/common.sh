@@ -105,3 +105,24 @@ crane_user() {
 	user=$(crane auth get "$1" 2>/dev/null | sed -n 's/.*"Username":"\([^"]*\)".*/\1/p')
 	echo "${user:-none}"
 }
+
+# kubelet_module FOLDER REQUIREMENT... writes a go.mod that takes packages of the kubelet, of Kubernetes 1.36.3.
+kubelet_module() {
+	local folder=$1 module
+	shift
+	mkdir "$folder"
+	{
+		printf 'module program\n\ngo 1.26.0\n\nrequire (\n'
+		printf '\t%s\n' "$@" 'k8s.io/api v0.36.3' 'k8s.io/kubernetes v1.36.3'
+		printf ')\n\nreplace (\n'
+		# The modules of Kubernetes name each other by no version.
+		for module in api apiextensions-apiserver apimachinery apiserver cli-runtime client-go cloud-provider cluster-bootstrap \
+			code-generator component-base component-helpers controller-manager cri-api cri-client cri-streaming \
+			csi-translation-lib dynamic-resource-allocation endpointslice externaljwt kms kube-aggregator \
+			kube-controller-manager kube-proxy kube-scheduler kubectl kubelet metrics mount-utils pod-security-admission \
+			sample-apiserver sample-cli-plugin sample-controller streaming; do
+			printf '\tk8s.io/%s => k8s.io/%s v0.36.3\n' "$module" "$module"
+		done
+		echo ')'
+	} >"$folder/go.mod"
+}
