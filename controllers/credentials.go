@@ -123,6 +123,8 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 		// What names a host that the registry does not have any more is of no use to keep. One that does not expire would be
 		// joined by another each time that a host goes and comes back, and all of them would work for ever.
 		return pass.CauseHost, nil
+	case p.isToRevoke(l):
+		why = pass.CauseRevocation
 	case requested != "" && p.handledRotation(l) != requested:
 		why = pass.CauseRotation
 	case why.IsZero() && expires && !p.Now.Before(p.renewalDue(l, l.Credential.Identity)):
@@ -130,6 +132,12 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	}
 	why.Kept = why.Kept && (!expires || p.Now.Before(l.Credential.Expiry))
 	return why, nil
+}
+
+// isToRevoke reports that a person wants the credential in use to end.
+func (p *run) isToRevoke(l *pass.Login) bool {
+	asked, open := p.RevocationAsked()
+	return open && asked == pass.Revocation{Role: l.Role, Generation: l.Credential.Generation}
 }
 
 // publishedHost is the host that the credential in use was published with.

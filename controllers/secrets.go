@@ -212,12 +212,22 @@ func (p *run) describeCredentials() {
 		if c := l.Credential; c.Expires() && (first.IsZero() || c.Expiry.Before(first)) {
 			first = c.Expiry
 		}
-		for _, alive := range slices.Clone(l.Alive) {
+		for _, alive := range newest(l.Alive) {
 			if alive.Current && renewed(l) {
 				alive.RenewAt = pass.StatusTime(renewAt(p.Edge.UID, l, l.Credential.Identity))
 			}
-			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive)
+			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive.CredentialStatus)
 		}
 	}
 	p.Edge.Status.ExpiresAt = pass.StatusTime(first)
+}
+
+// newest are the credentials of a role that the status lists: the newest, and the one in use whatever others seem to be later.
+func newest(alive []pass.Working) []pass.Working {
+	const most = 20
+	all := slices.Clone(alive[max(0, len(alive)-most):])
+	if at := slices.IndexFunc(alive, func(w pass.Working) bool { return w.Current }); at >= 0 && at < len(alive)-most {
+		all = slices.Insert(all[1:], 0, alive[at])
+	}
+	return all
 }

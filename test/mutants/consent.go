@@ -61,7 +61,7 @@ var ofConsent = []mutant{
 		name:    "copies-where-it-can",
 		pattern: "being able to is taken for being allowed to",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`if !consent.Find(bindings, consent.Secrets, name, username, p.Edge.Name).Valid {`,
 				`if username == "" && bindings == nil {`},
 		},
@@ -71,7 +71,7 @@ var ofConsent = []mutant{
 		name:    "known-copy-proves-its-namespace",
 		pattern: "ownership is proven by what tenants can write",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`	uid, err := p.consented(ctx, namespace, forCopies)
 `,
 				`	for _, copied := range due {
