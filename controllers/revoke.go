@@ -19,7 +19,7 @@ import (
 // A person ends one credential by an annotation. The one in use is followed by another first: that is a cause like others, of
 // which credentials.go decides. What is left to do is done once all steps have run: then the credential of now is proven and
 // published, and in its copies and the Exchange as far as these can be written. Which credentials work the issuer says, in each
-// pass anew, and what was begun is on record. So it can be done again after a crash, and is told as what it was.
+// pass again, and what was begun is on record. So it can be done again after a crash, and is told as what it was.
 
 // answerRevocation does what the annotation asks for, once, and says so in the status. Another value is another request, and
 // without the annotation none is remembered.

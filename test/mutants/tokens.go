@@ -263,9 +263,9 @@ var ofTokens = []mutant{
 		name:    "hidden-by-many",
 		pattern: "a list that is cut off loses what matters",
 		edits: []edit{
-			{"controllers/openshift/retire.go",
-				`if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {`,
-				`if i > len(all) {`},
+			{"controllers/secrets.go",
+				`at >= 0 && at < len(alive)-most {`,
+				`at > len(alive) {`},
 		},
 		guards: []guard{controllers("TestAnchorsThatSeemLaterDoNotHideTheTokenInUse")},
 	},
