@@ -134,12 +134,6 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	return why, nil
 }
 
-// isToRevoke reports that a person wants the credential in use to end.
-func (p *run) isToRevoke(l *pass.Login) bool {
-	asked, open := p.RevocationAsked()
-	return open && asked == pass.Revocation{Role: l.Role, Generation: l.Credential.Generation}
-}
-
 // publishedHost is the host that the credential in use was published with.
 func (p *run) publishedHost(l *pass.Login) string {
 	if known := p.Record.Find(l.Credential.ID); known != nil && known.Host != "" {

@@ -21,6 +21,12 @@ import (
 // published, and in its copies and the Exchange as far as these can be written. Which credentials work the issuer says, in each
 // pass again, and what was begun is on record. So it can be done again after a crash, and is told as what it was.
 
+// isToRevoke reports that a person wants the credential in use to end.
+func (p *run) isToRevoke(l *pass.Login) bool {
+	asked, open := p.RevocationAsked()
+	return open && asked == pass.Revocation{Role: l.Role, Generation: l.Credential.Generation}
+}
+
 // answerRevocation does what the annotation asks for, once, and says so in the status. Another value is another request, and
 // without the annotation none is remembered.
 func (p *run) answerRevocation(ctx context.Context, result *pass.Result) {
