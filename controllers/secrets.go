@@ -174,6 +174,19 @@ func carries(secret *corev1.Secret, c pass.Credential) bool {
 	return true
 }
 
+// asked is why a person wants a login to get another credential, by the annotations of the EdgeRegistry; none where nobody does.
+func (p *run) asked(l *pass.Login) pass.Cause {
+	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
+	switch {
+	case p.isToRevoke(l):
+		return pass.CauseRevocation
+	case requested != "" && p.handledRotation(l) != requested:
+		return pass.CauseRotation
+	default:
+		return pass.Cause{}
+	}
+}
+
 // handledRotation is the request for rotation that the credential of a login answers, or that one before it answered. It is
 // on record; the Secret that carries the credential repeats it.
 func (p *run) handledRotation(l *pass.Login) string {
