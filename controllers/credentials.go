@@ -116,15 +116,15 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	if dead, err := p.confirmRefused(ctx, l); err != nil || dead {
 		return pass.CauseRefused.In(l.Published), err
 	}
-	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
+	asked := p.asked(l)
 	expires := l.Credential.Expires()
 	switch {
 	case expires && p.publishedHost(l) != p.Registry.Host:
 		// What names a host that the registry does not have any more is of no use to keep. One that does not expire would be
 		// joined by another each time that a host goes and comes back, and all of them would work for ever.
 		return pass.CauseHost, nil
-	case requested != "" && p.handledRotation(l) != requested:
-		why = pass.CauseRotation
+	case !asked.IsZero():
+		why = asked
 	case why.IsZero() && expires && !p.Now.Before(p.renewalDue(l, l.Credential.Identity)):
 		why = pass.CauseDue.In(l.Published)
 	}

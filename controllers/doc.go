@@ -12,8 +12,7 @@
 //	suspend.go                  an EdgeRegistry that is suspended
 //	deletion.go                 the finalizer, and an EdgeRegistry that is being deleted
 //	metrics.go                  the metrics
-//	namespace.go                NamespaceReady: the namespace of the Secrets is there, where it is no project
-//	consented.go                whether the owner of a namespace lets the operator in
+//	namespace.go                NamespaceReady: the namespace of the Secrets is there, where it is no project, and its owner lets the operator in
 //	trust.go                    RegistryTrusted: the registry's certificate leads to a trusted root, also one that an admin names
 //	ca.go                       what ca.crt holds over time
 //	dial.go                     how the registry's host is reached
@@ -24,6 +23,7 @@
 //	secrets.go                  SecretsPublished: both Secrets carry host, credential and CA
 //	copies.go                   their copies in other namespaces
 //	copies_status.go            what became of the copies, in the status and in messages
+//	revoke.go                   a credential that a person ends before its time
 //	verify.go                   RegistryVerified: the registry accepts both credentials for what they are meant to do
 //
 // What a pass is made of is in package pass, which sends nothing: the scope that steps share, the conditions that they

@@ -170,7 +170,9 @@ func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pa
 	if len(s.Edge.Spec.Exchanges) == 0 {
 		s.Edge.Status.Exchange = nil
 	}
-	return pass.RunSteps(ctx, p.steps(), s)
+	result := pass.RunSteps(ctx, p.steps(), s)
+	p.answerRevocation(ctx, &result)
+	return result
 }
 
 // begin begins a pass with the EdgeRegistry's provider; nil if no provider knows it.

@@ -7,6 +7,8 @@ package controllers
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +37,15 @@ type staffed struct {
 // not.
 func staff(t *testing.T, admin bool, nodes int) *staffed {
 	t.Helper()
-	s := &staffed{t: t, o: directOperator(t), told: &telling{}, edge: newEdge()}
+	edge := newEdge()
+	return staffOf(t, directOperator(t), edge, "", admin, nodes, func(*edgev1.EdgeRegistry) {})
+}
+
+// staffOf does that for an EdgeRegistry that is not applied yet. ready supplies what else it needs; without an image, it is one of
+// the cluster's registry.
+func staffOf(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, image string, admin bool, nodes int, ready func(*edgev1.EdgeRegistry)) *staffed {
+	t.Helper()
+	s := &staffed{t: t, o: o, told: &telling{}, edge: edge}
 	s.o.Recorder = s.told
 	var secret *corev1.Secret
 	s.x, secret = exchangeFor(t, s.edge)
@@ -44,7 +54,11 @@ func staff(t *testing.T, admin bool, nodes int) *staffed {
 		edit(t, secret, func(c *corev1.Secret) { c.Data[exchange.KeyAuth] = []byte("boss:boss-s-very-long-password") })
 		s.edge.Spec.Exchanges[0].Owner = edgev1.ExchangeOrganization
 	}
-	s.service = s.x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: imageOf(s.edge, "camera")})
+	if image == "" {
+		image = imageOf(s.edge, "camera")
+	}
+	s.service = s.x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: image})
+	ready(s.edge)
 	for i := range nodes {
 		name := fmt.Sprint("gateway-", i)
 		s.x.AddNode(organization, name, "node-secret", "alice", s.service)
@@ -129,6 +143,36 @@ func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	restarted.look(t, s.edge)
 	g.Expect(reload(t, s.edge).Status.Exchange).To(Equal(status.Exchange))
 	g.Expect(s.x.Matching(exchangetest.Writes)).To(BeEmpty())
+}
+
+// describe shows who is late, and answers whether the login of before may end. The document has it as it is.
+func TestDescribeAnswersWhetherTheLoginOfBeforeMayEnd(t *testing.T) {
+	g := NewWithT(t)
+	s := staff(t, true, 4)
+	s.live(30 * time.Minute)
+	s.nodes[0].Silence(s.x.Clock.Now().Add(5 * time.Hour))
+	annotate(t, s.edge, edgev1.RotateAnnotation, "now")
+	s.live(10 * time.Minute)
+	out, err := control.Kubectl(t.Context(), "describe", "edgeregistry", s.edge.Name)
+	g.Expect(err).NotTo(HaveOccurred())
+	shown := ""
+	for _, part := range []string{`    Last Transition Time:  \S+\n    Message: +login 2 of [^\n]*\n(?:    [^\n]*\n){3}    Type: +ExchangeUpdated\n`, `  Exchange:\n(?:    [^\n]*\n)+`} {
+		found := regexp.MustCompile(part).FindString(out)
+		g.Expect(found).NotTo(BeEmpty(), "%s in:\n%s", part, out)
+		shown += found
+	}
+	for _, replace := range []struct{ pattern, by string }{
+		{`ends first, on ` + rfc3339, "ends first, on 2026-05-30T08:00:00Z"},
+		{`( Time:  )` + rfc3339, "${1}2026-03-01T08:00:00Z"},
+		{`127\.0\.0\.1:\d+`, "exchange.example.com"},
+		{`(Observed Generation:  )\d+`, "${1}1"},
+	} {
+		shown = regexp.MustCompile(replace.pattern).ReplaceAllString(shown, replace.by)
+	}
+	shown = strings.ReplaceAll(shown, s.edge.Name, "factory")
+	document, err := os.ReadFile("../docs/exchange.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(document)).To(ContainSubstring(shown))
 }
 
 // The operator stands still while a node misses the touch: the next process does not believe that it has read the login, and

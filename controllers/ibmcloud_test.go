@@ -75,6 +75,18 @@ func (w *cloudWorld) advance(d time.Duration) { w.clock.SetTime(w.clock.Now().Ad
 // edge is an EdgeRegistry in a namespace whose owner invites the operator, with a supplied key that may do what the grants say.
 func (w *cloudWorld) edge(t *testing.T, grants []ibmcloud.Grant, mods ...func(*edgev1.EdgeRegistry, *corev1.Secret)) (*edgev1.EdgeRegistry, ibmcloud.Key) {
 	t.Helper()
+	edge, secret, key := w.prepared(t, grants)
+	for _, mod := range mods {
+		mod(edge, secret)
+	}
+	inviteCopies(t, edge.Spec.Secrets.Namespace)
+	supply(t, secret)
+	return apply(t, edge), key
+}
+
+// prepared is such an EdgeRegistry that is not applied yet, with the Secret that is to be supplied for it and the key in that.
+func (w *cloudWorld) prepared(t *testing.T, grants []ibmcloud.Grant) (*edgev1.EdgeRegistry, *corev1.Secret, ibmcloud.Key) {
+	t.Helper()
 	name := "plant-" + stamp() + "-" + strings.ReplaceAll(time.Now().Format("150405.000000"), ".", "")
 	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	edge.Spec.IBMCloud = &edgev1.IBMCloudSpec{
@@ -98,12 +110,7 @@ func (w *cloudWorld) edge(t *testing.T, grants []ibmcloud.Grant, mods ...func(*e
 		},
 		Data: map[string][]byte{"apikey": []byte(key.Value())},
 	}
-	for _, mod := range mods {
-		mod(edge, secret)
-	}
-	inviteCopies(t, edge.Spec.Secrets.Namespace)
-	supply(t, secret)
-	return apply(t, edge), key
+	return edge, secret, key
 }
 
 // all are the rights to do everything.

@@ -19,10 +19,11 @@ type wish struct {
 	edge           types.UID
 	generation     int64
 	rotation, host string
+	revocation     string
 }
 
 func (p *run) wish() wish {
-	return wish{p.Edge.UID, p.Edge.Generation, p.Edge.Annotations[edgev1.RotateAnnotation], p.Registry.Host}
+	return wish{p.Edge.UID, p.Edge.Generation, p.Edge.Annotations[edgev1.RotateAnnotation], p.Registry.Host, p.Edge.Annotations[edgev1.RevokeAnnotation]}
 }
 
 // mayMint refuses to mint once more for what somebody does in the namespace of the Secrets each time. Nearly every cause is

@@ -5,14 +5,20 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
+	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
 // prepareNamespace makes sure that the namespace of the Secrets is there, and that its owner let the operator in.
@@ -31,4 +37,142 @@ func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	p.triggers.Follow(p.Edge, name, uid, watches.Listed{Kind: corev1.SchemeGroupVersion.WithKind("SecretList")}) //nolint:contextcheck // The watch outlives the pass.
 	p.Edge.Status.Host, p.Edge.Status.ImagePrefix = p.Registry.Host, p.Registry.ImagePrefix()
 	return pass.DoneBecause(edgev1.ReasonInvited, "namespace %q: its owner invited the operator for this EdgeRegistry", name), nil
+}
+
+// purpose is what a namespace is wanted for, as messages have it.
+type purpose struct{ absent, terminating string }
+
+var (
+	forCopies  = purpose{"create it, or take it off copyTo", "it gets its copy when it is there again"}
+	forSecrets = purpose{"create it, since the Secrets are to be there", "the Secrets are made again when it is there again"}
+)
+
+// consented makes sure that the namespace of the Secrets is there, that it is the one of before, and that its owner invited the
+// operator to keep Secrets there for this EdgeRegistry. It returns the namespace's UID, also if it is another than before.
+func (p *run) consented(ctx context.Context, name string) (types.UID, error) {
+	namespace, err := p.readNamespace(ctx, name, forSecrets)
+	if err != nil {
+		return "", err
+	}
+	invitation, listed, err := p.invitation(ctx, name, "")
+	if err != nil {
+		return "", err
+	}
+	p.BindingsListed = listed
+	if !invitation.Valid {
+		return "", p.notInvited(name, invitation)
+	}
+	return namespace.UID, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
+}
+
+// invitation looks for the invitation in a namespace, as of now or as of since. Where the operator may not look there is none.
+func (p *run) invitation(ctx context.Context, namespace, since string) (found consent.Invitation, listed string, err error) {
+	bindings, listed, err := consent.Bindings(ctx, p.WithWatch, namespace, since)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return found, "", err
+	}
+	username, err := p.Username(ctx)
+	return consent.Find(bindings, consent.Secrets, namespace, username, p.Edge.Name), listed, err
+}
+
+// witness is by what a target is known again: a RoleBinding goes with its namespace, and no other gets its UID. So while the
+// invitation is the one that was seen, the namespace is the one whose UID was read after it. What speaks against it is
+// whatever happens to the namespace: one that an administrator takes away by force may leave all in place for the next of its
+// name.
+type witness struct{ namespace, invitation types.UID }
+
+// witnesses are those of the targets of one EdgeRegistry, by name.
+type witnesses map[string]witness
+
+// retain forgets the witnesses of all but some targets, and of those that something happened to.
+func (w witnesses) retain(wanted, news sets.Set[string]) {
+	for namespace := range w {
+		if !wanted.Has(namespace) || news.Has(namespace) {
+			delete(w, namespace)
+		}
+	}
+}
+
+// consentedCopy is consented for a target. A pass that asks many judges all by one moment, which is its own. A namespace whose
+// copies are all known need not be read while its witness is there.
+func (p *run) consentedCopy(ctx context.Context, name string, known bool) (witness, error) {
+	invitation, _, err := p.invitation(ctx, name, p.unlessAway(p.BindingsListed))
+	if err != nil {
+		return witness{}, err
+	}
+	before := (*pass.Part[witnesses](p.Memory))[name]
+	if known && invitation.Valid && invitation.UID == before.invitation && before.invitation != "" {
+		return before, consent.SameNamespace(p.Scope, "namespace", name, before.namespace)
+	}
+	// Read after the invitation: had another namespace come between, the invitation that was seen would be gone for ever.
+	namespace, err := p.readNamespace(ctx, name, forCopies)
+	if err != nil {
+		return witness{}, err
+	}
+	if !invitation.Valid {
+		return witness{}, p.notInvited(name, invitation)
+	}
+	return witness{namespace.UID, invitation.UID}, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
+}
+
+// readNamespace returns a namespace in which something can be written.
+func (p *run) readNamespace(ctx context.Context, name string, use purpose) (*corev1.Namespace, error) {
+	namespace := &corev1.Namespace{}
+	err := p.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, pass.Waiting(edgev1.ReasonNamespaceAbsent, "namespace %q does not exist: %s", name, use.absent)
+	case err != nil:
+		return nil, fmt.Errorf("read namespace %q: %w", name, err)
+	case !namespace.DeletionTimestamp.IsZero() || namespace.Status.Phase == corev1.NamespaceTerminating:
+		return nil, terminating(name, use)
+	default:
+		return namespace, nil
+	}
+}
+
+func terminating(namespace string, use purpose) *pass.Blocked {
+	return pass.Waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: %s", namespace, use.terminating)
+}
+
+// notInvited says how the owner of a namespace lets the operator keep Secrets there.
+func (p *run) notInvited(namespace string, found consent.Invitation) *pass.Blocked {
+	return pass.Stalled(edgev1.ReasonNotInvited, "namespace %q: %s", namespace, found.Missing(p.Edge.Name))
+}
+
+// mayCopy makes sure that the owner of a target lets the operator keep copies there for this EdgeRegistry, and notes by what the
+// target is known again. That a copy is known is no proof by itself: whoever made the namespace again, and had read the copy
+// before, can have put the same there.
+func (p *run) mayCopy(ctx context.Context, job *copyJob) error {
+	known := true
+	for _, due := range job.due {
+		known = known && due.at != ""
+	}
+	found, err := p.consentedCopy(ctx, job.namespace, known)
+	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonNamespaceReplaced && p.Record.Served[job.namespace] == "" && p.isServed(job.due) {
+		err = nil
+	}
+	if err == nil {
+		job.witness = found
+	}
+	return err
+}
+
+// isServed reports that a namespace holds what was published, or was until now. It was served, then, also if the record
+// of that is lost: nobody gets what they do not have.
+func (p *run) isServed(due map[*publication]dueCopy) bool {
+	for pub, copied := range due {
+		live, published := copied.live, p.Secrets[pub.Secret]
+		if live != nil && published != nil && objects.OwnedBy(live, p.Edge.UID) && carriesSame(live, published) {
+			return true
+		}
+	}
+	return false
+}
+
+// carriesSame reports two Secrets that carry the same token.
+func carriesSame(a, b *corev1.Secret) bool {
+	one, intact := handoff.Token(a.Data)
+	other, known := handoff.Token(b.Data)
+	return intact && known && one.Equal(other)
 }

@@ -174,6 +174,19 @@ func carries(secret *corev1.Secret, c pass.Credential) bool {
 	return true
 }
 
+// asked is why a person wants a login to get another credential, by the annotations of the EdgeRegistry; none where nobody does.
+func (p *run) asked(l *pass.Login) pass.Cause {
+	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
+	switch {
+	case p.isToRevoke(l):
+		return pass.CauseRevocation
+	case requested != "" && p.handledRotation(l) != requested:
+		return pass.CauseRotation
+	default:
+		return pass.Cause{}
+	}
+}
+
 // handledRotation is the request for rotation that the credential of a login answers, or that one before it answered. It is
 // on record; the Secret that carries the credential repeats it.
 func (p *run) handledRotation(l *pass.Login) string {
@@ -212,12 +225,22 @@ func (p *run) describeCredentials() {
 		if c := l.Credential; c.Expires() && (first.IsZero() || c.Expiry.Before(first)) {
 			first = c.Expiry
 		}
-		for _, alive := range slices.Clone(l.Alive) {
+		for _, alive := range newest(l.Alive) {
 			if alive.Current && renewed(l) {
 				alive.RenewAt = pass.StatusTime(renewAt(p.Edge.UID, l, l.Credential.Identity))
 			}
-			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive)
+			p.Edge.Status.Credentials = append(p.Edge.Status.Credentials, alive.CredentialStatus)
 		}
 	}
 	p.Edge.Status.ExpiresAt = pass.StatusTime(first)
+}
+
+// newest are the credentials of a role that the status lists: the newest, and the one in use whatever others seem to be later.
+func newest(alive []pass.Working) []pass.Working {
+	const most = 20
+	all := slices.Clone(alive[max(0, len(alive)-most):])
+	if at := slices.IndexFunc(alive, func(w pass.Working) bool { return w.Current }); at >= 0 && at < len(alive)-most {
+		all = slices.Insert(all[1:], 0, alive[at])
+	}
+	return all
 }

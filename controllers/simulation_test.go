@@ -45,6 +45,16 @@ func TestSimulatedTimeLosesNoConsumer(t *testing.T) {
 			edge.Spec.Trust.Overlap = ptr.To(metav1.Duration{Duration: 4 * time.Hour})
 		},
 	}, {
+		name:  "a year at a lifetime of a day",
+		whole: 365 * day, part: 6 * day,
+		lifetime: day, overlap: 2 * day,
+		spec: func(edge *edgev1.EdgeRegistry) {
+			token := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: day}}
+			edge.Spec.OpenShift.Publisher.Token, edge.Spec.OpenShift.Puller.Token = token, token
+			edge.Spec.Trust.Overlap = ptr.To(metav1.Duration{Duration: 2 * day})
+			edge.Spec.Verification.Interval = metav1.Duration{Duration: 4 * time.Hour}
+		},
+	}, {
 		name:  "four years at the defaults",
 		whole: 4 * 365 * day, part: 365 * day,
 		lifetime: 2160 * time.Hour, overlap: 720 * time.Hour,
@@ -100,6 +110,7 @@ func (run *simulation) play(t *testing.T, length time.Duration) {
 	late := heap()
 	g.Expect(late).To(BeNumerically("<", earlyHeap+8<<20), "bytes of heap, after a quarter of the time and at the end")
 	g.Expect(w.checkedTokens).To(BeNumerically(">", 0))
+	g.Expect(w.heldTokens).To(Equal(w.minted), "a pipeline and a node that was logged in by hand used each to its last day")
 	g.Expect(w.checkedCAs).To(BeNumerically(">", 1), "the CA before and the CA after the change were checked")
 	t.Logf("%s: %s simulated, %d passes, %d+%d mints, %d tokens and %d CAs used at the end of their promise, at most %d Secrets, heap %.1f MB after a quarter and %.1f MB at the end",
 		run.name, length, passes, w.minted[edgev1.TokenPublisher], w.minted[edgev1.TokenPuller],

@@ -55,6 +55,8 @@ type world struct {
 	// tokens and cas are what a consumer has read, and until when that must do.
 	tokens, cas               []promise
 	checkedTokens, checkedCAs int
+	// heldTokens is how many tokens were used to their last day, by role.
+	heldTokens map[edgev1.TokenRole]int
 
 	// ca is the ca.crt of now, next the certificate that the router is to show.
 	ca   []byte
@@ -82,6 +84,9 @@ type promise struct {
 	ca       []byte
 	host     string
 	project  string
+	// held: it is a token that somebody took as soon as it was published and keeps to its last day: a node whose engine was
+	// logged in by hand, or a pipeline, which pushes.
+	held, pushes bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -91,7 +96,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		clock:  clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)),
 		real:   map[string]realToken{},
-		minted: map[edgev1.TokenRole]int{},
+		minted: map[edgev1.TokenRole]int{}, heldTokens: map[edgev1.TokenRole]int{},
 	}
 	openShift.Registry.SetExchange(w.exchange)
 	t.Cleanup(func() { openShift.Registry.SetExchange(nil) })
@@ -244,17 +249,30 @@ func (w *world) read(t *testing.T, edge *edgev1.EdgeRegistry, run *simulation) {
 		// Two thirds of the lifetime are promised to who takes a token at the last moment.
 		took.key, took.lasts = took.user+took.token.Reveal(), run.lifetime*2/3
 		w.tokens = remember(w.tokens, took)
+		w.tokens = remember(w.tokens, w.keeps(t, took, name == pass.PublishSecretName(edge)))
 		w.ca = took.ca
 		took.key, took.lasts = string(took.ca), run.overlap
 		w.cas = remember(w.cas, took)
 	}
 }
 
+// keeps is the promise to who takes a token once and keeps it: it works to its last day, whatever was issued since.
+func (w *world) keeps(t *testing.T, took promise, pushes bool) promise {
+	t.Helper()
+	claims, err := credential.ReadClaims(took.token)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	took.key, took.held, took.pushes = "held "+took.key, true, pushes
+	took.lasts = claims.Expiry.Sub(took.lastRead)
+	return took
+}
+
 // remember notes a promise, or that it was made again.
 func remember(promises []promise, p promise) []promise {
 	for i := range promises {
 		if promises[i].key == p.key {
-			promises[i].lastRead = p.lastRead
+			if !p.held {
+				promises[i].lastRead = p.lastRead
+			}
 			return promises
 		}
 	}
@@ -273,6 +291,10 @@ func (w *world) useToken(t *testing.T, p promise) {
 	access, err := registry.New(p.host, transport, registry.Dialect{Anonymous: "anonymous", AnyRepository: true}).Probe(t.Context(), p.project, p.user, p.token)
 	g.Expect(err).NotTo(HaveOccurred(), "%s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
 	g.Expect(access.Pull).To(BeTrue())
+	if p.held {
+		g.Expect(access.Push).To(Equal(p.pushes))
+		w.heldTokens[map[bool]edgev1.TokenRole{true: edgev1.TokenPublisher, false: edgev1.TokenPuller}[p.pushes]]++
+	}
 	// The API server remembers a good token for ten seconds of its own, which are days here: what the
 	// token is bound to has to be there.
 	claims, err := credential.ReadClaims(p.token)

@@ -71,7 +71,7 @@ func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.
 // warningReasons are the reasons of a True condition, or of an act, that ask a person to look before anything turns False.
 var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonIssuedWithWarnings, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
 	edgev1.ReasonNodesLate, edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonProjectEmptied, edgev1.ReasonPushLoginFound,
-	edgev1.ReasonLoginLeftBehind, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
+	edgev1.ReasonLoginLeftBehind, edgev1.ReasonNothingRevoked, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
 
 // reportTransitions records the conditions that changed between two statuses as events. To wait for
 // something on the way to the first Ready is normal, and for what a renewal made to count; to lose Ready, or to stall, is a

@@ -341,6 +341,10 @@ const (
 	ReasonProjectRetained = "ProjectRetained"
 	// ReasonProjectReleased: the operator gave up its own admin right in a project that is retained.
 	ReasonProjectReleased = "ProjectReleased"
+	// ReasonTokenRevoked: a credential was ended before its time, since a person asked for it. The message says what is known of nodes that hold it.
+	ReasonTokenRevoked = "TokenRevoked"
+	// ReasonNothingRevoked (warning): a person asked to have a credential ended, and there is none such that the operator could end.
+	ReasonNothingRevoked = "NothingRevoked"
 	// ReasonHostChanged (warning): the registry has another host than before. What names the old one has to be recreated.
 	ReasonHostChanged = "HostChanged"
 	// ReasonCAChanged: the Secrets carry another root certificate than before.
@@ -373,6 +377,8 @@ const ForAnnotation = "edge.open-horizon.io/for"
 const (
 	// RotateAnnotation mints new tokens. Its handled value is in status.lastHandledRotation.
 	RotateAnnotation = "edge.open-horizon.io/rotate"
+	// RevokeAnnotation ends one generation of a credential at once, after its successor is in place: ROLE/GENERATION as status.credentials has them, such as Puller/7. Its handled value is in status.lastHandledRevocation.
+	RevokeAnnotation = "edge.open-horizon.io/revoke"
 	// VerifyAnnotation tries both logins against the registry at once. Its handled value is in status.lastHandledVerification.
 	VerifyAnnotation = "edge.open-horizon.io/verify"
 	// AcceptAnnotation names namespaces that took the place of others of their names, as NAMESPACE/UID, separated by commas, and lets the operator serve them.

@@ -66,6 +66,10 @@ type EdgeRegistryStatus struct {
 	// +optional
 	LastHandledRotation string `json:"lastHandledRotation,omitempty"`
 
+	// lastHandledRevocation is the value of the annotation edge.open-horizon.io/revoke that was answered, by the event TokenRevoked or NothingRevoked. Absent while it waits, and once the annotation is gone.
+	// +optional
+	LastHandledRevocation string `json:"lastHandledRevocation,omitempty"`
+
 	// lastHandledVerification is the value of the annotation edge.open-horizon.io/verify that this status answers: what it says was found after that was set.
 	// +optional
 	LastHandledVerification string `json:"lastHandledVerification,omitempty"`

@@ -108,12 +108,28 @@ type ExchangeNodes struct {
 	Late int32 `json:"late"`
 	// unknown are those of which it cannot be told.
 	Unknown int32 `json:"unknown"`
+	// formerMayEnd answers whether the logins before the current one may end, as far as these nodes go: Yes, No while some are late, or Unknown.
+	// +optional
+	FormerMayEnd Answer `json:"formerMayEnd,omitempty"`
 	// lateNodes are the late ones by name, at most 20.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	LateNodes []LateNode `json:"lateNodes,omitempty"`
 }
+
+// Answer is what is known of a question.
+// +kubebuilder:validation:Enum=Yes;No;Unknown
+type Answer string
+
+const (
+	// AnswerYes is a yes that is proven.
+	AnswerYes Answer = "Yes"
+	// AnswerNo is a no that is proven.
+	AnswerNo Answer = "No"
+	// AnswerUnknown: neither is proven.
+	AnswerUnknown Answer = "Unknown"
+)
 
 // LateNode is a node that has not read the current login.
 type LateNode struct {

@@ -74,6 +74,7 @@ type run struct {
 }
 
 func (d *Delivery) begin(s *pass.Scope, whose exchange.Whose) *run {
+	s.Nodes = pass.Part[connection](s.Memory).nodes
 	return &run{d, s, s.Edge.Spec.Exchanges[0], whose}
 }
 
@@ -84,6 +85,8 @@ type connection struct {
 	// bundle is what verifies the Exchange, in PEM; empty for the public CAs.
 	bundle string
 	syncer *exchange.Syncer
+	// nodes is what the last pass found of nodes.
+	nodes pass.Nodes
 }
 
 // connect returns the connection to the Exchange, which is another whenever the login or the CA is.
@@ -123,6 +126,7 @@ func (r *run) deliver(ctx context.Context) (pass.Done, error) {
 	if err != nil {
 		return pass.Done{}, err
 	}
+	r.Nodes = to.nodes
 	report, err := to.syncer.Sync(ctx, to.client, r.wanted(to.login), r.whose)
 	r.noteActs(to.login, report)
 	if err != nil {
@@ -130,6 +134,7 @@ func (r *run) deliver(ctx context.Context) (pass.Done, error) {
 	}
 	r.describe(report)
 	r.noteRead(to.login, report.Nodes)
+	r.noteNodes(to, report)
 	if err := r.failed(to.login, report); err != nil {
 		return pass.Done{}, err
 	}

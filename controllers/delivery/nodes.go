@@ -5,6 +5,7 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -35,7 +36,38 @@ func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
 	if nodes.Read.IsZero() || nodes.Read.Equal(r.nodesRead(login)) {
 		return
 	}
-	r.Record.NodesRead = &pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC().Format(time.RFC3339Nano)}
+	read := pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC().Format(time.RFC3339Nano)}
+	if known := r.Record.NodesRead; known != nil && known.Where == read.Where {
+		read.Generation = known.Generation
+	}
+	r.Record.NodesRead = &read
+}
+
+// noteNodes notes what this look found, for the steps of later passes that end logins, and which login all nodes have read.
+// While a service could not be given the login, or its nodes not be looked at, nobody knows what they need.
+func (r *run) noteNodes(to *connection, report exchange.Report) {
+	nodes := report.Nodes
+	to.nodes = pass.Nodes{}
+	held := slices.ContainsFunc(report.Services, func(o exchange.Outcome) bool { return o.Ours != 0 })
+	if len(missed(report)) == 0 && nodes.Err == nil && (nodes.Looked || !held) {
+		to.nodes = pass.Nodes{
+			Generation: r.Puller.Credential.Generation, Total: nodes.Total, Late: nodes.Late, Unknown: nodes.Unknown,
+			Partial: nodes.View != exchange.AllNodes,
+		}
+		for _, n := range nodes.Behind[:min(len(nodes.Behind), maxLate)] {
+			to.nodes.Names = append(to.nodes.Names, text.Foreign(n.ID))
+		}
+	}
+	r.Nodes = to.nodes
+	known := r.Record.NodesRead
+	if !r.Nodes.AllRead() || (known != nil && known.Where == placeOf(to.login) && known.Generation == r.Nodes.Generation) {
+		return
+	}
+	read := pass.NodesRead{Where: placeOf(to.login), Generation: r.Nodes.Generation}
+	if known != nil && known.Where == read.Where {
+		read.Until = known.Until
+	}
+	r.Record.NodesRead = &read
 }
 
 // nodesStatus puts into the status what is known of nodes; nil before anything is.
@@ -45,11 +77,23 @@ func nodesStatus(nodes exchange.Nodes) *edgev1.ExchangeNodes {
 	}
 	status := &edgev1.ExchangeNodes{
 		Total: count(nodes.Total), Confirmed: count(nodes.Confirmed), Late: count(nodes.Late), Unknown: count(nodes.Unknown),
+		FormerMayEnd: formerMayEnd(nodes),
 	}
 	for _, n := range nodes.Behind[:min(len(nodes.Behind), maxLate)] {
 		status.LateNodes = append(status.LateNodes, edgev1.LateNode{Node: text.Foreign(n.ID), LastHeartbeat: pass.StatusTime(n.Heartbeat)})
 	}
 	return status
+}
+
+func formerMayEnd(nodes exchange.Nodes) edgev1.Answer {
+	switch {
+	case nodes.Late > 0:
+		return edgev1.AnswerNo
+	case nodes.View != exchange.AllNodes || nodes.Unknown > 0 || nodes.Err != nil:
+		return edgev1.AnswerUnknown
+	default:
+		return edgev1.AnswerYes
+	}
 }
 
 func count(n int) int32 { return int32(min(n, 1<<30)) } //nolint:gosec // It is bounded.
@@ -110,7 +154,7 @@ func unknownBesides(nodes exchange.Nodes) string {
 
 // until says when the first of the logins before the current one ends, as far as that is known.
 func (r *run) until() string {
-	var first *edgev1.CredentialStatus
+	var first *pass.Working
 	for i := range r.Puller.Alive {
 		c := &r.Puller.Alive[i]
 		if !c.Current && c.ExpiresAt != nil && (first == nil || c.ExpiresAt.Before(first.ExpiresAt)) {

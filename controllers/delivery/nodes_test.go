@@ -23,7 +23,9 @@ var ends = metav1.Date(2026, time.May, 1, 8, 0, 0, 0, time.UTC)
 func newRun(alive ...edgev1.CredentialStatus) *run {
 	edge := &edgev1.EdgeRegistry{}
 	s := pass.NewScope(edge, ends.Time, &pass.Memory{})
-	s.Puller.Alive = alive
+	for _, c := range alive {
+		s.Puller.Alive = append(s.Puller.Alive, pass.Working{CredentialStatus: c})
+	}
 	return &run{Scope: s}
 }
 
@@ -77,6 +79,22 @@ func TestTheStatusNamesTwentyLateNodes(t *testing.T) {
 	g.Expect(status.LateNodes[0].Node).NotTo(ContainSubstring("\x1b"))
 	g.Expect(status.LateNodes[1].LastHeartbeat.Time).To(BeTemporally("==", ends.Time))
 	g.Expect(nodesStatus(exchange.Nodes{})).To(BeNil(), "before they were looked at")
+}
+
+func TestTheStatusAnswersWhetherTheLoginOfBeforeMayEnd(t *testing.T) {
+	for want, all := range map[edgev1.Answer][]exchange.Nodes{
+		edgev1.AnswerYes: {{Total: 4, Confirmed: 4}, {}},
+		edgev1.AnswerNo:  {{Total: 4, Confirmed: 3, Late: 1}, {Total: 4, Unknown: 3, Late: 1, View: exchange.OwnNodes}},
+		edgev1.AnswerUnknown: {
+			{Total: 4, Confirmed: 3, Unknown: 1}, {View: exchange.OwnNodes}, {Total: 1, Unknown: 1, View: exchange.OneOrganization},
+			{Total: 4, Confirmed: 4, Err: errors.New("it is away")},
+		},
+	} {
+		for _, nodes := range all {
+			nodes.Looked = true
+			NewWithT(t).Expect(nodesStatus(nodes).FormerMayEnd).To(Equal(want), "%+v", nodes)
+		}
+	}
 }
 
 func TestWhatAllNodesReadIsOfOneExchange(t *testing.T) {

@@ -21,12 +21,17 @@ const keptDisabled = day
 const retryRetire = 5 * time.Minute
 
 // Retire implements pass.Issuer: each robot works for the whole of its lifetime, whatever followed it; then it is disabled, and
-// deleted a day later.
+// deleted a day later. One that nodes may need is left, for as long as Harbor itself lets it.
 func (s *harborSession) Retire(ctx context.Context) error {
 	for _, l := range s.Logins() {
 		s.markPublished(l)
-		s.listAlive(l)
 	}
+	// Also where one cannot be retired.
+	defer func() {
+		for _, l := range s.Logins() {
+			s.listAlive(l)
+		}
+	}()
 	for _, r := range slices.Clone(s.harborMemory().robots) {
 		err := s.retire(ctx, r)
 		b := pass.AsBlocked(err)
@@ -57,6 +62,8 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 	case s.Now.Before(end):
 		s.Due(end)
 		return nil
+	case !r.Disable && s.isPostponed(r):
+		return nil
 	case !r.Disable && s.Now.Before(end.Add(keptDisabled)):
 		return s.disable(ctx, r, end)
 	case s.Now.Before(end.Add(keptDisabled)):
@@ -68,6 +75,12 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 	}
 	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("robot %s, which had outlived its lifetime, is deleted in Harbor", s.robotName(r.role, r.generation)), nil)
 	return nil
+}
+
+// isPostponed reports a robot that is not to end yet, since nodes may need it.
+func (s *harborSession) isPostponed(r robot) bool {
+	at := slices.IndexFunc(s.Logins(), func(l *pass.Login) bool { return l.Role == r.role })
+	return at >= 0 && s.Postponed(s.Logins()[at], r.generation, r.hardEnd())
 }
 
 // disable ends a robot in a way that can be undone.
@@ -98,16 +111,26 @@ func (s *harborSession) endOf(r robot) time.Time {
 	return r.hardEnd()
 }
 
-// listAlive lists the robots of a login that work, for the status.
+// listAlive lists the robots of a login that work. One that was left beyond its lifetime works until Harbor ends it, at most.
 func (s *harborSession) listAlive(l *pass.Login) {
 	l.Alive = nil
 	for _, issued := range s.Record.Issued {
-		if issued.Role != l.Role || !issued.Published || !s.Now.Before(issued.ExpiresAt.Time) {
+		ends := s.worksUntil(issued)
+		if issued.Role != l.Role || !issued.Published || !issued.EndedAt.IsZero() || !s.Now.Before(ends) {
 			continue
 		}
-		l.Alive = append(l.Alive, edgev1.CredentialStatus{
+		l.Alive = append(l.Alive, pass.Working{ID: issued.ID, CredentialStatus: edgev1.CredentialStatus{
 			Role: l.Role, Generation: issued.Generation, Current: issued.ID == l.Credential.ID, Robot: issued.User, CredentialID: issued.ID,
-			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(issued.ExpiresAt.Time),
-		})
+			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(ends),
+		}})
 	}
+}
+
+// worksUntil is until when a robot on record works, as far as this pass knows.
+func (s *harborSession) worksUntil(issued pass.Issued) time.Time {
+	ends := issued.ExpiresAt.Time
+	if r := s.robotOf(issued.ID); r != nil && !r.Disable && issued.ID != "" && !s.Now.Before(ends) && s.Now.Before(r.hardEnd()) {
+		return r.hardEnd()
+	}
+	return ends
 }

@@ -199,10 +199,10 @@ func (s *session) Retire(context.Context) error {
 		kept := l.Credential
 		kept.Fresh = false
 		m.published[l.Role] = &publication{entry{l.User, kept.Token}, allowed, kept}
-		l.Alive = []edgev1.CredentialStatus{{
+		l.Alive = []pass.Working{{ID: kept.ID, CredentialStatus: edgev1.CredentialStatus{
 			Role: l.Role, Generation: kept.Generation, Current: true, SuppliedBy: s.secretOf(l),
 			IssuedAt: pass.StatusTime(kept.IssuedAt), ExpiresAt: pass.StatusTime(kept.Expiry),
-		}}
+		}}}
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ const (
 )
 
 // Retire implements pass.Issuer. A key works for its whole lifetime. Then it is disabled, which can be undone, and deleted once no
-// token of it lives. One that somebody still logs in with is left, for as long as IBM Cloud itself lets it.
+// token of it lives. One that somebody still logs in with, or that nodes may need, is left, for as long as IBM Cloud itself
+// lets it.
 func (s *session) Retire(ctx context.Context) error {
 	if s.client != nil {
 		// What is wrong with the list is told where something depends on it.
@@ -74,6 +75,8 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 	switch {
 	case s.Now.Before(issued.ExpiresAt.Time):
 		s.Due(issued.ExpiresAt.Time)
+		return nil
+	case issued.DisabledAt.IsZero() && s.Postponed(l, issued.Generation, issued.Until.Time):
 		return nil
 	case s.client == nil:
 		// IBM Cloud ends it by itself.
@@ -158,7 +161,7 @@ func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
 	return nil
 }
 
-// listAlive lists the keys of a login that work, for the status.
+// listAlive lists the keys of a login that work. One that was left beyond its lifetime works until IBM Cloud ends it, at most.
 func (s *session) listAlive(l *pass.Login) {
 	l.Alive = nil
 	for _, issued := range s.Record.Issued {
@@ -166,9 +169,13 @@ func (s *session) listAlive(l *pass.Login) {
 		if issued.Role != l.Role || !issued.EndedAt.IsZero() || !issued.DisabledAt.IsZero() || (!current && !s.Now.Before(issued.Until.Time)) {
 			continue
 		}
-		l.Alive = append(l.Alive, edgev1.CredentialStatus{
+		ends := issued.ExpiresAt
+		if !current && !s.Now.Before(ends.Time) {
+			ends = issued.Until
+		}
+		l.Alive = append(l.Alive, pass.Working{ID: issued.ID, CredentialStatus: edgev1.CredentialStatus{
 			Role: l.Role, Generation: issued.Generation, Current: current, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: issued.ID,
-			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(issued.ExpiresAt.Time),
-		})
+			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(ends.Time),
+		}})
 	}
 }

@@ -6,7 +6,6 @@ package openshift
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,9 +17,6 @@ import (
 
 // leeway is how long after its expiry the API server takes a token.
 const leeway = time.Minute
-
-// maxListed is how many tokens of a role the status lists, the newest.
-const maxListed = 20
 
 // Retire implements pass.Issuer: it marks the anchors of the tokens that the Secrets now carry as published, and
 // deletes those whose token works no more.
@@ -105,18 +101,13 @@ func (s *session) isDead(anchor *corev1.Secret, l *login) bool {
 	return expired || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() || s.accountOf(anchor, l) != l.accountUID
 }
 
-// listAlive lists the tokens of a login that work, for the status: the newest, and the one in use whatever others seem to
-// be later.
+// listAlive lists the tokens of a login that work.
 func (s *session) listAlive(l *login) {
-	all := slices.DeleteFunc(s.anchors(l), func(anchor *corev1.Secret) bool { return string(anchor.UID) != l.Credential.ID && s.isDead(anchor, l) })
-	listed := all[max(0, len(all)-maxListed):]
-	for i, anchor := range all {
-		if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {
-			listed = append([]*corev1.Secret{anchor}, listed[1:]...)
-		}
-	}
 	l.Alive = nil
-	for _, anchor := range listed {
+	for _, anchor := range s.anchors(l) {
+		if string(anchor.UID) != l.Credential.ID && s.isDead(anchor, l) {
+			continue
+		}
 		status := edgev1.CredentialStatus{
 			Role:           l.Role,
 			Type:           typeOf(anchor),
@@ -129,6 +120,6 @@ func (s *session) listAlive(l *login) {
 		if status.Type == edgev1.TokenBound {
 			status.ExpiresAt = pass.StatusTime(pass.AnnotatedTime(anchor, objects.ExpiresAtAnnotation))
 		}
-		l.Alive = append(l.Alive, status)
+		l.Alive = append(l.Alive, pass.Working{CredentialStatus: status, ID: string(anchor.UID)})
 	}
 }

@@ -28,12 +28,12 @@ type conflicts struct {
 
 // asked is what people can ask for with an EdgeRegistry itself.
 type asked struct {
-	generation        int64
-	rotate, reconcile string
+	generation                int64
+	rotate, revoke, reconcile string
 }
 
 func askedOf(edge *edgev1.EdgeRegistry) asked {
-	return asked{edge.Generation, edge.Annotations[edgev1.RotateAnnotation], edge.Annotations[edgev1.ReconcileAnnotation]}
+	return asked{edge.Generation, edge.Annotations[edgev1.RotateAnnotation], edge.Annotations[edgev1.RevokeAnnotation], edge.Annotations[edgev1.ReconcileAnnotation]}
 }
 
 // ConflictPause returns how long a pass has to wait because of the conflicts before it.

@@ -41,8 +41,14 @@ type Login struct {
 	// Begun is a credential that was begun before, and whose issue can be completed without making another; nil when there
 	// is none.
 	Begun *Credential
-	// Alive are the credentials that work, as the status lists them, by the issuer as it retires the others.
-	Alive []edgev1.CredentialStatus
+	// Alive are the credentials that work, the oldest first, by the issuer as it retires the others.
+	Alive []Working
+}
+
+// Working is a credential that works, as the status lists it, with its issuer's own ID.
+type Working struct {
+	edgev1.CredentialStatus
+	ID string
 }
 
 // Policy says how long a credential lives, and how long before its end it is followed by another.
@@ -164,10 +170,11 @@ var (
 	CauseAltered     = Cause{Name: "Altered", Text: "the Secret was altered", Undone: true}
 	CauseRefused     = Cause{Name: "Refused", Text: "its issuer does not accept it any more"}
 	CauseHost        = Cause{Name: "HostChanged", Text: "the host changed"}
+	CauseRevocation  = Cause{Name: "Revocation", Text: "it is to be revoked", Kept: true}
 	CauseRotation    = Cause{Name: "Rotation", Text: "rotation was requested", Kept: true}
 	CauseLifetime    = Cause{Name: "LifetimeChanged", Text: "its lifetime in the spec changed", Kept: true}
 	CauseDue         = Cause{Name: "Due", Text: "renewal was due", Kept: true}
 )
 
 // Causes are all of them.
-var Causes = []Cause{CauseUnpublished, CauseEmptied, CauseAltered, CauseRefused, CauseHost, CauseRotation, CauseLifetime, CauseDue}
+var Causes = []Cause{CauseUnpublished, CauseEmptied, CauseAltered, CauseRefused, CauseHost, CauseRevocation, CauseRotation, CauseLifetime, CauseDue}

@@ -45,7 +45,7 @@ type Issuer interface {
 	// Issue makes a credential. Where one was begun, that is completed, and none is made beside it. The login's Begun says
 	// afterwards what exists, also if there is an error.
 	Issue(context.Context, *Login, Cause) (Credential, error)
-	// Revoke ends a credential that no Secret carries.
+	// Revoke ends a credential that no Secret carries, at once. One that is gone is no error.
 	Revoke(context.Context, *Login, Credential) error
 	// Retire puts the published credentials on record, ends those that have outlived their promise, and fills Alive of both
 	// logins. It runs once the Secrets are written.

@@ -43,6 +43,8 @@ type Record struct {
 	Asked string `json:"asked,omitempty"`
 	// Found is what was found then of each login, at a registry that does not let itself be asked about everything.
 	Found map[edgev1.TokenRole]registry.Access `json:"found,omitempty"`
+	// Revoking is the last request of a person to end a credential.
+	Revoking Revoking `json:"revoking,omitzero"`
 	// NodesRead is what all nodes had read of an Exchange; nil while that is not known of any.
 	NodesRead *NodesRead `json:"nodesRead,omitempty"`
 	// Pending are the credentials of each role that were written ahead, until they are published.
@@ -57,6 +59,8 @@ type NodesRead struct {
 	// gives it.
 	Where string `json:"where"`
 	Until string `json:"until"`
+	// Generation is a login of the puller that all of them had read; 0 where that was not known of any.
+	Generation int64 `json:"generation,omitempty"`
 }
 
 // Pending is a credential whose value the operator makes itself, so that it is known before its issuer knows it.

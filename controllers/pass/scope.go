@@ -49,6 +49,8 @@ type Scope struct {
 	Unreachable error
 	// Confirmed is that the EdgeRegistry was seen to be there, by a live read, before anything was made for it.
 	Confirmed *Confirmation
+	// Nodes is what is known of nodes that pull with the puller's login, by ExchangeUpdated.
+	Nodes Nodes
 	// Settled: by the record, all that is wanted was written before this pass. False once a step wants something else.
 	Settled bool
 	// Wrote: this pass has changed an object.

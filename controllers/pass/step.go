@@ -38,6 +38,8 @@ type Result struct {
 	Err error
 	// Pending is the first condition that holds up Ready; nil when none does.
 	Pending *metav1.Condition
+	// Stopped is the condition of the step for which those after it wait; empty if all have run.
+	Stopped string
 	// Conditions are those of the steps, in their order.
 	Conditions []string
 }
@@ -67,6 +69,7 @@ func RunSteps(ctx context.Context, steps []Step, s *Scope) Result {
 		}
 		if b := AsBlocked(err); b == nil || !b.CarryOn {
 			waitsFor, waitsBecause = step.Condition, condition.Reason
+			result.Stopped = step.Condition
 		}
 	}
 	s.Edge.Status.Conditions = slices.DeleteFunc(s.Edge.Status.Conditions, func(c metav1.Condition) bool {

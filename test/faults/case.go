@@ -153,7 +153,8 @@ func (c *Case) atRest() bool {
 	return c.Edge.DeletionTimestamp.IsZero() &&
 		meta.IsStatusConditionTrue(c.Edge.Status.Conditions, edgev1.Ready) &&
 		c.Edge.Status.ObservedGeneration == c.Edge.Generation &&
-		c.Edge.Status.LastHandledRotation == c.Edge.Annotations[edgev1.RotateAnnotation]
+		c.Edge.Status.LastHandledRotation == c.Edge.Annotations[edgev1.RotateAnnotation] &&
+		c.Edge.Status.LastHandledRevocation == c.Edge.Annotations[edgev1.RevokeAnnotation]
 }
 
 // bystander puts somebody else's Secret beside those of the operator: nothing may happen to it.

@@ -176,6 +176,12 @@ func generation(secret client.Object) int {
 	return n
 }
 
+// asksToRevoke reports an anchor whose token a person wants to end.
+func (h *history) asksToRevoke(object client.Object) bool {
+	asked := h.edge.GetAnnotations()[edgev1.RevokeAnnotation]
+	return isAnchor(object) && asked == fmt.Sprintf("Puller/%d", generation(object)) && object.GetLabels()[roleLabel] == "puller"
+}
+
 func anchorStays(h *history, ch change) string {
 	object := ch.object()
 	if ch.after != nil || !h.wanted() || object.GetLabels()[uidLabel] != string(h.edge.UID) {
@@ -184,6 +190,8 @@ func anchorStays(h *history, ch change) string {
 	switch {
 	case isPublished(object):
 		return "the Secret of consumers is gone"
+	case h.asksToRevoke(object):
+		return ""
 	case isAnchor(object) && h.published[object.GetUID()] && h.alive[types.UID(object.GetAnnotations()[accountUIDAnnotation])] != nil:
 		return "the anchor of a published token is gone"
 	}

@@ -34,6 +34,7 @@ var (
 	Install = &Workload{Name: "install", Installs: true, Steps: []func(*Case){create}}
 	NoOp    = &Workload{Name: "no-op", Steps: []func(*Case){func(*Case) {}}}
 	Rotate  = &Workload{Name: "rotate", Steps: []func(*Case){rotate}}
+	Revoke  = &Workload{Name: "revoke", Steps: []func(*Case){revoke}}
 	Role    = &Workload{Name: "another role", Steps: []func(*Case){anotherRole}}
 	Copies  = &Workload{Name: "copies made and taken back", Prepare: inviteCopies, Steps: []func(*Case){copyTo, copyNowhere}}
 	CA      = &Workload{Name: "another CA", Prepare: privateRoute, Steps: []func(*Case){anotherCA}}
@@ -45,7 +46,7 @@ var (
 )
 
 // Workloads are all of them.
-var Workloads = []*Workload{Install, NoOp, Rotate, Role, Copies, CA, Host, Account, Delete, Gone, Again}
+var Workloads = []*Workload{Install, NoOp, Rotate, Revoke, Role, Copies, CA, Host, Account, Delete, Gone, Again}
 
 // Then is a workload with a further step.
 func (w *Workload) Then(name string, step func(*Case)) *Workload {
@@ -60,6 +61,13 @@ func create(c *Case) { c.Create() }
 func rotate(c *Case) {
 	c.Edit(func(e *edgev1.EdgeRegistry) {
 		metav1.SetMetaDataAnnotation(&e.ObjectMeta, edgev1.RotateAnnotation, "now")
+	})
+}
+
+// revoke has the token that nodes hold end.
+func revoke(c *Case) {
+	c.Edit(func(e *edgev1.EdgeRegistry) {
+		metav1.SetMetaDataAnnotation(&e.ObjectMeta, edgev1.RevokeAnnotation, "Puller/1")
 	})
 }
 

@@ -61,7 +61,7 @@ var ofConsent = []mutant{
 		name:    "copies-where-it-can",
 		pattern: "being able to is taken for being allowed to",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`	if !invitation.Valid {
 		return witness{}`,
 				`	if name == "" {
@@ -73,7 +73,7 @@ var ofConsent = []mutant{
 		name:    "known-copy-proves-its-namespace",
 		pattern: "ownership is proven by what tenants can write",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`	found, err := p.consentedCopy(ctx, job.namespace, known)
 `,
 				`	if known {
@@ -172,7 +172,7 @@ var ofConsent = []mutant{
 		name:    "witness-for-ever",
 		pattern: "what was true is taken for true",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`!wanted.Has(namespace) || news.Has(namespace)`,
 				`!wanted.Has(namespace)`},
 		},
@@ -182,7 +182,7 @@ var ofConsent = []mutant{
 		name:    "any-invitation-is-a-witness",
 		pattern: "a thing of the same name is taken for the same thing",
 		edits: []edit{
-			{"controllers/consented.go",
+			{"controllers/namespace.go",
 				`invitation.UID == before.invitation && before.invitation != ""`,
 				`before.invitation != ""`},
 		},

@@ -150,4 +150,37 @@ var ofTheExchange = []mutant{
 		},
 		guards: []guard{ofExchange("TestAnExchangeThatIsAnOlderCopyProvesNothing")},
 	},
+	{
+		name:    "revoked-before-it-is-followed",
+		pattern: "the old goes before the new is there",
+		edits: []edit{
+			{"controllers/revoke.go",
+				`	case l.Alive[at].Current:
+		// Its`,
+				`	case !l.Alive[at].Current && l.Role == "":
+		// Its`},
+		},
+		guards: []guard{controllers("TestNothingIsRevokedBeforeAnotherIsProven")},
+	},
+	{
+		name:    "revocation-forgotten-in-a-crash",
+		pattern: "what was begun is not known after a restart",
+		edits: []edit{
+			{"controllers/revoke.go",
+				`	p.Record.Revoking.Begun = true
+`,
+				``},
+		},
+		guards: []guard{controllers("TestARevocationBearsACrashAtEachWrite")},
+	},
+	{
+		name:    "nothing-known-is-nobody-late",
+		pattern: "what is not known yet is taken for none",
+		edits: []edit{
+			{"controllers/pass/nodes.go",
+				`	return s.Nodes.Generation != l.Credential.Generation || s.Nodes.behind() > 0`,
+				`	return s.Nodes.behind() > 0`},
+		},
+		guards: []guard{within("pass", "TestWhichLoginsNodesNeed"), controllers("TestAfterARestartALoginIsLeftUntilNodesWereLookedAt")},
+	},
 }

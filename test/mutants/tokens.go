@@ -9,7 +9,7 @@ var ofTokens = []mutant{
 		name:    "rotation-by-status",
 		pattern: "the progress is recorded apart from the effect",
 		edits: []edit{
-			{"controllers/credentials.go",
+			{"controllers/secrets.go",
 				`requested != "" && p.handledRotation(l) != requested`,
 				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 		},
@@ -198,7 +198,7 @@ var ofTokens = []mutant{
 		name:    "progress-in-a-stale-status",
 		pattern: "a stale read has done again what is done",
 		edits: []edit{
-			{"controllers/credentials.go",
+			{"controllers/secrets.go",
 				`requested != "" && p.handledRotation(l) != requested`,
 				`requested != "" && p.Edge.Status.LastHandledRotation != requested`},
 			{"controllers/edgeregistry_controller.go",
@@ -263,9 +263,9 @@ var ofTokens = []mutant{
 		name:    "hidden-by-many",
 		pattern: "a list that is cut off loses what matters",
 		edits: []edit{
-			{"controllers/openshift/retire.go",
-				`if string(anchor.UID) == l.Credential.ID && i < len(all)-maxListed {`,
-				`if i > len(all) {`},
+			{"controllers/secrets.go",
+				`at >= 0 && at < len(alive)-most {`,
+				`at > len(alive) {`},
 		},
 		guards: []guard{controllers("TestAnchorsThatSeemLaterDoNotHideTheTokenInUse")},
 	},

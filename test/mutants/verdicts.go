@@ -32,7 +32,7 @@ var ofVerdicts = []mutant{
 	{
 		name:    "firewall-for-registry",
 		pattern: "who says no is taken for whom was asked",
-		edits:   []edit{{"internal/registry/realm.go", `		return a.marked()
+		edits: []edit{{"internal/registry/realm.go", `		return a.marked()
 `, `		return true
 `}},
 		guards: []guard{byRegistry("TestWhatStandsBeforeARegistryIsNotTakenForIt")},

@@ -1,0 +1,60 @@
+// Copyright The Edge Registry Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pass
+
+import (
+	"time"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+)
+
+// Nodes is what was last found of the nodes that pull with the puller's login, by ExchangeUpdated: in this pass, or before it
+// in an earlier one of this process.
+type Nodes struct {
+	// Generation is the login that every service was seen to hold when the nodes were looked at; 0 while that is not known.
+	Generation int64
+	// Total are the nodes that run these services, Late those that have not read that login, and Unknown those of which that is
+	// not known.
+	Total, Late, Unknown int
+	// Names are some of the late ones.
+	Names []string
+	// Partial: not all nodes are seen, so that no node is known to have read anything, and time decides.
+	Partial bool
+}
+
+// behind is how many nodes may pull with a login of before.
+func (n Nodes) behind() int {
+	if n.Partial {
+		return n.Late
+	}
+	return n.Late + n.Unknown
+}
+
+// AllRead reports that every node which is seen is known to have read the login.
+func (n Nodes) AllRead() bool { return n.Generation != 0 && !n.Partial && n.behind() == 0 }
+
+// NodesNeed reports whether nodes may pull with a login of before the current one, by what is known of them. Before the first
+// look of a process they may.
+func (s *Scope) NodesNeed(l *Login, generation int64) bool {
+	if l.Role != edgev1.TokenPuller || len(s.Edge.Spec.Exchanges) == 0 {
+		return false
+	}
+	if read := s.Record.NodesRead; read != nil && generation < read.Generation {
+		return false
+	}
+	return s.Nodes.Generation != l.Credential.Generation || s.Nodes.behind() > 0
+}
+
+// lookAtNodes is when to see again whether nodes still need a login that was to end.
+const lookAtNodes = 15 * time.Minute
+
+// Postponed reports that a login of before the current one is not to end yet, since nodes may need it, and notes when to see
+// again. Its issuer ends it at last by itself.
+func (s *Scope) Postponed(l *Login, generation int64, last time.Time) bool {
+	if !s.Now.Before(last) || !s.NodesNeed(l, generation) {
+		return false
+	}
+	s.Due(Earlier(s.Now.Add(lookAtNodes), last))
+	return true
+}
