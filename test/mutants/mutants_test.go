@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -32,6 +33,18 @@ func TestEachMutantStillApplies(t *testing.T) {
 			g.Expect(changed).NotTo(BeEmpty())
 		})
 	}
+}
+
+func TestEachMutantIsInTheDocuments(t *testing.T) {
+	g := NewWithT(t)
+	root, err := manifests.Root()
+	g.Expect(err).NotTo(HaveOccurred())
+	page, err := os.ReadFile(filepath.Join(root, "docs", "internal", "reliability.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, m := range catalog() {
+		g.Expect(strings.Contains(string(page), "\n| `"+m.name+"` | "+m.pattern+" |")).To(BeTrue(), "%s, and its pattern: %s", m.name, m.pattern)
+	}
+	g.Expect(string(page)).To(ContainSubstring("There are %d. ", len(catalog())))
 }
 
 func TestFilesOfOneNameAreToldApart(t *testing.T) {
