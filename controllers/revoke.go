@@ -127,8 +127,8 @@ func (p *run) answerNothing(format string, args ...any) {
 // answerRevoked tells of a credential that was ended, and of the nodes that it leaves behind.
 func (p *run) answerRevoked(l *pass.Login, generation int64, result *pass.Result) {
 	p.Record.Revoking.Handled = true
-	message := fmt.Sprintf("%s token %d is revoked, as the annotation %s asks; %d is in its place",
-		l.Account, generation, edgev1.RevokeAnnotation, l.Credential.Generation)
+	message := fmt.Sprintf("%s is revoked, as the annotation %s asks; %d is in its place",
+		l.Name(generation), edgev1.RevokeAnnotation, l.Credential.Generation)
 	if result.Pending != nil {
 		message += fmt.Sprintf(", but %s is %s (%s)", result.Pending.Type, result.Pending.Status, result.Pending.Reason)
 	}

@@ -320,7 +320,7 @@ func TestARevokedKeyIsDeleted(t *testing.T) {
 	first := tokenOf(publishedTo(t, edge, "-pull"))
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	g.Eventually(func() string { return reload(t, edge).Status.LastHandledRevocation }).WithTimeout(soon).WithPolling(often).Should(Equal("Puller/1"))
-	expectEvent(t, edge, edgev1.ReasonTokenRevoked, "token 1 is revoked", "2 is in its place")
+	expectEvent(t, edge, edgev1.ReasonTokenRevoked, "key 1 of ", " is revoked", "2 is in its place")
 	_, there := w.KeyOf(first.Reveal())
 	g.Expect(there).To(BeFalse())
 	g.Expect(w.keysOf(edge, "puller")).To(HaveLen(1))
