@@ -234,7 +234,7 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
 	o.pass(t, edge)
-	// What only some EdgeRegistries have: nodes that were looked at, and tokens of before.
+	// What only some EdgeRegistries have: nodes that were looked at, tokens of before, and quotas.
 	full := edge.DeepCopy()
 	full.Name += "-full"
 	full.Status.Exchange = &edgev1.ExchangeStatus{Services: 2, Synced: 1, Nodes: &edgev1.ExchangeNodes{Confirmed: 1, Late: 1, Unknown: 1}}
@@ -242,7 +242,7 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 		current.Current = false
 		full.Status.Credentials = append(full.Status.Credentials, current)
 	}
-	observe(full)
+	observe(full, pass.Usage{Of: "storage", Share: 1}, pass.Usage{Of: "traffic", Share: 1})
 	t.Cleanup(func() { unobserve(full.Name) })
 	served := map[string][]string{}
 	families, err := metrics.Registry.Gather()

@@ -46,6 +46,7 @@ func refusingRegistry(t *testing.T) dialFunc {
 	leaf := openShift.Router.CA().Leaf(appsHost("*"))
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}}
 	return insteadOfTheRouter(t, config, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 		if r.URL.Path == "/v2/" {
 			w.Header().Set("Www-Authenticate", `Bearer realm="https://`+r.Host+`/openshift/token"`)
 		}

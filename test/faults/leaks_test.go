@@ -236,6 +236,7 @@ func dumped(t *testing.T, suite *Suite) {
 // confusions are the ways in which a registry gives a login back.
 var confusions = map[string]func(http.ResponseWriter, string){
 	"refuses": func(w http.ResponseWriter, token string) {
+		w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf("Bearer realm=%q,error=%q", token, token))
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = fmt.Fprintf(w, `{"errors":[{"code":%q,"message":%q}]}`, token, token)
