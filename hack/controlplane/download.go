@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"runtime"
@@ -159,6 +160,9 @@ func (o *official) get(ctx context.Context, from string, read func(body io.Reade
 	}()
 	if err == nil {
 		return nil
+	}
+	if of := (*url.Error)(nil); errors.As(err, &of) {
+		err = of.Err // What was asked for is said below.
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
