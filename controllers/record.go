@@ -170,7 +170,7 @@ func (r *EdgeRegistryReconciler) storeRecord(ctx context.Context, s *pass.Scope,
 		err = r.Update(ctx, secret, client.FieldOwner(objects.FieldManager))
 	}
 	if kept.version == "" || apierrors.IsNotFound(err) {
-		err = r.createRecord(ctx, s, secret)
+		err = r.createRecord(ctx, s, secret, kept.known)
 	}
 	if err != nil {
 		*kept = stored{}
@@ -180,9 +180,10 @@ func (r *EdgeRegistryReconciler) storeRecord(ctx context.Context, s *pass.Scope,
 	return nil
 }
 
-// createRecord makes the Secret of a record, but none for an EdgeRegistry that is gone: a pass may have begun before that.
-func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope, secret *corev1.Secret) error {
-	if secret.ResourceVersion != "" {
+// createRecord makes the Secret of a record, but not again for an EdgeRegistry that is gone: a pass may have begun before that,
+// and the record goes with its EdgeRegistry.
+func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope, secret *corev1.Secret, again bool) error {
+	if again {
 		live := &edgev1.EdgeRegistry{}
 		if err := r.Get(ctx, client.ObjectKeyFromObject(s.Edge), live); err != nil {
 			return err
@@ -190,8 +191,8 @@ func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope
 		if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() {
 			return pass.Waiting(edgev1.ReasonPending, "EdgeRegistry %q was deleted or recreated meanwhile", s.Edge.Name)
 		}
-		secret.ResourceVersion = ""
 	}
+	secret.ResourceVersion = ""
 	return r.Create(ctx, secret, client.FieldOwner(objects.FieldManager))
 }
 

@@ -173,7 +173,7 @@ var obstacles = []struct {
 // H1: whatever is done to an object of the operator's, one pass mends it, or a condition says what is in the way until
 // it is not.
 func TestDriftIsMendedInOnePassOrTold(t *testing.T) {
-	suite := NewSuite(t, "H1", 10)
+	suite := NewSuite(t, "H1", 9)
 	mends := func(name string, p part, do func(*Case, part), effects []string) {
 		suite.Run(name, func(t *testing.T) {
 			c := NewCase(t, world, resting)

@@ -36,7 +36,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"G1":      {quick: 12, all: 60},
 	"G2":      {quick: 4, all: 7},
 	"G3":      {quick: 5, all: 10},
-	"H1":      {quick: 26, all: 342},
+	"H1":      {quick: 35, all: 342},
 	"H2":      {quick: 7, all: 67},
 	"H3":      {quick: 9, all: 41},
 	"H4":      {quick: 28, all: 54},
