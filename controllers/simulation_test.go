@@ -45,14 +45,14 @@ func TestSimulatedTimeLosesNoConsumer(t *testing.T) {
 			edge.Spec.Trust.Overlap = ptr.To(metav1.Duration{Duration: 4 * time.Hour})
 		},
 	}, {
-		name:  "a year at a lifetime of a day",
-		whole: 365 * day, part: 6 * day,
+		name:  "two months at a lifetime of a day",
+		whole: 60 * day, part: 6 * day,
 		lifetime: day, overlap: 2 * day,
 		spec: func(edge *edgev1.EdgeRegistry) {
 			token := edgev1.TokenSpec{Lifetime: metav1.Duration{Duration: day}}
 			edge.Spec.OpenShift.Publisher.Token, edge.Spec.OpenShift.Puller.Token = token, token
 			edge.Spec.Trust.Overlap = ptr.To(metav1.Duration{Duration: 2 * day})
-			edge.Spec.Verification.Interval = metav1.Duration{Duration: 4 * time.Hour}
+			edge.Spec.Verification.Interval = metav1.Duration{Duration: 12 * time.Hour}
 		},
 	}, {
 		name:  "four years at the defaults",
