@@ -68,12 +68,11 @@ func (p *run) revoke(ctx context.Context, result *pass.Result) error {
 			text.Foreign(p.Record.Revoking.Asked), edgev1.TokenPuller)
 		return nil
 	}
-	at := slices.IndexFunc(p.Logins(), func(l *pass.Login) bool { return l.Role == asked.Role })
-	if at < 0 {
+	l := p.LoginOf(asked.Role)
+	if l == nil {
 		p.answerNothing("this EdgeRegistry has no %s", asked.Role)
 		return nil
 	}
-	l := p.Logins()[at]
 	if l.Supplied != "" {
 		p.answerNothing("the operator did not make the login of the %s, and cannot end it: put another into %s, and once it is published end this one at the registry",
 			asked.Role, l.Supplied)

@@ -18,12 +18,16 @@ import (
 // the UID of each namespace is on record, and another of its name is served only after whoever writes the EdgeRegistry
 // accepted it.
 
+// InviteAgain is what is done once a namespace of others is gone that was being deleted.
+const InviteAgain = "once it is gone, have its owner make it again and invite the operator"
+
 // Home is the namespace of the Secrets where an EdgeRegistry names one, in which the operator works by invitation. username asks
 // who the operator is.
 func Home(edge *edgev1.EdgeRegistry, username func(context.Context) (string, error)) pass.Home {
 	namespace := edge.Spec.Secrets.Namespace
 	return pass.Home{
 		Namespace: namespace, Noun: "namespace", Terminating: edgev1.ReasonNamespaceTerminating, ByInvitation: true,
+		AfterDeletion: InviteAgain,
 		Invite: func() string {
 			// The right to ask is given by the installation, and the answer is known by the time that something is refused.
 			operator, _ := username(context.Background())

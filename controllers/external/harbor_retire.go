@@ -79,8 +79,8 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 
 // isPostponed reports a robot that is not to end yet, since nodes may need it.
 func (s *harborSession) isPostponed(r robot) bool {
-	at := slices.IndexFunc(s.Logins(), func(l *pass.Login) bool { return l.Role == r.role })
-	return at >= 0 && s.Postponed(s.Logins()[at], r.generation, r.hardEnd())
+	l := s.LoginOf(r.role)
+	return l != nil && s.Postponed(l, r.generation, r.hardEnd())
 }
 
 // disable ends a robot in a way that can be undone.

@@ -55,20 +55,12 @@ func explain(s *pass.Scope, err error) error {
 
 // Terminating waits for the home of the Secrets to be gone.
 func Terminating(s *pass.Scope) error {
-	after := "it is requested again when it is gone"
-	if openShift := s.Edge.Spec.OpenShift; s.Home.ByInvitation || openShift != nil && openShift.Project.Policy == edgev1.ProjectAdopt {
-		after = "once it is gone, have its owner make it again and invite the operator"
-	}
-	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: %s", s.Home.Noun, s.Home.Namespace, after)
+	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: %s", s.Home.Noun, s.Home.Namespace, s.Home.AfterDeletion)
 }
 
 // RightsMissing says that the operator lacks rights in the home of the Secrets, and how its owner gives them.
 func RightsMissing(s *pass.Scope) *pass.Blocked {
-	hint := " (a custom project template may grant less than admin)"
-	if s.Home.ByInvitation {
-		hint = ""
-	}
-	return pass.Stalled(edgev1.ReasonRightsMissing, "the operator lacks rights in %s %q%s: run '%s'", s.Home.Noun, s.Home.Namespace, hint, s.Home.Invite())
+	return pass.Stalled(edgev1.ReasonRightsMissing, "the operator lacks rights in %s %q%s: run '%s'", s.Home.Noun, s.Home.Namespace, s.Home.LessGranted, s.Home.Invite())
 }
 
 // ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, to name an

@@ -57,9 +57,13 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 	s := &session{Provider: p, Scope: scope}
 	scope.Home = pass.Home{
 		Namespace: ProjectName(scope.Edge), Noun: "project", Terminating: edgev1.ReasonProjectTerminating,
-		Invite: s.inviteCommand,
+		AfterDeletion: "it is requested again when it is gone",
+		Invite:        s.inviteCommand, LessGranted: " (a custom project template may grant less than admin)",
 	}
 	spec, project := scope.Edge.Spec.OpenShift, scope.Home.Namespace
+	if spec.Project.Policy == edgev1.ProjectAdopt {
+		scope.Home.AfterDeletion = consent.InviteAgain
+	}
 	scope.Registry.Repository = project
 	s.publisher = newLogin(&scope.Publisher, project, spec.Publisher.ServiceAccountName, spec.Publisher.ClusterRole, spec.Publisher.Token)
 	s.puller = newLogin(&scope.Puller, project, spec.Puller.ServiceAccountName, spec.Puller.ClusterRole, spec.Puller.Token)

@@ -75,8 +75,12 @@ type Home struct {
 	Namespace, Noun string
 	// Terminating is the reason of a step that meets a home that is being deleted.
 	Terminating string
-	// Invite returns the command by which the owner lets the operator in.
-	Invite func() string
+	// AfterDeletion says what is done once a home that is being deleted is gone.
+	AfterDeletion string
+	// Invite returns the command by which the owner lets the operator in, and LessGranted says why that may be needed though the
+	// operator was let in; empty where nothing is known.
+	Invite      func() string
+	LessGranted string
 	// ByInvitation: the operator works there only if its owner let it in, which the shared step NamespaceReady finds out.
 	ByInvitation bool
 }
@@ -179,6 +183,16 @@ func (s *Scope) Logins() []*Login {
 		return []*Login{&s.Puller}
 	}
 	return []*Login{&s.Publisher, &s.Puller}
+}
+
+// LoginOf is the login of a role; nil where the EdgeRegistry has none.
+func (s *Scope) LoginOf(role edgev1.TokenRole) *Login {
+	for _, l := range s.Logins() {
+		if l.Role == role {
+			return l
+		}
+	}
+	return nil
 }
 
 // Due notes that something is due at a time.
