@@ -20,14 +20,18 @@ const maxLate = 20
 // placeOf is where services are, for the record.
 func placeOf(login exchange.Login) string { return login.Base + "/orgs/" + login.Org }
 
+// onRecord is what is on record of the nodes there.
+func (r *run) onRecord(login exchange.Login) pass.NodesRead {
+	if known := r.Record.NodesRead; known != nil && known.Where == placeOf(login) {
+		return *known
+	}
+	return pass.NodesRead{Where: placeOf(login)}
+}
+
 // nodesRead is what all nodes had read there, as far as that is on record.
 func (r *run) nodesRead(login exchange.Login) time.Time {
-	known := r.Record.NodesRead
-	if known == nil || known.Where != placeOf(login) {
-		return time.Time{}
-	}
 	// What cannot be read is not known.
-	until, _ := time.Parse(time.RFC3339Nano, known.Until)
+	until, _ := time.Parse(time.RFC3339Nano, r.onRecord(login).Until)
 	return until
 }
 
@@ -36,10 +40,8 @@ func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
 	if nodes.Read.IsZero() || nodes.Read.Equal(r.nodesRead(login)) {
 		return
 	}
-	read := pass.NodesRead{Where: placeOf(login), Until: nodes.Read.UTC().Format(time.RFC3339Nano)}
-	if known := r.Record.NodesRead; known != nil && known.Where == read.Where {
-		read.Generation = known.Generation
-	}
+	read := r.onRecord(login)
+	read.Until = nodes.Read.UTC().Format(time.RFC3339Nano)
 	r.Record.NodesRead = &read
 }
 
@@ -59,15 +61,10 @@ func (r *run) noteNodes(to *connection, report exchange.Report) {
 		}
 	}
 	r.Nodes = to.nodes
-	known := r.Record.NodesRead
-	if !r.Nodes.AllRead() || (known != nil && known.Where == placeOf(to.login) && known.Generation == r.Nodes.Generation) {
-		return
+	if read := r.onRecord(to.login); r.Nodes.AllRead() && read.Generation != r.Nodes.Generation {
+		read.Generation = r.Nodes.Generation
+		r.Record.NodesRead = &read
 	}
-	read := pass.NodesRead{Where: placeOf(to.login), Generation: r.Nodes.Generation}
-	if known != nil && known.Where == read.Where {
-		read.Until = known.Until
-	}
-	r.Record.NodesRead = &read
 }
 
 // nodesStatus puts into the status what is known of nodes; nil before anything is.

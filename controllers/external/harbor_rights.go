@@ -7,11 +7,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/harbor"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 const (
@@ -81,14 +81,5 @@ func (s *harborSession) lacking() string {
 		advice += ", or supply an admin of the project"
 	}
 	return fmt.Sprintf("the account of %s lacks the %s %s on project %s, without which no robot is made: %s",
-		s.where(), what, listOf(rights), s.harbor.Project, advice)
-}
-
-// listOf joins names as a sentence does.
-func listOf(names []string) string {
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+		s.where(), what, text.And(rights), s.harbor.Project, advice)
 }

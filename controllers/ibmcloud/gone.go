@@ -15,52 +15,35 @@ import (
 // That something is not there is the end of it for the operator, which then forgets it. One answer is not enough for that: it may
 // come from a part of IBM Cloud that does not know it yet. So a list has to lack it, too.
 
-// stillListed is a wait for what is said not to be there and is listed.
-func stillListed(what string) error {
-	return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it all the same: it is deleted again", what)
+// goneUnlessListed is a wait for what is said not to be there and is listed.
+func goneUnlessListed[T any](all []T, err error, is func(T) bool, what string) error {
+	if err == nil && slices.ContainsFunc(all, is) {
+		return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it all the same: it is deleted again", what)
+	}
+	return err
 }
 
 func (s *session) keyIsGone(ctx context.Context, id string) error {
 	keys, err := s.client.AccountKeys(ctx, s.account)
-	if err != nil {
-		return s.explain(err, needsServiceIDs)
-	}
-	if slices.ContainsFunc(keys, func(one ibmcloud.Key) bool { return one.ID == id }) {
-		return stillListed("key " + id)
-	}
-	return nil
+	err = goneUnlessListed(keys, err, func(one ibmcloud.Key) bool { return one.ID == id }, "key "+id)
+	return s.explain(err, needsServiceIDs)
 }
 
 // policyIsGone also takes it for gone where the service ID is, which takes its policies with it.
 func (s *session) policyIsGone(ctx context.Context, of pass.RemoteIdentity) error {
 	policies, err := s.client.Policies(ctx, s.account, of.Subject)
-	if err != nil && ibmcloud.KindOf(err) != ibmcloud.NotFound {
-		return err
+	if ibmcloud.KindOf(err) == ibmcloud.NotFound {
+		return nil
 	}
-	if slices.ContainsFunc(policies, func(one ibmcloud.Policy) bool { return one.ID == of.Grant }) {
-		return stillListed("policy " + of.Grant)
-	}
-	return nil
+	return goneUnlessListed(policies, err, func(one ibmcloud.Policy) bool { return one.ID == of.Grant }, "policy "+of.Grant)
 }
 
 func (s *session) serviceIDIsGone(ctx context.Context, identity pass.RemoteIdentity) error {
 	all, err := s.client.ServiceIDs(ctx, s.account, "")
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(all, func(one ibmcloud.ServiceID) bool { return one.ID == identity.ID }) {
-		return stillListed("service ID " + identity.ID)
-	}
-	return nil
+	return goneUnlessListed(all, err, func(one ibmcloud.ServiceID) bool { return one.ID == identity.ID }, "service ID "+identity.ID)
 }
 
 func (s *session) namespaceIsGone(ctx context.Context) error {
 	names, err := s.client.Namespaces(ctx, s.account)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(names, s.spec.RegistryNamespace.Name) {
-		return stillListed(s.where())
-	}
-	return nil
+	return goneUnlessListed(names, err, func(name string) bool { return name == s.spec.RegistryNamespace.Name }, s.where())
 }

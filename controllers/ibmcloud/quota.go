@@ -52,24 +52,23 @@ func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
 	if s.Record.Remote != nil && s.Record.Remote.Place.Created {
 		reason, what = edgev1.ReasonCreated, "was made for this EdgeRegistry"
 	}
-	var soonUsed *limited
-	for _, one := range limits(quota) {
+	all := limits(quota)
+	for _, one := range all {
 		if one.limit > 0 {
 			s.Used = append(s.Used, pass.Usage{Of: one.name, Share: one.share()})
 		}
-		if soonUsed == nil && one.percent() > 0 {
-			soonUsed = &one
-		}
 	}
-	for _, one := range limits(quota) {
+	for _, one := range all {
 		if one.usedUp() {
 			return pass.DoneBecause(edgev1.ReasonQuotaUsedUp, "%s %s, but the account has used up its %s there, %d of %d bytes, so that %s are refused: %s, %s",
 				s.where(), what, one.name, one.used, one.limit, one.lost, one.remedy, raise)
 		}
 	}
-	if soonUsed != nil {
-		return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used %d%% or more of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
-			s.where(), what, soonUsed.percent(), soonUsed.limit, soonUsed.name, soonUsed.lost, soonUsed.remedy, raise)
+	for _, one := range all {
+		if one.percent() > 0 {
+			return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used %d%% or more of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
+				s.where(), what, one.percent(), one.limit, one.name, one.lost, one.remedy, raise)
+		}
 	}
 	return pass.DoneBecause(reason, "%s %s", s.where(), what)
 }
