@@ -379,7 +379,7 @@ func copyOf(original *corev1.Secret, edge *edgev1.EdgeRegistry) (*wantedCopy, er
 	template := original.DeepCopy()
 	template.Namespace = ""
 	template.Labels[objects.KindLabel] += objects.KindCopy
-	for _, key := range []string{objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
+	for _, key := range []string{objects.RotationAnnotation, objects.BoundUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(template.Annotations, key)
 	}
 	objects.Own(template, edge, false)

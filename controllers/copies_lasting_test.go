@@ -308,7 +308,7 @@ func TestArgoCDNeitherPrunesNorReportsTheSecrets(t *testing.T) {
 		HaveKeyWithValue("argocd.argoproj.io/sync-options", "Prune=false"))
 	for _, secret := range []*corev1.Secret{
 		secretOf(t, edge, publish), copyIn(t, target, publish),
-		secretOf(t, edge, anchorName(publish, 1)), secretOf(t, edge, anchorName(pull, 1)),
+		secretOf(t, edge, boundSecretName(publish, 1)), secretOf(t, edge, boundSecretName(pull, 1)),
 	} {
 		g.Expect(secret.Annotations).To(left, "%s in %s", secret.Name, secret.Namespace)
 	}

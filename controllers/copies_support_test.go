@@ -81,7 +81,7 @@ func expectCopy(t *testing.T, edge *edgev1.EdgeRegistry, namespace, name string)
 	wanted[objects.KindLabel] += objects.KindCopy
 	g.Expect(copied.Labels).To(Equal(wanted))
 	wanted = maps.Clone(original.Annotations)
-	for _, key := range []string{objects.RotationAnnotation, objects.AnchorUIDAnnotation, objects.AccountUIDAnnotation} {
+	for _, key := range []string{objects.RotationAnnotation, objects.BoundUIDAnnotation, objects.AccountUIDAnnotation} {
 		delete(wanted, key)
 	}
 	g.Expect(copied.Annotations).To(Equal(wanted))

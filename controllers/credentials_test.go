@@ -44,21 +44,21 @@ func published(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (
 	return secret, claims
 }
 
-// anchorsOf returns the anchors of a role, the oldest first.
-func anchorsOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []corev1.Secret {
+// boundSecretsOf returns the Secrets that the tokens of a role are bound to, or kept in, the oldest first.
+func boundSecretsOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []corev1.Secret {
 	t.Helper()
 	list := &corev1.SecretList{}
 	NewWithT(t).Expect(admin.List(t.Context(), list, client.InNamespace(openshift.ProjectName(edge)),
-		client.MatchingLabels{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(role)})).To(Succeed())
+		client.MatchingLabels{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindBound, objects.RoleLabel: objects.RoleValue(role)})).To(Succeed())
 	slices.SortFunc(list.Items, func(a, b corev1.Secret) int { return int(generationOf(&a) - generationOf(&b)) })
 	return list.Items
 }
 
-// anchorOf is the anchor of the token that is published.
-func anchorOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) *corev1.Secret {
+// boundSecretOf is that of the published token.
+func boundSecretOf(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) *corev1.Secret {
 	t.Helper()
 	_, claims := published(t, edge, role)
-	return secretOf(t, edge, claims.AnchorName)
+	return secretOf(t, edge, claims.SecretName)
 }
 
 // mintsFor is how many tokens the operator asked for of one account.
@@ -90,7 +90,7 @@ func (o *operator) granting(seconds func() int64, asked func(authenticationv1.To
 	})
 }
 
-func TestTokenIsBoundToItsAnchor(t *testing.T) {
+func TestTokenIsBoundToItsSecret(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	var mu sync.Mutex
@@ -106,22 +106,22 @@ func TestTokenIsBoundToItsAnchor(t *testing.T) {
 	})))
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
-		anchor := anchorOf(t, edge, role)
-		g.Expect(anchor.Name).To(Equal(secret.Name + "-1"))
-		g.Expect(claims.AnchorUID).To(Equal(anchor.UID))
+		bound := boundSecretOf(t, edge, role)
+		g.Expect(bound.Name).To(Equal(secret.Name + "-1"))
+		g.Expect(claims.SecretUID).To(Equal(bound.UID))
 		g.Expect(claims.Namespace).To(Equal(edge.Name))
 		g.Expect(claims.ServiceAccountUID).To(Equal(serviceAccountOf(t, edge, claims.ServiceAccount).UID))
 		g.Expect(claims.Expiry.Sub(claims.IssuedAt)).To(Equal(lifetimes[role]))
-		spec := asked[anchor.Name]
+		spec := asked[bound.Name]
 		g.Expect(spec.Audiences).To(BeEmpty())
 		g.Expect(*spec.ExpirationSeconds).To(Equal(int64(lifetimes[role].Seconds())))
-		g.Expect(spec.BoundObjectRef.UID).To(Equal(anchor.UID))
+		g.Expect(spec.BoundObjectRef.UID).To(Equal(bound.UID))
 		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 
-		expectOwned(t, edge, anchor)
-		g.Expect(anchor.Data).To(BeEmpty())
-		g.Expect(anchor.Type).To(Equal(corev1.SecretTypeOpaque))
-		g.Expect(anchor.Annotations).To(Equal(map[string]string{
+		expectOwned(t, edge, bound)
+		g.Expect(bound.Data).To(BeEmpty())
+		g.Expect(bound.Type).To(Equal(corev1.SecretTypeOpaque))
+		g.Expect(bound.Annotations).To(Equal(map[string]string{
 			objects.GenerationAnnotation: "1", objects.LifetimeAnnotation: lifetimes[role].String(), objects.CredentialIDAnnotation: claims.ID,
 			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID), objects.CauseAnnotation: pass.CauseUnpublished.Name,
 			objects.IssuedAtAnnotation: pass.Timestamp(claims.IssuedAt), objects.ExpiresAtAnnotation: pass.Timestamp(claims.Expiry),
@@ -197,7 +197,7 @@ func TestTokenOfAServerThatGrantsLess(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(reload(t, edge).Status.Credentials).To(HaveLen(2))
 	for _, role := range roles {
-		g.Expect(anchorsOf(t, edge, role)).To(HaveExactElements(HaveField("Name", anchorOf(t, edge, role).Name)))
+		g.Expect(boundSecretsOf(t, edge, role)).To(HaveExactElements(HaveField("Name", boundSecretOf(t, edge, role).Name)))
 		expectDead(t, old[role])
 	}
 	expectEvent(t, edge, edgev1.ReasonTokenRetired, "edge-publisher token 1 does not work any more")
@@ -272,8 +272,8 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 	alter := func(change func(*corev1.Secret)) func(*testing.T) {
 		return func(t *testing.T) { edit(t, secret(), change) }
 	}
-	anchor := func(change func(*corev1.Secret)) func(*testing.T) {
-		return func(t *testing.T) { edit(t, anchorOf(t, edge, edgev1.TokenPublisher), change) }
+	bound := func(change func(*corev1.Secret)) func(*testing.T) {
+		return func(t *testing.T) { edit(t, boundSecretOf(t, edge, edgev1.TokenPublisher), change) }
 	}
 	rotate := func(value string) func(*testing.T) {
 		return func(t *testing.T) { annotate(t, edge, edgev1.RotateAnnotation, value) }
@@ -289,7 +289,7 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 		{"rotation is requested again", rotate("2026-01-02"), 1, 1, kept, "rotation was requested"},
 		{"the request is taken away", rotate(""), 0, 0, kept, ""},
 		{"the published Secret is deleted", drop(func() client.Object { return secret() }), 1, 0, kept, "-publish was gone"},
-		{"the anchor is deleted", drop(func() client.Object { return anchorOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "which the token before was bound to, was deleted"},
+		{"the bound Secret is deleted", drop(func() client.Object { return boundSecretOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "which the token before was bound to, was deleted"},
 		{"the service account is deleted", drop(func() client.Object { return serviceAccountOf(t, edge, "edge-publisher") }), 1, 0, dead, "the service account was recreated"},
 		{"the lifetime changes", func(t *testing.T) {
 			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.Token.Lifetime.Duration = 100 * time.Hour })
@@ -301,18 +301,18 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 			s.Data = map[string][]byte{handoff.KeyDockerConfigJSON: []byte(`{}`)}
 		}), 1, 0, kept, "emptied or altered"},
 		{"the host in the Secret is altered", alter(func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") }), 0, 0, kept, ""},
-		{"the lifetime on the anchor is altered", anchor(func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" }), 0, 0, kept, ""},
+		{"the lifetime on the bound Secret is altered", bound(func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" }), 0, 0, kept, ""},
 		{"the handled rotation is altered", alter(func(s *corev1.Secret) { s.Annotations[objects.RotationAnnotation] = "2026-02-01" }), 0, 0, kept, ""},
 		{"the Secret loses our label", alter(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
 		{"the Secret loses all labels and annotations", alter(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
-		{"the anchor loses our label", anchor(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
-		{"the anchor loses its kind", anchor(func(s *corev1.Secret) { delete(s.Labels, objects.KindLabel) }), 0, 0, kept, ""},
-		{"the anchor loses all labels and annotations", anchor(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
+		{"the bound Secret loses our label", bound(func(s *corev1.Secret) { delete(s.Labels, objects.EdgeLabel) }), 0, 0, kept, ""},
+		{"the bound Secret loses its kind", bound(func(s *corev1.Secret) { delete(s.Labels, objects.KindLabel) }), 0, 0, kept, ""},
+		{"the bound Secret loses all labels and annotations", bound(func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil }), 0, 0, kept, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
 			old := tokenOf(secret())
-			oldAnchors := len(anchorsOf(t, edge, edgev1.TokenPublisher))
+			boundBefore := len(boundSecretsOf(t, edge, edgev1.TokenPublisher))
 			issued, publisher, puller := canary.count(), o.mintsFor(edge, "edge-publisher"), o.mintsFor(edge, "edge-puller")
 			tt.act(t)
 			o.pass(t, edge)
@@ -327,10 +327,10 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 				expectDead(t, old)
 			} else {
 				g.Expect(works(t, old)).To(BeTrue())
-				g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(oldAnchors + tt.publisher))
+				g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(boundBefore + tt.publisher))
 			}
 			expectOwned(t, edge, secret())
-			for _, a := range anchorsOf(t, edge, edgev1.TokenPublisher) {
+			for _, a := range boundSecretsOf(t, edge, edgev1.TokenPublisher) {
 				expectOwned(t, edge, &a)
 			}
 			g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(ContainElement(And(HaveField("Current", true), HaveField("RenewAt", Not(BeNil())))))
@@ -360,7 +360,7 @@ func TestTokenRotationIsAnsweredWithItsValue(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(4))
 }
 
-func TestTokenWhoseAnchorNameIsTaken(t *testing.T) {
+func TestTokenWhoseSecretNameIsTaken(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	project := makeNamespace(t)
@@ -369,13 +369,13 @@ func TestTokenWhoseAnchorNameIsTaken(t *testing.T) {
 	edge.GenerateName, edge.Name = "", "edge-taken-"+stamp()
 	foreign := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: edge.Name + "-publish-1", Labels: map[string]string{
-			objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "publisher", objects.ManagedByLabel: objects.FieldManager}},
+			objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindBound, objects.RoleLabel: "publisher", objects.ManagedByLabel: objects.FieldManager}},
 		StringData: map[string]string{"mine": "yes"},
 	}
 	g.Expect(admin.Create(t.Context(), foreign)).To(Succeed())
 	awaitReady(t, apply(t, edge))
 	_, claims := published(t, edge, edgev1.TokenPublisher)
-	g.Expect(claims.AnchorName).To(Equal(edge.Name + "-publish-2"))
+	g.Expect(claims.SecretName).To(Equal(edge.Name + "-publish-2"))
 	g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(HaveExactElements(HaveField("Generation", int64(2))))
 	after := secretOf(t, edge, foreign.Name)
 	g.Expect(after.ResourceVersion).To(Equal(foreign.ResourceVersion))

@@ -117,8 +117,8 @@ func departures() []*departure {
 		{name: "the Secrets are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
 			removed(t, secretOf(t, e, pass.PublishSecretName(e)), secretOf(t, e, pass.PullSecretName(e)))
 		}},
-		{name: "the anchors are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
-			removed(t, anchorOf(t, e, edgev1.TokenPublisher), anchorOf(t, e, edgev1.TokenPuller))
+		{name: "the bound Secrets are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
+			removed(t, boundSecretOf(t, e, edgev1.TokenPublisher), boundSecretOf(t, e, edgev1.TokenPuller))
 		}},
 		{name: "the operator's right is gone", told: "the garbage collector deletes the Secrets", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "admin")) }},
 		{name: "the invitation was withdrawn", spec: invited, told: "the garbage collector deletes the Secrets",

@@ -29,14 +29,14 @@ import (
 func ownedObjects(t *testing.T, edge *edgev1.EdgeRegistry) map[string]client.Object {
 	t.Helper()
 	return map[string]client.Object{
-		"the publisher's account": serviceAccountOf(t, edge, "edge-publisher"),
-		"the puller's account":    serviceAccountOf(t, edge, "edge-puller"),
-		"the publisher's binding": roleBindingOf(t, edge, edgev1.TokenPublisher),
-		"the puller's binding":    roleBindingOf(t, edge, edgev1.TokenPuller),
-		"the publish Secret":      secretOf(t, edge, pass.PublishSecretName(edge)),
-		"the pull Secret":         secretOf(t, edge, pass.PullSecretName(edge)),
-		"the publisher's anchor":  anchorOf(t, edge, edgev1.TokenPublisher),
-		"the puller's anchor":     anchorOf(t, edge, edgev1.TokenPuller),
+		"the publisher's account":      serviceAccountOf(t, edge, "edge-publisher"),
+		"the puller's account":         serviceAccountOf(t, edge, "edge-puller"),
+		"the publisher's binding":      roleBindingOf(t, edge, edgev1.TokenPublisher),
+		"the puller's binding":         roleBindingOf(t, edge, edgev1.TokenPuller),
+		"the publish Secret":           secretOf(t, edge, pass.PublishSecretName(edge)),
+		"the pull Secret":              secretOf(t, edge, pass.PullSecretName(edge)),
+		"the publisher's bound Secret": boundSecretOf(t, edge, edgev1.TokenPublisher),
+		"the puller's bound Secret":    boundSecretOf(t, edge, edgev1.TokenPuller),
 	}
 }
 
@@ -45,7 +45,7 @@ func TestDriftOfDeletedObjects(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	for what, mints := range map[string]int{
 		"the publisher's account": 1, "the puller's account": 1, "the publisher's binding": 0, "the puller's binding": 0,
-		"the publish Secret": 1, "the pull Secret": 1, "the publisher's anchor": 1, "the puller's anchor": 1,
+		"the publish Secret": 1, "the pull Secret": 1, "the publisher's bound Secret": 1, "the puller's bound Secret": 1,
 	} {
 		t.Run(what+" comes back", func(t *testing.T) {
 			g := NewWithT(t)
@@ -107,8 +107,8 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 		{"the publish Secret", "another token for nodes", secret(func(s *corev1.Secret) { s.Data[handoff.KeyRegistryAuth] = nil })},
 		{"the publish Secret", "no image prefix", secret(func(s *corev1.Secret) { delete(s.Data, handoff.KeyImagePrefix) })},
 		{"the pull Secret", "no annotations", secret(func(s *corev1.Secret) { s.Annotations = nil })},
-		{"the puller's anchor", "no annotations", secret(func(s *corev1.Secret) { s.Annotations = nil })},
-		{"the puller's anchor", "another generation", secret(func(s *corev1.Secret) { s.Annotations[objects.GenerationAnnotation] = "7" })},
+		{"the puller's bound Secret", "no annotations", secret(func(s *corev1.Secret) { s.Annotations = nil })},
+		{"the puller's bound Secret", "another generation", secret(func(s *corev1.Secret) { s.Annotations[objects.GenerationAnnotation] = "7" })},
 	}
 	for what := range ownedObjects(t, edge) {
 		changes = append(changes, change{what, "no labels", unlabel})
@@ -136,7 +136,7 @@ func TestDriftOfAlteredObjects(t *testing.T) {
 }
 
 // mendable is what the operator says of an object, as a text to compare. It may hold a token, so no
-// assertion may print it. Why a token was minted is told on its anchor alone: it cannot be found again.
+// assertion may print it. Why a token was minted is on its bound Secret alone: it cannot be found again.
 func mendable(object client.Object) secretText {
 	annotations := maps.Clone(object.GetAnnotations())
 	delete(annotations, objects.CauseAnnotation)

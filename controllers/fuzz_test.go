@@ -123,7 +123,7 @@ func (d *dice) pick(names []string) string {
 var (
 	ourLabels      = []string{objects.ManagedByLabel, objects.EdgeLabel, objects.UIDLabel, objects.RoleLabel, objects.KindLabel}
 	ourAnnotations = []string{
-		objects.GenerationAnnotation, objects.AnchorUIDAnnotation, objects.CredentialIDAnnotation, objects.AccountUIDAnnotation, objects.IssuedAtAnnotation, objects.ExpiresAtAnnotation,
+		objects.GenerationAnnotation, objects.BoundUIDAnnotation, objects.CredentialIDAnnotation, objects.AccountUIDAnnotation, objects.IssuedAtAnnotation, objects.ExpiresAtAnnotation,
 		objects.LifetimeAnnotation, objects.CauseAnnotation, objects.RotationAnnotation, edgev1.RotateAnnotation,
 	}
 	ourKeys = []string{
@@ -170,7 +170,7 @@ func vandalizeStatus(t *testing.T, d *dice, edge *edgev1.EdgeRegistry) {
 		case 1:
 			status["conditions"] = nil
 		case 2:
-			status["credentials"] = []any{map[string]any{"role": "Puller", "generation": d.roll(256), "current": d.roll(2) == 0, "anchor": d.text()}}
+			status["credentials"] = []any{map[string]any{"role": "Puller", "generation": d.roll(256), "current": d.roll(2) == 0, "credentialID": d.text()}}
 		case 3:
 			status["ca"] = map[string]any{"subject": d.text(), "sha256": d.text(), "notAfter": "1970-01-01T00:00:00Z", "source": d.text()}
 		case 4:

@@ -128,7 +128,7 @@ func TestARefusedCredentialIsReplacedAtMostOnceInAnInterval(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(o.mintsFor(edge, "edge-publisher")).To(Equal(3))
 
-	// A restart forgets when that was. The anchor tells.
+	// A restart forgets when that was. The bound Secret says it.
 	o.stop(t)
 	again := startOperator(t, onDetour(way))
 	again.disowned()

@@ -33,7 +33,7 @@ func TestALongLivedTokenStaysWhenTheHostGoesToAndFro(t *testing.T) {
 		for role, token := range tokensOf(t, edge) {
 			g.Expect(same(token, old[role])).To(BeTrue(), "%s", role)
 		}
-		g.Expect(anchorsOf(t, edge, edgev1.TokenPuller)).To(HaveLen(1))
+		g.Expect(boundSecretsOf(t, edge, edgev1.TokenPuller)).To(HaveLen(1))
 	}
 	g.Eventually(func() []string { return eventNotes(t, edge, edgev1.ReasonHostChanged) }).WithTimeout(soon).WithPolling(often).Should(HaveLen(2))
 }

@@ -38,7 +38,7 @@ func knowKept(t *testing.T, edge *edgev1.EdgeRegistry) {
 	}
 }
 
-func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
+func TestALongLivedTokenIsKeptInItsSecret(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	var mu sync.Mutex
@@ -58,36 +58,36 @@ func TestALongLivedTokenIsKeptInItsAnchor(t *testing.T) {
 	})))
 	knowKept(t, edge)
 	mu.Lock()
-	g.Expect(born).NotTo(Or(HaveKey("team"), HaveKey("example.com/team")), "nothing of the spec's is on an anchor at its creation either")
+	g.Expect(born).NotTo(Or(HaveKey("team"), HaveKey("example.com/team")), "nothing of the spec's is on a token Secret at its creation either")
 	mu.Unlock()
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
-		anchor := secretOf(t, edge, secret.Name+"-1")
+		tokenSecret := secretOf(t, edge, secret.Name+"-1")
 		account := serviceAccountOf(t, edge, claims.ServiceAccount)
-		expectOwned(t, edge, anchor)
-		g.Expect(anchor.Type).To(Equal(corev1.SecretTypeServiceAccountToken))
-		g.Expect(keptToken(anchor).Equal(tokenOf(secret))).To(BeTrue())
+		expectOwned(t, edge, tokenSecret)
+		g.Expect(tokenSecret.Type).To(Equal(corev1.SecretTypeServiceAccountToken))
+		g.Expect(keptToken(tokenSecret).Equal(tokenOf(secret))).To(BeTrue())
 		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 		g.Expect(claims.Expires()).To(BeFalse())
 		g.Expect(claims.ServiceAccountUID).To(Equal(account.UID))
 		g.Expect(account.Secrets).To(BeEmpty(), "the cluster purges what is listed there")
-		g.Expect(anchor.Annotations).To(Equal(map[string]string{
+		g.Expect(tokenSecret.Annotations).To(Equal(map[string]string{
 			objects.GenerationAnnotation: "1", objects.AccountUIDAnnotation: string(account.UID), objects.CauseAnnotation: pass.CauseUnpublished.Name,
-			objects.IssuedAtAnnotation:   pass.Timestamp(anchor.CreationTimestamp.Time),
+			objects.IssuedAtAnnotation:   pass.Timestamp(tokenSecret.CreationTimestamp.Time),
 			corev1.ServiceAccountNameKey: account.Name, corev1.ServiceAccountUIDKey: string(account.UID),
 			"argocd.argoproj.io/compare-options": "IgnoreExtraneous", "argocd.argoproj.io/sync-options": "Prune=false",
 			descriptionAnnotation: "Token 1 of service account " + account.Name + ", which does not expire. Deleting this Secret revokes it, wherever it is in use.",
 		}), "nothing of the spec's is on it")
-		labels := maps.Clone(anchor.Labels)
+		labels := maps.Clone(tokenSecret.Labels)
 		delete(labels, "kubernetes.io/legacy-token-last-used")
 		g.Expect(labels).To(Equal(map[string]string{
-			objects.ManagedByLabel: objects.FieldManager, objects.EdgeLabel: edge.Name, objects.UIDLabel: string(edge.UID), objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(role)}))
+			objects.ManagedByLabel: objects.FieldManager, objects.EdgeLabel: edge.Name, objects.UIDLabel: string(edge.UID), objects.KindLabel: objects.KindBound, objects.RoleLabel: objects.RoleValue(role)}))
 		for _, absent := range []string{objects.ExpiresAtAnnotation, objects.CredentialIDAnnotation} {
 			g.Expect(secret.Annotations).NotTo(HaveKey(absent))
 		}
 		g.Expect(statusOfTokens(edge, role)).To(HaveExactElements(And(
 			HaveField("Type", edgev1.TokenLongLived), HaveField("Current", true), HaveField("Generation", int64(1)), HaveField("CredentialID", ""),
-			HaveField("ExpiresAt", BeNil()), HaveField("RenewAt", BeNil()), HaveField("IssuedAt.Unix()", anchor.CreationTimestamp.Unix()))))
+			HaveField("ExpiresAt", BeNil()), HaveField("RenewAt", BeNil()), HaveField("IssuedAt.Unix()", tokenSecret.CreationTimestamp.Unix()))))
 	}
 	g.Expect(edge.Status.ExpiresAt).To(BeNil())
 	expectEvent(t, edge, edgev1.ReasonTokenMinted, "minted edge-puller token 1 of Secret "+edge.Name+"-pull-1 in "+edge.Name+", which does not expire, because none was published")
@@ -181,7 +181,7 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(longLived)))
 	knowKept(t, edge)
 	secret := func() *corev1.Secret { s, _ := published(t, edge, edgev1.TokenPuller); return s }
-	anchor := func() *corev1.Secret { return anchorOf(t, edge, edgev1.TokenPuller) }
+	tokenSecret := func() *corev1.Secret { return boundSecretOf(t, edge, edgev1.TokenPuller) }
 	for _, tt := range []struct {
 		name  string
 		act   func(t *testing.T)
@@ -189,19 +189,19 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 		dies  bool
 		cause string
 	}{
-		{"the anchor is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), anchor())).To(Succeed()) }, 1, true, "which the token before was bound to, was deleted"},
-		{"the token in the anchor is altered", func(t *testing.T) {
-			edit(t, anchor(), func(s *corev1.Secret) { s.Data[corev1.ServiceAccountTokenKey] = []byte("a.b.c") })
+		{"the token Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), tokenSecret())).To(Succeed()) }, 1, true, "which the token before was bound to, was deleted"},
+		{"the token in its Secret is altered", func(t *testing.T) {
+			edit(t, tokenSecret(), func(s *corev1.Secret) { s.Data[corev1.ServiceAccountTokenKey] = []byte("a.b.c") })
 		}, 1, true, "was altered"},
 		{"the published token is altered", func(t *testing.T) {
 			edit(t, secret(), func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("a.b.c") })
 		}, 1, false, "emptied or altered"},
 		{"the published Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), secret())).To(Succeed()) }, 1, false, "-pull was gone"},
 		{"the cluster invalidates it", func(t *testing.T) {
-			edit(t, anchor(), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
+			edit(t, tokenSecret(), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
 		}, 1, true, "the cluster invalidated it, since nobody had used it for a year"},
-		{"the anchor loses our labels and annotations", func(t *testing.T) {
-			edit(t, anchor(), func(s *corev1.Secret) {
+		{"the token Secret loses our labels and annotations", func(t *testing.T) {
+			edit(t, tokenSecret(), func(s *corev1.Secret) {
 				s.Labels = nil
 				maps.DeleteFunc(s.Annotations, func(key, _ string) bool { return strings.Contains(key, "open-horizon") })
 			})
@@ -212,13 +212,13 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
-			old, oldName := tokenOf(secret()), anchor().Name
+			old, oldName := tokenOf(secret()), tokenSecret().Name
 			tt.act(t)
 			o.pass(t, edge)
 			o.pass(t, edge)
 			awaitReady(t, edge)
 			knowKept(t, edge)
-			g.Expect(generationOf(anchor()) - generationOf(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: oldName}})).To(Equal(int64(tt.mints)))
+			g.Expect(generationOf(tokenSecret()) - generationOf(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: oldName}})).To(Equal(int64(tt.mints)))
 			g.Expect(same(old, tokenOf(secret()))).To(Equal(tt.mints == 0))
 			g.Expect(works(t, tokenOf(secret()))).To(BeTrue())
 			if tt.dies {
@@ -229,7 +229,7 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 			if tt.cause != "" {
 				expectEvent(t, edge, edgev1.ReasonTokenMinted, "edge-puller token", tt.cause)
 			}
-			expectOwned(t, edge, anchor())
+			expectOwned(t, edge, tokenSecret())
 		})
 	}
 	NewWithT(t).Expect(o.mints(edge)).To(BeZero())
@@ -266,8 +266,8 @@ func TestALongLivedTokenIsWaitedForWhileNobodyFillsIt(t *testing.T) {
 	c := awaitReason(t, edge, edgev1.CredentialsIssued, edgev1.ReasonTokenPending)
 	g.Expect(c.Message).To(And(ContainSubstring("edge-publisher"), ContainSubstring("see whether kube-controller-manager works")))
 	o.pass(t, edge)
-	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(1), "one anchor, however often it looks")
-	waits := anchorsOf(t, edge, edgev1.TokenPublisher)[0].UID
+	g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(1), "one token Secret, however often it looks")
+	waits := boundSecretsOf(t, edge, edgev1.TokenPublisher)[0].UID
 	// What has a token that works goes on with it.
 	editEdge(t, established, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })
 	c = awaitReason(t, established, edgev1.CredentialsIssued, edgev1.ReasonTokenPending)
@@ -280,7 +280,7 @@ func TestALongLivedTokenIsWaitedForWhileNobodyFillsIt(t *testing.T) {
 	awaitReady(t, established)
 	knowKept(t, edge)
 	knowKept(t, established)
-	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveExactElements(HaveField("UID", waits)))
+	g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(HaveExactElements(HaveField("UID", waits)))
 	expectFollowedFor(t, established, old, edgev1.TokenPuller)
 }
 
@@ -301,7 +301,7 @@ func TestAnUnpublishedLongLivedTokenIsUsedAfterADeathAndDroppedIfNotNeeded(t *te
 			editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })
 			g.Eventually(b.happened).WithTimeout(soon).WithPolling(often).Should(BeTrue())
 			o.stop(t)
-			lost := anchorsOf(t, edge, edgev1.TokenPuller)[1]
+			lost := boundSecretsOf(t, edge, edgev1.TokenPuller)[1]
 			canary.know(keptToken(&lost))
 			g.Expect(works(t, keptToken(&lost))).To(BeTrue())
 			if !tt.needed {
@@ -310,14 +310,14 @@ func TestAnUnpublishedLongLivedTokenIsUsedAfterADeathAndDroppedIfNotNeeded(t *te
 			o = startOperator(t)
 			o.pass(t, edge)
 			awaitReady(t, edge)
-			anchors := anchorsOf(t, edge, edgev1.TokenPuller)
+			kept := boundSecretsOf(t, edge, edgev1.TokenPuller)
 			if tt.needed {
-				g.Expect(anchors).To(HaveLen(2))
+				g.Expect(kept).To(HaveLen(2))
 				g.Expect(tokenOf(secretOf(t, edge, pass.PullSecretName(edge))).Equal(keptToken(&lost))).To(BeTrue())
 				expectAllWork(t, old)
 				return
 			}
-			g.Expect(anchors).To(HaveLen(1))
+			g.Expect(kept).To(HaveLen(1))
 			expectKept(t, edge, old)
 			expectDead(t, keptToken(&lost))
 		})
@@ -338,13 +338,13 @@ func TestALongLivedTokenIsProvenToo(t *testing.T) {
 	g.Expect(c.Message).To(ContainSubstring("the token in use does not expire"))
 	expectKept(t, edge, old)
 	for _, role := range roles {
-		g.Expect(anchorsOf(t, edge, role)).To(HaveLen(1), "what was refused is revoked")
+		g.Expect(boundSecretsOf(t, edge, role)).To(HaveLen(1), "what was refused is revoked")
 	}
 	o.pass(t, edge)
 	created := len(o.wire.matching(func(request string) bool {
 		return strings.HasPrefix(request, "POST ") && strings.HasSuffix(request, "/namespaces/"+openshift.ProjectName(edge)+"/secrets")
 	}))
-	g.Expect(created).To(Equal(6), "two Secrets, two anchors, and one more anchor for each")
+	g.Expect(created).To(Equal(6), "two published Secrets, two token Secrets, and one more token Secret for each")
 	way.set(nil)
 	o.advance(30 * time.Minute)
 	o.pass(t, edge)
@@ -370,7 +370,7 @@ func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
 			planted := &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{
 					Namespace: openshift.ProjectName(edge), Name: pass.PullSecretName(edge) + "-2",
-					Labels:      map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "puller"},
+					Labels:      map[string]string{objects.KindLabel: objects.KindBound, objects.RoleLabel: "puller"},
 					Annotations: map[string]string{corev1.ServiceAccountNameKey: "edge-puller"},
 				},
 				Type: corev1.SecretTypeServiceAccountToken,
@@ -386,10 +386,10 @@ func TestATokenSecretOfSomebodyElseIsNeverPublished(t *testing.T) {
 			awaitReady(t, edge)
 			knowKept(t, edge)
 			g.Expect(edge.Status.LastHandledRotation).To(Equal("now"))
-			anchor := anchorOf(t, edge, edgev1.TokenPuller)
+			tokenSecret := boundSecretOf(t, edge, edgev1.TokenPuller)
 			_, claims := published(t, edge, edgev1.TokenPuller)
 			g.Expect(claims.ServiceAccount).To(Equal("edge-puller"))
-			g.Expect(anchor.UID).NotTo(Equal(planted.UID))
+			g.Expect(tokenSecret.UID).NotTo(Equal(planted.UID))
 			g.Expect(works(t, tokenOf(secretOf(t, edge, pass.PullSecretName(edge))))).To(BeTrue())
 			gone := &corev1.Secret{}
 			err := admin.Get(t.Context(), client.ObjectKeyFromObject(planted), gone)

@@ -27,7 +27,7 @@ func TestNamesComeFromTheSpecOrFromTheEdgeRegistry(t *testing.T) {
 	g.Expect(pass.PullSecretName(edge)).To(Equal("factory-pull"))
 	g.Expect(bindingName(edge, edgev1.TokenPublisher)).To(Equal("factory-publisher"))
 	g.Expect(bindingName(edge, edgev1.TokenPuller)).To(Equal("factory-puller"))
-	g.Expect(anchorName("factory-pull", 12)).To(Equal("factory-pull-12"))
+	g.Expect(boundSecretName("factory-pull", 12)).To(Equal("factory-pull-12"))
 	edge.Spec.OpenShift.Project.Name, edge.Spec.Secrets.Publish.Name, edge.Spec.Secrets.Pull.Name = "images", "push.me", "pull.me"
 	g.Expect(openshift.ProjectName(edge)).To(Equal("images"))
 	g.Expect(pass.PublishSecretName(edge)).To(Equal("push.me"))
@@ -40,7 +40,7 @@ func TestTheLongestNamesAreValid(t *testing.T) {
 	edge := newEdge()
 	edge.Name = strings.Repeat("a", 63)
 	for _, name := range []string{
-		anchorName(pass.PublishSecretName(edge), 1<<62), bindingName(edge, edgev1.TokenPublisher), anchorName(strings.Repeat("a", 200), 1<<62),
+		boundSecretName(pass.PublishSecretName(edge), 1<<62), bindingName(edge, edgev1.TokenPublisher), boundSecretName(strings.Repeat("a", 200), 1<<62),
 	} {
 		g.Expect(validation.IsDNS1123Subdomain(name)).To(BeEmpty(), name)
 	}

@@ -61,25 +61,25 @@ func bindingName(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) string {
 	return edge.Name + "-" + strings.ToLower(string(role))
 }
 
-func anchorName(secret string, generation int64) string {
+func boundSecretName(secret string, generation int64) string {
 	return fmt.Sprintf("%s-%d", secret, generation)
 }
 
-// keptToken is the token that the cluster keeps in an anchor.
-func keptToken(anchor *corev1.Secret) credential.Token {
-	return credential.NewToken(string(anchor.Data[corev1.ServiceAccountTokenKey]))
+// keptToken is the token that the cluster keeps in a token Secret.
+func keptToken(bound *corev1.Secret) credential.Token {
+	return credential.NewToken(string(bound.Data[corev1.ServiceAccountTokenKey]))
 }
 
-// typeOf is the type of an anchor's token.
-func typeOf(anchor *corev1.Secret) edgev1.TokenType {
-	if anchor.Type == corev1.SecretTypeServiceAccountToken {
+// typeOf is the type of the token that a Secret is for.
+func typeOf(bound *corev1.Secret) edgev1.TokenType {
+	if bound.Type == corev1.SecretTypeServiceAccountToken {
 		return edgev1.TokenLongLived
 	}
 	return edgev1.TokenBound
 }
 
-// generationOf is the generation of an anchor, by its name.
-func generationOf(anchor *corev1.Secret) (generation int64) {
-	_, _ = fmt.Sscan(anchor.Name[strings.LastIndex(anchor.Name, "-")+1:], &generation)
+// generationOf is the generation of a bound Secret, by its name.
+func generationOf(bound *corev1.Secret) (generation int64) {
+	_, _ = fmt.Sscan(bound.Name[strings.LastIndex(bound.Name, "-")+1:], &generation)
 	return generation
 }

@@ -133,7 +133,7 @@ func TestQuirkOfAnEdgeRegistryThatVeleroRestored(t *testing.T) {
 	g.Expect(o.mints(edge)).To(Equal(2))
 }
 
-// Velero restores Secrets with UIDs of their own, and a token dies with the UID of its anchor.
+// Velero restores Secrets with UIDs of their own, and a token dies with the UID of its bound Secret.
 func TestQuirkOfSecretsThatVeleroRestored(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -142,7 +142,7 @@ func TestQuirkOfSecretsThatVeleroRestored(t *testing.T) {
 	o.stop(t)
 	for _, role := range roles {
 		secret, _ := published(t, edge, role)
-		for _, backup := range []*corev1.Secret{secret.DeepCopy(), anchorOf(t, edge, role)} {
+		for _, backup := range []*corev1.Secret{secret.DeepCopy(), boundSecretOf(t, edge, role)} {
 			removed(t, backup.DeepCopy())
 			backup.UID, backup.ResourceVersion, backup.ManagedFields = "", "", nil
 			g.Expect(admin.Create(t.Context(), backup)).To(Succeed())

@@ -118,14 +118,14 @@ func provokeRepairs(t *testing.T, edge *edgev1.EdgeRegistry) {
 	}
 	lost := secret.DeepCopy()
 	lost.ObjectMeta = metav1.ObjectMeta{
-		Namespace: secret.Namespace, Name: anchorName(secret.Name, 99), OwnerReferences: secret.OwnerReferences,
-		Labels: map[string]string{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(edgev1.TokenPuller)},
+		Namespace: secret.Namespace, Name: boundSecretName(secret.Name, 99), OwnerReferences: secret.OwnerReferences,
+		Labels: map[string]string{objects.EdgeLabel: edge.Name, objects.KindLabel: objects.KindBound, objects.RoleLabel: objects.RoleValue(edgev1.TokenPuller)},
 	}
 	lost.Type, lost.Data = corev1.SecretTypeOpaque, nil
 	g.Expect(admin.Create(t.Context(), lost)).To(Succeed())
 	g.Eventually(func() bool {
 		return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(lost), lost))
-	}).WithTimeout(soon).Should(BeTrue(), "an anchor that was never published goes")
+	}).WithTimeout(soon).Should(BeTrue(), "a bound Secret that was never published goes")
 	awaitReady(t, edge)
 }
 

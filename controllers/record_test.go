@@ -153,7 +153,7 @@ func TestARecordHoldsWhatWasDoneAndNoToken(t *testing.T) {
 	g.Expect(record.CA.Certificates).To(Equal(edge.Status.CA.Certificates))
 	for _, role := range roles {
 		_, claims := published(t, edge, role)
-		g.Expect(record.Find(string(claims.AnchorUID))).To(HaveValue(And(
+		g.Expect(record.Find(string(claims.SecretUID))).To(HaveValue(And(
 			HaveField("Role", role), HaveField("Generation", int64(1)), HaveField("Cause", pass.CauseUnpublished.Name), HaveField("Host", openShift.Host()),
 			HaveField("ExpiresAt.Time", BeTemporally("==", claims.Expiry)), HaveField("Lifetime", "2160h0m0s"))))
 	}

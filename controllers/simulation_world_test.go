@@ -40,7 +40,7 @@ import (
 // world is simulated time. The API server lives in real time, so each token that it issues is told
 // to the operator with the same life moved to the simulated now, and the registry stand-in takes
 // such a token for the real one until that life is over. The real one lives on as long as its
-// anchor does: its real life is longer than the test. So expiry is played, while binding, rights,
+// bound Secret does: its real life is longer than the test. So expiry is played, while binding, rights,
 // TLS and all requests are real.
 type world struct {
 	*EdgeRegistryReconciler
@@ -299,10 +299,10 @@ func (w *world) useToken(t *testing.T, p promise) {
 	// token is bound to has to be there.
 	claims, err := credential.ReadClaims(p.token)
 	g.Expect(err).NotTo(HaveOccurred())
-	anchor := &corev1.Secret{}
-	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: p.project, Name: claims.AnchorName}, anchor)).To(Succeed(),
-		"the anchor of a token of %s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
-	g.Expect(anchor.UID).To(Equal(claims.AnchorUID))
+	bound := &corev1.Secret{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: p.project, Name: claims.SecretName}, bound)).To(Succeed(),
+		"the bound Secret of a token of %s at %s, %s after it could last be read", p.user, w.clock.Now(), p.lasts)
+	g.Expect(bound.UID).To(Equal(claims.SecretUID))
 	w.checkedTokens++
 }
 

@@ -66,8 +66,8 @@ func (m *tenant) drop(object client.Object, name string) {
 	NewWithT(m.t).Expect(client.IgnoreNotFound(m.Delete(m.t.Context(), object))).To(Succeed())
 }
 
-// anchorName is the name of the anchor of the token that is published, if one is.
-func (m *tenant) anchorName(role edgev1.TokenRole) string {
+// boundSecretName is the name of the bound Secret of the token that is published, if one is.
+func (m *tenant) boundSecretName(role edgev1.TokenRole) string {
 	m.t.Helper()
 	name := pass.PullSecretName(m.edge)
 	if role == edgev1.TokenPublisher {
@@ -130,14 +130,14 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 			m.alter(pass.PullSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
 		}, nil, []string{"-pull", mallory}},
-		{"another lifetime on the anchor", func(m *tenant) {
-			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" })
+		{"another lifetime on the bound Secret", func(m *tenant) {
+			m.alter(m.boundSecretName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Annotations[objects.LifetimeAnnotation] = "1h0m0s" })
 		}, nil, []string{"-pull-", mallory}},
 		{"another handled rotation on the Secret", func(m *tenant) {
 			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) { s.Annotations[objects.RotationAnnotation] = "never" })
 		}, nil, []string{"-publish", mallory}},
-		{"the mark of the cluster's clean-up on the anchor", func(m *tenant) {
-			m.alter(m.anchorName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
+		{"the mark of the cluster's clean-up on the bound Secret", func(m *tenant) {
+			m.alter(m.boundSecretName(edgev1.TokenPuller), func(s *corev1.Secret) { s.Labels[invalidSinceLabel] = "2026-01-01" })
 		}, []string{"edge-puller"}, []string{"invalidated", "-pull-", mallory}},
 		{"a forged token that is due", (*tenant).forgeDue, []string{"edge-puller"}, []string{"-pull was altered", mallory}},
 		{"another token in the Secret", func(m *tenant) {
@@ -145,7 +145,7 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 		}, []string{"edge-puller"}, []string{"emptied or altered", "-pull", mallory}},
 		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pass.PullSecretName(m.edge)) },
 			[]string{"edge-puller"}, []string{"-pull was gone", "edge-puller"}},
-		{"no anchor", func(m *tenant) { m.drop(&corev1.Secret{}, m.anchorName(edgev1.TokenPublisher)) },
+		{"no bound Secret", func(m *tenant) { m.drop(&corev1.Secret{}, m.boundSecretName(edgev1.TokenPublisher)) },
 			[]string{"edge-publisher"}, []string{"which the token before was bound to, was deleted", "edge-publisher"}},
 		{"no account", func(m *tenant) { m.drop(&corev1.ServiceAccount{}, "edge-puller") },
 			[]string{"edge-puller"}, []string{"edge-puller"}},
@@ -192,7 +192,7 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 			}
 			expectMints(objects.RepairsAtOnce+hourly+1, "over an hour")
 			for _, role := range roles {
-				g.Expect(len(anchorsOf(t, edge, role))).To(BeNumerically("<=", objects.RepairsAtOnce+hourly+2))
+				g.Expect(len(boundSecretsOf(t, edge, role))).To(BeNumerically("<=", objects.RepairsAtOnce+hourly+2))
 			}
 
 			o.advance(objects.RepairAgain)
@@ -270,7 +270,7 @@ func TestAPersonIsAnsweredAtOnceWhileATenantIsNot(t *testing.T) {
 	o.settles(t, edge)
 }
 
-// A token that waits for its publication is bound to an anchor that somebody can delete.
+// A token that waits for its publication is bound to a Secret that somebody can delete.
 func TestATokenThatWaitsIsNotMintedAgainWithoutEnd(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
@@ -281,8 +281,8 @@ func TestATokenThatWaitsIsNotMintedAgainWithoutEnd(t *testing.T) {
 	m := newTenant(t, o, edge)
 	g.Eventually(func() int { o.look(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 	act := func() {
-		for _, anchor := range anchorsOf(t, edge, edgev1.TokenPuller) {
-			m.drop(&corev1.Secret{}, anchor.Name)
+		for _, bound := range boundSecretsOf(t, edge, edgev1.TokenPuller) {
+			m.drop(&corev1.Secret{}, bound.Name)
 		}
 		o.pass(t, edge)
 	}
@@ -305,7 +305,7 @@ func TestATokenThatWaitsIsNotMintedAgainWithoutEnd(t *testing.T) {
 	o.settles(t, edge)
 }
 
-// Nor a LongLived token whose anchor somebody deletes before the cluster has filled it.
+// Nor a LongLived token whose Secret somebody deletes before the cluster has filled it.
 func TestALastingTokenIsNotRecreatedWithoutEnd(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -328,7 +328,7 @@ func TestALastingTokenIsNotRecreatedWithoutEnd(t *testing.T) {
 	g.Expect(dropped.Load()).To(And(BeNumerically(">=", objects.RepairsAtOnce), BeNumerically("<=", objects.RepairsAtOnce+1)))
 	ready := condition(t, edge, edgev1.Ready)
 	g.Expect(ready.Reason).To(Equal(edgev1.ReasonContested))
-	g.Expect(ready.Message).To(ContainSubstring("edge-puller"), "the publisher's waits in its anchor, and costs nothing")
+	g.Expect(ready.Message).To(ContainSubstring("edge-puller"), "the publisher's waits in its token Secret, and costs nothing")
 	dropping.Store(false)
 	o.advance(objects.RepairAgain)
 	heals(t, edge)

@@ -39,7 +39,7 @@ func (e *estate) disguise(object client.Object) {
 	}
 	if e.chance(70) {
 		labels := objects.OwnLabels(edge)
-		labels[objects.KindLabel] = pick(e, objects.KindPublish, objects.KindPull, objects.KindAnchor, objects.KindPull+objects.KindCopy)
+		labels[objects.KindLabel] = pick(e, objects.KindPublish, objects.KindPull, objects.KindBound, objects.KindPull+objects.KindCopy)
 		labels[objects.RoleLabel] = pick(e, "publisher", "puller")
 		object.SetLabels(labels)
 	}

@@ -91,14 +91,14 @@ func TestTokenThatIsLostOnTheWay(t *testing.T) {
 		// alive is the same for one that goes on, and has in memory what it minted.
 		alive int
 	}{
-		{"at the publisher's anchor", secretPost("-publish-1"), [2]int{2, 2}, 2},
+		{"at the publisher's bound Secret", secretPost("-publish-1"), [2]int{2, 2}, 2},
 		{"at the publisher's TokenRequest", tokenOfAccount("edge-publisher"), [2]int{2, 2}, 2},
-		{"at the puller's anchor", secretPost("-pull-1"), [2]int{2, 2}, 1},
+		{"at the puller's bound Secret", secretPost("-pull-1"), [2]int{2, 2}, 1},
 		{"at the puller's TokenRequest", tokenOfAccount("edge-puller"), [2]int{2, 2}, 1},
 		{"at the pull Secret", secretPost("-pull"), [2]int{2, 1}, 0},
 		{"at the publish Secret", secretPost("-publish"), [2]int{1, 0}, 0},
-		{"at the mark of the publisher's anchor", mark("-publish-1"), [2]int{0, 0}, 0},
-		{"at the mark of the puller's anchor", mark("-pull-1"), [2]int{0, 0}, 0},
+		{"at the mark of the publisher's bound Secret", mark("-publish-1"), [2]int{0, 0}, 0},
+		{"at the mark of the puller's bound Secret", mark("-pull-1"), [2]int{0, 0}, 0},
 	} {
 		for _, answered := range []bool{false, true} {
 			for _, fatal := range []bool{false, true} {
@@ -141,7 +141,7 @@ func loseAndRecover(t *testing.T, b *breakage, again int) {
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
 		current = append(current, tokenOf(secret))
-		g.Expect(anchorsOf(t, edge, role)).To(HaveExactElements(HaveField("UID", claims.AnchorUID)))
+		g.Expect(boundSecretsOf(t, edge, role)).To(HaveExactElements(HaveField("UID", claims.SecretUID)))
 		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 	}
 	for _, token := range b.minted {
@@ -173,6 +173,6 @@ func TestTokenThatWasPublishedOutlivesACrashBeforeItsMark(t *testing.T) {
 	awaitReady(t, edge)
 	g.Expect(reload(t, edge).Status.LastHandledRotation).To(Equal("now"))
 	g.Expect(works(t, old)).To(BeTrue(), "a consumer may have read it")
-	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2))
+	g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2))
 	g.Expect(o.mints(edge)).To(Equal(2))
 }

@@ -70,11 +70,11 @@ func TestTokensWithoutAnIDAreMintedOnceAndWork(t *testing.T) {
 	edge = awaitReady(t, edge)
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
-		anchor := anchorOf(t, edge, role)
+		bound := boundSecretOf(t, edge, role)
 		g.Expect(claims.ID).To(BeEmpty())
-		g.Expect(claims.AnchorUID).To(Equal(anchor.UID))
+		g.Expect(claims.SecretUID).To(Equal(bound.UID))
 		g.Expect(works(t, tokenOf(secret))).To(BeTrue())
-		for _, annotations := range []map[string]string{secret.Annotations, anchor.Annotations} {
+		for _, annotations := range []map[string]string{secret.Annotations, bound.Annotations} {
 			g.Expect(annotations).To(HaveKeyWithValue(objects.ExpiresAtAnnotation, pass.Timestamp(claims.Expiry)))
 			g.Expect(annotations).NotTo(HaveKey(objects.CredentialIDAnnotation))
 		}
@@ -136,7 +136,7 @@ func TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd(t *testing.T
 				o.pass(t, edge)
 			}
 			g.Expect(issued.Load()).To(Equal(int32(1)))
-			g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(BeEmpty(), "what was issued is revoked")
+			g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(BeEmpty(), "what was issued is revoked")
 
 			odd.Store(false)
 			o.clock.SetTime(o.clock.Now().Add(6 * time.Minute))

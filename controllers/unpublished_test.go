@@ -94,7 +94,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			c := condition(t, edge, edgev1.SecretsPublished)
 			g.Expect(c.Status).NotTo(Equal(metav1.ConditionTrue))
 			g.Expect(c.Message).To(ContainSubstring(refused.told))
-			lost := anchorsOf(t, edge, edgev1.TokenPuller)
+			lost := boundSecretsOf(t, edge, edgev1.TokenPuller)
 			g.Expect(lost).To(HaveLen(1))
 
 			o = directOperator(t)
@@ -102,7 +102,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			o.pass(t, edge)
 			anHour(t, o, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "one more for each login after a restart")
-			kept := anchorsOf(t, edge, edgev1.TokenPuller)
+			kept := boundSecretsOf(t, edge, edgev1.TokenPuller)
 			g.Expect(kept).To(HaveLen(1), "the token that was lost is revoked")
 			g.Expect(kept[0].UID).NotTo(Equal(lost[0].UID))
 
@@ -111,7 +111,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			o.settles(t, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "the token that was kept is published")
 			secret, claims := published(t, edge, edgev1.TokenPuller)
-			g.Expect(claims.AnchorUID).To(Equal(kept[0].UID))
+			g.Expect(claims.SecretUID).To(Equal(kept[0].UID))
 			g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 		})
 	}
@@ -136,7 +136,7 @@ func TestOneMintForARotationWhosePublicationIsRefused(t *testing.T) {
 	o.settles(t, edge)
 	g.Expect(o.mints(edge)).To(Equal(6))
 	g.Expect(edge.Status.LastHandledRotation).To(Equal("two"))
-	g.Expect(anchorsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2), "what answered the first request is revoked")
+	g.Expect(boundSecretsOf(t, edge, edgev1.TokenPublisher)).To(HaveLen(2), "what answered the first request is revoked")
 }
 
 // What the cluster itself refuses: an admission policy on the type of the published Secrets, which lets those that tokens

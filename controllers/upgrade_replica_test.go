@@ -110,16 +110,16 @@ func (r *replica) knowUID(object client.Object) {
 	r.facts["uid:"+r.short(object.GetName())] = string(object.GetUID())
 }
 
-// knowToken notes the token of an anchor, and what it says of itself.
-func (r *replica) knowToken(t *testing.T, anchor *corev1.Secret, account string, token credential.Token) {
+// knowToken notes the token of a bound Secret, and what it says of itself.
+func (r *replica) knowToken(t *testing.T, bound *corev1.Secret, account string, token credential.Token) {
 	t.Helper()
 	canary.know(token)
 	claims, err := credential.ReadClaims(token)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	if !claims.Expires() {
-		claims.IssuedAt = anchor.CreationTimestamp.UTC()
+		claims.IssuedAt = bound.CreationTimestamp.UTC()
 	}
-	name := r.short(anchor.Name)
+	name := r.short(bound.Name)
 	r.facts["token:"+name] = token.Reveal()
 	encoded := func(user string) string {
 		return base64.StdEncoding.EncodeToString([]byte(user + ":" + token.Reveal()))
@@ -151,7 +151,7 @@ func (r *replica) record(t *testing.T, edge *edgev1.EdgeRegistry) []byte {
 	}
 	for _, role := range roles {
 		secret, claims := published(t, edge, role)
-		r.knowToken(t, anchorOf(t, edge, role), claims.ServiceAccount, tokenOf(secret))
+		r.knowToken(t, boundSecretOf(t, edge, role), claims.ServiceAccount, tokenOf(secret))
 	}
 	var documents []string
 	for _, object := range slices.Concat([]client.Object{edge, namespaceOf(t, edge)}, accounts, bindings, secrets, copies) {
@@ -184,7 +184,7 @@ func (r *replica) document(t *testing.T, object client.Object) string {
 		for i, token := range o.Status.Credentials {
 			secret := map[edgev1.TokenRole]string{edgev1.TokenPublisher: objects.KindPublish, edgev1.TokenPuller: objects.KindPull}[token.Role]
 			if token.CredentialID != "" {
-				o.Status.Credentials[i].CredentialID = "@{jti:" + anchorName(secret, token.Generation) + "}"
+				o.Status.Credentials[i].CredentialID = "@{jti:" + boundSecretName(secret, token.Generation) + "}"
 			}
 		}
 	case *corev1.Secret:
@@ -219,13 +219,13 @@ func (r *replica) blankSecret(t *testing.T, secret *corev1.Secret) {
 	t.Helper()
 	delete(secret.Labels, "kubernetes.io/legacy-token-last-used")
 	delete(secret.Annotations, corev1.ServiceAccountUIDKey)
-	anchor := r.short(secret.Name)
-	if secret.Labels[objects.KindLabel] != objects.KindAnchor {
-		anchor = anchorName(anchor, generationFrom(secret))
+	bound := r.short(secret.Name)
+	if secret.Labels[objects.KindLabel] != objects.KindBound {
+		bound = boundSecretName(bound, generationFrom(secret))
 	}
 	for key, fact := range map[string]string{objects.IssuedAtAnnotation: "iat", objects.ExpiresAtAnnotation: "exp", objects.CredentialIDAnnotation: "jti"} {
 		if secret.Annotations[key] != "" {
-			secret.Annotations[key] = "@{" + fact + ":" + anchor + "}"
+			secret.Annotations[key] = "@{" + fact + ":" + bound + "}"
 		}
 	}
 	if secret.Type == corev1.SecretTypeServiceAccountToken {
@@ -315,7 +315,7 @@ func (r *replica) make(t *testing.T, document string) {
 	}
 	g.Expect(admin.Create(t.Context(), object, client.FieldOwner(objects.FieldManager))).To(Succeed())
 	r.knowUID(object)
-	if isSecret && secret.Labels[objects.KindLabel] == objects.KindAnchor {
+	if isSecret && secret.Labels[objects.KindLabel] == objects.KindBound {
 		account := "edge-" + secret.Labels[objects.RoleLabel]
 		r.knowToken(t, secret, account, issueFor(t, secret, account))
 		before := secret.DeepCopy()
@@ -326,24 +326,24 @@ func (r *replica) make(t *testing.T, document string) {
 	}
 }
 
-// issueFor has the cluster issue the token of an anchor.
-func issueFor(t *testing.T, anchor *corev1.Secret, account string) credential.Token {
+// issueFor has the cluster issue the token of a bound Secret.
+func issueFor(t *testing.T, bound *corev1.Secret, account string) credential.Token {
 	t.Helper()
 	g := NewWithT(t)
-	if typeOf(anchor) == edgev1.TokenLongLived {
+	if typeOf(bound) == edgev1.TokenLongLived {
 		g.Eventually(func() bool {
-			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(anchor), anchor)).To(Succeed())
-			return keptToken(anchor).IsZero()
+			g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(bound), bound)).To(Succeed())
+			return keptToken(bound).IsZero()
 		}).WithTimeout(soon).WithPolling(often).Should(BeFalse())
-		return keptToken(anchor)
+		return keptToken(bound)
 	}
-	lifetime, err := time.ParseDuration(anchor.Annotations[objects.LifetimeAnnotation])
+	lifetime, err := time.ParseDuration(bound.Annotations[objects.LifetimeAnnotation])
 	g.Expect(err).NotTo(HaveOccurred())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: ptr.To(int64(lifetime.Seconds())),
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID},
 	}}
-	of := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: anchor.Namespace, Name: account}}
+	of := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: bound.Namespace, Name: account}}
 	g.Expect(admin.SubResource("token").Create(t.Context(), of, request)).To(Succeed())
 	return credential.NewToken(request.Status.Token)
 }

@@ -162,7 +162,7 @@ func TestWhatEarlierReleasesWroteIsAccepted(t *testing.T) {
 				g.Expect(o.mints(edge)).To(BeZero())
 				for _, request := range o.wire.writes() {
 					record := strings.Contains(request, "/namespaces/"+operatorNamespace+"/")
-					g.Expect(strings.HasSuffix(request, "/secrets") && !record).To(BeFalse(), "%s: no anchor is made", request)
+					g.Expect(strings.HasSuffix(request, "/secrets") && !record).To(BeFalse(), "%s: no bound Secret is made", request)
 				}
 			})
 		}

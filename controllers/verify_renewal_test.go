@@ -250,8 +250,8 @@ func TestWhereNothingWorksATokenIsPublishedUnproven(t *testing.T) {
 		{"the Secret was emptied", func(t *testing.T, edge *edgev1.EdgeRegistry) {
 			edit(t, secretOf(t, edge, pass.PullSecretName(edge)), func(s *corev1.Secret) { s.Data = map[string][]byte{corev1.DockerConfigJsonKey: []byte(`{}`)} })
 		}},
-		{"the anchor was deleted", func(t *testing.T, edge *edgev1.EdgeRegistry) {
-			NewWithT(t).Expect(admin.Delete(t.Context(), anchorOf(t, edge, edgev1.TokenPuller))).To(Succeed())
+		{"the bound Secret was deleted", func(t *testing.T, edge *edgev1.EdgeRegistry) {
+			NewWithT(t).Expect(admin.Delete(t.Context(), boundSecretOf(t, edge, edgev1.TokenPuller))).To(Succeed())
 		}},
 		{"the account was deleted", func(t *testing.T, edge *edgev1.EdgeRegistry) {
 			NewWithT(t).Expect(admin.Delete(t.Context(), serviceAccountOf(t, edge, "edge-puller"))).To(Succeed())
@@ -290,14 +290,14 @@ func TestARenewalSurvivesADeathAtEachOfItsRequests(t *testing.T) {
 		at      func(a ask) bool
 		refused bool
 	}{
-		{"at the publisher's anchor", request(http.MethodPost, "-publish-2"), false},
+		{"at the publisher's bound Secret", request(http.MethodPost, "-publish-2"), false},
 		{"at the publisher's TokenRequest", request(http.MethodPost, "/edge-publisher/token"), false},
-		{"at the puller's anchor", request(http.MethodPost, "-pull-2"), false},
+		{"at the puller's bound Secret", request(http.MethodPost, "-pull-2"), false},
 		{"at the puller's TokenRequest", request(http.MethodPost, "/edge-puller/token"), false},
 		{"at the pull Secret", request(http.MethodPatch, "-pull"), false},
 		{"at the publish Secret", request(http.MethodPatch, "-publish"), false},
-		{"at the mark of the publisher's anchor", request(http.MethodPatch, "-publish-2"), false},
-		{"at the mark of the puller's anchor", request(http.MethodPatch, "-pull-2"), false},
+		{"at the mark of the publisher's bound Secret", request(http.MethodPatch, "-publish-2"), false},
+		{"at the mark of the puller's bound Secret", request(http.MethodPatch, "-pull-2"), false},
 		{"when it revokes a refused token", request(http.MethodDelete, "-publish-2"), true},
 	} {
 		for _, answered := range []bool{false, true} {
@@ -331,7 +331,7 @@ func dieAtRenewal(t *testing.T, b *breakage, refused bool) {
 	expectFollowed(t, edge, old)
 	current := tokensOf(t, edge)
 	for _, role := range roles {
-		g.Expect(anchorsOf(t, edge, role)).To(HaveLen(2), "the one before and the current one")
+		g.Expect(boundSecretsOf(t, edge, role)).To(HaveLen(2), "the one before and the current one")
 	}
 	for _, token := range b.minted {
 		if !slices.ContainsFunc(roles, func(role edgev1.TokenRole) bool { return same(current[role], token) }) {

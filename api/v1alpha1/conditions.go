@@ -315,7 +315,7 @@ const (
 	ReasonTokenMinted = "TokenMinted"
 	// ReasonCredentialTaken: a login that was supplied is the one that the Secrets carry from now on.
 	ReasonCredentialTaken = "CredentialTaken"
-	// ReasonTokenRetired: a token that had expired, or was never published, lost its anchor.
+	// ReasonTokenRetired: the bound Secret of a token that had expired, or was never published, is deleted.
 	ReasonTokenRetired = "TokenRetired"
 	// ReasonServiceIDCreated: a service ID was made at IBM Cloud.
 	ReasonServiceIDCreated = "ServiceIDCreated"

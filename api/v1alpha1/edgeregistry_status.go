@@ -154,7 +154,7 @@ type CredentialStatus struct {
 	// type of the token: Bound or LongLived. Absent of an API key and of a login that people supply.
 	// +optional
 	Type TokenType `json:"type,omitempty"`
-	// generation counts the credentials of this role. With openshift the Secret <secret>-<generation> in the project anchors the token: deleting that Secret revokes this token alone.
+	// generation counts the credentials of this role. With openshift the token is bound to the Secret <secret>-<generation> in the project: deleting that Secret revokes this token alone.
 	Generation int64 `json:"generation"`
 	// current is true for the token that the Secrets carry.
 	// +optional

@@ -302,7 +302,7 @@ type TokenSpec struct {
 type TokenType string
 
 const (
-	// TokenBound is issued for a lifetime and dies with the Secret that anchors it.
+	// TokenBound is issued for a lifetime and dies with the Secret that it is bound to.
 	TokenBound TokenType = "Bound"
 	// TokenLongLived is kept by the cluster in a Secret of type kubernetes.io/service-account-token and works as long as that exists.
 	TokenLongLived TokenType = "LongLived"

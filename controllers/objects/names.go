@@ -21,18 +21,19 @@ const (
 	KindLabel      = "edge.open-horizon.io/secret"
 )
 
-// Values of KindLabel. A copy has one of its own, so that who selects the originals does not meet it.
+// Values of KindLabel. A copy has one of its own, so that a selector for the originals does not match it. A bound Secret is
+// called by the word of the first version, which is on every one that there is.
 const (
 	KindPublish = "publish"
 	KindPull    = "pull"
-	KindAnchor  = "anchor"
+	KindBound   = "anchor"
 	KindCopy    = "-copy" // after the kind of its original
 )
 
 // Annotations of the Secrets that consumers read and of the bound Secrets. Times are RFC 3339, in UTC.
 const (
 	GenerationAnnotation   = "edge.open-horizon.io/token-generation"
-	AnchorUIDAnnotation    = "edge.open-horizon.io/token-anchor-uid"
+	BoundUIDAnnotation     = "edge.open-horizon.io/token-anchor-uid"
 	CredentialIDAnnotation = "edge.open-horizon.io/token-credential-id"
 	AccountUIDAnnotation   = "edge.open-horizon.io/token-serviceaccount-uid"
 	IssuedAtAnnotation     = "edge.open-horizon.io/token-issued-at"

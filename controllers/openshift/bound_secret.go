@@ -22,50 +22,52 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// dropLostAnchors deletes the anchors of a role that were never published, and so revokes tokens
-// that nobody knows. That of the token which waits to be published stays, and that of a LongLived one
-// that can still be published, since the token is in it.
-func (s *session) dropLostAnchors(ctx context.Context, l *login) error {
-	for _, anchor := range s.anchors(l) {
-		uid := string(anchor.UID)
+// In the names of this package a bound Secret is also the token Secret of a LongLived token: it is named and numbered like
+// one, and its token dies with it just so.
+
+// dropLostSecrets deletes the bound Secrets of a role whose token was never published, and so revokes tokens that nobody
+// knows. It keeps that of a token which waits to be published, and the token Secret that can still be published.
+func (s *session) dropLostSecrets(ctx context.Context, l *login) error {
+	for _, bound := range s.boundSecrets(l) {
+		uid := string(bound.UID)
 		if (l.Unpublished != nil && uid == l.Unpublished.ID) || (l.Begun != nil && uid == l.Begun.ID) {
 			continue
 		}
-		if s.wasPublished(anchor) || uid == l.Credential.ID || !anchor.DeletionTimestamp.IsZero() {
+		if s.wasPublished(bound) || uid == l.Credential.ID || !bound.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if err := s.removeAnchor(ctx, anchor); err != nil {
+		if err := s.removeBoundSecret(ctx, bound); err != nil {
 			return err
 		}
-		s.NoteLost(l.Login, generationOf(anchor), anchor)
+		s.NoteLost(l.Login, generationOf(bound), bound)
 	}
 	return nil
 }
 
-// removeAnchor deletes an anchor, and its token dies with it.
-func (s *session) removeAnchor(ctx context.Context, anchor *corev1.Secret) error {
-	if err := s.Objects.Remove(ctx, s.Scope, anchor); err != nil {
+// removeBoundSecret revokes a token by deleting its bound Secret.
+func (s *session) removeBoundSecret(ctx context.Context, bound *corev1.Secret) error {
+	if err := s.Objects.Remove(ctx, s.Scope, bound); err != nil {
 		return err
 	}
-	delete(s.Secrets, anchor.Name)
+	delete(s.Secrets, bound.Name)
 	return nil
 }
 
-// lastGeneration is the highest number of an anchor. A token each second would take thirty years to come to it.
+// lastGeneration is the highest number of a bound Secret. A token each second would take thirty years to come to it.
 const lastGeneration = 999_999_999
 
-// createAnchor makes the anchor of the next generation. A name that is taken by another's Secret,
-// or by an anchor that a finalizer holds, is passed over.
-func (s *session) createAnchor(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
+// createBoundSecret creates the bound Secret of the next generation. It skips a name that is taken by a Secret of somebody
+// else, or by a bound Secret that a finalizer keeps.
+func (s *session) createBoundSecret(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
 	const attempts = 10
 	var taken []string
 	for next := s.highestGeneration(l); len(taken) < attempts; {
 		next = s.freeGeneration(l, next)
-		anchor := s.newAnchor(l, next, why)
-		objects.Own(anchor, s.Edge, true)
-		created, err := s.Objects.Create(ctx, s.Scope, anchor)
+		bound := s.newBoundSecret(l, next, why)
+		objects.Own(bound, s.Edge, true)
+		created, err := s.Objects.Create(ctx, s.Scope, bound)
 		if apierrors.IsAlreadyExists(err) {
-			taken = append(taken, anchor.Name)
+			taken = append(taken, bound.Name)
 			continue
 		}
 		if err != nil {
@@ -79,13 +81,13 @@ func (s *session) createAnchor(ctx context.Context, l *login, why pass.Cause) (*
 		taken[0], taken[attempts-1], s.Home.Namespace)
 }
 
-// highestGeneration is the number after which to look for a free one: the highest that an anchor or the published Secret
-// tells of. Whoever may write in the project may write the last there is, too: then it is that of the token in use. A number
-// that comes again does no harm, since a token is bound to the UID of its anchor as well.
+// highestGeneration is the number after which to look for a free one: the highest of the bound Secrets, the published Secret
+// and the record. A tenant can write the last number there is: then it is that of the token in use. Using a number again does
+// no harm, since a token is bound to the UID of its Secret too.
 func (s *session) highestGeneration(l *login) int64 {
 	highest := max(s.publishedGeneration(l), s.Record.Highest(l.Role))
-	for _, anchor := range s.anchors(l) {
-		highest = max(highest, generationOf(anchor))
+	for _, bound := range s.boundSecrets(l) {
+		highest = max(highest, generationOf(bound))
 	}
 	if highest == lastGeneration {
 		return l.Credential.Generation
@@ -104,8 +106,8 @@ func (s *session) freeGeneration(l *login, after int64) int64 {
 	}
 }
 
-// publishedGeneration is the generation that the published Secret tells of, whose anchor may be
-// gone; zero if it is none that the operator writes.
+// publishedGeneration is the generation on the published Secret, whose bound Secret may be gone; zero if the operator would
+// not write it so.
 func (s *session) publishedGeneration(l *login) int64 {
 	published := s.Secrets[l.Secret]
 	if published == nil {
@@ -114,88 +116,88 @@ func (s *session) publishedGeneration(l *login) int64 {
 	return generationIn(l.Secret+"-"+published.Annotations[objects.GenerationAnnotation], l.Secret)
 }
 
-// desiredAnchor is what anchors of both types are. Nothing of it is taken from the spec: whoever
-// chooses the labels or annotations of a token Secret chooses whose token the cluster puts there.
-func (s *session) desiredAnchor(l *login, generation int64, tokenType edgev1.TokenType) *corev1.Secret {
-	anchor := &corev1.Secret{
+// desiredBoundSecret is the Secret for a token of either type. Nothing in it comes from the spec: whoever chooses the labels
+// or annotations of a token Secret chooses whose token the cluster puts there.
+func (s *session) desiredBoundSecret(l *login, generation int64, tokenType edgev1.TokenType) *corev1.Secret {
+	bound := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   s.Home.Namespace,
 			Name:        boundSecretName(l.Secret, generation),
-			Labels:      map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: objects.RoleValue(l.Role)},
+			Labels:      map[string]string{objects.KindLabel: objects.KindBound, objects.RoleLabel: objects.RoleValue(l.Role)},
 			Annotations: map[string]string{objects.GenerationAnnotation: strconv.FormatInt(generation, 10)},
 		},
 		Type: corev1.SecretTypeOpaque,
 	}
-	// The console shows it, and oc describe: who finds the Secret without a value would delete it.
-	anchor.Annotations[descriptionAnnotation] = fmt.Sprintf(
+	// The console and oc describe show it, so that nobody deletes the Secret because it has no data.
+	bound.Annotations[descriptionAnnotation] = fmt.Sprintf(
 		"Empty on purpose. Token %d of service account %s is bound to this Secret: deleting it revokes that token, wherever it is in use.", generation, l.Account)
 	if tokenType == edgev1.TokenLongLived {
-		anchor.Type = corev1.SecretTypeServiceAccountToken
-		anchor.Annotations[corev1.ServiceAccountNameKey] = l.Account
-		anchor.Annotations[descriptionAnnotation] = fmt.Sprintf(
+		bound.Type = corev1.SecretTypeServiceAccountToken
+		bound.Annotations[corev1.ServiceAccountNameKey] = l.Account
+		bound.Annotations[descriptionAnnotation] = fmt.Sprintf(
 			"Token %d of service account %s, which does not expire. Deleting this Secret revokes it, wherever it is in use.", generation, l.Account)
 	}
-	return anchor
+	return bound
 }
 
-// newAnchor is an anchor whose token is yet to be minted, with the latest expiry that it can have.
-func (s *session) newAnchor(l *login, generation int64, why pass.Cause) *corev1.Secret {
-	anchor := s.desiredAnchor(l, generation, l.tokenType)
-	anchor.Annotations[objects.AccountUIDAnnotation] = string(l.accountUID)
-	anchor.Annotations[objects.CauseAnnotation] = why.Name
+// newBoundSecret is the Secret of a token that is yet to be minted, with the latest expiry that it can have.
+func (s *session) newBoundSecret(l *login, generation int64, why pass.Cause) *corev1.Secret {
+	bound := s.desiredBoundSecret(l, generation, l.tokenType)
+	bound.Annotations[objects.AccountUIDAnnotation] = string(l.accountUID)
+	bound.Annotations[objects.CauseAnnotation] = why.Name
 	if l.tokenType == edgev1.TokenBound {
-		anchor.Annotations[objects.LifetimeAnnotation] = l.Policy.Lifetime.String()
-		anchor.Annotations[objects.ExpiresAtAnnotation] = pass.Timestamp(s.Now.Add(l.Policy.Lifetime))
+		bound.Annotations[objects.LifetimeAnnotation] = l.Policy.Lifetime.String()
+		bound.Annotations[objects.ExpiresAtAnnotation] = pass.Timestamp(s.Now.Add(l.Policy.Lifetime))
 	}
-	return anchor
+	return bound
 }
 
-// anchors returns the EdgeRegistry's anchors of a role by generation. The current one counts
-// whatever became of its labels, so that it is mended. What has the labels and the owner and another name than the operator
-// would give it is none: everybody who may write in the project can write those.
-func (s *session) anchors(l *login) []*corev1.Secret {
-	var anchors []*corev1.Secret
+// boundSecrets returns the EdgeRegistry's bound Secrets of a role, ordered by generation. The current one counts even if its
+// labels were removed, so that they are repaired. A Secret with the labels and the owner but a name that the operator would
+// not give is none: everybody who may write in the project can write those.
+func (s *session) boundSecrets(l *login) []*corev1.Secret {
+	var found []*corev1.Secret
 	for _, secret := range s.Secrets {
-		labelled := secret.Labels[objects.KindLabel] == objects.KindAnchor && secret.Labels[objects.RoleLabel] == objects.RoleValue(l.Role)
+		labelled := secret.Labels[objects.KindLabel] == objects.KindBound && secret.Labels[objects.RoleLabel] == objects.RoleValue(l.Role)
 		named := generationIn(secret.Name, l.Secret) != 0
 		if named && (labelled || string(secret.UID) == l.Credential.ID) && objects.OwnedBy(secret, s.Edge.UID) {
-			anchors = append(anchors, secret)
+			found = append(found, secret)
 		}
 	}
-	slices.SortFunc(anchors, func(a, b *corev1.Secret) int { return cmp.Compare(generationOf(a), generationOf(b)) })
-	return anchors
+	slices.SortFunc(found, func(a, b *corev1.Secret) int { return cmp.Compare(generationOf(a), generationOf(b)) })
+	return found
 }
 
-// onRecord is what is on record of the token of an anchor, or nil.
-func (s *session) onRecord(anchor metav1.Object) *pass.Issued {
-	return s.Record.Find(string(anchor.GetUID()))
+// onRecord is the entry in the record for the token of a bound Secret, or nil.
+func (s *session) onRecord(bound metav1.Object) *pass.Issued {
+	return s.Record.Find(string(bound.GetUID()))
 }
 
-// wasPublished reports an anchor whose token was published: it says so, or a later one of its role is on record, which was
-// issued once this one was in use.
-func (s *session) wasPublished(anchor metav1.Object) bool {
-	issued := s.onRecord(anchor)
-	return isMarked(anchor) || (issued != nil && issued.Generation < s.Record.Highest(issued.Role))
+// wasPublished reports whether the token of a bound Secret was published: the Secret says so, or a later token of its role is
+// on record, which was issued once this one was in use.
+func (s *session) wasPublished(bound metav1.Object) bool {
+	issued := s.onRecord(bound)
+	return isMarked(bound) || (issued != nil && issued.Generation < s.Record.Highest(issued.Role))
 }
 
-// isMarked reports an anchor that says that its token was published.
-func isMarked(anchor metav1.Object) bool {
-	return anchor.GetAnnotations()[objects.IssuedAtAnnotation] != ""
+// isMarked reports whether a bound Secret says that its token was published.
+func isMarked(bound metav1.Object) bool {
+	return bound.GetAnnotations()[objects.IssuedAtAnnotation] != ""
 }
 
-// IsNews reports an object whose coming and going is worth a pass. An anchor whose token is not published comes and goes
-// within one: were it news, a pass that fails after the mint would start the next, without any pause between.
+// IsNews reports whether the creation or deletion of an object is worth a pass. A bound Secret whose token is not published
+// comes and goes within a pass: if that started another, a pass that fails after the mint would be repeated without a pause.
 func IsNews(object metav1.Object) bool {
-	return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || isMarked(object)
+	return object.GetLabels()[objects.KindLabel] != objects.KindBound || isMarked(object)
 }
 
-// generationOf is the generation of an anchor, by its name, which nobody can alter.
-func generationOf(anchor *corev1.Secret) int64 {
-	return generationIn(anchor.Name, anchor.Name[:max(0, strings.LastIndex(anchor.Name, "-"))])
+// generationOf is the generation of a bound Secret, by its name, which nobody can alter.
+func generationOf(bound *corev1.Secret) int64 {
+	return generationIn(bound.Name, bound.Name[:max(0, strings.LastIndex(bound.Name, "-"))])
 }
 
-// generationIn is the generation in the name of an anchor of a published Secret; zero unless the name is the very one that
-// boundSecretName forms for a number in bounds.
+// generationIn is the generation in the name of a bound Secret; zero unless boundSecretName gives that very name to a number
+// from 1 to lastGeneration.
 func generationIn(name, secret string) int64 {
 	generation, err := strconv.ParseInt(strings.TrimPrefix(name, secret+"-"), 10, 64)
 	if err != nil || generation < 1 || generation > lastGeneration || name != boundSecretName(secret, generation) {
@@ -204,40 +206,39 @@ func generationIn(name, secret string) int64 {
 	return generation
 }
 
-// askedLifetime is the lifetime that the token of an anchor was asked for. That an anchor which is not on record lost the
-// annotation is no cause to mint.
-func (s *session) askedLifetime(anchor *corev1.Secret, l *login) string {
-	if issued := s.onRecord(anchor); issued != nil && issued.Lifetime != "" {
+// askedLifetime is the lifetime that was requested for the token of a bound Secret. Where neither record nor annotation says
+// it, it is that of the spec: a lost annotation is no cause to mint.
+func (s *session) askedLifetime(bound *corev1.Secret, l *login) string {
+	if issued := s.onRecord(bound); issued != nil && issued.Lifetime != "" {
 		return issued.Lifetime
 	}
-	if asked := anchor.Annotations[objects.LifetimeAnnotation]; asked != "" {
+	if asked := bound.Annotations[objects.LifetimeAnnotation]; asked != "" {
 		return asked
 	}
 	return l.Policy.Lifetime.String()
 }
 
-// anchorExpiry is when the token of an anchor expires at the latest, also if its annotations were altered.
-func (s *session) anchorExpiry(anchor *corev1.Secret, l *login) time.Time {
-	if issued := s.onRecord(anchor); issued != nil && !issued.ExpiresAt.IsZero() {
+// expiryOf is when the token of a bound Secret expires at the latest, even if the annotations were altered.
+func (s *session) expiryOf(bound *corev1.Secret, l *login) time.Time {
+	if issued := s.onRecord(bound); issued != nil && !issued.ExpiresAt.IsZero() {
 		return issued.ExpiresAt.Time
 	}
-	if expiry := pass.AnnotatedTime(anchor, objects.ExpiresAtAnnotation); !expiry.IsZero() {
+	if expiry := pass.AnnotatedTime(bound, objects.ExpiresAtAnnotation); !expiry.IsZero() {
 		return expiry
 	}
-	lifetime, err := time.ParseDuration(anchor.Annotations[objects.LifetimeAnnotation])
+	lifetime, err := time.ParseDuration(bound.Annotations[objects.LifetimeAnnotation])
 	if err != nil {
 		lifetime = l.Policy.Lifetime
 	}
-	return anchor.CreationTimestamp.Add(lifetime)
+	return bound.CreationTimestamp.Add(lifetime)
 }
 
-// accountOf is the UID of the service account that an anchor's token speaks for. A token dies with
-// its account.
-func (s *session) accountOf(anchor *corev1.Secret, l *login) types.UID {
-	if issued := s.onRecord(anchor); issued != nil {
+// accountOf is the UID of the service account of a bound Secret's token. A token dies with its account.
+func (s *session) accountOf(bound *corev1.Secret, l *login) types.UID {
+	if issued := s.onRecord(bound); issued != nil {
 		return types.UID(issued.Marks[objects.AccountUIDAnnotation])
 	}
-	if uid := anchor.Annotations[objects.AccountUIDAnnotation]; uid != "" {
+	if uid := bound.Annotations[objects.AccountUIDAnnotation]; uid != "" {
 		return types.UID(uid)
 	}
 	return l.accountUID

@@ -20,19 +20,19 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// The API server keeps no list of the tokens that it issues, so each is bound to an anchor, a Secret that is written before:
-// should the reply be lost, or the operator die before it publishes the token, the next pass finds an anchor that never was
-// published and deletes it, and the token dies with it.
+// The API server keeps no list of the tokens that it issues, so each is bound to a Secret that is created before it, by the
+// BoundObjectRef of its TokenRequest. If the reply is lost, or the operator dies before it publishes the token, the next pass
+// finds a bound Secret whose token was never published and deletes it, and the token dies with it.
 
-// Causes that this provider has beside those of all.
+// Causes of this provider, beside those that all share.
 var (
-	causeAnchorDeleted    = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
-	causeAccountRecreated = pass.Cause{Name: "ServiceAccountRecreated", Text: "the service account was recreated", Undone: true}
-	causeInvalidated      = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
-	causeType             = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
+	causeBoundSecretDeleted = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
+	causeAccountRecreated   = pass.Cause{Name: "ServiceAccountRecreated", Text: "the service account was recreated", Undone: true}
+	causeInvalidated        = pass.Cause{Name: "Invalidated", Text: "the cluster invalidated it, since nobody had used it for a year"}
+	causeType               = pass.Cause{Name: "TypeChanged", Text: "its type in the spec changed", Kept: true}
 
 	// Causes are all of them.
-	Causes = []pass.Cause{causeAnchorDeleted, causeAccountRecreated, causeInvalidated, causeType}
+	Causes = []pass.Cause{causeBoundSecretDeleted, causeAccountRecreated, causeInvalidated, causeType}
 )
 
 // Current implements pass.Issuer. Where another's Secret is in the way, nothing is to be issued for it.
@@ -51,10 +51,10 @@ func (s *session) Current(ctx context.Context, login *pass.Login) (pass.Cause, e
 			l.Unpublished = nil
 		}
 	}
-	if pending := s.pendingAnchor(l); pending != nil {
+	if pending := s.pendingTokenSecret(l); pending != nil {
 		l.Begun = begun(pending)
 	}
-	return why, s.dropLostAnchors(ctx, l)
+	return why, s.dropLostSecrets(ctx, l)
 }
 
 // readCurrent finds the token that the published Secret carries, and why there has to be another.
@@ -73,54 +73,54 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 	if !intact {
 		return pass.CauseEmptied.Because("Secret %s was emptied or altered", l.Secret).In(published), nil
 	}
-	anchor, err := s.Objects.OwnSecret(ctx, s.Scope, claims.AnchorName)
+	bound, err := s.Objects.OwnSecret(ctx, s.Scope, claims.SecretName)
 	if err != nil {
 		return pass.Cause{}, err
 	}
-	if anchor == nil || !anchor.DeletionTimestamp.IsZero() || (claims.Expires() && anchor.UID != claims.AnchorUID) {
-		return causeAnchorDeleted.Because("Secret %s, which the token before was bound to, was deleted", claims.AnchorName), nil
+	if bound == nil || !bound.DeletionTimestamp.IsZero() || (claims.Expires() && bound.UID != claims.SecretUID) {
+		return causeBoundSecretDeleted.Because("Secret %s, which the token before was bound to, was deleted", claims.SecretName), nil
 	}
-	if !s.genuine(published, anchor, token, claims) {
+	if !s.genuine(published, bound, token, claims) {
 		return pass.CauseAltered.Because("Secret %s was altered", l.Secret).In(published), nil
 	}
-	l.Credential = s.credentialOf(l, token, completed(claims, anchor), anchor)
-	return s.whyReplace(l, anchor), nil
+	l.Credential = s.credentialOf(l, token, completed(claims, bound), bound)
+	return s.whyReplace(l, bound), nil
 }
 
-// whyReplace returns why a token that was issued has to be followed by another, if so.
-func (s *session) whyReplace(l *login, anchor *corev1.Secret) pass.Cause {
+// whyReplace returns why a token has to be replaced; the zero Cause if it has not.
+func (s *session) whyReplace(l *login, bound *corev1.Secret) pass.Cause {
 	switch {
 	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
 		return causeAccountRecreated
-	case invalidated(anchor):
-		return causeInvalidated.In(anchor)
-	case typeOf(anchor) != l.tokenType:
-		return causeType.In(anchor)
-	case l.Credential.Expires() && s.askedLifetime(anchor, l) != l.Policy.Lifetime.String():
-		return pass.CauseLifetime.In(anchor)
+	case invalidated(bound):
+		return causeInvalidated.In(bound)
+	case typeOf(bound) != l.tokenType:
+		return causeType.In(bound)
+	case l.Credential.Expires() && s.askedLifetime(bound, l) != l.Policy.Lifetime.String():
+		return pass.CauseLifetime.In(bound)
 	default:
 		return pass.Cause{}
 	}
 }
 
-// credentialOf is the token of an anchor as a credential.
-func (s *session) credentialOf(l *login, token credential.Token, claims credential.Claims, anchor *corev1.Secret) pass.Credential {
+// credentialOf is the token of a bound Secret as a credential.
+func (s *session) credentialOf(l *login, token credential.Token, claims credential.Claims, bound *corev1.Secret) pass.Credential {
 	c := pass.Credential{
 		Token:      token,
-		Identity:   pass.Identity{ID: string(anchor.UID), IssuedAt: claims.IssuedAt, Expiry: claims.Expiry},
-		Generation: generationOf(anchor),
-		Issuance:   pass.Cause{Name: s.causeOf(anchor)},
+		Identity:   pass.Identity{ID: string(bound.UID), IssuedAt: claims.IssuedAt, Expiry: claims.Expiry},
+		Generation: generationOf(bound),
+		Issuance:   pass.Cause{Name: s.causeOf(bound)},
 		Marks: map[string]string{
-			objects.AnchorUIDAnnotation:  string(anchor.UID),
+			objects.BoundUIDAnnotation:   string(bound.UID),
 			objects.AccountUIDAnnotation: string(claims.ServiceAccountUID),
 		},
-		About: anchor,
+		About: bound,
 	}
 	if claims.ID != "" {
 		// A token that does not expire has no id, nor has one of an API server before 1.30.
 		c.Marks[objects.CredentialIDAnnotation] = claims.ID
 	}
-	c.Superseded = s.adviseOnSuperseded(l, anchor.UID)
+	c.Superseded = s.adviseOnSuperseded(l, bound.UID)
 	c.Advice = s.adviseOnKept(l, c.Superseded)
 	return c
 }
@@ -137,44 +137,44 @@ func (s *session) readToken(published *corev1.Secret, l *login) (credential.Toke
 
 // speaksFor reports whether claims are of a token that was minted for a login.
 func (s *session) speaksFor(claims credential.Claims, l *login) bool {
-	return claims.Namespace == s.Home.Namespace && claims.ServiceAccount == l.Account && generationIn(claims.AnchorName, l.Secret) != 0
+	return claims.Namespace == s.Home.Namespace && claims.ServiceAccount == l.Account && generationIn(claims.SecretName, l.Secret) != 0
 }
 
 // genuine reports whether a token is one that was issued. Its signature cannot be checked here. So it has to be on record; and
-// one that does not expire has to be the one that the cluster keeps in its bound Secret. Where the record was lost, the
+// one that does not expire has to be the one that the cluster keeps in its token Secret. Where the record was lost, the
 // Secrets are believed once: the token is one of this very project's account, so that whoever wrote them had it.
-func (s *session) genuine(published, anchor *corev1.Secret, token credential.Token, claims credential.Claims) bool {
-	if !claims.Expires() && (typeOf(anchor) != edgev1.TokenLongLived || !keptToken(anchor).Equal(token)) {
+func (s *session) genuine(published, bound *corev1.Secret, token credential.Token, claims credential.Claims) bool {
+	if !claims.Expires() && (typeOf(bound) != edgev1.TokenLongLived || !keptToken(bound).Equal(token)) {
 		return false
 	}
-	issued := s.onRecord(anchor)
+	issued := s.onRecord(bound)
 	switch {
 	case issued != nil:
 		return issued.Marks[objects.CredentialIDAnnotation] == claims.ID && issued.ExpiresAt.Time.Equal(claims.Expiry)
 	case !s.Record.Lost:
 		return false
 	default:
-		return !claims.Expires() || !s.wasPublished(anchor) || attests(published, claims) || attests(anchor, claims)
+		return !claims.Expires() || !s.wasPublished(bound) || attests(published, claims) || attests(bound, claims)
 	}
 }
 
 // attests reports whether a Secret records the token of these claims. Before Kubernetes 1.30 a token
-// has no id, and none is recorded: then its expiry tells it, with the UID of its anchor, that the caller compared.
+// has no id, and none is recorded: then its expiry identifies it, with the UID of its Secret, which the caller compared.
 func attests(secret *corev1.Secret, claims credential.Claims) bool {
 	return secret.Annotations[objects.CredentialIDAnnotation] == claims.ID &&
 		secret.Annotations[objects.ExpiresAtAnnotation] == pass.Timestamp(claims.Expiry)
 }
 
-// isBound reports whether the anchor of a token is there still, and the account that it speaks for.
+// isBound reports whether the Secret of a Bound token still exists, and the service account too.
 func (s *session) isBound(ctx context.Context, l *login, c pass.Credential) (bool, error) {
 	if l.tokenType != edgev1.TokenBound || c.Marks[objects.AccountUIDAnnotation] != string(l.accountUID) {
 		return false, nil
 	}
-	anchor, err := s.Objects.OwnSecret(ctx, s.Scope, boundSecretName(l.Secret, c.Generation))
-	return anchor != nil && string(anchor.UID) == c.ID && anchor.DeletionTimestamp.IsZero(), err
+	bound, err := s.Objects.OwnSecret(ctx, s.Scope, boundSecretName(l.Secret, c.Generation))
+	return bound != nil && string(bound.UID) == c.ID && bound.DeletionTimestamp.IsZero(), err
 }
 
-// Issue implements pass.Issuer: it writes an anchor and has a token issued for it.
+// Issue implements pass.Issuer: it creates a bound Secret and has a token issued for it.
 func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) (pass.Credential, error) {
 	l := s.of(login)
 	// An operator that died after it published the token in use may not have come to its mark.
@@ -187,39 +187,39 @@ func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) 
 	if err := s.refusePusher(ctx, l); err != nil {
 		return pass.Credential{}, err
 	}
-	anchor, err := s.anchorToFill(ctx, l, why)
+	bound, err := s.boundSecretToFill(ctx, l, why)
 	if err != nil {
 		return pass.Credential{}, err
 	}
 	var token credential.Token
-	if typeOf(anchor) == edgev1.TokenLongLived {
-		if anchor, err = s.awaitToken(ctx, l, anchor); err == nil {
-			token = keptToken(anchor)
+	if typeOf(bound) == edgev1.TokenLongLived {
+		if bound, err = s.awaitToken(ctx, l, bound); err == nil {
+			token = keptToken(bound)
 		}
 	} else {
-		token, err = s.requestToken(ctx, l, anchor)
+		token, err = s.requestToken(ctx, l, bound)
 	}
 	if err != nil {
 		return pass.Credential{}, err
 	}
 	claims, err := credential.ReadClaims(token)
-	claims = completed(claims, anchor)
-	if err != nil || !s.speaksFor(claims, l) || claims.AnchorName != anchor.Name || claims.AnchorUID != anchor.UID {
-		return pass.Credential{}, s.refuseOdd(ctx, l, anchor)
+	claims = completed(claims, bound)
+	if err != nil || !s.speaksFor(claims, l) || claims.SecretName != bound.Name || claims.SecretUID != bound.UID {
+		return pass.Credential{}, s.refuseOdd(ctx, l, bound)
 	}
-	return s.credentialOf(l, token, claims, anchor), nil
+	return s.credentialOf(l, token, claims, bound), nil
 }
 
 // refuseOdd revokes a token that was not what was asked for. The next would be no other: it is asked for only after a
 // while, since whoever issues such tokens may do so for ever.
-func (s *session) refuseOdd(ctx context.Context, l *login, anchor *corev1.Secret) error {
+func (s *session) refuseOdd(ctx context.Context, l *login, bound *corev1.Secret) error {
 	const pause = time.Hour
 	until := s.Now.Add(pause)
 	if s.remembered().odd == nil {
 		s.remembered().odd = map[edgev1.TokenRole]time.Time{}
 	}
 	s.remembered().odd[l.Role] = until
-	if err := s.removeAnchor(ctx, anchor); err != nil {
+	if err := s.removeBoundSecret(ctx, bound); err != nil {
 		return err
 	}
 	return s.odd(l, until)
@@ -232,13 +232,13 @@ func (s *session) odd(l *login, until time.Time) *pass.Blocked {
 		l.Account, s.Home.Namespace, pass.Timestamp(until))
 }
 
-// requestToken has a token issued that is bound to an anchor.
-func (s *session) requestToken(ctx context.Context, l *login, anchor *corev1.Secret) (credential.Token, error) {
+// requestToken has a token issued that is bound to a Secret.
+func (s *session) requestToken(ctx context.Context, l *login, bound *corev1.Secret) (credential.Token, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.Home.Namespace, Name: l.Account}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		// No audiences: the registry hands the token to the API server, so it has to carry the API's own.
 		ExpirationSeconds: ptr.To(int64(l.Policy.Lifetime.Seconds())),
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID},
 	}}
 	if err := s.SubResource("token").Create(ctx, account, request); err != nil {
 		return credential.Token{}, fmt.Errorf("mint a token for service account %q in project %q: %w", l.Account, s.Home.Namespace, err)
@@ -246,13 +246,13 @@ func (s *session) requestToken(ctx context.Context, l *login, anchor *corev1.Sec
 	return credential.NewToken(request.Status.Token), nil
 }
 
-// Revoke implements pass.Issuer: a token dies with its anchor.
+// Revoke implements pass.Issuer: a token dies with its Secret.
 func (s *session) Revoke(ctx context.Context, login *pass.Login, c pass.Credential) error {
-	anchor := s.Secrets[boundSecretName(login.Secret, c.Generation)]
-	if anchor == nil || string(anchor.UID) != c.ID {
+	bound := s.Secrets[boundSecretName(login.Secret, c.Generation)]
+	if bound == nil || string(bound.UID) != c.ID {
 		return nil
 	}
-	return s.removeAnchor(ctx, anchor)
+	return s.removeBoundSecret(ctx, bound)
 }
 
 // Dead implements pass.Issuer.

@@ -26,106 +26,106 @@ import (
 // the token (kubernetes, pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go).
 const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since"
 
-// typeOf is the type of an anchor's token, by the type of the Secret, which nobody can alter.
-func typeOf(anchor *corev1.Secret) edgev1.TokenType {
-	if anchor.Type == corev1.SecretTypeServiceAccountToken {
+// typeOf is the type of a bound Secret's token, by the type of the Secret, which nobody can alter.
+func typeOf(bound *corev1.Secret) edgev1.TokenType {
+	if bound.Type == corev1.SecretTypeServiceAccountToken {
 		return edgev1.TokenLongLived
 	}
 	return edgev1.TokenBound
 }
 
-// keptToken is the token that the cluster keeps in an anchor; the zero one before it is there.
-func keptToken(anchor *corev1.Secret) credential.Token {
-	return credential.NewToken(string(anchor.Data[corev1.ServiceAccountTokenKey]))
+// keptToken is the token that the cluster keeps in a token Secret; the zero Token before it is there.
+func keptToken(secret *corev1.Secret) credential.Token {
+	return credential.NewToken(string(secret.Data[corev1.ServiceAccountTokenKey]))
 }
 
-// completed adds to the claims of a LongLived token what only its anchor knows.
-func completed(claims credential.Claims, anchor *corev1.Secret) credential.Claims {
+// completed adds to the claims of a LongLived token what only its Secret says.
+func completed(claims credential.Claims, secret *corev1.Secret) credential.Claims {
 	if !claims.Expires() {
-		claims.AnchorUID = anchor.UID
-		claims.IssuedAt = anchor.CreationTimestamp.UTC()
+		claims.SecretUID = secret.UID
+		claims.IssuedAt = secret.CreationTimestamp.UTC()
 	}
 	return claims
 }
 
-func invalidated(anchor *corev1.Secret) bool {
-	return anchor.Labels[invalidSinceLabel] != ""
+func invalidated(secret *corev1.Secret) bool {
+	return secret.Labels[invalidSinceLabel] != ""
 }
 
-// isPending reports an anchor whose LongLived token can still be published for a login: the cluster
-// has yet to put it there, or has put there what it should.
-func (s *session) isPending(anchor *corev1.Secret, l *login) bool {
-	if typeOf(anchor) != edgev1.TokenLongLived || s.wasPublished(anchor) || invalidated(anchor) || !anchor.DeletionTimestamp.IsZero() ||
-		anchor.Annotations[corev1.ServiceAccountNameKey] != l.Account {
+// isPending reports a token Secret whose token can still be published for a login: the cluster has not put it there yet, or
+// has put the right one there.
+func (s *session) isPending(secret *corev1.Secret, l *login) bool {
+	if typeOf(secret) != edgev1.TokenLongLived || s.wasPublished(secret) || invalidated(secret) || !secret.DeletionTimestamp.IsZero() ||
+		secret.Annotations[corev1.ServiceAccountNameKey] != l.Account {
 		return false
 	}
-	token := keptToken(anchor)
+	token := keptToken(secret)
 	if token.IsZero() {
-		return s.accountOf(anchor, l) == l.accountUID
+		return s.accountOf(secret, l) == l.accountUID
 	}
 	claims, err := credential.ReadClaims(token)
-	return err == nil && !claims.Expires() && claims.AnchorName == anchor.Name &&
+	return err == nil && !claims.Expires() && claims.SecretName == secret.Name &&
 		claims.ServiceAccount == l.Account && claims.ServiceAccountUID == l.accountUID
 }
 
-// anchorToFill is the anchor for the next token. One of a LongLived token that was never published is
-// not lost, since its token is in it: it is used before another is made.
-func (s *session) anchorToFill(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
-	if anchor := s.pendingAnchor(l); anchor != nil {
-		return anchor, nil
+// boundSecretToFill is the Secret for the next token. A token Secret that was never published is not lost, since the token is
+// in it: it is used before another is made.
+func (s *session) boundSecretToFill(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
+	if bound := s.pendingTokenSecret(l); bound != nil {
+		return bound, nil
 	}
-	anchor, err := s.createAnchor(ctx, l, why)
-	if err == nil && typeOf(anchor) == edgev1.TokenLongLived {
+	bound, err := s.createBoundSecret(ctx, l, why)
+	if err == nil && typeOf(bound) == edgev1.TokenLongLived {
 		// The cluster mints for it from now on, whether or not anybody waits for that.
-		l.Begun = begun(anchor)
+		l.Begun = begun(bound)
 	}
-	return anchor, err
+	return bound, err
 }
 
-// pendingAnchor is the anchor of a LongLived token that waits to be published, or nil.
-func (s *session) pendingAnchor(l *login) *corev1.Secret {
-	for _, anchor := range s.anchors(l) {
-		if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && s.isPending(anchor, l) {
-			return anchor
+// pendingTokenSecret is the Secret of a LongLived token that waits to be published, or nil.
+func (s *session) pendingTokenSecret(l *login) *corev1.Secret {
+	for _, secret := range s.boundSecrets(l) {
+		if l.tokenType == edgev1.TokenLongLived && string(secret.UID) != l.Credential.ID && s.isPending(secret, l) {
+			return secret
 		}
 	}
 	return nil
 }
 
-// begun is the token of an anchor that the cluster fills, or has filled.
-func begun(anchor *corev1.Secret) *pass.Credential {
-	return &pass.Credential{Identity: pass.Identity{ID: string(anchor.UID)}, Generation: generationOf(anchor), About: anchor}
+// begun is the token of a token Secret that the cluster fills, or has filled.
+func begun(secret *corev1.Secret) *pass.Credential {
+	return &pass.Credential{Identity: pass.Identity{ID: string(secret.UID)}, Generation: generationOf(secret), About: secret}
 }
 
-// awaitToken returns an anchor with the token that kube-controller-manager puts into it, mostly within
-// a fraction of a second.
-func (s *session) awaitToken(ctx context.Context, l *login, anchor *corev1.Secret) (*corev1.Secret, error) {
+// awaitToken returns a token Secret with the token that kube-controller-manager puts into it, mostly within a fraction of a
+// second.
+func (s *session) awaitToken(ctx context.Context, l *login, secret *corev1.Secret) (*corev1.Secret, error) {
 	const patience = 3 * time.Second
-	live := anchor
+	live := secret
 	err := wait.PollUntilContextTimeout(ctx, patience/30, patience, true, func(ctx context.Context) (bool, error) {
 		if !keptToken(live).IsZero() {
 			return true, nil
 		}
 		live = &corev1.Secret{}
-		err := s.Get(ctx, client.ObjectKeyFromObject(anchor), live)
-		if apierrors.IsNotFound(err) || (err == nil && live.UID != anchor.UID) {
-			return false, pass.Waiting(edgev1.ReasonTokenPending, "%s was deleted before the cluster filled it: another is made", s.Objects.Describe(s.Scope, anchor))
+		err := s.Get(ctx, client.ObjectKeyFromObject(secret), live)
+		if apierrors.IsNotFound(err) || (err == nil && live.UID != secret.UID) {
+			return false, pass.Waiting(edgev1.ReasonTokenPending, "%s was deleted before the cluster filled it: another is made", s.Objects.Describe(s.Scope, secret))
 		}
 		if err != nil {
-			return false, fmt.Errorf("read %s: %w", s.Objects.Describe(s.Scope, anchor), err)
+			return false, fmt.Errorf("read %s: %w", s.Objects.Describe(s.Scope, secret), err)
 		}
 		return !keptToken(live).IsZero(), nil
 	})
 	switch {
 	case err == nil:
-		s.Secrets[anchor.Name] = live
+		s.Secrets[secret.Name] = live
 		return live, nil
 	case wait.Interrupted(err) && ctx.Err() == nil:
 		return nil, pass.Waiting(edgev1.ReasonTokenPending, "the cluster has not put a token for %s into %s yet: see whether kube-controller-manager works",
-			l.Account, s.Objects.Describe(s.Scope, anchor))
+			l.Account, s.Objects.Describe(s.Scope, secret))
 	case pass.AsBlocked(err) != nil:
 		l.Begun = nil
-		delete(s.Secrets, anchor.Name)
+		delete(s.Secrets, secret.Name)
 	}
 	return nil, err
 }
@@ -133,10 +133,10 @@ func (s *session) awaitToken(ctx context.Context, l *login, anchor *corev1.Secre
 // superseded are the LongLived tokens of a login that go on working though another is current.
 func (s *session) superseded(l *login, current types.UID) []string {
 	var names []string
-	for _, anchor := range s.anchors(l) {
-		if typeOf(anchor) == edgev1.TokenLongLived && anchor.UID != current && s.wasPublished(anchor) &&
-			!invalidated(anchor) && s.accountOf(anchor, l) == l.accountUID {
-			names = append(names, anchor.Name)
+	for _, secret := range s.boundSecrets(l) {
+		if typeOf(secret) == edgev1.TokenLongLived && secret.UID != current && s.wasPublished(secret) &&
+			!invalidated(secret) && s.accountOf(secret, l) == l.accountUID {
+			names = append(names, secret.Name)
 		}
 	}
 	return names
@@ -158,25 +158,25 @@ func (s *session) adviseOnKept(l *login, superseded string) []string {
 	if superseded != "" {
 		advice = append(advice, superseded)
 	}
-	if doomed := s.doomed(l); len(doomed) > 0 {
+	if unused := s.expiringUnused(l); len(unused) > 0 {
 		advice = append(advice, fmt.Sprintf("service account %q names %s in its list of secrets, so the cluster revokes what nobody uses for a year: take it off that list",
-			l.Account, listSecrets(doomed)))
+			l.Account, listSecrets(unused)))
 	}
 	return advice
 }
 
-// doomed are the LongLived tokens that the cluster revokes when nobody uses them for a year: those
+// expiringUnused are the LongLived tokens that the cluster revokes when nobody uses them for a year: those
 // that the service account lists. The operator does not list them, and leaves the list to others.
-func (s *session) doomed(l *login) []string {
+func (s *session) expiringUnused(l *login) []string {
 	account := s.accounts[l.Account]
 	if account == nil {
 		return nil
 	}
 	var names []string
-	for _, anchor := range s.anchors(l) {
-		listed := slices.ContainsFunc(account.Secrets, func(ref corev1.ObjectReference) bool { return ref.Name == anchor.Name })
-		if listed && typeOf(anchor) == edgev1.TokenLongLived {
-			names = append(names, anchor.Name)
+	for _, secret := range s.boundSecrets(l) {
+		listed := slices.ContainsFunc(account.Secrets, func(ref corev1.ObjectReference) bool { return ref.Name == secret.Name })
+		if listed && typeOf(secret) == edgev1.TokenLongLived {
+			names = append(names, secret.Name)
 		}
 	}
 	return names

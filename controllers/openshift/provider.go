@@ -92,12 +92,12 @@ type remembered struct {
 	odd map[edgev1.TokenRole]time.Time
 }
 
-// causeOf is why the token of an anchor was issued: by the record, or by the anchor where it is not on record yet.
-func (s *session) causeOf(anchor *corev1.Secret) string {
-	if issued := s.onRecord(anchor); issued != nil {
+// causeOf is why the token of a bound Secret was issued: by the record, or by the Secret where it is not on record yet.
+func (s *session) causeOf(bound *corev1.Secret) string {
+	if issued := s.onRecord(bound); issued != nil {
 		return issued.Cause
 	}
-	return anchor.Annotations[objects.CauseAnnotation]
+	return bound.Annotations[objects.CauseAnnotation]
 }
 
 func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }

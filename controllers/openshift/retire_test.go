@@ -26,23 +26,23 @@ func TestDeadTokensAreNotListed(t *testing.T) {
 	s := (&Provider{}).begin(pass.NewScope(edge, now, &pass.Memory{}))
 	l := &s.puller
 	l.accountUID, l.Credential.ID = "account", "5"
-	anchor := func(generation int, expires time.Duration, changes ...func(*corev1.Secret)) {
+	bound := func(generation int, expires time.Duration, changes ...func(*corev1.Secret)) {
 		id := strconv.Itoa(generation)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "factory-pull-" + id, UID: types.UID(id), Annotations: map[string]string{
 			objects.AccountUIDAnnotation: "account", objects.ExpiresAtAnnotation: pass.Timestamp(now.Add(expires)),
-		}, Labels: map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "puller"}}}
+		}, Labels: map[string]string{objects.KindLabel: objects.KindBound, objects.RoleLabel: "puller"}}}
 		objects.Own(secret, edge, true)
 		for _, change := range changes {
 			change(secret)
 		}
 		s.Secrets[secret.Name] = secret
 	}
-	anchor(1, -leeway)
-	anchor(2, time.Hour)
-	anchor(3, time.Hour, func(s *corev1.Secret) { s.DeletionTimestamp = &metav1.Time{Time: now} })
-	anchor(4, time.Hour, func(s *corev1.Secret) { s.Annotations[objects.AccountUIDAnnotation] = "one before" })
-	anchor(5, time.Hour)
-	anchor(6, time.Hour, func(s *corev1.Secret) {
+	bound(1, -leeway)
+	bound(2, time.Hour)
+	bound(3, time.Hour, func(s *corev1.Secret) { s.DeletionTimestamp = &metav1.Time{Time: now} })
+	bound(4, time.Hour, func(s *corev1.Secret) { s.Annotations[objects.AccountUIDAnnotation] = "one before" })
+	bound(5, time.Hour)
+	bound(6, time.Hour, func(s *corev1.Secret) {
 		s.Type, s.Labels[invalidSinceLabel] = corev1.SecretTypeServiceAccountToken, "2025-12-01"
 	})
 	s.listAlive(l)

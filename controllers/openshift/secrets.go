@@ -50,8 +50,7 @@ func (s *session) readSecrets(ctx context.Context) error {
 	return nil
 }
 
-// readSecret takes in one Secret, and its value where that is needed: of what consumers read, and of a token that does not
-// expire, which is in its bound Secret.
+// readSecret notes one Secret, with its value where that is needed: of the published ones, and of token Secrets.
 func (s *session) readSecret(ctx context.Context, metadata *metav1.PartialObjectMetadata, pending map[*login]int) error {
 	name := metadata.Name
 	whole := name == s.publisher.Secret || name == s.puller.Secret

@@ -34,7 +34,7 @@ type claim struct {
 	listed bool
 }
 
-// claims are the six names that an EdgeRegistry writes, whatever happens. The anchors of its tokens
+// claims are the six names that an EdgeRegistry writes, whatever happens. The bound Secrets of its tokens
 // pass over a name that is taken.
 func (s *session) claims() []claim {
 	var claims []claim

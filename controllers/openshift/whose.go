@@ -53,11 +53,11 @@ func (s *session) ownerOf(l *login, claims credential.Claims) exchange.Owner {
 // issuedAs finds a token on record. One that does not expire does not say the UID of the Secret that keeps it, whose name has
 // its generation.
 func (s *session) issuedAs(l *login, claims credential.Claims) *pass.Issued {
-	if claims.AnchorUID != "" {
-		return s.Record.Find(string(claims.AnchorUID))
+	if claims.SecretUID != "" {
+		return s.Record.Find(string(claims.SecretUID))
 	}
 	for i := range s.Record.Issued {
-		if issued := &s.Record.Issued[i]; issued.Role == l.Role && issued.Generation == generationIn(claims.AnchorName, l.Secret) {
+		if issued := &s.Record.Issued[i]; issued.Role == l.Role && issued.Generation == generationIn(claims.SecretName, l.Secret) {
 			return issued
 		}
 	}

@@ -31,25 +31,25 @@ func metadataOf(name, resourceVersion string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: resourceVersion}}
 }
 
-func anchorMetadata(name, resourceVersion, credentialID string) *metav1.PartialObjectMetadata {
-	anchor := metadataOf(name, resourceVersion)
-	anchor.Labels = map[string]string{objects.KindLabel: objects.KindAnchor}
+func boundMetadata(name, resourceVersion, credentialID string) *metav1.PartialObjectMetadata {
+	bound := metadataOf(name, resourceVersion)
+	bound.Labels = map[string]string{objects.KindLabel: objects.KindBound}
 	if credentialID != "" {
-		anchor.Annotations = map[string]string{objects.CredentialIDAnnotation: credentialID, objects.IssuedAtAnnotation: "2026-11-22T03:39:14Z"}
+		bound.Annotations = map[string]string{objects.CredentialIDAnnotation: credentialID, objects.IssuedAtAnnotation: "2026-11-22T03:39:14Z"}
 	}
-	return anchor
+	return bound
 }
 
-// lastingAnchor is the anchor of a published token that does not expire, and so has no id.
-func lastingAnchor(name, resourceVersion string) *metav1.PartialObjectMetadata {
-	anchor := anchorMetadata(name, resourceVersion, "id")
-	delete(anchor.Annotations, objects.CredentialIDAnnotation)
-	return anchor
+// tokenSecretMetadata is the Secret of a published token that does not expire, and so has no id.
+func tokenSecretMetadata(name, resourceVersion string) *metav1.PartialObjectMetadata {
+	secret := boundMetadata(name, resourceVersion, "id")
+	delete(secret.Annotations, objects.CredentialIDAnnotation)
+	return secret
 }
 
 // isPublished stands in for what a provider takes for news.
 func isPublished(object metav1.Object) bool {
-	return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || object.GetAnnotations()[objects.IssuedAtAnnotation] != ""
+	return object.GetLabels()[objects.KindLabel] != objects.KindBound || object.GetAnnotations()[objects.IssuedAtAnnotation] != ""
 }
 
 var ofSecrets = source{kind: corev1.SchemeGroupVersion.WithKind("SecretList")}
@@ -82,19 +82,19 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 			[]string{"a"}, "12", false,
 		},
 		{
-			"an anchor is news once its token is published, or when it is altered",
+			"a bound Secret is news once its token is published, or when it is altered",
 			[]watch.Event{
-				{Type: watch.Added, Object: anchorMetadata("new", "8", "")},
-				{Type: watch.Deleted, Object: anchorMetadata("lost", "9", "")},
-				{Type: watch.Modified, Object: anchorMetadata("altered", "10", "")},
-				{Type: watch.Added, Object: anchorMetadata("published", "11", "id")},
-				{Type: watch.Deleted, Object: anchorMetadata("revoked", "12", "id")},
+				{Type: watch.Added, Object: boundMetadata("new", "8", "")},
+				{Type: watch.Deleted, Object: boundMetadata("lost", "9", "")},
+				{Type: watch.Modified, Object: boundMetadata("altered", "10", "")},
+				{Type: watch.Added, Object: boundMetadata("published", "11", "id")},
+				{Type: watch.Deleted, Object: boundMetadata("revoked", "12", "id")},
 			},
 			[]string{"altered", "published", "revoked"}, "12", false,
 		},
 		{
-			"the anchor of a token that does not expire is news when it is deleted, which revokes the token",
-			[]watch.Event{{Type: watch.Deleted, Object: lastingAnchor("revoked", "8")}},
+			"the Secret of a token that does not expire is news when it is deleted, which revokes the token",
+			[]watch.Event{{Type: watch.Deleted, Object: tokenSecretMetadata("revoked", "8")}},
 			[]string{"revoked"}, "8", false,
 		},
 		{

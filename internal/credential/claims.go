@@ -18,18 +18,18 @@ import (
 type Claims struct {
 	// ID is the credential id ("jti"), by which the audit log of the API server names
 	// the token. A token that does not expire has none, nor has one of an API server
-	// before Kubernetes 1.30: AnchorUID and Expiry identify that one.
+	// before Kubernetes 1.30: SecretUID and Expiry identify that one.
 	ID string
 	// Namespace and ServiceAccount name the account that the token speaks for.
 	Namespace, ServiceAccount string
 	// ServiceAccountUID is the UID of that account when the token was issued: the
 	// API server refuses the token once the account is another one.
 	ServiceAccountUID types.UID
-	// AnchorName and AnchorUID are the Secret that the token is bound to: the API
-	// server refuses the token once that Secret is gone. A token that does not expire
-	// is kept in the Secret that it names, and does not say its UID.
-	AnchorName string
-	AnchorUID  types.UID
+	// SecretName and SecretUID are the Secret that the token is bound to: the API server
+	// refuses the token once that Secret is gone. A token that does not expire names the
+	// Secret that it is kept in, without its UID.
+	SecretName string
+	SecretUID  types.UID
 	// IssuedAt and Expiry are to the second, in UTC. A token that does not expire has neither.
 	IssuedAt, Expiry time.Time
 }
@@ -110,8 +110,8 @@ func (w wireClaims) bound() (Claims, error) {
 		Namespace:         w.Bound.Namespace,
 		ServiceAccount:    account.Name,
 		ServiceAccountUID: account.UID,
-		AnchorName:        secret.Name,
-		AnchorUID:         secret.UID,
+		SecretName:        secret.Name,
+		SecretUID:         secret.UID,
 		IssuedAt:          w.IssuedAt.time(),
 		Expiry:            w.Expiry.time(),
 	}, nil
@@ -126,7 +126,7 @@ func (w wireClaims) kept() (Claims, error) {
 		Namespace:         w.Namespace,
 		ServiceAccount:    w.ServiceAccount,
 		ServiceAccountUID: w.ServiceAccountUID,
-		AnchorName:        w.SecretName,
+		SecretName:        w.SecretName,
 	}, nil
 }
 

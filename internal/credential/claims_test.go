@@ -63,18 +63,18 @@ func TestReadClaims(t *testing.T) {
 		Namespace:         "factory",
 		ServiceAccount:    "edge-puller",
 		ServiceAccountUID: "6c7f1d5a-0000-4000-8000-000000000002",
-		AnchorName:        "factory-pull-1",
-		AnchorUID:         "6c7f1d5a-0000-4000-8000-000000000001",
+		SecretName:        "factory-pull-1",
+		SecretUID:         "6c7f1d5a-0000-4000-8000-000000000001",
 		IssuedAt:          time.Date(2026, time.June, 3, 12, 0, 0, 0, time.UTC),
 		Expiry:            time.Date(2026, time.September, 1, 12, 0, 0, 0, time.UTC),
 	}
 	lasting := credential.Claims{
-		Namespace: "factory", ServiceAccount: "edge-puller", ServiceAccountUID: want.ServiceAccountUID, AnchorName: "factory-pull-2",
+		Namespace: "factory", ServiceAccount: "edge-puller", ServiceAccountUID: want.ServiceAccountUID, SecretName: "factory-pull-2",
 	}
 	unnamed := want
 	unnamed.ID = ""
 	unbound := want
-	unbound.AnchorName, unbound.AnchorUID = "", ""
+	unbound.SecretName, unbound.SecretUID = "", ""
 	for _, tt := range []struct {
 		name    string
 		payload string

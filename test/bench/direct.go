@@ -210,7 +210,7 @@ func owned(twin client.Object, name string) metav1.ObjectMeta {
 	}
 }
 
-// mint asks what the puller may do, has both tokens issued, each bound to an anchor, puts that on record, and returns the two
+// mint asks what the puller may do, has both tokens issued, each bound to a Secret of its own, puts that on record, and returns the two
 // Secrets that carry them.
 func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]*corev1.Secret, error) {
 	if err := b.api.Create(ctx, mayPush(twin.GetName())); err != nil {
@@ -218,15 +218,15 @@ func (b *bare) mint(ctx context.Context, twin client.Object, generation int) ([]
 	}
 	in := handoff.Input{Provider: "openshift", Host: b.platform.Host(), Project: twin.GetName(), CA: b.platform.Router.CA().RootPEM()}
 	for account, login := range map[string]*handoff.Login{publisher: &in.Publisher, puller: &in.Puller} {
-		anchor := &corev1.Secret{ObjectMeta: owned(twin, fmt.Sprintf("%s-%d", account, generation))}
-		if err := b.api.Create(ctx, anchor); err != nil {
-			return nil, fmt.Errorf("create an anchor: %w", err)
+		bound := &corev1.Secret{ObjectMeta: owned(twin, fmt.Sprintf("%s-%d", account, generation))}
+		if err := b.api.Create(ctx, bound); err != nil {
+			return nil, fmt.Errorf("create a bound Secret: %w", err)
 		}
 		request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 			ExpirationSeconds: ptr.To[int64](2160 * 60 * 60),
-			BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+			BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID},
 		}}
-		owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: anchor.Namespace, Name: account}}
+		owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: bound.Namespace, Name: account}}
 		if err := b.api.SubResource("token").Create(ctx, owner, request); err != nil {
 			return nil, fmt.Errorf("request a token: %w", err)
 		}
@@ -257,7 +257,7 @@ func mayPush(project string) *authorizationv1.SubjectAccessReview {
 	}}
 }
 
-// finish tries both tokens, marks their anchors as published, and writes the record and the status.
+// finish tries both tokens, marks their bound Secrets as published, and writes the record and the status.
 func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secrets []*corev1.Secret, generation int) error {
 	pool, err := trust.Pool(b.platform.Router.CA().RootPEM())
 	if err != nil {
@@ -273,10 +273,10 @@ func (b *bare) finish(ctx context.Context, twin *unstructured.Unstructured, secr
 			return fmt.Errorf("try a token: %w", err)
 		}
 		account := strings.TrimSuffix(user, "."+twin.GetName())
-		anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: twin.GetName(), Name: fmt.Sprintf("%s-%d", account, generation)}}
+		bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: twin.GetName(), Name: fmt.Sprintf("%s-%d", account, generation)}}
 		mark := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"edge.open-horizon.io/bench":"published"}}}`))
-		if err := b.api.Patch(ctx, anchor, mark); err != nil {
-			return fmt.Errorf("mark an anchor: %w", err)
+		if err := b.api.Patch(ctx, bound, mark); err != nil {
+			return fmt.Errorf("mark a bound Secret: %w", err)
 		}
 	}
 	if err := b.keep(ctx, twin); err != nil {

@@ -56,7 +56,7 @@ func (w *world) heal(ctx context.Context, edge string, v victim) (time.Duration,
 	return took, errors.Join(err, w.rest(ctx, edge))
 }
 
-// revoke deletes the anchor of the publish token, and returns how long it takes until the publish
+// revoke deletes the bound Secret of the publish token, and returns how long it takes until the publish
 // Secret carries another token.
 func (w *world) revoke(ctx context.Context, edge string) (time.Duration, error) {
 	const generation = "edge.open-horizon.io/token-generation"
@@ -66,10 +66,10 @@ func (w *world) revoke(ctx context.Context, edge string) (time.Duration, error) 
 		return 0, fmt.Errorf("read the publish Secret: %w", err)
 	}
 	before := published.Annotations[generation]
-	anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: edge, Name: key.Name + "-" + before}}
+	bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: edge, Name: key.Name + "-" + before}}
 	began := time.Now()
-	if err := w.api.Delete(ctx, anchor); err != nil {
-		return 0, fmt.Errorf("delete the anchor: %w", err)
+	if err := w.api.Delete(ctx, bound); err != nil {
+		return 0, fmt.Errorf("delete the bound Secret: %w", err)
 	}
 	err := poll(ctx, "the token is not replaced", func(ctx context.Context) (bool, error) {
 		err := w.api.Get(ctx, key, published)

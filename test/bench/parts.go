@@ -198,6 +198,6 @@ func (b *bench) heals(ctx context.Context, w *world) error {
 		}
 		took = append(took, t)
 	}
-	b.report.tell("a revoked token (its anchor deleted) is replaced", milliseconds(median(took)))
+	b.report.tell("a revoked token (its bound Secret deleted) is replaced", milliseconds(median(took)))
 	return nil
 }

@@ -31,14 +31,14 @@ func TestATokenDiesWithTheSecretItIsBoundTo(t *testing.T) {
 	g := NewWithT(t)
 	ctx := t.Context()
 	namespace := newNamespace(ctx, g)
-	anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "anchor", Namespace: namespace}}
-	g.Expect(shared.Client().Create(ctx, anchor)).To(Succeed())
+	bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: namespace}}
+	g.Expect(shared.Client().Create(ctx, bound)).To(Succeed())
 	token := mint(ctx, g, namespace, &authenticationv1.BoundObjectReference{
-		APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID,
+		APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID,
 	})
 	g.Expect(accepted(ctx, g, token)).To(BeTrue())
 
-	g.Expect(shared.Client().Delete(ctx, anchor)).To(Succeed())
+	g.Expect(shared.Client().Delete(ctx, bound)).To(Succeed())
 
 	// The API server remembers a good token for ten seconds.
 	g.Eventually(func() bool { return accepted(ctx, g, token) }).WithTimeout(eventually).Should(BeFalse())

@@ -127,12 +127,12 @@ func TestWhatWasThereBeforeIsNotAdopted(t *testing.T) {
 	}
 }
 
-// expectInTheWay fails unless the operator tells of a stranger. The number of an anchor that is taken it passes over.
+// expectInTheWay fails unless the operator reports the stranger. It skips a bound Secret's number that is taken.
 func (c *Case) expectInTheWay(p part, life *Life) {
 	c.T.Helper()
 	key, reason := p.key(c), edgev1.ReasonConflict
 	switch {
-	case p.is("anchor"):
+	case p.is("bound Secret"):
 		return
 	case p.is("copy"):
 		reason = edgev1.ReasonCopiesFailed

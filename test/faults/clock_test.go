@@ -166,7 +166,7 @@ func (c *Case) plant(publisher, puller credential.Token, names ...string) {
 	}
 }
 
-// age moves the life of both tokens into the past, and what their Secrets and anchors say of it.
+// age moves the life of both tokens into the past, and what the Secrets that carry them and the bound Secrets say of it.
 func (c *Case) age(by time.Duration) {
 	c.T.Helper()
 	older := func(claims map[string]any) {
@@ -178,7 +178,7 @@ func (c *Case) age(by time.Duration) {
 	tokens := map[string]credential.Token{"publish": c.reissue("publish", older), "pull": c.reissue("pull", older)}
 	c.plant(tokens["publish"], tokens["pull"], "publish", "pull")
 	for _, object := range c.objects() {
-		if !isAnchor(object) && !isPublished(object) {
+		if !isBoundSecret(object) && !isPublished(object) {
 			continue
 		}
 		before := object.DeepCopyObject().(client.Object)
@@ -265,8 +265,8 @@ var forgeries = []struct {
 	{"of another account of the name", func(claims map[string]any) {
 		bound(claims, "serviceaccount")["uid"] = "00000000-0000-0000-0000-000000000000"
 	}},
-	{"bound to another anchor of the name", func(claims map[string]any) { bound(claims, "secret")["uid"] = "00000000-0000-0000-0000-000000000000" }},
-	{"bound to an anchor of another name", func(claims map[string]any) { bound(claims, "secret")["name"] = "other" }},
+	{"bound to another Secret of the name", func(claims map[string]any) { bound(claims, "secret")["uid"] = "00000000-0000-0000-0000-000000000000" }},
+	{"bound to a Secret of another name", func(claims map[string]any) { bound(claims, "secret")["name"] = "other" }},
 	{"expired 30 seconds ago", func(claims map[string]any) { claims["exp"] = time.Now().Add(-30 * time.Second).Unix() }},
 	{"expired 90 seconds ago", func(claims map[string]any) { claims["exp"] = time.Now().Add(-90 * time.Second).Unix() }},
 	{"not valid yet", func(claims map[string]any) { claims["nbf"] = time.Now().Add(time.Hour).Unix() }},

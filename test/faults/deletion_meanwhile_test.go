@@ -29,7 +29,7 @@ var interferences = []struct {
 	{"the project is deleted", loseProject, true, false, []*Workload{Delete, Gone}, []string{"S3", "S5", "S7"}},
 	{"the project is deleted and gone", func(c *Case) { loseProject(c); c.awaitNoProject() }, true, false, []*Workload{Delete, Gone}, []string{"S3", "S5", "S7"}},
 	{"the finalizers are taken off", (*Case).unhold, false, false, []*Workload{Delete, Gone}, nil},
-	{"an anchor is deleted", losing("the puller's anchor"), false, false, []*Workload{Delete, Gone}, nil},
+	{"a bound Secret is deleted", losing("the puller's bound Secret"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a Secret of consumers is deleted", losing("the publish Secret"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a service account is deleted", losing("the puller's account"), false, false, []*Workload{Delete, Gone}, nil},
 	{"a copy is deleted", losing("the copy"), false, false, []*Workload{Delete}, nil},

@@ -119,7 +119,7 @@ func (l *Life) untilFired() {
 func (s *Suite) mintRaces(t *testing.T) {
 	for _, role := range []string{"publisher", "puller"} {
 		for what, do := range map[string]func(*Case){
-			"the anchor is deleted":           func(c *Case) { c.deleteNewestAnchor(role) },
+			"the bound Secret is deleted":     func(c *Case) { c.deleteNewestBoundSecret(role) },
 			"the published Secret is deleted": func(c *Case) { c.deletePublished(role) },
 		} {
 			for _, workload := range []*Workload{Install, Rotate} {
@@ -143,11 +143,11 @@ func (s *Suite) mintRaces(t *testing.T) {
 	}
 }
 
-// deleteNewestAnchor deletes the anchor that a mint is about, which is not marked as published yet.
-func (c *Case) deleteNewestAnchor(role string) {
+// deleteNewestBoundSecret deletes the bound Secret that a mint is about, which is not marked as published yet.
+func (c *Case) deleteNewestBoundSecret(role string) {
 	for _, object := range c.objects() {
-		if isAnchor(object) && object.GetLabels()[roleLabel] == role && object.GetAnnotations()[credentialIDAnnotation] == "" {
-			c.must(c.World.Admin.Delete(c.ctx, object), "delete the anchor")
+		if isBoundSecret(object) && object.GetLabels()[roleLabel] == role && object.GetAnnotations()[credentialIDAnnotation] == "" {
+			c.must(c.World.Admin.Delete(c.ctx, object), "delete the bound Secret")
 		}
 	}
 }

@@ -45,14 +45,14 @@ var drifts = []struct {
 }{
 	{"is deleted", every, func(c *Case, p part) { p.remove(c) }, whole},
 	{recreatedAsItWas, kinds("binding", "Secret", "copy"), remade(func(client.Object) {}), inPlace},
-	{recreatedAsItWas, kinds("anchor"), remade(func(client.Object) {}), tokenAgain},
+	{recreatedAsItWas, kinds("bound Secret"), remade(func(client.Object) {}), tokenAgain},
 	{recreatedAsItWas, kinds("account"), remade(func(client.Object) {}), func(p part) []string {
 		return slices.DeleteFunc(p.whole(), func(effect string) bool { return effect == p.effect("create") })
 	}},
 	{"loses its labels", every, edited(unlabelled), inPlace},
 	{"loses its labels and annotations", every, edited(func(o client.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }), inPlace},
-	{"loses its owner", kinds("anchor"), edited(dropOwner), tokenAgain},
-	{"is deleted, and a finalizer holds it", kinds("anchor"), func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) }, tokenAgain},
+	{"loses its owner", kinds("bound Secret"), edited(dropOwner), tokenAgain},
+	{"is deleted, and a finalizer holds it", kinds("bound Secret"), func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) }, tokenAgain},
 	{"becomes one of another type", consumed, remade(func(o client.Object) { o.(*corev1.Secret).Type = corev1.SecretTypeOpaque }), recreated},
 	{"gets another role", kinds("binding"), remade(func(o client.Object) { o.(*rbacv1.RoleBinding).RoleRef.Name = "view" }), recreated},
 	{"loses its subjects", kinds("binding"), edited(func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }), inPlace},
@@ -182,8 +182,8 @@ func TestDriftIsMendedInOnePassOrTold(t *testing.T) {
 			compare(t, "one pass did not mend it (- it was, + now)", now(ofObjects(c.Snapshot())), now(ofObjects(resting.Reference(t, world).State)))
 			life.Run()
 			excused := deed
-			if p.is("anchor") {
-				// Another anchor of the name is that of no token that was ever published.
+			if p.is("bound Secret") {
+				// Another Secret of the name was never that of a published token.
 				excused = append(slices.Clone(deed), "S1")
 			}
 			c.judgeBack(resting, counted(effects), excused...)
@@ -206,13 +206,13 @@ func TestDriftIsMendedInOnePassOrTold(t *testing.T) {
 				// The API server does not let it go.
 				continue
 			}
-			if p.is("anchor") {
-				// Without a lifetime the anchor is taken for one of the lifetime that the spec says.
+			if p.is("bound Secret") {
+				// A bound Secret without a lifetime counts as one of the lifetime in the spec.
 				costs = nil
 			}
 			mends(p.what+": "+f.name+" is taken away", p, edited(func(o client.Object) { f.set(o, nil) }), costs)
 		}
-		if p.is("anchor") {
+		if p.is("bound Secret") {
 			continue
 		}
 		for _, o := range obstacles {

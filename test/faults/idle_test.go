@@ -38,7 +38,7 @@ func TestAStateThatDoesNotChangeCausesNoWrite(t *testing.T) {
 	}
 	for _, p := range parts {
 		for _, o := range obstacles {
-			if !p.is("anchor") {
+			if !p.is("bound Secret") {
 				idles(p.what+" "+o.how, resting, func(c *Case) { o.do(c, p) })
 			}
 		}

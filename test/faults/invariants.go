@@ -27,7 +27,7 @@ const (
 	roleLabel              = "edge.open-horizon.io/role"
 	kindLabel              = "edge.open-horizon.io/secret"
 	generationAnnotation   = "edge.open-horizon.io/token-generation"
-	anchorUIDAnnotation    = "edge.open-horizon.io/token-anchor-uid"
+	boundUIDAnnotation     = "edge.open-horizon.io/token-anchor-uid"
 	accountUIDAnnotation   = "edge.open-horizon.io/token-serviceaccount-uid"
 	credentialIDAnnotation = "edge.open-horizon.io/token-credential-id"
 	issuedAtAnnotation     = "edge.open-horizon.io/token-issued-at"
@@ -42,11 +42,11 @@ type invariant struct {
 }
 
 var invariants = []invariant{
-	{"S1", "of each role at most one anchor holds a token that is not published", lostAnchors},
+	{"S1", "of each role at most one bound Secret holds a token that is not published", lostBoundSecrets},
 	{"S2", "a token that is published gives way for a cause that can be seen, and once for each", oncePerCause},
-	{"S3", "no Secret of consumers holds a token whose anchor is taken away", tokenOutlivesItsUse},
+	{"S3", "no Secret of consumers holds a token whose bound Secret is taken away", tokenOutlivesItsUse},
 	{"S4", "a published token gives way to a newer one alone", publishedTokenStays},
-	{"S5", "what a published token depends on stays as long as the EdgeRegistry and the account do", anchorStays},
+	{"S5", "what a published token depends on stays as long as the EdgeRegistry and the account do", boundSecretStays},
 	{"S6", "no object but the Secrets for consumers and their copies holds a token", noTokenElsewhere},
 	{"S7", "what is somebody else's stays as it is", othersStay},
 	{"S9", "copies go where the spec says", copiesAsAsked},
@@ -76,7 +76,7 @@ type history struct {
 	// alive are the objects that are there, by UID, the change included.
 	alive map[types.UID]client.Object
 	edge  *edgev1.EdgeRegistry
-	// published are the UIDs of anchors whose token a Secret carries or carried.
+	// published are the UIDs of bound Secrets whose token a Secret carries or carried.
 	published map[types.UID]bool
 	gone      map[types.UID]bool
 	// known are the UIDs that the EdgeRegistry has, or had before it was recreated.
@@ -124,14 +124,14 @@ func (h *history) apply(ch change) {
 	}
 	h.alive[object.GetUID()] = object
 	if kind := object.GetLabels()[kindLabel]; kind == "publish" || kind == "pull" {
-		h.published[types.UID(object.GetAnnotations()[anchorUIDAnnotation])] = true
+		h.published[types.UID(object.GetAnnotations()[boundUIDAnnotation])] = true
 	}
 }
 
 // wanted reports whether an EdgeRegistry is there that is not being deleted.
 func (h *history) wanted() bool { return h.edge != nil && h.edge.DeletionTimestamp.IsZero() }
 
-func isAnchor(object client.Object) bool { return object.GetLabels()[kindLabel] == "anchor" }
+func isBoundSecret(object client.Object) bool { return object.GetLabels()[kindLabel] == "anchor" }
 
 func isPublished(object client.Object) bool {
 	return slices.Contains([]string{"publish", "pull"}, object.GetLabels()[kindLabel])
@@ -141,18 +141,18 @@ func isCopy(object client.Object) bool {
 	return slices.Contains([]string{"publish-copy", "pull-copy"}, object.GetLabels()[kindLabel])
 }
 
-func lostAnchors(h *history, ch change) string {
-	if !isAnchor(ch.object()) || ch.after == nil || !h.wanted() {
+func lostBoundSecrets(h *history, ch change) string {
+	if !isBoundSecret(ch.object()) || ch.after == nil || !h.wanted() {
 		return ""
 	}
 	lost := 0
 	for _, object := range h.alive {
-		if isAnchor(object) && object.GetLabels()[roleLabel] == ch.after.GetLabels()[roleLabel] && !h.published[object.GetUID()] {
+		if isBoundSecret(object) && object.GetLabels()[roleLabel] == ch.after.GetLabels()[roleLabel] && !h.published[object.GetUID()] {
 			lost++
 		}
 	}
 	if lost > 1 {
-		return fmt.Sprintf("%d anchors have a token that was never published", lost)
+		return fmt.Sprintf("%d bound Secrets have a token that was never published", lost)
 	}
 	return ""
 }
@@ -176,13 +176,13 @@ func generation(secret client.Object) int {
 	return n
 }
 
-// asksToRevoke reports an anchor whose token a person wants to end.
+// asksToRevoke reports a bound Secret whose token a person wants to end.
 func (h *history) asksToRevoke(object client.Object) bool {
 	asked := h.edge.GetAnnotations()[edgev1.RevokeAnnotation]
-	return isAnchor(object) && asked == fmt.Sprintf("Puller/%d", generation(object)) && object.GetLabels()[roleLabel] == "puller"
+	return isBoundSecret(object) && asked == fmt.Sprintf("Puller/%d", generation(object)) && object.GetLabels()[roleLabel] == "puller"
 }
 
-func anchorStays(h *history, ch change) string {
+func boundSecretStays(h *history, ch change) string {
 	object := ch.object()
 	if ch.after != nil || !h.wanted() || object.GetLabels()[uidLabel] != string(h.edge.UID) {
 		return ""
@@ -192,16 +192,16 @@ func anchorStays(h *history, ch change) string {
 		return "the Secret of consumers is gone"
 	case h.asksToRevoke(object):
 		return ""
-	case isAnchor(object) && h.published[object.GetUID()] && h.alive[types.UID(object.GetAnnotations()[accountUIDAnnotation])] != nil:
-		return "the anchor of a published token is gone"
+	case isBoundSecret(object) && h.published[object.GetUID()] && h.alive[types.UID(object.GetAnnotations()[accountUIDAnnotation])] != nil:
+		return "the bound Secret of a published token is gone"
 	}
 	return ""
 }
 
 func noTokenElsewhere(_ *history, ch change) string {
 	secret, ok := ch.after.(*corev1.Secret)
-	if ok && isAnchor(secret) && secret.Type != corev1.SecretTypeServiceAccountToken && len(secret.Data) > 0 {
-		return "an anchor holds data"
+	if ok && isBoundSecret(secret) && secret.Type != corev1.SecretTypeServiceAccountToken && len(secret.Data) > 0 {
+		return "a bound Secret holds data"
 	}
 	return ""
 }

@@ -19,7 +19,7 @@ const (
 	handledRotationAnnotation = "edge.open-horizon.io/handled-rotation"
 )
 
-// oncePerCause holds the cause that an anchor tells to what can be seen of it. A renewal that was due goes by the clock, and
+// oncePerCause compares the cause on a bound Secret with what can be seen of it. A renewal that was due goes by the clock, and
 // a token that was altered or is refused by more than the journal has: clock_test.go and drift_test.go count those.
 func oncePerCause(h *history, ch change) string {
 	if ch.before == nil || ch.after == nil || !isPublished(ch.after) {
@@ -27,20 +27,20 @@ func oncePerCause(h *history, ch change) string {
 	}
 	before, after := ch.before.(*corev1.Secret), ch.after.(*corev1.Secret)
 	same := func(key string) bool { return before.Annotations[key] == after.Annotations[key] }
-	anchor := h.anchor(after)
-	if anchor == nil || before.Annotations[anchorUIDAnnotation] == "" || same(anchorUIDAnnotation) {
+	bound := h.bound(after)
+	if bound == nil || before.Annotations[boundUIDAnnotation] == "" || same(boundUIDAnnotation) {
 		return ""
 	}
-	old := h.anchor(before)
-	cause := anchor.Annotations[causeAnnotation]
+	old := h.bound(before)
+	cause := bound.Annotations[causeAnnotation]
 	unseen := map[string]bool{
 		"Unpublished":             true,
 		"Rotation":                same(handledRotationAnnotation),
 		"HostChanged":             string(before.Data[handoff.KeyHost]) == string(after.Data[handoff.KeyHost]),
 		"ServiceAccountRecreated": same(accountUIDAnnotation),
 		"AnchorDeleted":           old != nil && old.DeletionTimestamp.IsZero(),
-		"TypeChanged":             old != nil && old.Type == anchor.Type,
-		"LifetimeChanged":         old != nil && old.Annotations[lifetimeAnnotation] == anchor.Annotations[lifetimeAnnotation],
+		"TypeChanged":             old != nil && old.Type == bound.Type,
+		"LifetimeChanged":         old != nil && old.Annotations[lifetimeAnnotation] == bound.Annotations[lifetimeAnnotation],
 	}
 	if unseen[cause] {
 		return fmt.Sprintf("token %d gave way to token %d for the cause %s", generation(before), generation(after), cause)
@@ -48,11 +48,11 @@ func oncePerCause(h *history, ch change) string {
 	return ""
 }
 
-// anchor is that of the token of a Secret; nil if it is gone.
-func (h *history) anchor(secret *corev1.Secret) *corev1.Secret {
+// bound is the Secret that the token of a published Secret is bound to; nil if it is gone.
+func (h *history) bound(secret *corev1.Secret) *corev1.Secret {
 	for uid, object := range h.alive {
-		if anchor, ok := object.(*corev1.Secret); ok && string(uid) == secret.Annotations[anchorUIDAnnotation] {
-			return anchor
+		if bound, ok := object.(*corev1.Secret); ok && string(uid) == secret.Annotations[boundUIDAnnotation] {
+			return bound
 		}
 	}
 	return nil
@@ -60,10 +60,10 @@ func (h *history) anchor(secret *corev1.Secret) *corev1.Secret {
 
 // tokenOutlivesItsUse is about tokens that would still work: those of an account that is gone are dead already.
 func tokenOutlivesItsUse(h *history, ch change) string {
-	if ch.after != nil || !isAnchor(ch.before) || !h.wanted() {
+	if ch.after != nil || !isBoundSecret(ch.before) || !h.wanted() {
 		return ""
 	}
-	anchor := ch.before
+	bound := ch.before
 	for _, object := range h.alive {
 		secret, ok := object.(*corev1.Secret)
 		if !ok || (!isPublished(secret) && !isCopy(secret)) {
@@ -71,9 +71,9 @@ func tokenOutlivesItsUse(h *history, ch change) string {
 		}
 		for _, token := range held(secret) {
 			claims, err := credential.ReadClaims(token)
-			bound := err == nil && claims.Namespace == anchor.GetNamespace() && claims.AnchorName == anchor.GetName() &&
-				(claims.AnchorUID == "" || claims.AnchorUID == anchor.GetUID())
-			if bound && h.alive[claims.ServiceAccountUID] != nil {
+			matches := err == nil && claims.Namespace == bound.GetNamespace() && claims.SecretName == bound.GetName() &&
+				(claims.SecretUID == "" || claims.SecretUID == bound.GetUID())
+			if matches && h.alive[claims.ServiceAccountUID] != nil {
 				return fmt.Sprintf("Secret %s/%s holds its token", secret.Namespace, secret.Name)
 			}
 		}

@@ -21,7 +21,7 @@ import (
 
 // Allowance is in what a disturbed run may differ from the undisturbed one.
 type Allowance struct {
-	// Lost is how many tokens of each role may be minted in vain, each with its anchor made and deleted.
+	// Lost is how many tokens of each role may be minted in vain, each with its bound Secret made and deleted.
 	Lost int
 	// Again are effects that may come once more, since they change nothing the second time.
 	Again []string
@@ -150,20 +150,20 @@ func (c *Case) judgeHistory(excused []string) {
 	}
 }
 
-// judgeLedger accounts for each token that was ever issued: its anchor is gone, or says that it was published.
+// judgeLedger accounts for each token that was ever issued: its bound Secret is gone, or says that it was published.
 func (c *Case) judgeLedger() {
 	c.T.Helper()
 	issued := c.issued()
 	var known []string
-	anchors := map[types.UID]client.Object{}
+	secrets := map[types.UID]client.Object{}
 	for _, object := range c.objects() {
-		anchors[object.GetUID()] = object
+		secrets[object.GetUID()] = object
 	}
 	for _, token := range issued {
 		known = append(known, token.ID)
-		anchor := anchors[token.AnchorUID]
-		if anchor != nil && anchor.GetAnnotations()[credentialIDAnnotation] != token.ID {
-			c.T.Errorf("a token of %s is alive by %s and not published", token.ServiceAccount, anchor.GetName())
+		bound := secrets[token.SecretUID]
+		if bound != nil && bound.GetAnnotations()[credentialIDAnnotation] != token.ID {
+			c.T.Errorf("a token of %s is alive by %s and not published", token.ServiceAccount, bound.GetName())
 		}
 	}
 	slices.Sort(known)

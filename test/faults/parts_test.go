@@ -40,13 +40,17 @@ var parts = []part{
 	{"the puller's binding", "rbac.authorization.k8s.io/rolebindings", "NAME", "NAME-puller", "puller", &rbacv1.RoleBinding{}},
 	{"the publish Secret", "secrets", "NAME", "NAME-publish", "publisher", &corev1.Secret{}},
 	{"the pull Secret", "secrets", "NAME", "NAME-pull", "puller", &corev1.Secret{}},
-	{"the publisher's anchor", "secrets", "NAME", "NAME-publish-1", "publisher", &corev1.Secret{}},
-	{"the puller's anchor", "secrets", "NAME", "NAME-pull-1", "puller", &corev1.Secret{}},
+	{"the publisher's bound Secret", "secrets", "NAME", "NAME-publish-1", "publisher", &corev1.Secret{}},
+	{"the puller's bound Secret", "secrets", "NAME", "NAME-pull-1", "puller", &corev1.Secret{}},
 	{"the copy", "secrets", "NAME-copies", "NAME-publish", "publisher", &corev1.Secret{}},
 }
 
-// is reports one of some kinds of parts, by the last word of what they are.
+// is reports one of some kinds of parts, by what stands after their role: a Secret that consumers read is of the kind
+// "Secret", one that a token is bound to of the kind "bound Secret".
 func (p part) is(kinds ...string) bool {
+	if _, kind, found := strings.Cut(p.what, "'s "); found {
+		return slices.Contains(kinds, kind)
+	}
 	return slices.Contains(kinds, p.what[strings.LastIndex(p.what, " ")+1:])
 }
 
@@ -93,7 +97,7 @@ func (p part) remake(c *Case, change func(client.Object)) {
 // effect is what the wire calls something that is done to the part.
 func (p part) effect(verb string) string {
 	name := p.name
-	if p.is("anchor") {
+	if p.is("bound Secret") {
 		name = strings.TrimSuffix(name, "1") + "N"
 	}
 	return verb + " " + p.resource + " " + p.namespace + "/" + name
@@ -115,7 +119,7 @@ func (p part) whole() []string {
 		return append(p.anotherToken(), p.effect("create"), strings.Replace(p.anotherToken()[0], "create", "delete", 1))
 	case p.is("Secret"):
 		return append(p.anotherToken(), p.effect("create"))
-	case p.is("anchor"):
+	case p.is("bound Secret"):
 		return p.anotherToken()
 	default:
 		return []string{p.effect("create")}
@@ -125,7 +129,7 @@ func (p part) whole() []string {
 // past is what tells two states apart whose tokens were minted at other times or for other causes.
 var past = regexp.MustCompile(`"edge.open-horizon.io/token-cause":"\w*",|"credentials":\[[^]]*\],?`)
 
-// now is a state without its past: anchors are there as long as tokens may be in use. The bystander is watched by an
+// now is a state without its past: bound Secrets are there as long as tokens may be in use. The bystander is watched by an
 // invariant.
 func now(state []string) []string {
 	var lines []string

@@ -29,13 +29,13 @@ var revocations = []struct {
 	{"the EdgeRegistry is deleted and its objects are to stay", NoOp, deleteAlone},
 	{"the EdgeRegistry with tokens that do not expire is deleted", longLived, deleteEdge},
 	{"the EdgeRegistry with tokens that do not expire is deleted and its objects are to stay", longLived, deleteAlone},
-	{"the anchor is deleted", NoOp, deleteAnchor},
-	{"the anchor of a token that does not expire is deleted", longLived, deleteAnchor},
+	{"the bound Secret is deleted", NoOp, deleteBoundSecret},
+	{"the Secret of a token that does not expire is deleted", longLived, deleteBoundSecret},
 	{"the service account is deleted", NoOp, deleteAccount},
 }
 
-func deleteAnchor(c *Case) {
-	parts[slices.IndexFunc(parts, func(p part) bool { return p.what == "the puller's anchor" })].remove(c)
+func deleteBoundSecret(c *Case) {
+	parts[slices.IndexFunc(parts, func(p part) bool { return p.what == "the puller's bound Secret" })].remove(c)
 }
 
 // deleteAlone deletes the EdgeRegistry with --cascade=orphan: nobody but the operator takes the tokens away.
@@ -45,7 +45,7 @@ func deleteAlone(c *Case) {
 }
 
 // What the operator or an admin revokes the API server refuses, once it has forgotten that it took it: it remembers that for
-// ten seconds. Everywhere else a token counts as dead when its anchor is gone.
+// ten seconds. Everywhere else a token counts as dead when its bound Secret is gone.
 func TestWhatIsRevokedIsRefused(t *testing.T) {
 	suite := NewSuite(t, "S14", 1)
 	for _, r := range revocations {

@@ -64,9 +64,9 @@ func writesTo(life *Life) int {
 	return sum
 }
 
-// latest is an anchor as it is named by now.
+// latest gives a bound Secret the name that it has by now.
 func (p part) latest(c *Case) part {
-	if p.is("anchor") && c.Reload() {
+	if p.is("bound Secret") && c.Reload() {
 		for _, secret := range c.Edge.Status.Secrets {
 			if stem, _, _ := strings.Cut(p.name, "-1"); strings.EqualFold("NAME-"+string(secret.Role), stem) {
 				p.name = fmt.Sprintf("%s-%d", stem, secret.Generation)
@@ -102,7 +102,7 @@ func TestARivalIsNotAnsweredWithoutEnd(t *testing.T) {
 				c.judgeBack(resting, counted(slices.Repeat(d.costs(p), atOnce+2)), append(slices.Clone(deed), "S1")...)
 			})
 		}
-		if !p.is("anchor") {
+		if !p.is("bound Secret") {
 			suite.Run(p.what+" is deleted under the eyes of a manager", func(t *testing.T) { fightAManager(t, p) })
 		}
 	}
@@ -137,7 +137,7 @@ func (c *Case) expectContested(p part, says ...string) {
 	switch {
 	case p.is("copy"):
 		reason = edgev1.ReasonCopiesFailed
-	case p.is("anchor", "Secret"):
+	case p.is("bound Secret", "Secret"):
 		// What is told is that the token is lost each time, or the object that carries it.
 		key.Name = ""
 	}

@@ -31,7 +31,7 @@ var masks = []struct {
 	pattern *regexp.Regexp
 	instead func(string) string
 }{
-	{"a token is another each time: what counts is whose it is, and which anchor it is bound to",
+	{"a token is another each time: what counts is whose it is, and which Secret it is bound to",
 		regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`), maskToken},
 	{"a certificate is another for each Route of a case",
 		regexp.MustCompile(`-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----`), with("CERTIFICATE")},
@@ -49,9 +49,9 @@ var masks = []struct {
 		regexp.MustCompile(`\bNAME-operator\b`), with(operatorAccount)},
 	{"its private Route",
 		regexp.MustCompile(`\broute-\d+`), with("ROUTE")},
-	{"the name of an anchor: a token that was lost leaves a gap in the numbers",
+	{"the name of a bound Secret: a token that was lost leaves a gap in the numbers",
 		regexp.MustCompile(`\b(NAME-(?:publish|pull))-\d+\b`), func(s string) string { return s[:strings.LastIndex(s, "-")] + "-N" }},
-	{"what an anchor says of its token, for the same reason",
+	{"what a bound Secret says of its token, for the same reason",
 		regexp.MustCompile(`\bToken \d+ of\b`), with("Token N of")},
 	{"the name of the router's CA, which tells when it was made",
 		regexp.MustCompile(`\bingress-operator@\d+`), with("ROUTER")},
@@ -66,7 +66,7 @@ func maskToken(token string) string {
 	if err != nil {
 		return "NO TOKEN"
 	}
-	return fmt.Sprintf("TOKEN of %s bound to %s", claims.ServiceAccount, claims.AnchorName)
+	return fmt.Sprintf("TOKEN of %s bound to %s", claims.ServiceAccount, claims.SecretName)
 }
 
 // mask takes off what differs from run to run.

@@ -36,7 +36,7 @@ type Call struct {
 	// Number counts the requests of the incarnation from one.
 	Number int
 	// Signature is "VERB [group/]resource[/sub] [namespace/]name #k", where k counts those that are alike. It is
-	// the same in every run: the EdgeRegistry is NAME there, its private Route ROUTE, and the number of an anchor N.
+	// the same in every run: the EdgeRegistry is NAME there, its private Route ROUTE, and the number of a bound Secret N.
 	Signature string
 	// Info is what is asked for, by the API server's own reading of the request.
 	*request.RequestInfo
@@ -188,9 +188,9 @@ var (
 	resolver = &request.RequestInfoFactory{
 		APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 	}
-	recordName       = regexp.MustCompile(`/edgeregistry-[0-9a-f-]{36}$`)
-	anchorNumber     = regexp.MustCompile(`-(publish|pull)-[0-9]+$`)
-	privateRouteName = regexp.MustCompile(`/route-[0-9]+$`)
+	recordName        = regexp.MustCompile(`/edgeregistry-[0-9a-f-]{36}$`)
+	boundSecretNumber = regexp.MustCompile(`-(publish|pull)-[0-9]+$`)
+	privateRouteName  = regexp.MustCompile(`/route-[0-9]+$`)
 )
 
 func (w *Wire) signature(c *Call) string {
@@ -210,7 +210,7 @@ func (w *Wire) signature(c *Call) string {
 	if w.Name != "" {
 		where = strings.ReplaceAll(where, w.Name, "NAME")
 	}
-	where = privateRouteName.ReplaceAllString(anchorNumber.ReplaceAllString(where, "-$1-N"), "/ROUTE")
+	where = privateRouteName.ReplaceAllString(boundSecretNumber.ReplaceAllString(where, "-$1-N"), "/ROUTE")
 	where = recordName.ReplaceAllString(where, "/edgeregistry-UID")
 	return strings.TrimSpace(verb + " " + what + " " + where)
 }

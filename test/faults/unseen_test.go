@@ -174,7 +174,7 @@ func TestWhatWasUndoneUnseenIsMendedAllTheSame(t *testing.T) {
 			c.untold(func(c *Case) { p.remake(c, func(client.Object) {}) }, resting)
 			effects, excused := []string(nil), deed
 			switch {
-			case p.is("anchor"):
+			case p.is("bound Secret"):
 				effects, excused = p.anotherToken(), append(slices.Clone(deed), "S1")
 			case p.is("account"):
 				effects = slices.DeleteFunc(p.whole(), func(effect string) bool { return effect == p.effect("create") })

@@ -93,8 +93,8 @@ var ofInputs = []mutant{
 		pattern: "a verdict outlives what it rests on",
 		edits: []edit{
 			{"controllers/openshift/retire.go",
-				`return expired || invalidated(anchor) ||`,
-				`return false && expired || invalidated(anchor) ||`},
+				`return expired || invalidated(bound) ||`,
+				`return false && expired || invalidated(bound) ||`},
 		},
 		guards: []guard{within("openshift", "TestDeadTokensAreNotListed")},
 	},

@@ -278,7 +278,7 @@ var ofPlatform = []mutant{
 		pattern: "an operator wakes itself by what it writes",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
-				`return object.GetLabels()[objects.KindLabel] != objects.KindAnchor || isMarked(object)`,
+				`return object.GetLabels()[objects.KindLabel] != objects.KindBound || isMarked(object)`,
 				`return object != nil || isMarked(object)`},
 		},
 		guards: []guard{faults("TestTheTroubleOfOneEdgeRegistryIsNotAnothers/^install$/^an_internal_error_at_each_create_serviceaccounts/^token_NAME/^edge-publisher$")},

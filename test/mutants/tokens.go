@@ -3,7 +3,7 @@
 
 package main
 
-// ofTokens are mistakes about tokens and their anchors.
+// ofTokens are mistakes about tokens and their bound Secrets.
 var ofTokens = []mutant{
 	{
 		name:    "rotation-by-status",
@@ -35,12 +35,12 @@ var ofTokens = []mutant{
 		guards: []guard{faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
 	},
 	{
-		name:    "anchor-reused",
+		name:    "bound-secret-reused",
 		pattern: "the reply of a call that cannot be repeated is lost",
 		edits: []edit{
 			{"controllers/openshift/long_lived.go",
-				`if l.tokenType == edgev1.TokenLongLived && string(anchor.UID) != l.Credential.ID && s.isPending(anchor, l) {`,
-				`if string(anchor.UID) != l.Credential.ID && !s.wasPublished(anchor) {`},
+				`if l.tokenType == edgev1.TokenLongLived && string(secret.UID) != l.Credential.ID && s.isPending(secret, l) {`,
+				`if string(secret.UID) != l.Credential.ID && !s.wasPublished(secret) {`},
 		},
 		guards: []guard{faults("TestAFaultAtAnyCallHealsByItself/^install$/^a_reset_after_the_effect_at_create_serviceaccounts"), faults("TestACrashAtAnyCallEndsInTheSameState/^install$")},
 	},
@@ -52,7 +52,7 @@ var ofTokens = []mutant{
 				`if account.UID == "" || (secret.Name == "") != (secret.UID == "") {`,
 				`if secret.Name == "" && secret.UID != "" {`},
 			{"controllers/openshift/issuer.go",
-				` || claims.AnchorUID != anchor.UID {`,
+				` || claims.SecretUID != bound.UID {`,
 				` {`},
 		},
 		guards: []guard{controllers("TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd")},
@@ -72,8 +72,8 @@ var ofTokens = []mutant{
 		pattern: "what consumers still use is taken away with its successor",
 		edits: []edit{
 			{"controllers/openshift/retire.go",
-				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(anchor, l) == l.accountUID:`,
-				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(anchor, l) == l.accountUID && !s.wasPublished(anchor):`},
+				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(bound, l) == l.accountUID:`,
+				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(bound, l) == l.accountUID && !s.wasPublished(bound):`},
 		},
 		guards: []guard{sampled("TestACrashAtAnyCallEndsInTheSameState/^rotate$")},
 	},
@@ -180,12 +180,12 @@ var ofTokens = []mutant{
 				`		countRotation(pub.Role)
 `,
 				`		countRotation(pub.Role)
-		for name, anchor := range p.Secrets {
-			if anchor.Labels[objects.KindLabel] != objects.KindAnchor || anchor.Labels[objects.RoleLabel] != objects.RoleValue(pub.Role) ||
-				string(anchor.UID) == pub.Credential.ID {
+		for name, bound := range p.Secrets {
+			if bound.Labels[objects.KindLabel] != objects.KindBound || bound.Labels[objects.RoleLabel] != objects.RoleValue(pub.Role) ||
+				string(bound.UID) == pub.Credential.ID {
 				continue
 			}
-			if err := p.Objects.Remove(ctx, p.Scope, anchor); err != nil {
+			if err := p.Objects.Remove(ctx, p.Scope, bound); err != nil {
 				return err
 			}
 			delete(p.Secrets, name)
@@ -212,22 +212,22 @@ var ofTokens = []mutant{
 		pattern: "a field of the spec counts at the first time alone",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
-				`	case l.Credential.Expires() && s.askedLifetime(anchor, l) != l.Policy.Lifetime.String():
-		return pass.CauseLifetime.In(anchor)
+				`	case l.Credential.Expires() && s.askedLifetime(bound, l) != l.Policy.Lifetime.String():
+		return pass.CauseLifetime.In(bound)
 `,
 				``},
 		},
 		guards: []guard{sampled("TestTheStateFollowsTheSpecAndNotItsPast")},
 	},
 	{
-		name:    "anchor-by-its-labels",
+		name:    "bound-secret-by-its-labels",
 		pattern: "what belongs to others is taken for the operator's own by marks that they can write",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
 				`named := generationIn(secret.Name, l.Secret) != 0`,
 				`named := true`},
 		},
-		guards: []guard{controllers("TestASecretThatLooksLikeAnAnchorHoldsNobodyUp/-9223372036854775807")},
+		guards: []guard{controllers("TestASecretThatLooksLikeABoundOneHoldsNobodyUp/-9223372036854775807")},
 	},
 	{
 		name:    "number-without-end",
@@ -247,17 +247,17 @@ var ofTokens = []mutant{
 				`after = after%lastGeneration + 1`,
 				`after++`},
 		},
-		guards: []guard{controllers("TestTheLastGenerationIsFollowedByTheLowestThatIsFree/an_anchor_has_the_last_but_one")},
+		guards: []guard{controllers("TestTheLastGenerationIsFollowedByTheLowestThatIsFree/a_bound_Secret_has_the_last_but_one")},
 	},
 	{
 		name:    "bound-to-any-name",
 		pattern: "what a token says of itself is believed",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
-				`claims.ServiceAccount == l.Account && generationIn(claims.AnchorName, l.Secret) != 0`,
-				`claims.ServiceAccount == l.Account && claims.AnchorName != ""`},
+				`claims.ServiceAccount == l.Account && generationIn(claims.SecretName, l.Secret) != 0`,
+				`claims.ServiceAccount == l.Account && claims.SecretName != ""`},
 		},
-		guards: []guard{controllers("TestATokenThatIsBoundToAFakeAnchorIsReplaced")},
+		guards: []guard{controllers("TestATokenThatIsBoundToAFakeSecretIsReplaced")},
 	},
 	{
 		name:    "hidden-by-many",
@@ -267,7 +267,7 @@ var ofTokens = []mutant{
 				`at >= 0 && at < len(alive)-most {`,
 				`at > len(alive) {`},
 		},
-		guards: []guard{controllers("TestAnchorsThatSeemLaterDoNotHideTheTokenInUse")},
+		guards: []guard{controllers("TestBoundSecretsThatSeemLaterDoNotHideTheTokenInUse")},
 	},
 	{
 		name:    "mint-for-a-tenant",

@@ -108,12 +108,12 @@ func TestRolesPushAndPullAsOnOpenShift(t *testing.T) {
 func TestATokenDiesWithTheSecretItIsBoundTo(t *testing.T) {
 	g := NewWithT(t)
 	expose(t)
-	token, anchor := newAccount(t, newProject(t), "edit")
+	token, bound := newAccount(t, newProject(t), "edit")
 	login := func() (int, error) {
 		got, err := ask(t, request{path: "/v2/", bearer: token.Reveal()})
 		return got.status, err
 	}
 	g.Expect(login()).To(Equal(http.StatusOK))
-	g.Expect(admin.Delete(t.Context(), anchor)).To(Succeed())
+	g.Expect(admin.Delete(t.Context(), bound)).To(Succeed())
 	g.Eventually(login).WithTimeout(revocation).WithPolling(often).Should(Equal(http.StatusUnauthorized))
 }

@@ -122,15 +122,15 @@ func newAccount(t *testing.T, project, role string) (credential.Token, *corev1.S
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Name: account.Name, Namespace: project}},
 	}
 	g.Expect(admin.Create(t.Context(), binding)).To(Succeed())
-	anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: account.Name, Namespace: project}}
-	g.Expect(admin.Create(t.Context(), anchor)).To(Succeed())
+	bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: account.Name, Namespace: project}}
+	g.Expect(admin.Create(t.Context(), bound)).To(Succeed())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		BoundObjectRef: &authenticationv1.BoundObjectReference{
-			APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID,
+			APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID,
 		},
 	}}
 	g.Expect(admin.SubResource("token").Create(t.Context(), account, request)).To(Succeed())
-	return credential.NewToken(request.Status.Token), anchor
+	return credential.NewToken(request.Status.Token), bound
 }
 
 // expose turns the default route on and waits until the router serves it.

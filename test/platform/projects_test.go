@@ -195,10 +195,10 @@ func TestARequesterOwnsWhatItRequested(t *testing.T) {
 	for _, role := range []string{"edit", "system:image-builder", "system:image-puller"} {
 		g.Expect(api.Create(t.Context(), bindTo(name, role))).To(Succeed(), role)
 	}
-	anchor := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "anchor", Namespace: name}}
-	g.Expect(api.Create(t.Context(), anchor)).To(Succeed())
+	bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: name}}
+	g.Expect(api.Create(t.Context(), bound)).To(Succeed())
 	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: anchor.Name, UID: anchor.UID},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: bound.Name, UID: bound.UID},
 	}}
 	g.Expect(api.SubResource("token").Create(t.Context(), account, token)).To(Succeed())
 	g.Expect(token.Status.Token == "").To(BeFalse())

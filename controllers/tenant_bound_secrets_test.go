@@ -25,13 +25,13 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// fake makes a Secret that looks like the anchor of a token that is in use, but for its name.
+// fake makes a Secret that looks like the bound Secret of a token that is in use, but for its name.
 func (m *tenant) fake(name string) *corev1.Secret {
 	m.t.Helper()
 	fake := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: openshift.ProjectName(m.edge), Name: name,
-			Labels: map[string]string{objects.KindLabel: objects.KindAnchor, objects.RoleLabel: "publisher"},
+			Labels: map[string]string{objects.KindLabel: objects.KindBound, objects.RoleLabel: "publisher"},
 			Annotations: map[string]string{
 				objects.GenerationAnnotation: "7", objects.IssuedAtAnnotation: pass.Timestamp(m.now()),
 				objects.ExpiresAtAnnotation: pass.Timestamp(m.now().Add(10000 * time.Hour)),
@@ -56,8 +56,8 @@ func (m *tenant) tokenBoundTo(secret *corev1.Secret, account string) credential.
 	return credential.NewToken(request.Status.Token)
 }
 
-// A Secret that has all that an anchor has, and another name than one, is nothing to the operator.
-func TestASecretThatLooksLikeAnAnchorHoldsNobodyUp(t *testing.T) {
+// A Secret with everything that a bound Secret has but the name is nothing to the operator.
+func TestASecretThatLooksLikeABoundOneHoldsNobodyUp(t *testing.T) {
 	for _, suffix := range []string{
 		"-9223372036854775807", "-9223372036854775808", "-99999999999999999999", "-1000000000", "-01", "--1", "-0", "-x", "-2.0", ".2",
 	} {
@@ -72,7 +72,7 @@ func TestASecretThatLooksLikeAnAnchorHoldsNobodyUp(t *testing.T) {
 			o.pass(t, edge)
 			o.settles(t, edge)
 			_, claims := published(t, edge, edgev1.TokenPublisher)
-			g.Expect(claims.AnchorName).To(Equal(pass.PublishSecretName(edge) + "-2"))
+			g.Expect(claims.SecretName).To(Equal(pass.PublishSecretName(edge) + "-2"))
 			g.Expect(statusOfTokens(edge, edgev1.TokenPublisher)).To(HaveExactElements(
 				HaveField("Generation", int64(1)), And(HaveField("Generation", int64(2)), HaveField("Current", true))))
 			g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion), "it is left alone")
@@ -90,11 +90,11 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 		act  func(*tenant)
 		want int64
 	}{
-		{"an anchor has the last number", func(m *tenant) {
-			m.fake(anchorName(pass.PublishSecretName(m.edge), lastGeneration))
+		{"a bound Secret has the last number", func(m *tenant) {
+			m.fake(boundSecretName(pass.PublishSecretName(m.edge), lastGeneration))
 		}, 2},
-		{"an anchor has the last but one", func(m *tenant) {
-			m.fake(anchorName(pass.PublishSecretName(m.edge), lastGeneration-1))
+		{"a bound Secret has the last but one", func(m *tenant) {
+			m.fake(boundSecretName(pass.PublishSecretName(m.edge), lastGeneration-1))
 		}, lastGeneration},
 		{"the Secret tells of the last number and is without a token", func(m *tenant) {
 			m.alter(pass.PublishSecretName(m.edge), func(s *corev1.Secret) {
@@ -117,7 +117,7 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 			tt.act(newTenant(t, o, edge))
 			o.pass(t, edge)
 			o.settles(t, edge)
-			if _, claims := published(t, edge, edgev1.TokenPublisher); claims.AnchorName == pass.PublishSecretName(edge)+"-1" {
+			if _, claims := published(t, edge, edgev1.TokenPublisher); claims.SecretName == pass.PublishSecretName(edge)+"-1" {
 				annotate(t, edge, edgev1.RotateAnnotation, "now")
 				o.pass(t, edge)
 				o.settles(t, edge)
@@ -127,10 +127,10 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 				// After the last number comes the first that is free: the first of all has the token that is still in use.
 				want = max(want, 2)
 				secret, claims := published(t, edge, edgev1.TokenPublisher)
-				g.Expect(claims.AnchorName).To(Equal(anchorName(secret.Name, want)))
+				g.Expect(claims.SecretName).To(Equal(boundSecretName(secret.Name, want)))
 				g.Expect(secret.Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, strconv.FormatInt(want, 10)))
-				g.Expect(names).NotTo(ContainElement(claims.AnchorName))
-				names = append(names, claims.AnchorName)
+				g.Expect(names).NotTo(ContainElement(claims.SecretName))
+				names = append(names, claims.SecretName)
 				g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 				annotate(t, edge, edgev1.RotateAnnotation, fmt.Sprintf("again-%d", i))
 				o.pass(t, edge)
@@ -141,8 +141,8 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 	}
 }
 
-// What a published token says of its anchor counts only if the operator would have named it so.
-func TestATokenThatIsBoundToAFakeAnchorIsReplaced(t *testing.T) {
+// What a published token says of its bound Secret counts only if the operator would have named it so.
+func TestATokenThatIsBoundToAFakeSecretIsReplaced(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
@@ -160,21 +160,21 @@ func TestATokenThatIsBoundToAFakeAnchorIsReplaced(t *testing.T) {
 	o.pass(t, edge)
 	awaitReady(t, edge)
 	secret, claims := published(t, edge, edgev1.TokenPublisher)
-	g.Expect(claims.AnchorName).To(Equal(publish.Name + "-2"))
+	g.Expect(claims.SecretName).To(Equal(publish.Name + "-2"))
 	g.Expect(tokenOf(secret).Equal(theirs)).To(BeFalse())
 	g.Expect(works(t, tokenOf(secret))).To(BeTrue())
 	g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion))
 }
 
-// Nor do many anchors that seem to be later hide the token in use from the status, and when it expires from the metrics.
-func TestAnchorsThatSeemLaterDoNotHideTheTokenInUse(t *testing.T) {
+// Nor do many bound Secrets that seem to be later hide the token in use from the status, and when it expires from the metrics.
+func TestBoundSecretsThatSeemLaterDoNotHideTheTokenInUse(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
 	expiresAt := edge.Status.ExpiresAt.Time
 	m := newTenant(t, o, edge)
 	for i := range maxListed + 1 {
-		m.fake(anchorName(pass.PublishSecretName(edge), int64(100+i)))
+		m.fake(boundSecretName(pass.PublishSecretName(edge), int64(100+i)))
 	}
 	o.pass(t, edge)
 	awaitReady(t, edge)
