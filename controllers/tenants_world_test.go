@@ -37,7 +37,7 @@ func (e *estate) restore(t *testing.T) {
 				continue
 			}
 			if !namespace.DeletionTimestamp.IsZero() {
-				letGo(t.Context(), namespace.Name)
+				dropFinalizers(t.Context(), namespace.Name)
 				continue
 			}
 			if requester := namespace.Annotations[projectv1.ProjectRequesterAnnotation]; role == "admin" && requester != "" && requester != e.in(a.name) {
@@ -178,12 +178,12 @@ func (e *estate) release() {
 	}
 	for _, namespace := range e.namespaces(ctx) {
 		_ = admin.Delete(ctx, &namespace)
-		letGo(ctx, namespace.Name)
+		dropFinalizers(ctx, namespace.Name)
 	}
 }
 
-// letGo takes the finalizers off what is in a namespace.
-func letGo(ctx context.Context, namespace string) {
+// dropFinalizers takes the finalizers off what is in a namespace.
+func dropFinalizers(ctx context.Context, namespace string) {
 	for _, list := range []client.ObjectList{&corev1.SecretList{}, &corev1.ServiceAccountList{}, &rbacv1.RoleBindingList{}, &routev1.RouteList{}} {
 		_ = admin.List(ctx, list, client.InNamespace(namespace))
 		eachOf(list, func(object client.Object) {

@@ -29,17 +29,16 @@ import (
 // adminClusterRole is what OpenShift's project template binds to whoever requests a project.
 const adminClusterRole = "admin"
 
-// remains is the project of an EdgeRegistry that is being deleted.
-type remains struct {
+// projectState is the project of an EdgeRegistry that is being deleted.
+type projectState struct {
 	namespace *corev1.Namespace
 	// requested: the operator requested the project; ours: for this very EdgeRegistry.
 	requested, ours bool
 	now             time.Time
 }
 
-// whatIsLeft returns what is left of the project, or nil if the operator never had one to work in
-// or if it is gone.
-func (s *session) whatIsLeft(ctx context.Context) (*remains, error) {
+// readProjectState reads the project; nil if the operator never had one to work in, or if it is gone.
+func (s *session) readProjectState(ctx context.Context) (*projectState, error) {
 	if objects.IsReserved(s.Home.Namespace, s.Namespace) {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
 	}
@@ -56,7 +55,7 @@ func (s *session) whatIsLeft(ctx context.Context) (*remains, error) {
 		return nil, err
 	}
 	s.username = username
-	return &remains{
+	return &projectState{
 		namespace: namespace,
 		requested: namespace.Annotations[requesterAnnotation] == username,
 		ours:      s.wasRequestedFor(namespace),
@@ -73,14 +72,13 @@ func (s *session) wasRequestedFor(namespace *corev1.Namespace) bool {
 	return strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID))
 }
 
-// excuse tells the failures that a deletion does not wait for: what is gone is done, and where the
-// operator has no right any more, garbage collection has. In a project that was requested a moment
-// ago the right may come yet.
-func (left *remains) excuse(err error) error {
+// ignoreGone drops the errors that a deletion does not wait for: an absent object is fine, and where the operator lost its
+// rights, garbage collection deletes. In a project that was requested a moment ago the rights may still come.
+func (state *projectState) ignoreGone(err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
-	case apierrors.IsForbidden(err) && left.requested && left.now.Sub(left.namespace.CreationTimestamp.Time).Abs() < bindingDelay:
+	case apierrors.IsForbidden(err) && state.requested && state.now.Sub(state.namespace.CreationTimestamp.Time).Abs() < bindingDelay:
 		return &pass.Blocked{Reason: edgev1.ReasonRightsMissing, Message: text.Of(err), Retry: time.Second}
 	case apierrors.IsForbidden(err):
 		return nil
@@ -89,11 +87,11 @@ func (left *remains) excuse(err error) error {
 	}
 }
 
-// leaveProject deletes the project, if it was requested for this EdgeRegistry and it says so. From
-// a project that stays the operator withdraws.
+// leaveProject deletes the project if it was requested for this EdgeRegistry and its spec asks for that. In a project that
+// stays, the operator gives up its rights.
 func (s *session) leaveProject(ctx context.Context) error {
-	left, err := s.whatIsLeft(ctx)
-	if err != nil || left == nil || !left.namespace.DeletionTimestamp.IsZero() {
+	state, err := s.readProjectState(ctx)
+	if err != nil || state == nil || !state.namespace.DeletionTimestamp.IsZero() {
 		return err
 	}
 	edges := s.Edges
@@ -106,22 +104,22 @@ func (s *session) leaveProject(ctx context.Context) error {
 		return err
 	}
 	if s.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
-		deleted, err := s.deleteProject(ctx, left, others)
+		deleted, err := s.deleteProject(ctx, state, others)
 		if deleted || err != nil {
 			return err
 		}
 	}
-	if !left.requested || len(others) > 0 {
+	if !state.requested || len(others) > 0 {
 		return nil
 	}
-	return s.giveUpAdmin(ctx, left)
+	return s.giveUpAdmin(ctx, state)
 }
 
-// deleteProject reports whether the project goes. It goes for an EdgeRegistry that can prove that
-// it was requested for it, and only when nobody else uses it.
-func (s *session) deleteProject(ctx context.Context, left *remains, others []*edgev1.EdgeRegistry) (bool, error) {
+// deleteProject deletes the project if it is known to have been requested for this EdgeRegistry and nobody else uses it, and
+// reports whether it did.
+func (s *session) deleteProject(ctx context.Context, state *projectState, others []*edgev1.EdgeRegistry) (bool, error) {
 	switch {
-	case !left.requested || !left.ours:
+	case !state.requested || !state.ours:
 		s.retained("it is not known to have been requested for this EdgeRegistry")
 		return false, nil
 	case len(others) > 0:
@@ -129,7 +127,7 @@ func (s *session) deleteProject(ctx context.Context, left *remains, others []*ed
 		return false, nil
 	}
 	project := &projectv1.Project{ObjectMeta: metav1.ObjectMeta{Name: s.Home.Namespace}}
-	err := s.Delete(ctx, project, client.Preconditions{UID: ptr.To(left.namespace.UID)})
+	err := s.Delete(ctx, project, client.Preconditions{UID: ptr.To(state.namespace.UID)})
 	switch {
 	case err == nil:
 		s.Note(edgev1.ReasonProjectDeleted, fmt.Sprintf("deleted project %q with its images, as spec.deletionPolicy asks", s.Home.Namespace), nil)
@@ -143,24 +141,24 @@ func (s *session) deleteProject(ctx context.Context, left *remains, others []*ed
 		// Whether another of its name has taken its place shows when the next pass reads it again.
 		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, err)
 	}
-	if waits := left.excuse(err); waits != nil {
+	if waits := state.ignoreGone(err); waits != nil {
 		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, waits)
 	}
 	s.retained("the operator may not delete it any more")
 	return false, nil
 }
 
-// retained tells that deletionPolicy is not followed.
+// retained reports that deletionPolicy is not followed.
 func (s *session) retained(why string) {
 	s.Note(edgev1.ReasonProjectRetained, fmt.Sprintf(
 		"project %q is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'oc delete project %s'", s.Home.Namespace, why, s.Home.Namespace), nil)
 }
 
 // giveUpAdmin gives up the admin right that the project template bound to the operator.
-func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
+func (s *session) giveUpAdmin(ctx context.Context, state *projectState) error {
 	bindings, _, err := consent.Bindings(ctx, s.WithWatch, s.Home.Namespace, "")
 	if err != nil {
-		return left.excuse(err)
+		return state.ignoreGone(err)
 	}
 	isOperator := func(subject rbacv1.Subject) bool {
 		return apiserver.IsSubject(subject, s.Home.Namespace, s.username)
@@ -171,7 +169,7 @@ func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
 		if binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != adminClusterRole || !slices.ContainsFunc(binding.Subjects, isOperator) {
 			continue
 		}
-		if err := left.excuse(s.takeOff(ctx, binding, isOperator)); err != nil {
+		if err := state.ignoreGone(s.removeSubjects(ctx, binding, isOperator)); err != nil {
 			return fmt.Errorf("give up the operator's right in RoleBinding %q in project %q: %w", binding.Name, s.Home.Namespace, err)
 		}
 		released = true
@@ -184,8 +182,8 @@ func (s *session) giveUpAdmin(ctx context.Context, left *remains) error {
 	return nil
 }
 
-// takeOff takes subjects off a RoleBinding as it was read, and deletes one that would be left with none.
-func (s *session) takeOff(ctx context.Context, binding *rbacv1.RoleBinding, leaves func(rbacv1.Subject) bool) error {
+// removeSubjects removes subjects from a RoleBinding as it was read, and deletes one that would have none.
+func (s *session) removeSubjects(ctx context.Context, binding *rbacv1.RoleBinding, leaves func(rbacv1.Subject) bool) error {
 	stay := slices.DeleteFunc(slices.Clone(binding.Subjects), leaves)
 	if len(stay) == 0 {
 		return s.Delete(ctx, binding, client.Preconditions{UID: ptr.To(binding.UID), ResourceVersion: ptr.To(binding.ResourceVersion)})

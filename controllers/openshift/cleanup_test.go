@@ -27,21 +27,21 @@ func TestDeletionBearsARefusalButNotInANewProject(t *testing.T) {
 	fresh := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Second - bindingDelay))}}
 	ahead := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(now.Add(time.Hour))}}
 	for name, tt := range map[string]struct {
-		left remains
+		left projectState
 		err  error
 		want bool
 	}{
-		"a refusal in an old project":                    {remains{namespace: old, requested: true}, forbidden, false},
-		"a refusal in a project that was just requested": {remains{namespace: fresh, requested: true}, forbidden, true},
-		"a refusal, by a clock that is far behind":       {remains{namespace: ahead, requested: true}, forbidden, false},
-		"a refusal in a new project of somebody else's":  {remains{namespace: fresh}, forbidden, false},
-		"absence": {remains{namespace: fresh, requested: true}, missing, false},
-		"nothing": {remains{namespace: fresh, requested: true}, nil, false},
-		"an API that does not answer, in a foreign project": {remains{namespace: old}, apierrors.NewServiceUnavailable("down"), true},
+		"a refusal in an old project":                    {projectState{namespace: old, requested: true}, forbidden, false},
+		"a refusal in a project that was just requested": {projectState{namespace: fresh, requested: true}, forbidden, true},
+		"a refusal, by a clock that is far behind":       {projectState{namespace: ahead, requested: true}, forbidden, false},
+		"a refusal in a new project of somebody else's":  {projectState{namespace: fresh}, forbidden, false},
+		"absence": {projectState{namespace: fresh, requested: true}, missing, false},
+		"nothing": {projectState{namespace: fresh, requested: true}, nil, false},
+		"an API that does not answer, in a foreign project": {projectState{namespace: old}, apierrors.NewServiceUnavailable("down"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.left.now = now
-			NewWithT(t).Expect(tt.left.excuse(tt.err) != nil).To(Equal(tt.want))
+			NewWithT(t).Expect(tt.left.ignoreGone(tt.err) != nil).To(Equal(tt.want))
 		})
 	}
 }

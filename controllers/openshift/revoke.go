@@ -23,15 +23,15 @@ import (
 // kept in. It does not wait for garbage collection, which deletes nothing when the EdgeRegistry is
 // deleted with --cascade=orphan.
 func (s *session) revokeTokens(ctx context.Context) error {
-	place, err := s.whatIsLeft(ctx)
-	if err != nil || place == nil {
+	state, err := s.readProjectState(ctx)
+	if err != nil || state == nil {
 		return err
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	// All of them and their metadata alone: one that lost its labels is found, and no foreign Secret is read.
 	if err := s.List(ctx, secrets, client.InNamespace(s.Home.Namespace)); err != nil {
-		return s.leaveToCollector(place, err)
+		return s.leaveToCollector(state, err)
 	}
 	revoked := 0
 	for i := range secrets.Items {
@@ -48,7 +48,7 @@ func (s *session) revokeTokens(ctx context.Context) error {
 			// It went by itself.
 		default:
 			// A conflict too: whether another has taken its name shows when the next pass reads them again.
-			return s.leaveToCollector(place, fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
+			return s.leaveToCollector(state, fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
 		}
 	}
 	if revoked > 0 {
@@ -65,8 +65,8 @@ func (s *session) revokeTokens(ctx context.Context) error {
 
 // leaveToCollector excuses a refusal, and tells whoever deletes the EdgeRegistry how its tokens end where the operator was shut
 // out: their Secrets go with their owner, unless the deletion orphans them.
-func (s *session) leaveToCollector(place *remains, err error) error {
-	waits := place.excuse(err)
+func (s *session) leaveToCollector(state *projectState, err error) error {
+	waits := state.ignoreGone(err)
 	if waits == nil && apierrors.IsForbidden(err) && len(s.Record.Issued) > 0 {
 		s.Note(edgev1.ReasonTokensRevoked, fmt.Sprintf(
 			"the operator has no right in project %q any more: the garbage collector deletes the Secrets of this EdgeRegistry there, and the tokens of %s and %s die with them; after a deletion with --cascade=orphan run 'oc delete secrets -n %s -l %s=%s'",

@@ -27,8 +27,8 @@ import (
 
 // A watch is at rest nearly all its life, and there are three for each EdgeRegistry. So what one costs at rest is what
 // the operator costs. A watcher of client-go keeps a goroutine and buffers for itself beside the reader's goroutine, and
-// both have stacks that have grown by what they did. Here one goroutine reads a stream, keeps no buffer, and has what
-// needs a deep stack done apart.
+// both have stacks that have grown by what they did. Here one goroutine reads a stream, keeps no buffer, and
+// does what needs a deep stack on another one.
 
 // Opener watches the objects of a list's kind, and returns the events as the API server writes them, with the metadata
 // of the objects alone.
@@ -60,9 +60,9 @@ func NewOpener(api rest.Interface, mapper meta.RESTMapper) Opener {
 	}
 }
 
-// apart does something on a stack of its own, and returns when it is done. A stack that has grown does not shrink to
-// the least again, so whoever waits nearly all the time had better do nothing else.
-func apart(do func()) {
+// onNewStack calls a function on the stack of a new goroutine, and returns when it has returned. A stack that has grown does
+// not shrink to its least size again, so a goroutine that mostly waits should do nothing else.
+func onNewStack(do func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -80,7 +80,7 @@ func drain(events io.ReadCloser, resourceVersion string, isNews func(metav1.Obje
 		// To read nothing is to wait until there is something to read. Where it does not wait, the next read does.
 		_, err := events.Read(nil)
 		if err == nil {
-			apart(func() { resourceVersion, err = read(events, resourceVersion, heard) })
+			onNewStack(func() { resourceVersion, err = read(events, resourceVersion, heard) })
 		}
 		if isEnd(err) {
 			return resourceVersion, nil

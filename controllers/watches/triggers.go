@@ -215,7 +215,7 @@ func (t *Triggers) follow(ctx context.Context, from source, r reader, version st
 		began := time.Now()
 		var err error
 		if events == nil {
-			apart(func() {
+			onNewStack(func() {
 				if events, err = t.open(ctx, from, version); err == nil && version == "" {
 					r.begun()
 				}
@@ -226,7 +226,7 @@ func (t *Triggers) follow(ctx context.Context, from source, r reader, version st
 		}
 		events = nil
 		if err != nil {
-			apart(func() {
+			onNewStack(func() {
 				logf.FromContext(ctx).V(1).Info("Watch failed", "kind", from.kind.Kind, "cause", err.Error())
 				if r.doubt != nil {
 					r.doubt()

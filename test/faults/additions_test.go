@@ -31,7 +31,7 @@ var additions = []struct {
 		func(o client.Object) { o.SetAnnotations(changed(o.GetAnnotations(), added, "")) }},
 	{"a finalizer", every,
 		func(_ *Case, o client.Object) { holdBack(o) },
-		letGo},
+		dropHold},
 	{"a second owner", every,
 		func(c *Case, o client.Object) {
 			theirs := &corev1.Secret{}

@@ -108,7 +108,7 @@ func TestWhatWasThereBeforeIsNotAdopted(t *testing.T) {
 			suite.Run(p.what+" meets "+s.what, func(t *testing.T) {
 				c, life, stranger := met(t)
 				untouched(c, stranger)
-				if p.edit(c, letGo); stranger.GetDeletionTimestamp() == nil {
+				if p.edit(c, dropHold); stranger.GetDeletionTimestamp() == nil {
 					p.remove(c)
 				}
 				life.Run()

@@ -167,7 +167,7 @@ var obstacles = []struct {
 	{"is another's by now", remade(strip),
 		[]string{"does not belong to this EdgeRegistry"}, edgev1.ReasonCopiesFailed, func(c *Case, p part) { p.remove(c) }},
 	{"is deleted, and a finalizer holds it", func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) },
-		[]string{"is being deleted", "edge.test/hold"}, edgev1.ReasonCopiesPending, edited(letGo)},
+		[]string{"is being deleted", "edge.test/hold"}, edgev1.ReasonCopiesPending, edited(dropHold)},
 }
 
 // H1: whatever is done to an object of the operator's, one pass mends it, or a condition says what is in the way until

@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lengthy is what is long enough to be a token or a part of one, as it is or in base64. No name in a cluster is.
-var lengthy = regexp.MustCompile(`[\w+/=.-]{256,}`)
+// tokenSized matches what is long enough to be a token or a part of one, plain or in base64. No name in a cluster is.
+var tokenSized = regexp.MustCompile(`[\w+/=.-]{256,}`)
 
 // repeat is all in a call that could be a token, in its body, in its answer and in its header, as somebody would repeat
 // it who explains why the call failed. A token that is asked for is issued all the same; nothing else is written.
@@ -30,7 +30,7 @@ func (c *Call) repeat(on func() (*http.Response, error)) (string, error) {
 			return "", err
 		}
 	}
-	found := lengthy.FindAll(bytes.Join(said, []byte("\n")), -1)
+	found := tokenSized.FindAll(bytes.Join(said, []byte("\n")), -1)
 	return string(bytes.Join(found, []byte(" "))), nil
 }
 

@@ -208,7 +208,7 @@ func strip(object client.Object) {
 
 func holdBack(object client.Object) { controllerutil.AddFinalizer(object, "edge.test/hold") }
 
-func letGo(object client.Object) { controllerutil.RemoveFinalizer(object, "edge.test/hold") }
+func dropHold(object client.Object) { controllerutil.RemoveFinalizer(object, "edge.test/hold") }
 
 // spoil replaces everything that a Secret holds by something of its form.
 func spoil(object client.Object) {

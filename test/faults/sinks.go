@@ -121,7 +121,7 @@ func shows(text string, tokens ...string) bool {
 			return true
 		}
 	}
-	for _, run := range lengthy.FindAllString(text, -1) {
+	for _, run := range tokenSized.FindAllString(text, -1) {
 		for offset := range 4 {
 			// What is before an error counts.
 			inside, _ := base64.RawStdEncoding.DecodeString(run[offset:])

@@ -7,7 +7,7 @@ package main
 var ofConsent = []mutant{
 	{
 		name:    "invitation-for-everybody",
-		pattern: "a right that was given for one is used for another",
+		pattern: "a permission granted to one object is used by another",
 		edits: []edit{
 			{"controllers/consent/invitation.go",
 				`if slices.Contains(names(binding), edge) {`,
@@ -17,7 +17,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "invitation-without-a-name",
-		pattern: "what is not said is allowed",
+		pattern: "what a permission does not mention is allowed",
 		edits: []edit{
 			{"controllers/consent/invitation.go",
 				`if slices.Contains(names(binding), edge) {`,
@@ -39,7 +39,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "namespace-by-its-name",
-		pattern: "what was made again under a name is taken for what had it",
+		pattern: "a recreated object is taken for the earlier one of its name",
 		edits: []edit{
 			{"controllers/consent/namespace.go",
 				`|| before == uid || accepts(s.Edge, namespace, uid) {`,
@@ -49,7 +49,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "accepted-by-name",
-		pattern: "a confirmation counts for more than what was confirmed",
+		pattern: "a confirmation covers more than what was confirmed",
 		edits: []edit{
 			{"controllers/consent/namespace.go",
 				`slices.Contains(listed(edge.Annotations[edgev1.AcceptAnnotation]), namespace+"/"+string(uid))`,
@@ -59,7 +59,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "copies-where-it-can",
-		pattern: "being able to is taken for being allowed to",
+		pattern: "having access is taken for having consent",
 		edits: []edit{
 			{"controllers/namespace.go",
 				`	if !invitation.Valid {
@@ -86,7 +86,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "lost-record-trusts-names",
-		pattern: "a restore leaves less security behind than there was",
+		pattern: "a restore leaves less security than there was",
 		edits: []edit{
 			{"controllers/record.go",
 				`record.Serve(namespace, "")`,
@@ -96,7 +96,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "record-after-publication",
-		pattern: "what cannot be taken back is done before it is written down",
+		pattern: "an irreversible act comes before its record",
 		edits: []edit{
 			{"controllers/record.go",
 				`	return p.storeRecord(ctx, p.Scope, kept)
@@ -108,7 +108,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "token-off-the-record",
-		pattern: "what somebody put into a Secret is taken for the operator's own",
+		pattern: "data that others put into a Secret is taken for the operator's",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`	case !s.Record.Lost:
@@ -130,7 +130,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "absent-asked-at-once",
-		pattern: "what does not answer is asked without end",
+		pattern: "a server that does not answer is asked without end",
 		edits: []edit{
 			{"controllers/consent/pauses.go",
 				`pause.next = min(2*pause.next, MostPause)`,
@@ -140,7 +140,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "copies-hold-deletion",
-		pattern: "what others can hold is waited for",
+		pattern: "a deletion waits for what others can block",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`desired.GetNamespace() == s.Home.Namespace)`,
@@ -150,7 +150,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "route-of-another",
-		pattern: "one yes outweighs a no",
+		pattern: "one acceptance outweighs a refusal",
 		edits: []edit{
 			{"controllers/openshift/exposure.go",
 				`if !claimed.Has(strings.ToLower(ingress.Host)) {`,
@@ -160,7 +160,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "pusher-gets-a-token",
-		pattern: "what went out is judged after it went out",
+		pattern: "what is sent is checked after it was sent",
 		edits: []edit{
 			{"controllers/openshift/access.go",
 				`if !review.Status.Allowed {`,
@@ -170,7 +170,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "witness-for-ever",
-		pattern: "what was true is taken for true",
+		pattern: "an earlier answer is taken for a current one",
 		edits: []edit{
 			{"controllers/namespace.go",
 				`!wanted.Has(namespace) || news.Has(namespace)`,
@@ -180,7 +180,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "any-invitation-is-a-witness",
-		pattern: "a thing of the same name is taken for the same thing",
+		pattern: "an object of the same name is taken for the same object",
 		edits: []edit{
 			{"controllers/namespace.go",
 				`invitation.UID == before.invitation && before.invitation != ""`,
@@ -190,7 +190,7 @@ var ofConsent = []mutant{
 	},
 	{
 		name:    "lost-events-are-no-news",
-		pattern: "what nobody told of did not happen",
+		pattern: "a lost event counts as no event",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
 				`each.news = true`,

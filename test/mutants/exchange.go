@@ -7,7 +7,7 @@ package main
 var ofTheExchange = []mutant{
 	{
 		name:    "touch-forgotten",
-		pattern: "what was written reaches nobody who reads a copy of it",
+		pattern: "a write does not reach readers of a cached copy",
 		edits: []edit{
 			{"internal/exchange/plan.go",
 				`		return !ours.Updated.Before(s.Updated)`,
@@ -30,7 +30,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "clone-taken-for-ours",
-		pattern: "two who were one are not told apart",
+		pattern: "a clone is not distinguished from the original",
 		edits: []edit{
 			{"controllers/openshift/whose.go",
 				`		return exchange.Contested
@@ -42,7 +42,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "prefix-of-another",
-		pattern: "paths are compared by letters and not by segments",
+		pattern: "paths are compared by characters instead of segments",
 		edits: []edit{
 			{"internal/exchange/images.go",
 				`strings.HasPrefix(path, prefix+"/")`,
@@ -52,7 +52,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "lowest-entry-left",
-		pattern: "of several that fit the first is taken",
+		pattern: "of several matches the first is taken",
 		edits: []edit{
 			{"internal/exchange/plan.go",
 				`		case f.Class.ours() && p.Ours == nil:`,
@@ -62,7 +62,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "exchange-for-anybody",
-		pattern: "a right that was given for one is used for another",
+		pattern: "a permission granted to one object is used by another",
 		edits: []edit{
 			{"controllers/objects/supplied.go",
 				`	case !slices.Contains(Listed(secret, edgev1.ForAnnotation), edge):`,
@@ -72,7 +72,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "refused-login-delivered",
-		pattern: "a step goes on with what the one before it refused",
+		pattern: "a step uses what an earlier step refused",
 		edits: []edit{
 			{"controllers/verify.go",
 				`		b.CarryOn = !slices.Contains(notForNodes, b.Reason)`,
@@ -82,7 +82,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "withdrawn-though-supplied",
-		pattern: "a deletion takes what it did not make",
+		pattern: "a deletion removes what the operator did not create",
 		edits: []edit{
 			{"controllers/delivery/withdraw.go",
 				` || r.Puller.Supplied != "" || `,
@@ -92,7 +92,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "deletion-waits-for-ever",
-		pattern: "what others can hold is waited for",
+		pattern: "a deletion waits for what others can block",
 		edits: []edit{
 			{"controllers/pass/abandon.go",
 				`	if !s.Now.Before(until) || s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {`,
@@ -102,7 +102,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "confirmed-by-an-old-touch",
-		pattern: "a sign of life is taken for proof of what was said long before it",
+		pattern: "a heartbeat is taken as confirmation of a message that has expired",
 		edits: []edit{
 			{"internal/exchange/reading.go",
 				`	return t.since.Before(changed.Add(touchLife))`,
@@ -112,7 +112,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "confirmed-to-a-plain-user",
-		pattern: "what somebody sees of a list is taken for the whole of it",
+		pattern: "a filtered list is taken for a complete one",
 		edits: []edit{
 			{"internal/exchange/look.go",
 				`	if !s.admin {`,
@@ -122,7 +122,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "missed-touch-never-repeated",
-		pattern: "what was said once is taken for heard",
+		pattern: "one notification is taken as received",
 		edits: []edit{
 			{"internal/exchange/reading.go",
 				`	case asking && age >= max(touchLife, life/share):`,
@@ -132,7 +132,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "touches-without-a-budget",
-		pattern: "what others can cause is done as often as they cause it",
+		pattern: "others can trigger an act without limit",
 		edits: []edit{
 			{"internal/exchange/reading.go",
 				`	case asking && age >= max(touchLife, life/share):`,
@@ -142,7 +142,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "older-copy-believed",
-		pattern: "what was true before a restore is taken for true after it",
+		pattern: "what held before a restore is taken to hold after it",
 		edits: []edit{
 			{"internal/exchange/audience.go",
 				`	a.restored, a.tracks = true, map[string]track{}`,
@@ -152,7 +152,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "revoked-before-it-is-followed",
-		pattern: "the old goes before the new is there",
+		pattern: "the old object is deleted before the new one exists",
 		edits: []edit{
 			{"controllers/revoke.go",
 				`	case l.Alive[at].Current:
@@ -164,7 +164,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "revocation-forgotten-in-a-crash",
-		pattern: "what was begun is not known after a restart",
+		pattern: "unfinished work is forgotten by a restart",
 		edits: []edit{
 			{"controllers/revoke.go",
 				`	p.Record.Revoking.Begun = true
@@ -175,7 +175,7 @@ var ofTheExchange = []mutant{
 	},
 	{
 		name:    "nothing-known-is-nobody-late",
-		pattern: "what is not known yet is taken for none",
+		pattern: "a value that is not known yet is taken for none",
 		edits: []edit{
 			{"controllers/pass/nodes.go",
 				`	return s.Nodes.Generation != l.Credential.Generation || s.Nodes.behind() > 0`,

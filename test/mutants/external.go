@@ -8,7 +8,7 @@ package main
 var ofOtherRegistries = []mutant{
 	{
 		name:    "realm-on-any-host",
-		pattern: "who is asked for a login says who else may have it",
+		pattern: "the server that asks for a login chooses who else gets it",
 		edits: []edit{
 			{"internal/registry/realm.go",
 				`	case !c.mayGiveTokens(realm.Host):`,
@@ -18,7 +18,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "realm-without-tls",
-		pattern: "a check of the first step is left out at the second",
+		pattern: "a check of the first step is missing in the second",
 		edits: []edit{
 			{"internal/registry/realm.go",
 				`	case realm.Scheme != "https":`,
@@ -38,7 +38,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "redirect-followed",
-		pattern: "a client follows where it is led, and takes the login along",
+		pattern: "a client follows a redirect and sends the login along",
 		edits: []edit{
 			{"internal/registry/client.go",
 				`	resp, err := c.transport.RoundTrip(req)`,
@@ -48,7 +48,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "token-hosts-of-either",
-		pattern: "what one allows counts for all",
+		pattern: "what one server accepts counts for all",
 		edits: []edit{
 			{"controllers/external/credentials.go",
 				`common = slices.DeleteFunc(slices.Clone(common), func(host string) bool { return !slices.Contains(named, host) })`,
@@ -58,7 +58,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "plain-entry",
-		pattern: "what is written for a way without TLS is used with it, and the other way round",
+		pattern: "a rule for connections without TLS is used with TLS, or the reverse",
 		edits: []edit{
 			{"controllers/external/entry.go",
 				`	if isPlain {`,
@@ -78,7 +78,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "any-entry-that-covers",
-		pattern: "of several that fit the first is taken",
+		pattern: "of several matches the first is taken",
 		edits: []edit{
 			{"controllers/external/entry.go",
 				`		case len(path) > longest:`,
@@ -88,7 +88,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "prefix-by-letters",
-		pattern: "paths are compared by letters and not by segments",
+		pattern: "paths are compared by characters instead of segments",
 		edits: []edit{
 			{"controllers/external/entry.go",
 				`strings.HasPrefix(prefix, path+"/"), nil`,
@@ -98,7 +98,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "login-for-everybody",
-		pattern: "a right that was given for one is used for another",
+		pattern: "a permission granted to one object is used by another",
 		edits: []edit{
 			{"controllers/objects/supplied.go",
 				`	case !slices.Contains(Listed(secret, edgev1.ForAnnotation), edge):`,
@@ -108,7 +108,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "login-into-any-namespace",
-		pattern: "what is not said is allowed",
+		pattern: "what a permission does not mention is allowed",
 		edits: []edit{
 			{"controllers/external/credentials.go",
 				`		if !granted.covers([]string{namespace}) {`,
@@ -118,7 +118,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "login-of-any-secret",
-		pattern: "a label that says for what an object is meant is not looked at",
+		pattern: "a label that restricts the use of an object is ignored",
 		edits: []edit{
 			{"controllers/objects/supplied.go",
 				`	case secret.Labels[CredentialsLabel] != "true":`,
@@ -128,7 +128,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "deleted-takes-away",
-		pattern: "what is gone is taken for what is revoked",
+		pattern: "an absent credential is taken for a revoked one",
 		edits: []edit{
 			{"controllers/external/issuer.go",
 				`	b.CarryOn = true
@@ -145,7 +145,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "kept-for-more",
-		pattern: "what was allowed once is used for what is asked for now",
+		pattern: "an earlier permission is used for a new request",
 		edits: []edit{
 			{"controllers/external/issuer.go",
 				` || !known.covers(s.namespacesOf(l)) {`,
@@ -155,7 +155,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "published-unproven",
-		pattern: "what replaces something that works is not tried before",
+		pattern: "a replacement is not tested before it is used",
 		edits: []edit{
 			{"controllers/verify_renewal.go",
 				`	if err == nil || (!required && !refused(err)) {`,
@@ -165,7 +165,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "namespace-without-invitation",
-		pattern: "being able to is taken for being allowed to",
+		pattern: "having access is taken for having consent",
 		edits: []edit{
 			{"controllers/namespace.go",
 				`	uid, err := p.consented(ctx, name)`,
@@ -176,7 +176,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "anonymous-is-proven",
-		pattern: "a check that everybody passes is taken for a proof",
+		pattern: "a check that anybody passes is taken for proof",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`found := Access{Pull: true, Anonymous: everybody}`,
@@ -186,7 +186,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "anonymous-untold",
-		pattern: "a check that everybody passes is taken for a proof",
+		pattern: "a check that anybody passes is taken for proof",
 		edits: []edit{
 			{"controllers/verify.go",
 				`		case found.Anonymous && reason == edgev1.ReasonVerified:`,
@@ -196,7 +196,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "a-token-proves",
-		pattern: "that a login is answered is taken for its acceptance",
+		pattern: "an answer to a login is taken for its acceptance",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
@@ -206,7 +206,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "anybody-in-public",
-		pattern: "what everybody is given is taken for the acceptance of a login",
+		pattern: "what anybody gets is taken for the acceptance of a login",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	if !found.Pull || found.Anonymous || found.Unproven != "" {`,
@@ -216,7 +216,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "upload-begun",
-		pattern: "a trial leaves something behind",
+		pattern: "a check leaves something behind",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`a, err := s.send(ctx, opPush, http.MethodPatch, t.url("/v2/"+t.repository+"/blobs/uploads/"+uuid.NewString()))`,
@@ -226,7 +226,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "repository-made",
-		pattern: "a trial leaves something behind",
+		pattern: "a check leaves something behind",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	if found.Unproven != "" && w.realm != nil {`,
@@ -236,7 +236,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "503-takes-the-verdict",
-		pattern: "no answer is taken for a no",
+		pattern: "a missing answer is taken for a refusal",
 		edits: []edit{
 			{"internal/registry/errors.go",
 				`	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable`,
@@ -246,7 +246,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "busy-takes-the-verdict",
-		pattern: "no answer is taken for a no",
+		pattern: "a missing answer is taken for a refusal",
 		edits: []edit{
 			{"controllers/verify.go",
 				`	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {`,
@@ -256,7 +256,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "retry-after-ignored",
-		pattern: "who asks to be left alone is asked again",
+		pattern: "a server that asks for a pause is asked again",
 		edits: []edit{
 			{"controllers/verify.go",
 				`	wait := failure.RetryAfter
@@ -278,7 +278,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "any-bad-request-refuses",
-		pattern: "no answer is taken for a no",
+		pattern: "a missing answer is taken for a refusal",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`		return code == codeUnauthorized || code == codeDenied`,
@@ -288,7 +288,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "asked-for-each-login",
-		pattern: "what is the same for all is asked for each",
+		pattern: "each object requests what is the same for all",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	if known, asked := t.public[t.repository]; asked {`,
@@ -298,7 +298,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "told-by-whom",
-		pattern: "what is true for one is taken for true for all",
+		pattern: "an answer for one client is used for all",
 		edits: []edit{
 			{"internal/registry/shared.go",
 				`return sharedKey{WithPort(c.host), c.trust, realm, repository}`,
@@ -308,7 +308,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "told-for-ever",
-		pattern: "what was true is taken for true",
+		pattern: "an earlier answer is taken for a current one",
 		edits: []edit{
 			{"internal/registry/shared.go",
 				`	return !now.Before(a.at) && now.Before(a.at.Add(sharedFor))`,
@@ -318,7 +318,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "told-of-what-was-not-there",
-		pattern: "what is not there is taken for what will be",
+		pattern: "an absent object is taken for the future one",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				"	if exists {\n		t.tell(",
@@ -328,7 +328,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "refused-by-hearsay",
-		pattern: "no answer is taken for a no",
+		pattern: "a missing answer is taken for a refusal",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	return c.forget()
@@ -340,7 +340,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "push-asked-for-first",
-		pattern: "a trial leaves something behind",
+		pattern: "a check leaves something behind",
 		edits: []edit{
 			{"internal/registry/prove.go",
 				`	if t.way.realm != nil && t.seen[t.repository] {`,
@@ -350,7 +350,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "first-push-unseen",
-		pattern: "what comes later is waited for to the end",
+		pattern: "a wait does not notice what arrives early",
 		edits: []edit{
 			{"controllers/verify.go",
 				`&& !p.knowsRefused() && !p.appeared(ctx) {`,
@@ -372,7 +372,7 @@ var ofOtherRegistries = []mutant{
 	},
 	{
 		name:    "findings-forgotten",
-		pattern: "a restart does again what was done",
+		pattern: "a restart repeats finished work",
 		edits: []edit{
 			{"controllers/pass/record.go",
 				`	c.Found = maps.Clone(r.Found)

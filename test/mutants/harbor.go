@@ -7,7 +7,7 @@ package main
 var ofHarbor = []mutant{
 	{
 		name:    "account-to-any-host",
-		pattern: "a right that was given for one is used for another",
+		pattern: "a permission granted to one object is used by another",
 		edits: []edit{
 			{"controllers/external/harbor_account.go",
 				`	case !slices.ContainsFunc(objects.Listed(secret, hostsAnnotation), isHost):`,
@@ -17,7 +17,7 @@ var ofHarbor = []mutant{
 	},
 	{
 		name:    "account-in-any-project",
-		pattern: "what is not said is allowed",
+		pattern: "what a permission does not mention is allowed",
 		edits: []edit{
 			{"controllers/external/harbor_account.go",
 				`	case !slices.Contains(objects.Listed(secret, projectsAnnotation), s.harbor.Project):`,
@@ -27,7 +27,7 @@ var ofHarbor = []mutant{
 	},
 	{
 		name:    "robot-by-its-name",
-		pattern: "what others can name is taken for one's own",
+		pattern: "an object is taken for the operator's by a name that others can choose",
 		edits: []edit{
 			{"controllers/external/robots.go",
 				`	if !named || r.Level != "project" || !strings.Contains(r.Description, s.mark()) {`,
@@ -37,7 +37,7 @@ var ofHarbor = []mutant{
 	},
 	{
 		name:    "rights-learned-by-failing",
-		pattern: "what is missing is found out when it is needed",
+		pattern: "a missing right is noticed only when it is needed",
 		edits: []edit{
 			{"controllers/external/harbor_rights.go",
 				`	if lacking := s.lacking(); lacking != "" {
@@ -62,7 +62,7 @@ var ofHarbor = []mutant{
 	},
 	{
 		name:    "robot-ended-when-followed",
-		pattern: "what was handed out ends when it is replaced",
+		pattern: "a published credential ends when it is replaced",
 		edits: []edit{
 			{"controllers/external/harbor_retire.go",
 				`		return issued.ExpiresAt.Time
@@ -76,7 +76,7 @@ var ofHarbor = []mutant{
 	},
 	{
 		name:    "robots-left-at-deletion",
-		pattern: "a deletion ends with what it knows and not with what is there",
+		pattern: "a deletion removes what is remembered instead of what exists",
 		edits: []edit{
 			{"controllers/external/harbor_cleanup.go",
 				`	if !s.Record.Minting && !s.Record.Lost && len(s.Record.Issued) == 0 {`,

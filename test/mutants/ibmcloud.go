@@ -17,7 +17,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "not-found-believed",
-		pattern: "one answer is taken for proof that something is gone",
+		pattern: "one answer is taken for proof of absence",
 		edits: []edit{
 			{"controllers/ibmcloud/gone.go",
 				`func(one ibmcloud.Key) bool { return one.ID == id }`,
@@ -27,7 +27,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "key-for-any-namespace",
-		pattern: "a right that was given for one is used for another",
+		pattern: "a permission granted to one object is used by another",
 		edits: []edit{
 			{"controllers/ibmcloud/supplied.go",
 				`			if !slices.Contains(said, value) {`,
@@ -37,7 +37,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "key-of-any-account",
-		pattern: "a guard that people set is not looked at",
+		pattern: "a guard in the spec is ignored",
 		edits: []edit{
 			{"controllers/ibmcloud/account.go",
 				`	case s.spec.AccountID != "" && found.ID != s.spec.AccountID:`,
@@ -47,7 +47,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "namespace-of-whoever",
-		pattern: "what was there counts as made",
+		pattern: "what already existed counts as created",
 		edits: []edit{
 			{"controllers/ibmcloud/registry_namespace.go",
 				`	at.Account, at.Place.Found, at.Place.Intended = s.account, true, false`,
@@ -57,7 +57,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "value-not-written-ahead",
-		pattern: "what was made is not known before it is",
+		pattern: "a credential is created before it is recorded",
 		edits: []edit{
 			{"controllers/ibmcloud/keys.go",
 				`	return pending, s.SaveRecord(ctx, s.Scope)`,
@@ -67,7 +67,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "old-key-at-once",
-		pattern: "what was promised to consumers is ended with its successor",
+		pattern: "a credential is ended early because its successor exists",
 		edits: []edit{
 			{"controllers/ibmcloud/retire.go",
 				`	case s.Now.Before(issued.ExpiresAt.Time):`,
@@ -77,7 +77,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "key-in-use-cut-off",
-		pattern: "what is still in use is ended by the clock",
+		pattern: "a credential in use is ended by the clock",
 		edits: []edit{
 			{"controllers/ibmcloud/retire.go",
 				`s.Now.Sub(key.LastAuthn) < inUse {`,
@@ -87,7 +87,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "any-rights-will-do",
-		pattern: "a thing of others is taken as it is, whatever it may do",
+		pattern: "an object of others is used without a check of its rights",
 		edits: []edit{
 			{"controllers/ibmcloud/given_access.go",
 				`		if p.Other || tooMuch || !maps.Equal(p.Resource, s.resource()) {`,
@@ -97,7 +97,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "keys-of-others-too",
-		pattern: "what is in the same place is taken for one's own",
+		pattern: "an object in the same place is taken for the operator's",
 		edits: []edit{
 			{"controllers/ibmcloud/keys.go",
 				`strings.HasPrefix(key.Description, s.mark(role)+generationMark) && generationIn(key.Description) > 0`,
@@ -107,7 +107,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "key-for-ever",
-		pattern: "what was made outlives who would end it",
+		pattern: "a credential outlives the operator that would end it",
 		edits: []edit{
 			{"controllers/ibmcloud/keys.go",
 				`		Value: value, ExpiresAt: pending.Until.Time,`,
@@ -117,7 +117,7 @@ var ofIBMCloud = []mutant{
 	},
 	{
 		name:    "list-of-each-pass",
-		pattern: "what many share is asked for by each of them",
+		pattern: "each object requests what all could share",
 		edits: []edit{
 			{"controllers/ibmcloud/cloud.go",
 				`s.known && age >= 0 && age < listLife {`,

@@ -10,7 +10,7 @@ func byTrust(run string) guard { return guard{folder: "internal/trust", run: run
 var ofInputs = []mutant{
 	{
 		name:    "blocks-by-lines",
-		pattern: "a file of certificates is read as one program writes it",
+		pattern: "a PEM file is read as one program writes it",
 		edits: []edit{
 			{"internal/trust/blocks.go",
 				"regexp.MustCompile(`-----(BEGIN|END) ([A-Za-z0-9. ]{1,64})-----`)",
@@ -20,7 +20,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "left-out-in-silence",
-		pattern: "a file of certificates is read as one program writes it",
+		pattern: "a PEM file is read as one program writes it",
 		edits: []edit{
 			{"internal/trust/blocks.go",
 				`	r.LeftOut = append(r.LeftOut, fmt.Sprintf("block %d %s", r.Blocks, why))`,
@@ -30,7 +30,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "root-by-extensions",
-		pattern: "a root is judged by more than clients ask of a root",
+		pattern: "a root CA is judged more strictly than clients do",
 		edits: []edit{
 			{"internal/trust/pem.go",
 				`return cert.Version < 3 || (cert.BasicConstraintsValid && cert.IsCA)`,
@@ -40,7 +40,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "first-certificate-for-all",
-		pattern: "the first of a list is taken for the list",
+		pattern: "only the first item of a list counts",
 		edits: []edit{
 			{"internal/trust/verify.go",
 				`	const most = 5`,
@@ -50,7 +50,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "route-of-before",
-		pattern: "the first of a list is taken for the list",
+		pattern: "only the first item of a list counts",
 		edits: []edit{
 			{"controllers/openshift/exposure.go",
 				`return route.Spec.Host != "" && !strings.EqualFold(route.Spec.Host, ingress.Host)`,
@@ -60,7 +60,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "origin-by-letters",
-		pattern: "one thing written in two ways is two",
+		pattern: "two spellings of one value count as two values",
 		edits: []edit{
 			{"internal/registry/client.go",
 				`u.Scheme == "https" && sameHost(u.Host, c.host)`,
@@ -70,7 +70,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "advice-in-minutes",
-		pattern: "a message fails when it is followed",
+		pattern: "following the advice in a message fails",
 		edits: []edit{
 			{"controllers/pass/blocked.go",
 				`	retryStalled     = 25 * time.Second`,
@@ -80,7 +80,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "lasting-tokens-by-host",
-		pattern: "what cannot be undone is done for what comes back",
+		pattern: "an irreversible act answers a change that reverts",
 		edits: []edit{
 			{"controllers/credentials.go",
 				`	case expires && p.publishedHost(l) != p.Registry.Host:`,
@@ -90,7 +90,7 @@ var ofInputs = []mutant{
 	},
 	{
 		name:    "dead-tokens-listed",
-		pattern: "a verdict outlives what it rests on",
+		pattern: "a verdict outlives its evidence",
 		edits: []edit{
 			{"controllers/openshift/retire.go",
 				`return expired || invalidated(bound) ||`,

@@ -36,7 +36,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "copies-never-removed",
-		pattern: "what is taken out of the spec stays in the cluster",
+		pattern: "what is removed from the spec stays in the cluster",
 		edits: []edit{
 			{"controllers/copies.go",
 				`job.err = p.deleteCopy(ctx, job, pub.Secret, objects.OwnedBy)`,
@@ -46,7 +46,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "rival-answered-without-end",
-		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
+		pattern: "a repair is reverted at once, and the two go on for ever",
 		edits: []edit{
 			{"controllers/objects/repair_limit.go",
 				`	if left >= 1 {`,
@@ -56,7 +56,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "foreign-copy-deleted",
-		pattern: "what belongs to others is deleted by its name",
+		pattern: "an object of others is deleted by its name",
 		edits: []edit{
 			{"controllers/copies.go",
 				`if err != nil || live == nil || !ours(live, p.Edge.UID) {`,
@@ -66,7 +66,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "copies-owned-by-original",
-		pattern: "an owner in another namespace has the garbage collector take what is in use",
+		pattern: "an owner in another namespace makes the garbage collector delete what is in use",
 		edits: []edit{
 			{"controllers/objects/owner.go",
 				`	object.SetOwnerReferences([]metav1.OwnerReference{*owner})`,
@@ -89,7 +89,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "owner-by-kind",
-		pattern: "identity goes by name or kind and not by UID",
+		pattern: "an object is identified by name or kind instead of UID",
 		edits: []edit{
 			{"controllers/objects/owner.go",
 				`		if owner.UID == uid {`,
@@ -111,7 +111,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "status-written-each-pass",
-		pattern: "an operator at rest writes what is there",
+		pattern: "an operator at rest writes what is already there",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`	if equality.Semantic.DeepEqual(before.Status, after.Status) {
@@ -145,7 +145,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "delete-without-uid",
-		pattern: "a deletion meets what took the name since",
+		pattern: "a deletion hits a new object of the same name",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`w.Delete(ctx, live, client.Preconditions{UID: ptr.To(live.GetUID())})`,
@@ -169,7 +169,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "acts-for-the-gone",
-		pattern: "an old incarnation acts for an object that was deleted or recreated",
+		pattern: "a stale operator acts for an object that was deleted or recreated",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
@@ -179,7 +179,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "acts-by-name",
-		pattern: "an old incarnation acts for an object that was deleted or recreated",
+		pattern: "a stale operator acts for an object that was deleted or recreated",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`	if live.UID != s.Edge.UID || !live.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(live, CleanupFinalizer) {`,
@@ -192,7 +192,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "adopted-by-name",
-		pattern: "what belongs to others is taken over by its name",
+		pattern: "an object of others is adopted by its name",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`	if !OwnedBy(live, e.scope.Edge.UID) {
@@ -214,7 +214,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "revocation-left-to-the-collector",
-		pattern: "garbage collection is trusted with what it may be told to leave",
+		pattern: "garbage collection is trusted with what it can be asked to orphan",
 		edits: []edit{
 			{"controllers/openshift/session.go",
 				`		{What: "revoke the tokens", Run: s.revokeTokens},
@@ -224,13 +224,13 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "gone-is-an-error",
-		pattern: "a deletion that is resumed fails at what is gone already",
+		pattern: "a resumed deletion fails on absent objects",
 		edits: []edit{
 			{"controllers/openshift/cleanup.go",
 				`	case apierrors.IsNotFound(err):
 		return nil
-	case apierrors.IsForbidden(err) && left.requested`,
-				`	case apierrors.IsForbidden(err) && left.requested`},
+	case apierrors.IsForbidden(err) && state.requested`,
+				`	case apierrors.IsForbidden(err) && state.requested`},
 			{"controllers/openshift/cleanup.go",
 				`	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
@@ -254,7 +254,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "copy-watched-from-now",
-		pattern: "what happens between a write and its watch is told by nobody",
+		pattern: "a change between a write and the start of its watch is missed",
 		edits: []edit{
 			{"controllers/watches/copies.go",
 				`		since = target.left()
@@ -265,7 +265,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "change-without-version",
-		pattern: "a change is written over what somebody else wrote meanwhile",
+		pattern: "a write overwrites a concurrent change",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`metadata["resourceVersion"], change["metadata"] = version, metadata`,
@@ -275,7 +275,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "refusal-on-record",
-		pattern: "what was refused is waited for as if it had been done",
+		pattern: "a refused write is treated as done",
 		edits: []edit{
 			{"controllers/copies.go",
 				`			if refused && c.due[job.namespace] == (dueCopy{}) {`,
@@ -285,7 +285,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "left-before-an-outage",
-		pattern: "what was restored is told apart from what was by its version alone",
+		pattern: "a restored object is recognised by its resource version alone",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
 				`	namespaces.doubt = t.wentAway
@@ -295,7 +295,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "failure-untold",
-		pattern: "a failure is tried again in silence, and the status says that all is well",
+		pattern: "a failure is retried in silence, and the status reports success",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
@@ -310,7 +310,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "own-change-counted",
-		pattern: "an operator takes what it wants itself for what others did",
+		pattern: "an operator takes its own change for drift",
 		edits: []edit{
 			{"controllers/objects/repair_limit.go",
 				`return made == wanted`,
@@ -320,7 +320,7 @@ var ofObjects = []mutant{
 	},
 	{
 		name:    "memory-by-name",
-		pattern: "what the last object of the same name left is taken over",
+		pattern: "what an earlier object of the same name left is taken over",
 		edits: []edit{
 			{"controllers/pass/memory.go",
 				`		m.forget(edge.Name)

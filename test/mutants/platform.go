@@ -7,7 +7,7 @@ package main
 var ofPlatform = []mutant{
 	{
 		name:    "stall-is-final",
-		pattern: "a state that is not stable keeps the repair from being read",
+		pattern: "an unstable state hides the repair",
 		edits: []edit{
 			{"controllers/deletion.go",
 				`	before := edge.DeepCopy()
@@ -32,7 +32,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "ca-forgotten-by-restart",
-		pattern: "a crash leaves less security behind than there was",
+		pattern: "a crash leaves less security than there was",
 		edits: []edit{
 			{"controllers/ca.go",
 				`	record := p.Record.CA
@@ -62,7 +62,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "refusal-taken-for-absence",
-		pattern: "what may not be read counts as what is not there",
+		pattern: "a forbidden read counts as an absent object",
 		edits: []edit{
 			{"controllers/openshift/ca_sources.go",
 				`	if client.IgnoreNotFound(err) != nil {
@@ -74,7 +74,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "ca-found-once",
-		pattern: "a change of the source is not seen",
+		pattern: "a change of the source is not noticed",
 		edits: []edit{
 			{"controllers/trust.go",
 				`	found, err := p.findCA(ctx, last)
@@ -90,7 +90,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "project-by-name",
-		pattern: "what the last object of the same name left is taken over",
+		pattern: "what an earlier object of the same name left is taken over",
 		edits: []edit{
 			{"controllers/openshift/names.go",
 				`return fmt.Sprintf("[EdgeRegistry %s %s]", name, uid)`,
@@ -100,7 +100,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "route-of-others-switched-off",
-		pattern: "two objects set one thing of the cluster each its own way",
+		pattern: "two objects set one cluster-wide field differently",
 		edits: []edit{
 			{"controllers/openshift/default_route.go",
 				`	if err != nil || len(users) > 0 {
@@ -142,7 +142,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "conflict-meets-the-same-copy",
-		pattern: "a change is missed, and nothing looks again",
+		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`		r.seen(edge).known, r.seen(edge).wrong = true, true
@@ -153,7 +153,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "copy-never-listed-again",
-		pattern: "a change is missed, and nothing looks again",
+		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/watches/informer.go",
 				`>= relistAfter {`,
@@ -163,7 +163,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "watch-error-swallowed",
-		pattern: "a change is missed, and nothing looks again",
+		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
 				`			version = ""
@@ -176,7 +176,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "watch-made-again-in-silence",
-		pattern: "a change is missed, and nothing looks again",
+		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
 				`		if version == "" && r.lost != nil && ctx.Err() == nil {
@@ -191,7 +191,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "cut-taken-for-an-end",
-		pattern: "what was restored is told apart from what was by its version alone",
+		pattern: "a restored object is recognised by its resource version alone",
 		edits: []edit{
 			{"controllers/apiserver/bounded_watches.go",
 				`time.Now().Before(b.due) {`,
@@ -201,7 +201,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "copies-believed-unwatched",
-		pattern: "what was restored is told apart from what was by its version alone",
+		pattern: "a restored object is recognised by its resource version alone",
 		edits: []edit{
 			{"controllers/watches/copies.go",
 				`func() { t.doubt(target) }`,
@@ -211,7 +211,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "record-of-a-time-taken-back",
-		pattern: "what was restored is told apart from what was by its version alone",
+		pattern: "a restored object is recognised by its resource version alone",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`		*pass.Part[stored](r.memories.Of(edge)) = stored{}
@@ -222,7 +222,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "copies-off-the-record",
-		pattern: "what cannot be taken back is done before it is written down",
+		pattern: "an irreversible act comes before its record",
 		edits: []edit{
 			{"controllers/record.go",
 				`			return p.confirmRecord(ctx, kept)`,
@@ -232,7 +232,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "went-back-unseen",
-		pattern: "what was restored is told apart from what was by its version alone",
+		pattern: "a restored object is recognised by its resource version alone",
 		edits: []edit{
 			{"controllers/manager.go",
 				`return watches.Newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())`,
@@ -242,7 +242,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "watch-without-end",
-		pattern: "what says nothing is waited for without end",
+		pattern: "a silent server is waited for without end",
 		edits: []edit{
 			{"controllers/apiserver/connection.go",
 				`	config.Wrap(boundWatches)
@@ -252,7 +252,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "outage-is-final",
-		pattern: "a failure that passes is taken for one that lasts",
+		pattern: "a passing failure is taken for a lasting one",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
 				`	case err != nil:
@@ -275,7 +275,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "own-writes-wake-it",
-		pattern: "an operator wakes itself by what it writes",
+		pattern: "an operator's writes trigger its own reconciliation",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
 				`return object.GetLabels()[objects.KindLabel] != objects.KindBound || isMarked(object)`,
@@ -285,7 +285,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "terminating-is-forbidden",
-		pattern: "a refusal that ends by itself is taken for a lack of rights",
+		pattern: "a temporary refusal is taken for missing rights",
 		edits: []edit{
 			{"controllers/objects/refusal.go",
 				`case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):`,
@@ -295,7 +295,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "conflict-untold",
-		pattern: "a failure is tried again in silence, and the status says that all is well",
+		pattern: "a failure is retried in silence, and the status reports success",
 		edits: []edit{
 			{"controllers/pass/conflicts.go",
 				`if before < conflictsUnreported-1 || !apierrors`,
@@ -308,7 +308,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "conflict-without-pause",
-		pattern: "a repair wakes whoever undoes it, and the two go on for ever",
+		pattern: "a repair is reverted at once, and the two go on for ever",
 		edits: []edit{
 			{"controllers/pass/conflicts.go",
 				`if row := Part[conflicts](s.Memory); row.passes >= conflictsUnreported {`,
@@ -318,7 +318,7 @@ var ofPlatform = []mutant{
 	},
 	{
 		name:    "absent-is-forbidden",
-		pattern: "what is not there is taken for what may not be read",
+		pattern: "an absent object is taken for a forbidden one",
 		edits: []edit{
 			{"controllers/openshift/exposure.go",
 				`	case apierrors.IsNotFound(err):

@@ -24,19 +24,19 @@ var ofPlugin = []mutant{
 	},
 	{
 		name:    "push-login-to-nodes",
-		pattern: "a secret is told where none belongs",
+		pattern: "a secret is written where none belongs",
 		edits:   []edit{{"cmd/kubectl-edgereg/cluster/handover.go", `case h.CanPush && login.Token.Equal(h.Token):`, `case h.CanPush && login.Token.IsZero():`}},
 		guards:  []guard{byPlugin("cluster", "TestASecretThatSaysSomethingElseIsRefused")},
 	},
 	{
 		name:    "quoted-by-double-quotes",
-		pattern: "a value of somebody else's is run",
+		pattern: "a value from others is executed",
 		edits:   []edit{{"cmd/kubectl-edgereg/show/quote.go", "\"'\" + strings.ReplaceAll(text, \"'\", `'\\''`) + \"'\"", "`\"` + strings.ReplaceAll(text, `\"`, `\\\"`) + `\"`"}},
 		guards:  []guard{byPlugin("show", "TestAShellReadsWhatWasQuoted")},
 	},
 	{
 		name:    "raw-words-on-a-terminal",
-		pattern: "a value of somebody else's is obeyed",
+		pattern: "a value from others controls the terminal",
 		edits:   []edit{{"cmd/kubectl-edgereg/show/tree.go", `return line + "  " + Safe(f.Message)`, `return line + "  " + f.Message`}},
 		guards:  []guard{byPlugin("show", "TestEachStateReadsAsRecorded")},
 	},
@@ -48,7 +48,7 @@ var ofPlugin = []mutant{
 	},
 	{
 		name:    "asked-in-every-pass",
-		pattern: "a request is answered and not written down",
+		pattern: "a request is answered but not recorded",
 		edits:   []edit{{"controllers/token_review.go", "	p.Record.Asked = requested\n", ""}},
 		guards:  []guard{controllers("TestATrialThatIsAskedForIsMadeOnce")},
 	},

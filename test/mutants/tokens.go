@@ -7,7 +7,7 @@ package main
 var ofTokens = []mutant{
 	{
 		name:    "rotation-by-status",
-		pattern: "the progress is recorded apart from the effect",
+		pattern: "progress is recorded apart from the effect",
 		edits: []edit{
 			{"controllers/secrets.go",
 				`requested != "" && p.handledRotation(l) != requested`,
@@ -17,7 +17,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "marked-before-published",
-		pattern: "the progress is recorded before the effect",
+		pattern: "progress is recorded before the effect",
 		edits: []edit{
 			{"controllers/secrets.go",
 				`	if err := p.notePublication(ctx, both); err != nil {
@@ -46,7 +46,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "odd-token-taken",
-		pattern: "what an API answers is taken for what was asked",
+		pattern: "a reply is not compared with the request",
 		edits: []edit{
 			{"internal/credential/claims.go",
 				`if account.UID == "" || (secret.Name == "") != (secret.UID == "") {`,
@@ -59,7 +59,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "odd-token-asked-again",
-		pattern: "what fails for good is tried again without end",
+		pattern: "a permanent failure is retried without end",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`s.remembered().odd[l.Role]; s.Now.Before(until) {`,
@@ -69,7 +69,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "retired-too-soon",
-		pattern: "what consumers still use is taken away with its successor",
+		pattern: "a token in use is revoked because its successor exists",
 		edits: []edit{
 			{"controllers/openshift/retire.go",
 				`case s.Now.Before(expiry.Add(leeway)) && s.accountOf(bound, l) == l.accountUID:`,
@@ -79,7 +79,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "account-by-name",
-		pattern: "a thing that was recreated is taken for the one before",
+		pattern: "a recreated object is taken for the original",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
@@ -91,7 +91,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "any-error-is-a-refusal",
-		pattern: "an error is taken for the answer no",
+		pattern: "an error is taken for a refusal",
 		edits: []edit{
 			{"controllers/apiserver/connection.go",
 				`if apierrors.IsUnauthorized(err) {`,
@@ -101,7 +101,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "token-in-event",
-		pattern: "a secret is told where none belongs",
+		pattern: "a secret is written where none belongs",
 		edits: []edit{
 			{"controllers/credentials.go",
 				`fresh.Generation), p.boundTo(fresh), p.lifeOf(fresh.Identity), why.Text`,
@@ -113,7 +113,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "secret-in-status",
-		pattern: "a secret is told where none belongs",
+		pattern: "a secret is written where none belongs",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go", `	redactStatus(&after.Status)
 `, ``},
@@ -122,7 +122,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "secret-in-events",
-		pattern: "a secret is told where none belongs",
+		pattern: "a secret is written where none belongs",
 		edits: []edit{
 			{"controllers/manager.go",
 				`apiserver.RedactEvents(mgr.GetEventRecorder(objects.FieldManager))`,
@@ -132,7 +132,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "webhook-repeats-a-password",
-		pattern: "what others say is told unseen",
+		pattern: "text from another server is repeated unchecked",
 		edits: []edit{
 			{"internal/credential/redact.go", `const (
 	// maxLayers is how deep one encoding may lie in another: the login in a Secret that is quoted in an error is base64 in
@@ -144,7 +144,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "refusal-repeats-the-request",
-		pattern: "what others say is told unseen",
+		pattern: "text from another server is repeated unchecked",
 		edits: []edit{
 			{"controllers/apiserver/redact.go",
 				`if response.StatusCode < http.StatusBadRequest {`,
@@ -154,7 +154,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "unproven-successor",
-		pattern: "a thing that works is given up for one that may not",
+		pattern: "a working credential is replaced by an unproven one",
 		edits: []edit{
 			{"controllers/verify_renewal.go",
 				`	if err == nil || (!required && !refused(err)) {`,
@@ -164,7 +164,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "rival-written-over",
-		pattern: "each of two leaders does what is to be done once",
+		pattern: "two leaders both do what must happen once",
 		edits: []edit{
 			{"controllers/objects/writer.go",
 				`return !IsCopy(object)`,
@@ -196,7 +196,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "progress-in-a-stale-status",
-		pattern: "a stale read has done again what is done",
+		pattern: "a stale read repeats finished work",
 		edits: []edit{
 			{"controllers/secrets.go",
 				`requested != "" && p.handledRotation(l) != requested`,
@@ -209,7 +209,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "lifetime-of-before",
-		pattern: "a field of the spec counts at the first time alone",
+		pattern: "a field of the spec counts only at creation",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`	case l.Credential.Expires() && s.askedLifetime(bound, l) != l.Policy.Lifetime.String():
@@ -221,7 +221,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "bound-secret-by-its-labels",
-		pattern: "what belongs to others is taken for the operator's own by marks that they can write",
+		pattern: "an object of others counts as the operator's by labels that they can write",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
 				`named := generationIn(secret.Name, l.Secret) != 0`,
@@ -231,7 +231,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "number-without-end",
-		pattern: "a number that others can write is counted on from",
+		pattern: "counting continues from a number that others can write",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
 				`generation < 1 || generation > lastGeneration || name`,
@@ -241,7 +241,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "last-number-stays-last",
-		pattern: "a range of numbers ends",
+		pattern: "a numeric range overflows",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
 				`after = after%lastGeneration + 1`,
@@ -251,7 +251,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "bound-to-any-name",
-		pattern: "what a token says of itself is believed",
+		pattern: "a token's unverified claims are believed",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
 				`claims.ServiceAccount == l.Account && generationIn(claims.SecretName, l.Secret) != 0`,
@@ -261,7 +261,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "hidden-by-many",
-		pattern: "a list that is cut off loses what matters",
+		pattern: "a truncated list loses what matters",
 		edits: []edit{
 			{"controllers/secrets.go",
 				`at >= 0 && at < len(alive)-most {`,
@@ -271,7 +271,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "mint-for-a-tenant",
-		pattern: "what cannot be undone is done as often as others ask for it",
+		pattern: "others can trigger an irreversible act without limit",
 		edits: []edit{
 			{"controllers/mint_budget.go",
 				`if l.Supplied != "" || p.isWished(l) || p.isRenewal(l, why) {
@@ -296,7 +296,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "forged-renewal",
-		pattern: "what a token says of itself is believed",
+		pattern: "a token's unverified claims are believed",
 		edits: []edit{
 			{"controllers/mint_budget.go",
 				`why.Name == pass.CauseDue.Name && l.Credential.Identity == p.memory(l).minted`,
@@ -306,7 +306,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "wish-held-up",
-		pattern: "a limit for others holds up who may ask",
+		pattern: "a limit on others delays an authorised user",
 		edits: []edit{
 			{"controllers/mint_budget.go",
 				`return p.memory(l).answered != p.wish()`,
@@ -316,7 +316,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "waits-for-nothing",
-		pattern: "what is undone before it is finished is not counted",
+		pattern: "a repair that is reverted before it is finished is not counted",
 		edits: []edit{
 			{"controllers/mint_budget.go",
 				`	default:
@@ -328,7 +328,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "lost-for-nothing",
-		pattern: "what is undone before it is finished is not counted",
+		pattern: "a repair that is reverted before it is finished is not counted",
 		edits: []edit{
 			{"controllers/credentials.go",
 				`		p.useUpWish(l)
@@ -339,7 +339,7 @@ var ofTokens = []mutant{
 	},
 	{
 		name:    "published-and-revoked",
-		pattern: "an answer that is lost is taken for a failure",
+		pattern: "a lost reply is taken for a failure",
 		edits: []edit{
 			{"controllers/credentials.go",
 				`case kept == nil || kept.ID == l.Credential.ID:`,

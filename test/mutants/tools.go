@@ -7,13 +7,13 @@ package main
 var ofTools = []mutant{
 	{
 		name:    "unchecked-download",
-		pattern: "a program is run that is not the one that was published",
+		pattern: "a downloaded program is run unverified",
 		edits:   []edit{{"hack/controlplane/download.go", `!bytes.Equal(got, want)`, `len(got) != len(want)`}},
 		guards:  []guard{{folder: "hack/controlplane", run: "TestWhereTheProgramsComeFrom"}},
 	},
 	{
 		name:    "download-under-its-own-name",
-		pattern: "what was interrupted looks finished",
+		pattern: "an interrupted download looks finished",
 		edits:   []edit{{"hack/controlplane/main.go", `os.CreateTemp(p.folder, "."+name+".*")`, `os.Create(filepath.Join(p.folder, name))`}},
 		guards:  []guard{{folder: "hack/controlplane", run: "TestAnInterruptedDownload"}},
 	},

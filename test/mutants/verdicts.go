@@ -7,7 +7,7 @@ package main
 var ofVerdicts = []mutant{
 	{
 		name:    "true-of-an-hour-ago",
-		pattern: "what was not looked at is told as it was",
+		pattern: "a state that was not checked is reported unchanged",
 		edits: []edit{
 			{"controllers/pass/step.go",
 				`			setWaiting(s.Edge, step.Condition, waitsBecause, "waits for "+waitsFor)
@@ -31,7 +31,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "firewall-for-registry",
-		pattern: "who says no is taken for whom was asked",
+		pattern: "an error page of a proxy is taken for the registry's answer",
 		edits: []edit{{"internal/registry/realm.go", `		return a.marked()
 `, `		return true
 `}},
@@ -39,7 +39,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "go-alone-judges-roots",
-		pattern: "a check that answers another question than the one asked",
+		pattern: "a check answers another question than the one asked",
 		edits: []edit{{"internal/trust/verify.go", `	if !servesByKeyUsage(presented[0]) {
 `, `	if false && !servesByKeyUsage(presented[0]) {
 `}},
@@ -47,7 +47,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "own-refusal-unnoticed",
-		pattern: "what happens to oneself is taken for a passing trouble",
+		pattern: "a lasting failure is taken for a passing one",
 		edits: []edit{
 			{"controllers/apiserver/occasions.go",
 				`	case status == http.StatusUnauthorized:
@@ -59,7 +59,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "other-keys-unnoticed",
-		pattern: "what happens to oneself stands for what happens to all",
+		pattern: "the operator's own experience is taken for everybody's",
 		edits: []edit{
 			{"controllers/apiserver/signing_keys.go",
 				`changed := known.last != "" && known.last != now`,
@@ -69,7 +69,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "one-look-is-enough",
-		pattern: "a moment's answer is taken for a lasting one",
+		pattern: "a momentary answer is taken for a lasting one",
 		edits: []edit{
 			{"controllers/token_review.go", `	case dead && m.review.doubted != id:
 `, `	case false && dead && m.review.doubted != id:
@@ -84,7 +84,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "minted-again-and-again",
-		pattern: "an effect that cannot be undone is repeated because what follows it fails",
+		pattern: "an irreversible act is repeated because a later step fails",
 		edits: []edit{
 			{"controllers/credentials.go", `	if fresh.Expires() && l.Supplied == "" {
 		kept`, `	if fresh.Expires() && p.Edge == nil {
@@ -94,7 +94,7 @@ var ofVerdicts = []mutant{
 	},
 	{
 		name:    "condition-of-no-step",
-		pattern: "what was not looked at is told as it was",
+		pattern: "a state that was not checked is reported unchanged",
 		edits: []edit{
 			{"controllers/pass/step.go",
 				`return !isSummary(c.Type) && !slices.Contains(result.Conditions, c.Type)`,
