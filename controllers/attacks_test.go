@@ -129,7 +129,7 @@ func TestAnInvitationWithoutANameIsForNobody(t *testing.T) {
 	heals(t, edge)
 }
 
-// Who holds edit in a project can make a service account there with any owner reference.
+// Anyone who holds edit in a project can make a service account there with any owner reference.
 func TestAServiceAccountThatNamesItsOwnerProvesNothing(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)

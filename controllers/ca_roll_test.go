@@ -213,7 +213,7 @@ func smuggle(t *testing.T, edge *edgev1.EdgeRegistry, name string, replace bool,
 	})
 }
 
-// Whoever holds the publisher's token may edit the Secrets. With a CA in there that counts, one could
+// Anyone who holds the publisher's token may edit the Secrets. With a CA in there that counts, one could
 // play the registry for every node.
 func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 	g := NewWithT(t)

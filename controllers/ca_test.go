@@ -221,7 +221,7 @@ func TestTheOrderInWhichCAsAreFoundDoesNotChangeTheBytes(t *testing.T) {
 	}
 }
 
-// Whoever may edit the project may edit the Secret, and holds the publisher's token perhaps.
+// Anyone who may edit the project may edit the Secret, and holds the publisher's token perhaps.
 func TestWhatSomebodyPutIntoTheSecretIsNoCA(t *testing.T) {
 	a, b, evil := rootAt("a", birth), rootAt("b", birth), rootAt("evil", birth)
 	for _, tt := range []struct {

@@ -133,7 +133,7 @@ func TestCopiesOfATargetThatIsTakenOffAreRemoved(t *testing.T) {
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
 }
 
-// Before there was a record, the list of the copies was an annotation of the published Secret. Who may edit that Secret may
+// Before there was a record, the list of the copies was an annotation of the published Secret. Anyone who may edit that Secret may
 // write any names there, and gains nothing by it.
 func TestCopiesGoToNoNamespaceThatSomebodyWroteOnTheSecret(t *testing.T) {
 	g := NewWithT(t)

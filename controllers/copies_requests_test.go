@@ -288,7 +288,7 @@ func TestANamespaceThatRefusesItsCopyComesOffTheRecord(t *testing.T) {
 	}
 }
 
-// Who had read a copy, and makes its namespace again, can put the same copy there, so that nothing has to be written, until
+// Anyone who had read a copy, and makes its namespace again, can put the same copy there, so that nothing has to be written, until
 // there is a new token.
 func TestACopyThatWasPutIntoANamespaceMadeAgainGetsNoNewToken(t *testing.T) {
 	g := NewWithT(t)

@@ -235,7 +235,7 @@ func TestWhatIsWrongWithTheSecretOfTheExchange(t *testing.T) {
 	})
 }
 
-// Whoever can write entries decides for nobody else: what is not signed by this cluster, or not for these accounts, is
+// The right to write entries decides nothing about others' entries: what is not signed by this cluster, or not for these accounts, is
 // another's, whatever it says of itself; what is signed and not on record is a clone's.
 func TestWhoseAnEntryIsTheTokenTells(t *testing.T) {
 	g := NewWithT(t)

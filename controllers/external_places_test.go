@@ -84,7 +84,7 @@ func TestNamespacesOfTheSecretsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Whoever withdraws an invitation keeps what was published, and the operator goes no further.
+// An owner who withdraws an invitation keeps what was published, and the operator goes no further.
 func TestAnInvitationOfSecretsThatIsWithdrawn(t *testing.T) {
 	g := NewWithT(t)
 	r := startOtherRegistry(t)

@@ -57,7 +57,7 @@ func TestTenantsAtRandom(t *testing.T) {
 type actor struct {
 	client.Client
 	name string
-	// roles are those that the actor has by namespace. Who gives them away has them again after a while.
+	// roles are those that the actor has by namespace. One that is given away comes back after a while.
 	roles map[string]string
 }
 

@@ -108,7 +108,7 @@ func (p *run) takeRequest() bool {
 func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) error {
 	b := pass.AsBlocked(trial)
 	if b == nil || b.Reason != edgev1.ReasonCredentialRefused || l.Supplied != "" {
-		// Whoever supplied it is the only one to supply another.
+		// Only the person who supplied it can supply another.
 		return trial
 	}
 	dead, err := p.session.Dead(ctx, l)

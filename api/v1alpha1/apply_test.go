@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// Who changes from client-side to server-side apply takes over the defaults as if they were applied,
+// A user who changes from client-side to server-side apply takes over the defaults as if they were applied,
 // and gives them up with the next apply. Of a map that is left without any field then, the API server
 // makes null (Kubernetes 1.36). The documentation says to write one field of spec.openshift.
 func TestAChangeToServerSideApplyNeedsAFieldOfOpenShift(t *testing.T) {

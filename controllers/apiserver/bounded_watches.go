@@ -49,8 +49,8 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		response, err := next.RoundTrip(r.WithContext(ctx))
 		if err != nil {
 			cancel()
-			// An informer that knows why it cannot watch tries again from where it was. Whoever was away may come back
-			// with an older etcd, which counts again, and what comes then would be taken for old. So it lists again.
+			// An informer that knows why it cannot watch resumes from its last version. An API server that was away may come
+			// back with an older etcd, whose versions repeat, and new events would be taken for old ones. So it lists again.
 			return nil, errors.New(err.Error())
 		}
 		body := bounded{ReadCloser: response.Body, cancel: cancel}

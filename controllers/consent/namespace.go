@@ -14,9 +14,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// Who may make namespaces may make one of a name that an EdgeRegistry uses, once it is gone, and invite the operator there. So
-// the UID of each namespace is on record, and another of its name is served only after whoever writes the EdgeRegistry
-// accepted it.
+// Once a namespace that an EdgeRegistry uses is gone, anyone who may create namespaces can create another of its name and invite
+// the operator there. So the UID of each namespace is on record, and another one of its name is served only after an author of
+// the EdgeRegistry accepted it.
 
 // InviteAgain is what is done once a namespace of others is gone that was being deleted.
 const InviteAgain = "once it is gone, have its owner make it again and invite the operator"

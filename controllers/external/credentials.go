@@ -18,7 +18,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no login used for what its owner did not
+// What a supplied Secret says of itself. An author of EdgeRegistries cannot use a login for anything that its owner did not
 // write down here.
 const tokenHostsAnnotation = "edge.open-horizon.io/token-hosts"
 

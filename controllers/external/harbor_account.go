@@ -69,8 +69,8 @@ func (s *harborSession) readAccount(ctx context.Context) (account, error) {
 	}, nil
 }
 
-// checkAccount refuses a Secret that does not say that it may be used for what is asked of it. Whoever may write EdgeRegistries
-// has no account sent to a host, or used in a project, that its owner did not write down.
+// checkAccount refuses a Secret that does not allow the use that the spec makes of it. So an author of EdgeRegistries cannot
+// have an account sent to a host, or used in a project, that its owner did not write down.
 func (s *harborSession) checkAccount(secret *corev1.Secret) error {
 	if err := objects.CheckFor(s.Edge.Name, secret, s.where()+", the account that makes robots in Harbor,"); err != nil {
 		return err

@@ -54,7 +54,7 @@ type region struct {
 	quota      shelf[ibmcloud.Quota]
 }
 
-// shelf keeps what was read for a while. Who comes while it is read waits.
+// shelf caches what was read. A caller that comes while it is being read waits.
 type shelf[T any] struct {
 	mu    sync.Mutex
 	known bool

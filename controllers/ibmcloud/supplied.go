@@ -22,7 +22,7 @@ const credentialsNamespace = objects.CredentialsNamespace
 // keyEntry is where a supplied Secret holds the API key.
 const keyEntry = "apikey"
 
-// What a supplied Secret says of itself. Whoever may write EdgeRegistries can have no key used for what its owner did not write
+// What a supplied Secret says of itself. An author of EdgeRegistries cannot use a key for anything that its owner did not write
 // down here.
 const (
 	namespacesAnnotation = "edge.open-horizon.io/registry-namespaces"

@@ -86,7 +86,7 @@ func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
 	case c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow:
 		c.lost, c.version, c.rivals = now, config.ResourceVersion, managers
 	case !c.lost.IsZero() && len(c.rivals) > 0 && len(managers) == 0:
-		// Whoever claimed the field has given it up, as the message asks.
+		// The writer that claimed the field has given it up, as the message asks.
 		c.lost = time.Time{}
 	}
 	again := c.lost.Add(contestPause)

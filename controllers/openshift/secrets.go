@@ -14,8 +14,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
-// Whoever may write Secrets in the project decides how many carry the EdgeRegistry's label, and how large they are. So their
-// metadata is read, in pages and not more than these, and values by name.
+// A tenant decides how many Secrets in the project carry the EdgeRegistry's label, and how large they are. So their metadata is
+// listed, in no more pages than this, and values are read by name.
 const (
 	secretsPage  = 500
 	secretsPages = 4

@@ -72,7 +72,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 
 func newLogin(l *pass.Login, project, account, clusterRole string, policy edgev1.TokenSpec) login {
 	lifetime := policy.Lifetime.Duration
-	// Whoever finds the login elsewhere, as in the Exchange, sees whose it is: the registry takes any user name with a token.
+	// The registry accepts any user name with a token. This one shows whose a login is, for example in the Exchange.
 	l.Account, l.User = account, account+"."+project
 	l.Policy = pass.Policy{Lifetime: lifetime, RenewBefore: lifetime * 2 / 3}
 	if policy.RenewBefore != nil {

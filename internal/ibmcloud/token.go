@@ -59,8 +59,8 @@ func (t *Tokens) drop(at place, refused credential.Token) {
 	}
 }
 
-// get returns a token out of the cache, or that of a request for one. Who comes while a request runs waits for it, and shares
-// what comes of it, but for that its caller gave up: then the next one asks.
+// get returns a token from the cache, or requests one. Callers that come while a request runs wait for it and share its result,
+// unless its caller gave up: then the next one asks.
 func (t *Tokens) get(
 	ctx context.Context, at place, now func() time.Time, ask func(context.Context) (issued, *Error), ended func(context.Context) *Error,
 ) (token credential.Token, cached bool, failure *Error) {

@@ -21,7 +21,7 @@ type Shared struct {
 	known map[sharedKey]sharedAnswer
 }
 
-// sharedKey is who was asked for what. Who trusts other CAs, or has tokens given elsewhere, may be answered by another.
+// sharedKey says which server was asked for what. With other trusted CAs, or another token server, another one may answer.
 type sharedKey struct {
 	host  string
 	trust [sha256.Size]byte

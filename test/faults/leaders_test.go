@@ -169,7 +169,7 @@ func (o *turns) take(passes int) {
 // over lets everything pass from now on.
 func (o *turns) over() { close(o.off) }
 
-// briefly is a lease that a test can wait for, and forEver one that it cannot. Whoever waits goes by the lease of the other.
+// briefly is a lease that a test can wait for, and forEver one that it cannot. The one that waits goes by the lease of the other.
 var briefly, forEver = Election{Lease: 5 * time.Second}, Election{Lease: time.Hour}
 
 // ballot is how to stand for a lease.

@@ -131,7 +131,7 @@ func (s *Suite) end() {
 	if everything() {
 		floor = floors[s.id].all
 	}
-	// Whoever asks for single cases knows.
+	// A person who asks for single cases knows.
 	single := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
 	if floor == 0 {
 		s.t.Errorf("suite %s has no floor", s.id)

@@ -98,7 +98,7 @@ func (h *Harbor) getProject(who caller, r *http.Request) reply {
 	}
 	switch {
 	case !known && len(who.admins) == 0:
-		// Who may not see all projects is not told which there are.
+		// A user who may not see all projects does not learn which there are.
 		return forbidden()
 	case !known:
 		return missing("project " + name)

@@ -35,8 +35,8 @@ const (
 
 // Projects plays the project API of openshift/openshift-apiserver: an aggregated
 // API server that kube-apiserver calls with its front-proxy certificate
-// (pkg/project/apiserver/registry). Who may call it is decided by kube-apiserver's
-// RBAC before the request gets here.
+// (pkg/project/apiserver/registry). kube-apiserver's RBAC decides
+// who may call it, before the request gets here.
 type Projects struct {
 	api      client.WithWatch
 	ca       *CA

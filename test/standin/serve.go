@@ -38,7 +38,7 @@ func (j *Journal) Serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	if met.wrong() && met.Hang {
 		<-r.Context().Done()
 	}
-	// Who reads an answer sends the next call, perhaps before this one has returned.
+	// A client that has read the answer sends the next call, perhaps before this one has returned.
 	leave()
 	if met.wrong() {
 		met.answer(w)

@@ -19,8 +19,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// Handover is what a Secret hands over, as far as it agrees with the status of its EdgeRegistry. Who administers the namespace
-// can write into the Secret, and cannot write into the status: so host, prefix and CA are those of the status.
+// Handover is the content of a Secret, as far as it agrees with the status of its EdgeRegistry. An admin of the namespace can
+// write into the Secret but not into the status, so host, prefix and CA are those of the status.
 type Handover struct {
 	// Namespace and Name are those of the Secret that was read.
 	Namespace, Name string

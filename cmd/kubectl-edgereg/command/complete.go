@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completeName completes the name of an EdgeRegistry. Who may not list them gets none, and no error in the middle of a line.
+// completeName completes the name of an EdgeRegistry. A user who may not list them gets no
+// completion, and no error in the middle of a line.
 func (p *Plugin) completeName(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
