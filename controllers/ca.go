@@ -205,13 +205,13 @@ func (p *run) displace(certificates []*x509.Certificate, leaving map[string]time
 func fate(old, record *edgev1.CAStatus) string {
 	for _, previous := range record.Previous {
 		if previous.SHA256 == old.SHA256 {
-			return fmt.Sprintf("the one before, %q, stays in ca.crt until %s", old.Subject, pass.Timestamp(previous.Until.Time))
+			return fmt.Sprintf("the previous one, %q, stays in ca.crt until %s", old.Subject, pass.Timestamp(previous.Until.Time))
 		}
 	}
 	if slices.Contains(record.Certificates, old.SHA256) {
-		return fmt.Sprintf("the one before, %q, stays in ca.crt as long as it is vouched for", old.Subject)
+		return fmt.Sprintf("the previous one, %q, stays in ca.crt as long as it is vouched for", old.Subject)
 	}
-	return fmt.Sprintf("the one before, %q, is no longer in ca.crt", old.Subject)
+	return fmt.Sprintf("the previous one, %q, is no longer in ca.crt", old.Subject)
 }
 
 // warnOfEnd says of a CA that ends soon what to do, while there is time for consumers to take another.

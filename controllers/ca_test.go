@@ -103,7 +103,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.expect(t, b, a)
 			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(31 * day)))
 			NewWithT(t).Expect(told(s)).To(ConsistOf(And(ContainSubstring(`now "CN=b" from here`),
-				ContainSubstring(`the one before, "CN=a", stays in ca.crt until 2026-02-02T03:04:05Z`))))
+				ContainSubstring(`the previous one, "CN=a", stays in ca.crt until 2026-02-02T03:04:05Z`))))
 			p.pass(birth.Add(31*day-time.Second), showing(b))
 			p.expect(t, b, a)
 			s = p.pass(birth.Add(31*day), showing(b))
@@ -144,7 +144,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.pass(birth, showing(a))
 			s := p.pass(birth.Add(day), showing(b))
 			p.expect(t, b)
-			NewWithT(t).Expect(told(s)).To(ConsistOf(ContainSubstring(`the one before, "CN=a", is no longer in ca.crt`)))
+			NewWithT(t).Expect(told(s)).To(ConsistOf(ContainSubstring(`the previous one, "CN=a", is no longer in ca.crt`)))
 		}},
 		{"an overlap that becomes none ends it", 30 * day, func(t *testing.T, p *times) {
 			p.pass(birth, showing(a))

@@ -80,7 +80,7 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 		}).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"list rolebindings", "get namespaces", "create secrets", "watch secrets"}), target)
 	}
 
-	// What is changed is known, and the invitation that is there tells that the namespace is the one of before.
+	// What is changed is known, and the invitation that is there tells that the namespace is the same as before.
 	offset = auditEnd(t)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	awaitReady(t, edge)
@@ -111,8 +111,8 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 	}
 }
 
-// A copy that is known is changed without a look at its namespace, as long as nothing happened to that and the invitation is the
-// one of before.
+// A copy that is known is changed without a look at its namespace, as long as nothing happened to that and the invitation is
+// unchanged.
 func TestATargetIsReadAgainWhereItMayBeAnother(t *testing.T) {
 	for what, happen := range map[string]func(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, target string){
 		"something happened to it": func(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, target string) {

@@ -91,7 +91,7 @@ func (c copySet) gist() *pass.Blocked {
 }
 
 // missingCopies is the error of the step when not all copies are as they should be. The steps after
-// it do their work all the same.
+// it do their work anyway.
 func (p *run) missingCopies(publications []*publication) error {
 	var parts []string
 	held := pass.Waiting(edgev1.ReasonCopiesPending, "")

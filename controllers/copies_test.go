@@ -195,7 +195,7 @@ func TestCopiesInANamespaceThatIsDeletedAndMadeAgain(t *testing.T) {
 	g.Expect(admin.Create(t.Context(), again)).To(Succeed())
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), again) })
 	inviteCopies(t, doomed, edge.Name)
-	// Whether the one who made it is the one of before is for a person to say.
+	// Whether the one who made it is the same as before is for a person to say.
 	annotate(t, edge, edgev1.AcceptAnnotation, doomed+"/"+string(again.UID))
 	heals(t, edge)
 	expectCopy(t, edge, doomed, publish)

@@ -289,7 +289,7 @@ func TestTokenIsMintedOnceForEachCause(t *testing.T) {
 		{"rotation is requested again", rotate("2026-01-02"), 1, 1, kept, "rotation was requested"},
 		{"the request is taken away", rotate(""), 0, 0, kept, ""},
 		{"the published Secret is deleted", drop(func() client.Object { return secret() }), 1, 0, kept, "-publish was gone"},
-		{"the bound Secret is deleted", drop(func() client.Object { return boundSecretOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "which the token before was bound to, was deleted"},
+		{"the bound Secret is deleted", drop(func() client.Object { return boundSecretOf(t, edge, edgev1.TokenPublisher) }), 1, 0, dead, "which the previous token was bound to, was deleted"},
 		{"the service account is deleted", drop(func() client.Object { return serviceAccountOf(t, edge, "edge-publisher") }), 1, 0, dead, "the service account was recreated"},
 		{"the lifetime changes", func(t *testing.T) {
 			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Publisher.Token.Lifetime.Duration = 100 * time.Hour })

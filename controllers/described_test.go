@@ -135,7 +135,7 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 		// shows are the conditions that are shown, of which the first has the reason.
 		shows  []string
 		reason string
-		// ready: it is Ready all the same.
+		// ready: it is Ready anyway.
 		ready bool
 	}{
 		"### Ready": {

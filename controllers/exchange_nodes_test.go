@@ -100,7 +100,7 @@ func (s *staffed) events(reason string) (n int) {
 }
 
 // Which nodes have not read a renewed login the condition says, and the status and the metrics; Ready minds it not. Once they
-// have, the condition says that the one of before may end, and another process says the same without a touch.
+// have, the condition says that the previous one may end, and another process says the same without a touch.
 func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	g := NewWithT(t)
 	s := staff(t, true, 4)
@@ -115,7 +115,7 @@ func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	late := s.updated()
 	g.Expect(late.Status).To(Equal(metav1.ConditionTrue))
 	g.Expect(late.Reason).To(Equal(edgev1.ReasonNodesLate), late.Message)
-	g.Expect(late.Message).To(MatchRegexp(`1 of 4 nodes have not read it, and pull with one of before, of which login 1 ends first, on \S+: plant/gateway-0`))
+	g.Expect(late.Message).To(MatchRegexp(`1 of 4 nodes have not read it, and pull with an earlier one, of which login 1 ends first, on \S+: plant/gateway-0`))
 	g.Expect(condition(t, s.edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue))
 	nodes := s.edge.Status.Exchange.Nodes
 	g.Expect([]int32{nodes.Total, nodes.Confirmed, nodes.Late, nodes.Unknown}).To(Equal([]int32{4, 3, 1, 0}))
@@ -130,7 +130,7 @@ func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	g.Expect(s.events(edgev1.ReasonNodesLate)).To(Equal(1), "an event tells of a change")
 	s.live(90 * time.Minute)
 	g.Expect(s.updated().Reason).To(Equal(edgev1.ReasonDelivered), s.updated().Message)
-	g.Expect(s.updated().Message).To(ContainSubstring("all nodes that run these services (4) have read it, and need none of before"))
+	g.Expect(s.updated().Message).To(ContainSubstring("all nodes that run these services (4) have read it, and need no earlier one"))
 	g.Expect(s.events(edgev1.ReasonNodesLate)).To(Equal(1))
 	g.Expect(s.nodes[0].Holds(s.service, openShift.Host(), pulls(t, s.edge).Reveal())).To(BeTrue())
 
@@ -145,7 +145,7 @@ func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	g.Expect(s.x.Matching(exchangetest.Writes)).To(BeEmpty())
 }
 
-// describe shows who is late, and answers whether the login of before may end. The document has it as it is.
+// describe shows who is late, and answers whether the previous login may end. The document has it as it is.
 func TestDescribeAnswersWhetherTheLoginOfBeforeMayEnd(t *testing.T) {
 	g := NewWithT(t)
 	s := staff(t, true, 4)
@@ -217,5 +217,5 @@ func TestAPlainUserIsToldThatNothingIsProven(t *testing.T) {
 	s.nodes[0].Silence(s.x.Clock.Now().Add(time.Hour))
 	annotate(t, s.edge, edgev1.RotateAnnotation, "now")
 	s.live(10 * time.Minute)
-	g.Expect(s.updated().Reason).To(Equal(edgev1.ReasonNodesLate), "that it has not asked is known all the same")
+	g.Expect(s.updated().Reason).To(Equal(edgev1.ReasonNodesLate), "that it has not asked is known anyway")
 }

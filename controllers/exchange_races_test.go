@@ -102,7 +102,7 @@ func TestARotationWhileTheExchangeIsDownForADay(t *testing.T) {
 	after := pulls(t, f.edge)
 	g.Expect(after.Equal(before)).To(BeFalse(), "pipelines have the new one at once")
 	g.Expect(highest(t, f.edge)).To(BeEquivalentTo(2), "one mint, however often it was tried")
-	g.Expect(works(t, before)).To(BeTrue(), "nodes pull by that of before")
+	g.Expect(works(t, before)).To(BeTrue(), "nodes pull with the previous one")
 	g.Expect(fmt.Sprint(f.x.State()) == fmt.Sprint(state)).To(BeTrue(), "nothing changed in the Exchange")
 
 	f.x.Heal()

@@ -325,7 +325,7 @@ func TestTheRegistryIsNotNeededForADelivery(t *testing.T) {
 	}
 }
 
-// A login that people supply is known by its user, also by one of before; it is not revoked, and so it stays.
+// A login that people supply is known by its user, also by an earlier one; it is not revoked, and so it stays.
 func TestASuppliedLoginReachesTheExchangeAndStays(t *testing.T) {
 	g := NewWithT(t)
 	r := startOtherRegistry(t)

@@ -73,7 +73,7 @@ func TestTheFirstPushIsFoundBeforeTheIntervalIsOver(t *testing.T) {
 	g.Expect(passFor(10 * time.Minute)).To(BeEmpty())
 }
 
-// What a look meets changes no verdict, and the next one is made all the same.
+// What a look meets changes no verdict, and the next one is made anyway.
 func TestALookThatMeetsAFaultSaysNothing(t *testing.T) {
 	o := startOperator(t, anyHost)
 	for name, fault := range map[string]http.HandlerFunc{

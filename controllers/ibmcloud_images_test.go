@@ -119,9 +119,9 @@ func TestTheKeysOfIBMCloudMoveImagesInOneNamespaceAlone(t *testing.T) {
 	g.Expect(w.Shown(w.keysOf(edge, "puller")[0].ID)).To(ContainElement(cloudHost+" GET /oauth/token"), "the test sees where a key is shown")
 	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Annotations = map[string]string{edgev1.RotateAnnotation: "1"} })
 	g.Eventually(func() bool { return tokenOf(publishedTo(t, edge, "-pull")).Equal(node.Token) }).WithTimeout(soon).WithPolling(often).Should(BeFalse())
-	for name, c := range map[string]platform.ImageClient{"of before": node, "that is new": w.by(publishedTo(t, edge, "-pull"))} {
+	for name, c := range map[string]platform.ImageClient{"previous": node, "new": w.by(publishedTo(t, edge, "-pull"))} {
 		_, err := c.Pull(t.Context(), camera)
-		g.Expect(err).NotTo(HaveOccurred(), "the key %s", name)
+		g.Expect(err).NotTo(HaveOccurred(), "the %s key", name)
 	}
 	w.inspect(t, edge, key)
 }

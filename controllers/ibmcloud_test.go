@@ -56,7 +56,7 @@ func startCloud(t *testing.T, options ibmcloud.Options) *cloudWorld {
 	return w
 }
 
-// restart runs an operator in the place of the one of before, if there is one.
+// restart runs an operator in place of the previous one, if there is one.
 func (w *cloudWorld) restart(t *testing.T) {
 	t.Helper()
 	if w.operator != nil {

@@ -189,7 +189,7 @@ func TestALongLivedTokenIsMintedOnceForEachCause(t *testing.T) {
 		dies  bool
 		cause string
 	}{
-		{"the token Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), tokenSecret())).To(Succeed()) }, 1, true, "which the token before was bound to, was deleted"},
+		{"the token Secret is deleted", func(t *testing.T) { NewWithT(t).Expect(admin.Delete(t.Context(), tokenSecret())).To(Succeed()) }, 1, true, "which the previous token was bound to, was deleted"},
 		{"the token in its Secret is altered", func(t *testing.T) {
 			edit(t, tokenSecret(), func(s *corev1.Secret) { s.Data[corev1.ServiceAccountTokenKey] = []byte("a.b.c") })
 		}, 1, true, "was altered"},

@@ -234,7 +234,7 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge(copyPullTo(makeTarget(t)))))
 	o.pass(t, edge)
-	// What only some EdgeRegistries have: nodes that were looked at, tokens of before, and quotas.
+	// What only some EdgeRegistries have: nodes that were looked at, earlier tokens, and quotas.
 	full := edge.DeepCopy()
 	full.Name += "-full"
 	full.Status.Exchange = &edgev1.ExchangeStatus{Services: 2, Synced: 1, Nodes: &edgev1.ExchangeNodes{Confirmed: 1, Late: 1, Unknown: 1}}

@@ -42,7 +42,7 @@ func (p *run) countForMint(l *pass.Login, why pass.Cause) {
 	switch {
 	case l.Supplied != "", p.isRenewal(l, why):
 	case p.isWished(l) && !(why.Undone && p.wasSettled):
-		// What was taken away under the spec of before is a repair, also for a process that has just started.
+		// What was taken away under the previous spec is a repair, also for a process that has just started.
 	default:
 		objects.CountRepair(p.Scope, p.nameInHome(l))
 	}

@@ -47,7 +47,7 @@ var (
 	forSecrets = purpose{"create it, since the Secrets are to be there", "the Secrets are made again when it is there again"}
 )
 
-// consented makes sure that the namespace of the Secrets is there, that it is the one of before, and that its owner invited the
+// consented makes sure that the namespace of the Secrets is there, that it is the same as before, and that its owner invited the
 // operator to keep Secrets there for this EdgeRegistry. It returns the namespace's UID, also if it is another than before.
 func (p *run) consented(ctx context.Context, name string) (types.UID, error) {
 	namespace, err := p.readNamespace(ctx, name, forSecrets)

@@ -95,7 +95,7 @@ func (r *EdgeRegistryReconciler) readRecord(ctx context.Context, s *pass.Scope, 
 	if err != nil || json.Unmarshal(secret.Data[recordKey], record) != nil {
 		record = lostRecord(s.Edge)
 		s.Note(edgev1.ReasonRecordLost, fmt.Sprintf(
-			"the operator's record of this EdgeRegistry, Secret %q in namespace %q, is gone: it is made again from what is found, and no namespace is trusted to be the one of before",
+			"the operator's record of this EdgeRegistry, Secret %q in namespace %q, is gone: it is made again from what is found, and no namespace is trusted to be the same as before",
 			recordName(s.Edge.UID), r.Namespace), nil)
 	}
 	*kept = stored{known: true, record: record, uid: secret.UID, version: secret.ResourceVersion}

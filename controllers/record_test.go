@@ -187,7 +187,7 @@ func TestALostRecordIsMadeAgainOnTheSafeSide(t *testing.T) {
 		live := &corev1.Namespace{}
 		NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Name: namespace}, live)).To(Succeed())
 		for range 2 {
-			expectHeldUp(t, edge, condition, reason, true, "cannot be told from another of its name, since the operator's record was lost",
+			expectHeldUp(t, edge, condition, reason, true, "cannot be distinguished from another of its name, since the operator's record was lost",
 				"edge.open-horizon.io/accept="+namespace+"/"+string(live.UID))
 			o.pass(t, edge)
 			NewWithT(t).Expect(o.touched(namespace)).To(BeEmpty())
@@ -201,7 +201,7 @@ func TestALostRecordIsMadeAgainOnTheSafeSide(t *testing.T) {
 		target := makeTarget(t)
 		edge := newEdge(copyPullTo(target))
 		o := lose(t, edge, func() {})
-		expectEvent(t, edge, edgev1.ReasonRecordLost, recordName(edge.UID), "no namespace is trusted to be the one of before")
+		expectEvent(t, edge, edgev1.ReasonRecordLost, recordName(edge.UID), "no namespace is trusted to be the same as before")
 		o.pass(t, edge)
 		awaitReady(t, edge)
 		g.Expect(o.mints(edge)).To(BeZero())

@@ -96,7 +96,7 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 		p.answerNothing("there was no %s/%d yet when it was asked for: status.credentials lists those that work", l.Role, generation)
 		return nil
 	case at < 0:
-		p.answerNothing("%s/%d works no more, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
+		p.answerNothing("%s/%d no longer works, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
 		return nil
 	case l.Alive[at].Current:
 		// Its successor waits, and CredentialsIssued says for what.

@@ -139,7 +139,7 @@ func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(BeEmpty())
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	o.look(t, edge)
-	answer("Puller/1", "Puller/1 works no more, as far as the operator knows")
+	answer("Puller/1", "Puller/1 no longer works, as far as the operator knows")
 }
 
 // A login that people supply the operator cannot end, and says who can.

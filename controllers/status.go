@@ -25,7 +25,7 @@ func readyMessage(s *pass.Scope) string {
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
 }
 
-// dropExpired takes credentials off a status that work no more: a pass that is held up lists none again. The one in use stays,
+// dropExpired takes credentials off a status that no longer work: a pass that is held up lists none again. The one in use stays,
 // with the time at which it ended, and others for the minute that the API server takes them longer.
 func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
 	const leeway = time.Minute

@@ -146,7 +146,7 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 		{"no Secret", func(m *tenant) { m.drop(&corev1.Secret{}, pass.PullSecretName(m.edge)) },
 			[]string{"edge-puller"}, []string{"-pull was gone", "edge-puller"}},
 		{"no bound Secret", func(m *tenant) { m.drop(&corev1.Secret{}, m.boundSecretName(edgev1.TokenPublisher)) },
-			[]string{"edge-publisher"}, []string{"which the token before was bound to, was deleted", "edge-publisher"}},
+			[]string{"edge-publisher"}, []string{"which the previous token was bound to, was deleted", "edge-publisher"}},
 		{"no account", func(m *tenant) { m.drop(&corev1.ServiceAccount{}, "edge-puller") },
 			[]string{"edge-puller"}, []string{"edge-puller"}},
 	} {

@@ -196,7 +196,7 @@ func (e *estate) awaitPushers(t *testing.T) {
 }
 
 // named says why an EdgeRegistry has no business in a namespace; nothing if its author and the owner of the namespace named
-// each other, and the namespace is the one of before.
+// each other, and the namespace is the same as before.
 func (e *estate) named(edge *edgev1.EdgeRegistry, namespace string) string {
 	b, uid := e.books[edge.UID], e.places[namespace]
 	accepted := b.accepted[namespace+"/"+string(uid)]

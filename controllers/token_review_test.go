@@ -21,7 +21,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
-// purge is a cluster whose API server refuses the tokens of before, as with another signing key. Passes over several
+// purge is a cluster whose API server refuses the earlier tokens, as with another signing key. Passes over several
 // EdgeRegistries are made by a stepped clock, when the operator asks for them.
 type purge struct {
 	clock *clocktesting.FakePassiveClock

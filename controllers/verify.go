@@ -72,7 +72,7 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 var notForNodes = []string{edgev1.ReasonCredentialRefused, edgev1.ReasonPropagating, edgev1.ReasonPullDenied, edgev1.ReasonPullerCanPush}
 
 // verified says that the last trial was a success, and of each setting of the registry that may
-// keep people from pushing or nodes from pulling all the same. A setting takes no trial to judge: each
+// keep people from pushing or nodes from pulling anyway. A setting takes no trial to judge: each
 // pass looks at all of them again, and a change of the Config makes a pass.
 func (p *run) verified() pass.Done {
 	host := p.Registry.Host

@@ -75,7 +75,7 @@ func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 	}
 	b := pass.Waiting(edgev1.ReasonProofFailed, "the renewal of %s's %s waits: %s; the %s in use %s", l.Account, p.Noun, because, p.Noun, life)
 	if l.Supplied != "" {
-		b = pass.Waiting(edgev1.ReasonProofFailed, "the new login of %s in %s is not published: %s; the one before it stays", l.Account, l.Supplied, because)
+		b = pass.Waiting(edgev1.ReasonProofFailed, "the new login of %s in %s is not published: %s; the previous one stays", l.Account, l.Supplied, because)
 	}
 	// What nobody vouches for is left where it is, and goes no further.
 	b.CarryOn = !l.Credential.Unvouched

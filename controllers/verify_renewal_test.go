@@ -331,7 +331,7 @@ func dieAtRenewal(t *testing.T, b *breakage, refused bool) {
 	expectFollowed(t, edge, old)
 	current := tokensOf(t, edge)
 	for _, role := range roles {
-		g.Expect(boundSecretsOf(t, edge, role)).To(HaveLen(2), "the one before and the current one")
+		g.Expect(boundSecretsOf(t, edge, role)).To(HaveLen(2), "the previous one and the current one")
 	}
 	for _, token := range b.minted {
 		if !slices.ContainsFunc(roles, func(role edgev1.TokenRole) bool { return same(current[role], token) }) {

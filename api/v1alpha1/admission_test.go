@@ -196,7 +196,7 @@ func TestLabelsAndAnnotationsAreThoseThatASecretMayCarry(t *testing.T) {
 		Annotations map[string]string `json:"annotations"`
 		Field       string            `json:"field"`
 		Message     string            `json:"message"`
-		// Stricter: a Secret may carry it, and the EdgeRegistry refuses it all the same.
+		// Stricter: a Secret may carry it, and the EdgeRegistry refuses it anyway.
 		Stricter bool `json:"stricter"`
 	}
 	readTable(t, "testdata/marks.yaml", &tests)

@@ -18,7 +18,7 @@ const (
 	AccessGranted = "AccessGranted"
 	// NamespaceReady: the namespace of the Secrets is there, and its owner invited the operator.
 	NamespaceReady = "NamespaceReady"
-	// RegistryTrusted: the registry presents a certificate for its host that leads to a root the operator was told to trust.
+	// RegistryTrusted: the registry presents a certificate for its host that leads to a root that the operator trusts.
 	RegistryTrusted = "RegistryTrusted"
 	// CredentialsIssued: there is a credential for pushing and one for pulling, and neither is due for renewal.
 	CredentialsIssued = "CredentialsIssued"
@@ -26,7 +26,7 @@ const (
 	SecretsPublished = "SecretsPublished"
 	// RegistryVerified: the registry accepts both tokens, for what each is meant to do and no more. Absent when spec.verification.policy is Disabled.
 	RegistryVerified = "RegistryVerified"
-	// ExchangeUpdated: the services in the Exchange hold the puller's current login, and nodes were told to read it. Absent without spec.exchanges.
+	// ExchangeUpdated: the services in the Exchange hold the puller's current login, and nodes were notified to read it. Absent without spec.exchanges.
 	ExchangeUpdated = "ExchangeUpdated"
 
 	// Ready: all of the above. Otherwise it has the status, reason and message of the first that is not True.
@@ -93,7 +93,7 @@ const (
 	ReasonNoServices = "NoServices"
 	// ReasonDeliveredWithWarnings (ExchangeUpdated): the same as Delivered, and logins of others in a service keep nodes from it, or are matched by no node.
 	ReasonDeliveredWithWarnings = "DeliveredWithWarnings"
-	// ReasonNodesLate (ExchangeUpdated): the same as Delivered, and nodes that run the services have not read the login. They pull with one of before, until that ends.
+	// ReasonNodesLate (ExchangeUpdated): the same as Delivered, and nodes that run the services have not read the login. They pull with an earlier one, until that ends.
 	ReasonNodesLate = "NodesLate"
 )
 
@@ -115,7 +115,7 @@ const (
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonConflict (stalled): an object of the name that the operator needs exists, and is not this EdgeRegistry's.
 	ReasonConflict = "Conflict"
-	// ReasonNamespaceReplaced (stalled): a namespace was deleted and made again since it was first used, or cannot be told from such a one; whoever writes the EdgeRegistry has to accept it.
+	// ReasonNamespaceReplaced (stalled): a namespace was deleted and made again since it was first used, or cannot be distinguished from such a one; whoever writes the EdgeRegistry has to accept it.
 	ReasonNamespaceReplaced = "NamespaceReplaced"
 	// ReasonContested (stalled): somebody alters or deletes an object each time that the operator repairs it.
 	ReasonContested = "Contested"
@@ -219,7 +219,7 @@ const (
 	ReasonRootMissing = "RootMissing"
 	// ReasonProxyBetween (stalled): the host is asked through a proxy, and what it shows there may be a certificate of the proxy's own.
 	ReasonProxyBetween = "ProxyBetween"
-	// ReasonChainUntrusted (stalled): the route's chain leads to no root that the operator was told to trust.
+	// ReasonChainUntrusted (stalled): the route's chain leads to no root that the operator trusts.
 	ReasonChainUntrusted = "ChainUntrusted"
 )
 
@@ -331,7 +331,7 @@ const (
 	ReasonRepaired = "Repaired"
 	// ReasonCopyRemoved: a namespace that was taken off copyTo lost its copy.
 	ReasonCopyRemoved = "CopyRemoved"
-	// ReasonTokensRevoked: the EdgeRegistry is being deleted, and its tokens work no more.
+	// ReasonTokensRevoked: the EdgeRegistry is being deleted, and its tokens no longer work.
 	ReasonTokensRevoked = "TokensRevoked"
 	// ReasonDefaultRouteRestored: the operator switched the default route off, which it had switched on.
 	ReasonDefaultRouteRestored = "DefaultRouteRestored"
@@ -351,7 +351,7 @@ const (
 	ReasonCAChanged = "CAChanged"
 	// ReasonRecordLost (warning): the operator's record of the EdgeRegistry is gone, and made again from what is found.
 	ReasonRecordLost = "RecordLost"
-	// ReasonLoginDelivered: the login in services of the Exchange was written, or nodes were told to read it again.
+	// ReasonLoginDelivered: the login in services of the Exchange was written, or nodes were notified to read it again.
 	ReasonLoginDelivered = "LoginDelivered"
 	// ReasonPushLoginFound (warning): a service in the Exchange held a login that may push, which every node could read. It was replaced there, and works on.
 	ReasonPushLoginFound = "PushLoginFound"

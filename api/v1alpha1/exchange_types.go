@@ -102,11 +102,11 @@ type ExchangeStatus struct {
 type ExchangeNodes struct {
 	// total of the nodes that the user of the Exchange sees.
 	Total int32 `json:"total"`
-	// confirmed are those that have dropped the logins of before, and read the current one at their next pull. It is zero where that user sees only a part of the nodes.
+	// confirmed are those that have dropped the earlier logins, and read the current one at their next pull. It is zero where that user sees only a part of the nodes.
 	Confirmed int32 `json:"confirmed"`
 	// late are those that have not asked for changes since the login was written, or could not load an image since.
 	Late int32 `json:"late"`
-	// unknown are those of which it cannot be told.
+	// unknown are those of which that cannot be known.
 	Unknown int32 `json:"unknown"`
 	// formerMayEnd answers whether the logins before the current one may end, as far as these nodes go: Yes, No while some are late, or Unknown.
 	// +optional

@@ -23,7 +23,7 @@ import (
 var version = "dev"
 
 func main() {
-	// What the libraries log is for operators; errors are told by the command itself.
+	// What the libraries log is for operators; the command itself prints errors.
 	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	plugin := &command.Plugin{

@@ -17,13 +17,13 @@ import (
 // (https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery).
 //
 // The operator's own token is renewed all the time, so a key that is taken away a day after its successor came is no
-// refusal to the operator, and the end of every token of before.
+// refusal to the operator, and the end of every earlier token.
 type signingKeys struct {
 	mu   sync.Mutex
 	last string
 }
 
-// CompareSigningKeys has all tokens reviewed when the API server's keys or its issuer are not those of before. The
+// CompareSigningKeys has all tokens reviewed when the API server's keys or its issuer have changed. The
 // API server reads them when it starts, so it is asked whenever a watch had to begin again.
 func (c *Connection) CompareSigningKeys(ctx context.Context) {
 	known := &c.signingKeys

@@ -45,7 +45,7 @@ func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
 	}
 	how := fmt.Sprintf("was deleted and made again since it was first used (UID %s then, %s now)", before, uid)
 	if before == "" {
-		how = fmt.Sprintf("cannot be told from another of its name, since the operator's record was lost (its UID is %s)", uid)
+		how = fmt.Sprintf("cannot be distinguished from another of its name, since the operator's record was lost (its UID is %s)", uid)
 	}
 	return pass.Stalled(edgev1.ReasonNamespaceReplaced,
 		"%s %q %s, and gets no token before that is confirmed: if its owner is the right one, run 'kubectl annotate edgeregistry %s --overwrite %s=%s/%s'",

@@ -23,18 +23,18 @@ func TestWhichNamespaceIsTheSame(t *testing.T) {
 		lost   bool
 	}{
 		"it was never served":                       {nil, "", "", false},
-		"it is the one of before":                   {map[string]types.UID{"plant": "new"}, "", "", false},
+		"it is the same as before":                  {map[string]types.UID{"plant": "new"}, "", "", false},
 		"it is another":                             {map[string]types.UID{"plant": "old"}, "", "was deleted and made again since it was first used (UID old then, new now)", false},
 		"it is another, and accepted":               {map[string]types.UID{"plant": "old"}, "plant/new", "", false},
 		"it is accepted beside others":              {map[string]types.UID{"plant": "old"}, "ci/x, plant/new", "", false},
 		"another of its name was accepted":          {map[string]types.UID{"plant": "old"}, "plant/older", "was deleted and made again", false},
 		"another whose name begins so was accepted": {map[string]types.UID{"plant": "old"}, "plant-2/new", "was deleted and made again", false},
 		"its name alone was accepted":               {map[string]types.UID{"plant": "old"}, "plant", "was deleted and made again", false},
-		"nobody knows":                              {map[string]types.UID{"plant": ""}, "", "cannot be told from another of its name, since the operator's record was lost (its UID is new)", false},
-		"the record was lost":                       {nil, "", "cannot be told from another of its name, since the operator's record was lost (its UID is new)", true},
+		"nobody knows":                              {map[string]types.UID{"plant": ""}, "", "cannot be distinguished from another of its name, since the operator's record was lost (its UID is new)", false},
+		"the record was lost":                       {nil, "", "cannot be distinguished from another of its name, since the operator's record was lost (its UID is new)", true},
 		"the record was lost, and it is accepted":   {nil, "plant/new", "", true},
 		"the record was lost, and made again":       {map[string]types.UID{"plant": "new"}, "", "", true},
-		"nobody knows, and nothing was accepted":    {map[string]types.UID{"plant": ""}, "plant/", "cannot be told", false},
+		"nobody knows, and nothing was accepted":    {map[string]types.UID{"plant": ""}, "plant/", "cannot be distinguished", false},
 		"nobody knows, and it is accepted":          {map[string]types.UID{"plant": ""}, "plant/new", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {

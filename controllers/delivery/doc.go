@@ -8,6 +8,6 @@
 //	delivery.go  the step, and what is kept from pass to pass
 //	login.go     the supplied Secret that says who asks, and the CA of the Exchange
 //	verdict.go   what became of it, as the condition, the status and events say it
-//	nodes.go     which nodes have read it, and whether the login of before may end
+//	nodes.go     which nodes have read it, and whether the previous login may end
 //	withdraw.go  the logins of an EdgeRegistry that is being deleted
 package delivery

@@ -113,20 +113,20 @@ func (r *run) toldOf(nodes exchange.Nodes) []string {
 func (r *run) judged(nodes exchange.Nodes) string {
 	switch {
 	case nodes.Late > 0:
-		return fmt.Sprintf("%d of %d nodes have not read it, and pull with one of before%s: %s%s",
+		return fmt.Sprintf("%d of %d nodes have not read it, and pull with an earlier one%s: %s%s",
 			nodes.Late, nodes.Total, r.until(), some(lateNodes(nodes)), unknownBesides(nodes))
 	case nodes.View == exchange.OwnNodes:
-		return fmt.Sprintf("which nodes have read it cannot be told, since the user of the Exchange is no administrator of the organisation and sees %d of them: let the logins of before end by themselves%s",
+		return fmt.Sprintf("which nodes have read it cannot be known, since the user of the Exchange is no administrator of the organisation and sees %d of them: let the earlier logins end by themselves%s",
 			nodes.Total, r.until())
 	case nodes.View == exchange.OneOrganization:
-		return fmt.Sprintf("which nodes have read it cannot be told, since nodes of other organisations may run public services, and those of this one are %d: let the logins of before end by themselves%s",
+		return fmt.Sprintf("which nodes have read it cannot be known, since nodes of other organisations may run public services, and those of this one are %d: let the earlier logins end by themselves%s",
 			nodes.Total, r.until())
 	case nodes.Unknown > 0:
 		return fmt.Sprintf("%d of %d nodes have read it, and of the others it is not known yet", nodes.Confirmed, nodes.Total)
 	case nodes.Total == 0:
 		return "no node ran these services when they were last looked at"
 	default:
-		return fmt.Sprintf("all nodes that run these services (%d) have read it, and need none of before", nodes.Total)
+		return fmt.Sprintf("all nodes that run these services (%d) have read it, and need no earlier one", nodes.Total)
 	}
 }
 

@@ -41,21 +41,21 @@ func TestTheMessageSaysWhetherTheLoginOfBeforeMayEnd(t *testing.T) {
 		want  string
 	}{
 		"before the first look": {exchange.Nodes{}, alive, "which nodes have read it is not known yet"},
-		"all have read it":      {exchange.Nodes{Looked: true, Total: 4, Confirmed: 4}, alive, "all nodes that run these services (4) have read it, and need none of before"},
+		"all have read it":      {exchange.Nodes{Looked: true, Total: 4, Confirmed: 4}, alive, "all nodes that run these services (4) have read it, and need no earlier one"},
 		"no node":               {exchange.Nodes{Looked: true}, alive, "no node ran these services when they were last looked at"},
 		"not yet":               {exchange.Nodes{Looked: true, Total: 4, Confirmed: 3, Unknown: 1}, alive, "3 of 4 nodes have read it, and of the others it is not known yet"},
 		"late": {exchange.Nodes{Looked: true, Total: 4, Confirmed: 2, Late: 1, Unknown: 1, Behind: []exchange.LateNode{late}}, alive,
-			"1 of 4 nodes have not read it, and pull with one of before, of which login 6 ends first, on 2026-05-01T08:00:00Z: plant/one; of 1 more it is not known"},
+			"1 of 4 nodes have not read it, and pull with an earlier one, of which login 6 ends first, on 2026-05-01T08:00:00Z: plant/one; of 1 more it is not known"},
 		"late and failing": {exchange.Nodes{Looked: true, Total: 4, Late: 1, Behind: []exchange.LateNode{{ID: "plant/one", Failing: true}}}, nil,
-			"1 of 4 nodes have not read it, and pull with one of before: plant/one (it could not load an image)"},
+			"1 of 4 nodes have not read it, and pull with an earlier one: plant/one (it could not load an image)"},
 		"many are late": {exchange.Nodes{Looked: true, Total: 9, Late: 5, Behind: []exchange.LateNode{late, late, late, late, late}}, nil,
-			"5 of 9 nodes have not read it, and pull with one of before: plant/one, plant/one, plant/one, and 2 more"},
+			"5 of 9 nodes have not read it, and pull with an earlier one: plant/one, plant/one, plant/one, and 2 more"},
 		"late, to a plain user": {exchange.Nodes{Looked: true, Total: 2, Late: 1, Unknown: 1, View: exchange.OwnNodes, Behind: []exchange.LateNode{late}}, nil,
-			"1 of 2 nodes have not read it, and pull with one of before: plant/one; of 1 more it is not known"},
+			"1 of 2 nodes have not read it, and pull with an earlier one: plant/one; of 1 more it is not known"},
 		"a plain user": {exchange.Nodes{Looked: true, Total: 2, Unknown: 2, View: exchange.OwnNodes}, alive,
-			"which nodes have read it cannot be told, since the user of the Exchange is no administrator of the organisation and sees 2 of them: let the logins of before end by themselves, of which login 6 ends first, on 2026-05-01T08:00:00Z"},
+			"which nodes have read it cannot be known, since the user of the Exchange is no administrator of the organisation and sees 2 of them: let the earlier logins end by themselves, of which login 6 ends first, on 2026-05-01T08:00:00Z"},
 		"public services": {exchange.Nodes{Looked: true, Total: 2, Unknown: 2, View: exchange.OneOrganization}, nil,
-			"which nodes have read it cannot be told, since nodes of other organisations may run public services, and those of this one are 2: let the logins of before end by themselves"},
+			"which nodes have read it cannot be known, since nodes of other organisations may run public services, and those of this one are 2: let the earlier logins end by themselves"},
 		"they cannot be looked at": {exchange.Nodes{Err: errors.New("it is away")}, nil, "not all nodes could be looked at: it is away"},
 	} {
 		t.Run(name, func(t *testing.T) {

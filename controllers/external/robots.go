@@ -194,7 +194,7 @@ func (s *harborSession) changed(r harbor.Robot, issued *pass.Issued) string {
 	case !strings.Contains(r.Description, s.mark()):
 		return fmt.Sprintf("robot %d of Harbor, %s, has another description now: the operator leaves it alone, until %q is in it again", r.ID, name, s.mark())
 	case r.Disable:
-		return fmt.Sprintf("robot %d of Harbor, %s, was disabled by somebody, and its login works no more: enable it there, or have another made by the annotation %s",
+		return fmt.Sprintf("robot %d of Harbor, %s, was disabled by somebody, and its login no longer works: enable it there, or have another made by the annotation %s",
 			r.ID, name, edgev1.RotateAnnotation)
 	default:
 		return ""

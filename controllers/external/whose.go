@@ -11,7 +11,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer: a login that people supply is known by its user alone, those of before by the record.
+// Whose implements pass.Issuer: a login that people supply is known by its user alone, the earlier ones by the record.
 func (s *session) Whose(_ context.Context, user string, _ credential.Token) (exchange.Owner, error) {
 	for _, l := range s.Logins() {
 		if user != l.User && !s.wasUser(l.Role, user) {

@@ -90,7 +90,7 @@ func (s *session) prepareIdentity(ctx context.Context, l *pass.Login) error {
 }
 
 // findOrMakeServiceID makes the service ID of a login. One that was about to be made may be there, and is found by the mark in its
-// description; if it is not listed, it may be there all the same, for a while. Without such an intent the mark proves nothing:
+// description; if it is not listed, it may be there anyway, for a while. Without such an intent the mark proves nothing:
 // whoever may make service IDs can write it, to be given rights by it.
 func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error {
 	identity := s.Record.Identity(l.Role)

@@ -61,7 +61,7 @@ func (l *life) lived(t *testing.T, at time.Time) {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
 
-// all its ages: from nothing, a renewal, and the end of the keys of before in two steps. meanwhile is what the first pass of
+// all its ages: from nothing, a renewal, and the end of the earlier keys in two steps. meanwhile is what the first pass of
 // each meets.
 func (l *life) ages(t *testing.T, meanwhile func() context.Context) {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 // goneUnlessListed is a wait for what is said not to be there and is listed.
 func goneUnlessListed[T any](all []T, err error, is func(T) bool, what string) error {
 	if err == nil && slices.ContainsFunc(all, is) {
-		return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it all the same: it is deleted again", what)
+		return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it anyway: it is deleted again", what)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func TestADeletionIsNotOverBecauseIBMCloudDoesNotFindSomethingOnce(t *testing.T)
 			w.Inject(fault)
 			err := w.begin(t).endAll(t.Context())
 			g.Expect(w.Met(fault)).To(Equal(1))
-			g.Expect(err).To(MatchError(And(ContainSubstring(test.said), ContainSubstring("is not there, and lists it all the same"))))
+			g.Expect(err).To(MatchError(And(ContainSubstring(test.said), ContainSubstring("is not there, and lists it anyway"))))
 			g.Expect(pass.AsBlocked(err).Stalled).To(BeFalse(), "it is tried again by itself")
 			g.Expect(w.begin(t).endAll(t.Context())).To(Succeed())
 			g.Expect(w.bare()).To(ConsistOf(before))
@@ -69,7 +69,7 @@ func TestANamespaceIsNotDeletedBecauseIBMCloudDoesNotFindItOnce(t *testing.T) {
 	s := w.begin(t)
 	w.edge.Spec.DeletionPolicy = edgev1.DeletionDelete
 	g.Expect(s.client.DeleteNamespace(t.Context(), plant, "plant-images")).NotTo(Succeed())
-	g.Expect(s.namespaceIsGone(t.Context())).To(MatchError(ContainSubstring("lists it all the same")))
+	g.Expect(s.namespaceIsGone(t.Context())).To(MatchError(ContainSubstring("lists it anyway")))
 	g.Expect(s.client.DeleteNamespace(t.Context(), plant, "plant-images")).To(Succeed())
 	g.Expect(s.namespaceIsGone(t.Context())).To(Succeed())
 }
@@ -105,7 +105,7 @@ func TestAKeyIsForgottenOnlyWhenNoListHasIt(t *testing.T) {
 				g.Expect(w.pass(t, false)).To(Succeed())
 			}
 			_, there = w.KeyOf(old.Token.Reveal())
-			g.Expect(there).To(BeFalse(), "what was not found once is deleted all the same")
+			g.Expect(there).To(BeFalse(), "what was not found once is deleted anyway")
 		})
 	}
 }

@@ -143,7 +143,7 @@ func (s *session) begun(pending pass.Pending) pass.Credential {
 	}
 }
 
-// Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody switched off there, works no more.
+// Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody switched off there, no longer works.
 func (s *session) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	if s.client == nil {
 		return false, s.away

@@ -93,7 +93,7 @@ func (s *session) isOverdue(l *pass.Login, pending pass.Pending) bool {
 	return s.Now.After(pending.IssuedAt.Add(l.Policy.Lifetime-l.Policy.RenewBefore)) || (asked-l.Policy.Lifetime).Abs() > time.Minute
 }
 
-// writeAhead puts a key on record that is about to be made. One that was never made keeps its value: it may be there all the same.
+// writeAhead puts a key on record that is about to be made. One that was never made keeps its value: it may be there anyway.
 func (s *session) writeAhead(ctx context.Context, l *pass.Login, before pass.Pending) (pass.Pending, error) {
 	pending := before
 	if pending.Value == "" {

@@ -247,7 +247,7 @@ func TestAYearOfKeys(t *testing.T) {
 	l.expectNothingForEver(t)
 }
 
-// expectReplaced expects that a key which works no more is followed by one that works within the time that IBM Cloud takes.
+// expectReplaced expects that a key which no longer works is followed by one that works within the time that IBM Cloud takes.
 func (l *life) expectReplaced(t *testing.T, dead pass.Credential) {
 	t.Helper()
 	g := NewWithT(t)

@@ -78,7 +78,7 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 		return pass.Cause{}, err
 	}
 	if bound == nil || !bound.DeletionTimestamp.IsZero() || (claims.Expires() && bound.UID != claims.SecretUID) {
-		return causeBoundSecretDeleted.Because("Secret %s, which the token before was bound to, was deleted", claims.SecretName), nil
+		return causeBoundSecretDeleted.Because("Secret %s, which the previous token was bound to, was deleted", claims.SecretName), nil
 	}
 	if !s.genuine(published, bound, token, claims) {
 		return pass.CauseAltered.Because("Secret %s was altered", l.Secret).In(published), nil

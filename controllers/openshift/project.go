@@ -174,7 +174,7 @@ func (s *session) wasRequested(ctx context.Context, namespace *corev1.Namespace)
 }
 
 // wasInvited makes sure that the owner of the project invited the operator for this EdgeRegistry, and that the project is
-// the one of before.
+// still the same one.
 func (s *session) wasInvited(bindings []rbacv1.RoleBinding, namespace *corev1.Namespace) error {
 	invitation := consent.Find(bindings, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
 	if !invitation.Valid {

@@ -18,7 +18,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// What works no more is not listed as what works, though its Secret is there yet.
+// What no longer works is not listed as what works, though its Secret is there yet.
 func TestDeadTokensAreNotListed(t *testing.T) {
 	g := NewWithT(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -26,7 +26,7 @@ type Blocked struct {
 	Reason, Message string
 	// Stalled: a person has to act first.
 	Stalled bool
-	// CarryOn: the steps after it can do their work all the same.
+	// CarryOn: the steps after it can do their work anyway.
 	CarryOn bool
 	// Conflict: it is one of many conflicts in a row.
 	Conflict bool

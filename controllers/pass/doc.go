@@ -14,7 +14,7 @@
 //	provider.go    what a provider has to offer
 //	credential.go  the credentials of the two logins, and why one is replaced
 //	revocation.go  a credential that a person ends before its time
-//	nodes.go       what is known of nodes, and whether they may need a login of before
+//	nodes.go       what is known of nodes, and whether they may need an earlier login
 //	memory.go      what the process remembers from pass to pass
 //	record.go      what has to be known after a restart
 //	check.go       how the record knows a token again that does not tell of itself

@@ -19,11 +19,11 @@ type Nodes struct {
 	Total, Late, Unknown int
 	// Names are some of the late ones.
 	Names []string
-	// Partial: not all nodes are seen, so that no node is known to have read anything, and time decides.
+	// Partial: not all nodes are visible, so no node counts as having read the login, and logins end by time.
 	Partial bool
 }
 
-// behind is how many nodes may pull with a login of before.
+// behind is how many nodes may pull with an earlier login.
 func (n Nodes) behind() int {
 	if n.Partial {
 		return n.Late
@@ -31,11 +31,11 @@ func (n Nodes) behind() int {
 	return n.Late + n.Unknown
 }
 
-// AllRead reports that every node which is seen is known to have read the login.
+// AllRead reports whether every node has read the login.
 func (n Nodes) AllRead() bool { return n.Generation != 0 && !n.Partial && n.behind() == 0 }
 
-// NodesNeed reports whether nodes may pull with a login of before the current one, by what is known of them. Before the first
-// look of a process they may.
+// NodesNeed reports whether nodes may still pull with an earlier login of that generation. Until a process has read the nodes for
+// the first time, they may.
 func (s *Scope) NodesNeed(l *Login, generation int64) bool {
 	if l.Role != edgev1.TokenPuller || len(s.Edge.Spec.Exchanges) == 0 {
 		return false
@@ -46,11 +46,11 @@ func (s *Scope) NodesNeed(l *Login, generation int64) bool {
 	return s.Nodes.Generation != l.Credential.Generation || s.Nodes.behind() > 0
 }
 
-// lookAtNodes is when to see again whether nodes still need a login that was to end.
+// lookAtNodes is after how long to check again whether nodes still need a login that was to end.
 const lookAtNodes = 15 * time.Minute
 
-// Postponed reports that a login of before the current one is not to end yet, since nodes may need it, and notes when to see
-// again. Its issuer ends it at last by itself.
+// Postponed reports whether an earlier login must not end yet, because nodes may need it, and notes when to check again. last is
+// when its issuer ends it anyway.
 func (s *Scope) Postponed(l *Login, generation int64, last time.Time) bool {
 	if !s.Now.Before(last) || !s.NodesNeed(l, generation) {
 		return false

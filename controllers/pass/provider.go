@@ -39,7 +39,7 @@ type Session interface {
 // Issuer makes credentials. What it makes is written ahead: after a crash nothing lives that nobody knows.
 type Issuer interface {
 	// Current finds the credential that the published Secret carries, and why there has to be another, as far as the issuer
-	// can tell. It fills Published, Credential and Begun of the login, drops an Unpublished one that works no more, and ends
+	// can tell. It fills Published, Credential and Begun of the login, drops an Unpublished one that no longer works, and ends
 	// what was lost on its way.
 	Current(context.Context, *Login) (Cause, error)
 	// Issue makes a credential. Where one was begun, that is completed, and none is made beside it. The login's Begun says

@@ -101,7 +101,7 @@ func TestAnEventAboutAPlatformObjectThatWasLostIsMadeUpFor(t *testing.T) {
 	server.version = 2
 	server.mu.Unlock()
 	server.endWatch(g)
-	g.Expect(server.lists).To(Equal(1), "a watch goes on from where the one before ended")
+	g.Expect(server.lists).To(Equal(1), "a watch goes on from where the previous one ended")
 	passive.SetTime(passive.Now().Add(relistAfter))
 	server.endWatch(g)
 	g.Eventually(woken.Load).WithTimeout(30 * time.Second).WithPolling(10 * time.Millisecond).Should(BeEquivalentTo(2))

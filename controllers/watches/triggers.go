@@ -150,7 +150,7 @@ type Listed struct {
 }
 
 // Follow watches the objects of an EdgeRegistry of some kinds in its home. The UID tells a namespace that was
-// deleted and made again from the one before.
+// deleted and made again from the previous one.
 func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...Listed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -66,7 +66,7 @@ var (
 
 // withState gives the samples of each EdgeRegistry the status and the reason of its condition Ready. The columns of a
 // table are one row where their labels are the same, all of them in the newer consoles and the first in the older. The
-// choice of one matters in the moment when a new leader and the one before are both known.
+// choice of one matters in the moment when a new leader and the previous one are both known.
 func withState(expr, matchers string) string {
 	return expr + ` * on (edgeregistry) group_left (status, reason) ` +
 		`topk by (edgeregistry) (1, edge_registry_status_condition{type="Ready"` + matchers + `})`

@@ -136,7 +136,7 @@ func (x *external) supply(secret *corev1.Secret, user string) error {
 	return err
 }
 
-// rotate supplies another login, as people do by hand: the one before works until they end it.
+// rotate supplies another login, as people do by hand: the previous one works until they end it.
 func (x *external) rotate(ctx context.Context) error {
 	before, err := x.consumer(ctx, edgev1.SecretPull)
 	if err != nil {
@@ -170,7 +170,7 @@ func (x *external) rotate(ctx context.Context) error {
 			return fmt.Errorf("as %s: %w", user, err)
 		}
 	}
-	x.term.good("nodes can pull by both, until people end the one before")
+	x.term.good("nodes can pull by both, until people end the previous one")
 	return x.kubectl(ctx, "get", "edgereg", objectName, "-o",
 		`jsonpath={.status.conditions[?(@.type=="`+edgev1.CredentialsIssued+`")].message}`)
 }

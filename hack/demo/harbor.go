@@ -55,7 +55,7 @@ func (x *robots) acts() []act {
 		{"The robots in Harbor", x.showRobots},
 		{"Images: push, pull, and a push that must be refused", x.moveImages},
 		{"A node that trusts the registry", x.bootstrapNode},
-		{"The robots are renewed, and those of before work on", x.renew},
+		{"The robots are renewed, and the earlier ones work on", x.renew},
 		{"Somebody deletes the Secret that nodes read", x.breakAndHeal},
 	}
 }
@@ -161,7 +161,7 @@ func (x *robots) end(ctx context.Context) error {
 	if left := len(x.harbor.Robots()); left != 1 {
 		return fmt.Errorf("of the robots %d are left, want that of the account alone", left)
 	}
-	x.term.good("its robots are deleted in Harbor, and what was published works no more")
+	x.term.good("its robots are deleted in Harbor, and what was published no longer works")
 	return x.showRobots(ctx)
 }
 

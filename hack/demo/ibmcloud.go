@@ -211,14 +211,14 @@ func (c *cloud) rotate(ctx context.Context) error {
 		return err
 	}
 	if after.client.Token.Reveal() == before.client.Token.Reveal() {
-		return errors.New("the pull Secret has the key of before")
+		return errors.New("the pull Secret has the previous key")
 	}
-	for which, one := range map[string]consumer{"of before": before, "that is new": after} {
+	for which, one := range map[string]consumer{"previous": before, "new": after} {
 		if _, err := one.client.Pull(ctx, one.image()); err != nil {
-			return fmt.Errorf("with the key %s: %w", which, err)
+			return fmt.Errorf("with the %s key: %w", which, err)
 		}
 	}
-	c.term.good("nodes can pull with the key of before and with the new one")
+	c.term.good("nodes can pull with the previous key and with the new one")
 	return c.kubectl(ctx, "get", "edgereg", objectName, "-o",
 		`go-template={{range .status.credentials}}{{.role}} generation {{.generation}}, until {{.expiresAt}}{{if .current}}, current{{end}}{{"\n"}}{{end}}`)
 }

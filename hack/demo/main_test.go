@@ -198,7 +198,7 @@ func TestDemo(t *testing.T) {
 			"✓ RegistryVerified ", "✓ Ready ", "$ kubectl describe edgereg factory\n", "what is new", "Reader and Writer on container-registry",
 			"registry namespace  plant-images", "none holds the supplied key but its own", "Secret factory/factory-publish, ",
 			"Secret factory/factory-pull, ", "✓ pushed as sha256:", "✓ pulled as the same digest", "✓ refused to push by that of Secret factory-pull",
-			"in another registry namespace: the registry answers 403", "✓ new keys are published", "✓ nodes can pull with the key of before",
+			"in another registry namespace: the registry answers 403", "✓ new keys are published", "✓ nodes can pull with the previous key",
 			"✓ both Secrets are gone", "IBM Cloud refuses the puller's key", "✓ nothing of the operator's is left there",
 			"stop everything", "stand-ins  IBM Cloud's IAM")
 	})

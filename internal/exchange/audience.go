@@ -42,7 +42,7 @@ func newAudience(read time.Time) *audience {
 	return &audience{tracks: map[string]track{}, services: map[string]*followed{}, read: read}
 }
 
-// follow notes how a pass leaves a service: with a login that was written at a time. Nodes that had read the one before have
+// follow notes how a pass leaves a service: with a login that was written at a time. Nodes that had read the previous one have
 // to read this one.
 func (a *audience) follow(id string, written time.Time) *followed {
 	f := a.services[id]

@@ -40,7 +40,7 @@ type fleet struct {
 	unseen bool
 }
 
-// fleetOf has nodes run services, each some of them, with the login of before. The operator is a user, and its clock is apart.
+// fleetOf has nodes run services, each some of them, with the previous login. The operator is a user, and its clock is apart.
 func fleetOf(t *testing.T, services, nodes, each int, user string, apart time.Duration) *fleet {
 	t.Helper()
 	w := newWorld(t, exchangetest.Options{})

@@ -51,7 +51,7 @@ func TestToAUserWhoSeesOnlySomeNoNodeIsConfirmed(t *testing.T) {
 	f.players[0].Silence(f.Clock.Now().Add(5 * time.Hour))
 	f.live(pastFirstLook)
 	g.Expect(f.report.Nodes.View).To(Equal(OwnNodes))
-	g.Expect(f.counts()).To(Equal([3]int{0, 1, 39}), "that one is late it sees all the same")
+	g.Expect(f.counts()).To(Equal([3]int{0, 1, 39}), "that one is late it sees anyway")
 	f.live(6 * time.Hour)
 	g.Expect(f.counts()).To(Equal([3]int{0, 0, 40}))
 	f.valid = []string{newer}
@@ -230,7 +230,7 @@ func TestANodeThatCannotLoadAnImageIsToldAgain(t *testing.T) {
 	f.players[1].Silence(f.Clock.Now().Add(100 * time.Hour))
 	f.rotate(older)
 	f.live(time.Hour)
-	g.Expect(f.counts()).To(Equal([3]int{4, 1, 0}), "what it reported before the touch is of before")
+	g.Expect(f.counts()).To(Equal([3]int{4, 1, 0}), "what it reported before the touch is old")
 	f.FailToLoad(stale.ID(), service)
 	f.Forget()
 	f.live(lookAgain)

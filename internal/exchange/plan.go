@@ -56,9 +56,9 @@ type Class string
 const (
 	// Current: ours, with the login that is wanted.
 	Current Class = "ours-current"
-	// Old: ours, with a login of before, or in another spelling.
+	// Old: ours, with an earlier login, or in another spelling.
 	Old Class = "ours-old"
-	// OursDead: ours, with a login that works no more.
+	// OursDead: ours, with a login that no longer works.
 	OursDead Class = "ours-dead"
 	// OursPublisher: ours, with a login that may push, readable by every node. It has to be revoked.
 	OursPublisher Class = "ours-publisher"

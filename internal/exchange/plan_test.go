@@ -26,8 +26,8 @@ func TestEveryEntryHasAClass(t *testing.T) {
 		want  Class
 	}{
 		{"what is wanted", host, entry(1, host, user, newer), Current},
-		{"a token of before", host, entry(1, host, user, older), Old},
-		{"the token under the name of before", host, entry(1, host, "edge-puller", newer), Old},
+		{"an earlier token", host, entry(1, host, user, older), Old},
+		{"the token under the previous name", host, entry(1, host, "edge-puller", newer), Old},
 		{"a token that was ended", host, entry(1, host, user, dead), OursDead},
 		{"the documented publish stored the pushing token", host, entry(1, host, "edge-publisher.edge", pushing), OursPublisher},
 		{"a clone of the cluster", host, entry(1, host, user, cloned), OfContested},

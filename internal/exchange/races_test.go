@@ -103,7 +103,7 @@ func TestAPublishBetweenReadingAndTouchingLosesNothing(t *testing.T) {
 	}})
 	w.sync(newer)
 	g.Expect(published[id]).To(ContainSubstring("0123ff"))
-	g.Expect(w.others()).To(Equal(published), "the touch put something of before over what was published")
+	g.Expect(w.others()).To(Equal(published), "the touch put something older over what was published")
 	w.settled(newer)
 	g.Expect(w.logins(id)).To(Equal([]string{"factory.pull.2"}))
 	g.Expect(w.others()).To(Equal(published))
@@ -278,7 +278,7 @@ func TestARotationWhileTheExchangeIsDownIsMadeUpFor(t *testing.T) {
 		g.Expect(IsKind(err, Unavailable)).To(BeTrue())
 	}
 	g.Expect(w.State()).To(Equal(before))
-	g.Expect(n.pull(id).OK).To(BeTrue(), "the login of before works until its end")
+	g.Expect(n.pull(id).OK).To(BeTrue(), "the previous login works until its end")
 	w.Heal()
 	w.settled(newer)
 	n.valid = []string{newer}

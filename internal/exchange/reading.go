@@ -31,7 +31,7 @@ const (
 	Unknown Reading = iota
 	// Late: it has not asked since the service was touched, or it could not load an image of it.
 	Late
-	// Confirmed: it has dropped the login of before, and reads the current one at its next pull.
+	// Confirmed: it has dropped the previous login, and reads the current one at its next pull.
 	Confirmed
 )
 

@@ -20,17 +20,17 @@ func TestNodesAreReadAsAnExchangeSendsThem(t *testing.T) {
 		nodes  []Node
 		kind   Kind
 	}{
-		"two":                        {201, `{"nodes":[["plant/a","2026-03-01T08:00:00Z[UTC]"],["plant/b",null]]}`, []Node{{"plant/a", heard}, {"plant/b", time.Time{}}}, ""},
-		"a time that is none":        {201, `{"nodes":[["plant/a","soon"]]}`, []Node{{"plant/a", time.Time{}}}, ""},
-		"none":                       {404, `{"nodes":[]}`, []Node{}, ""},
-		"no Exchange's address":      {404, `{"code":"not-found","msg":"unrecognized route"}`, nil, Unexpected},
-		"an admin of the hub":        {403, `{"code":"access-denied","msg":""}`, nil, Denied},
-		"it is away":                 {503, ``, nil, Unavailable},
-		"a page":                     {201, `<html></html>`, nil, Unexpected},
-		"a list of something else":   {201, `{"nodes":[{"id":"plant/a"}]}`, nil, Unexpected},
-		"no list":                    {201, `{}`, nil, Unexpected},
-		"a pair that names no node":  {201, `{"nodes":[[null,null]]}`, []Node{}, ""},
-		"a time of before the clock": {201, `{"nodes":[["plant/a",""]]}`, []Node{{"plant/a", time.Time{}}}, ""},
+		"two":                           {201, `{"nodes":[["plant/a","2026-03-01T08:00:00Z[UTC]"],["plant/b",null]]}`, []Node{{"plant/a", heard}, {"plant/b", time.Time{}}}, ""},
+		"a time that is none":           {201, `{"nodes":[["plant/a","soon"]]}`, []Node{{"plant/a", time.Time{}}}, ""},
+		"none":                          {404, `{"nodes":[]}`, []Node{}, ""},
+		"no Exchange's address":         {404, `{"code":"not-found","msg":"unrecognized route"}`, nil, Unexpected},
+		"an admin of the hub":           {403, `{"code":"access-denied","msg":""}`, nil, Denied},
+		"it is away":                    {503, ``, nil, Unavailable},
+		"a page":                        {201, `<html></html>`, nil, Unexpected},
+		"a list of something else":      {201, `{"nodes":[{"id":"plant/a"}]}`, nil, Unexpected},
+		"no list":                       {201, `{}`, nil, Unexpected},
+		"a pair that names no node":     {201, `{"nodes":[[null,null]]}`, []Node{}, ""},
+		"a time before the clock began": {201, `{"nodes":[["plant/a",""]]}`, []Node{{"plant/a", time.Time{}}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -176,7 +176,7 @@ func TestWhatIsWrittenIsDecidedByAListOfThisPass(t *testing.T) {
 	g.Expect(w.logins(kept)).To(Equal([]string{"factory.pull.2"}))
 	g.Expect(w.logins(added)).To(Equal([]string{"factory.pull.2"}), "a service that only the newer list has")
 	g.Expect(outcomeOf(r, public).Skip).To(Equal(PublicService))
-	g.Expect(r.Left).To(BeEmpty(), "another login has no memory of the services of before")
+	g.Expect(r.Left).To(BeEmpty(), "another login has no memory of the earlier services")
 }
 
 func TestARestartWritesNothing(t *testing.T) {

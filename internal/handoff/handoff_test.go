@@ -103,7 +103,7 @@ func TestToken(t *testing.T) {
 		"an altered CA leaves the token as it is":         {set(handoff.KeyCA, ""), true},
 		"an altered host leaves the token as it is":       {set(handoff.KeyHost, "other.example.test"), true},
 		"an altered password leaves the token as it is":   {set(handoff.KeyPassword, "other"), true},
-		"a login of before carries its token":             {set(handoff.KeyDockerConfigJSON, formerDockerConfig("edge-puller.factory", pullToken)), true},
+		"an earlier login carries its token":              {set(handoff.KeyDockerConfigJSON, formerDockerConfig("edge-puller.factory", pullToken)), true},
 		"an emptied Secret carries none":                  {func(data map[string][]byte) { clear(data) }, false},
 		"a missing token is none":                         {func(data map[string][]byte) { delete(data, handoff.KeyToken) }, false},
 		"an empty token is none":                          {set(handoff.KeyToken, ""), false},

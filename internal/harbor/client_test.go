@@ -76,7 +76,7 @@ func TestTheLifeOfARobot(t *testing.T) {
 
 	second, err := w.client.RefreshSecret(t.Context(), made.ID)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(w.client.Accepts(t.Context(), made.Name, made.Secret)).To(BeFalse(), "another secret ends the one before")
+	g.Expect(w.client.Accepts(t.Context(), made.Name, made.Secret)).To(BeFalse(), "another secret ends the previous one")
 	g.Expect(w.client.Accepts(t.Context(), made.Name, second)).To(BeTrue())
 
 	g.Expect(w.client.DisableRobot(t.Context(), read)).To(Succeed())

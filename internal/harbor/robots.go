@@ -131,7 +131,7 @@ func (c *Client) Robot(ctx context.Context, id int64) (Robot, error) {
 	return found, nil
 }
 
-// DisableRobot has a robot as it was read work no more. Nothing else of it changes.
+// DisableRobot has a robot as it was read no longer work. Nothing else of it changes.
 func (c *Client) DisableRobot(ctx context.Context, robot Robot) error {
 	r := c.on(robot.ID, "update", http.MethodPut)
 	r.op = fmt.Sprintf("disable robot %d", robot.ID)
@@ -143,7 +143,7 @@ func (c *Client) DisableRobot(ctx context.Context, robot Robot) error {
 	return err
 }
 
-// RefreshSecret gives a robot another secret. The one before it works no more from then on.
+// RefreshSecret gives a robot another secret. The previous one no longer works from then on.
 func (c *Client) RefreshSecret(ctx context.Context, id int64) (credential.Token, error) {
 	r := c.on(id, "update", http.MethodPatch)
 	r.op = fmt.Sprintf("give robot %d another secret", id)

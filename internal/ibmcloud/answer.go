@@ -67,7 +67,7 @@ func formed(form *regexp.Regexp, word string) string {
 
 func (a answer) said() said {
 	var s saying
-	// A field of another type is left out; the others are read all the same.
+	// A field of another type is left out; the others are read anyway.
 	_ = json.Unmarshal(a.body, &s)
 	code, general, message := cmp.Or(s.ErrorCode, s.Code), "", cmp.Or(s.ErrorMessage, s.Message)
 	for _, one := range s.Errors {

@@ -258,7 +258,7 @@ func (a answer) code() string {
 		} `json:"errors"`
 	}
 	var odd *json.UnmarshalTypeError
-	// A field of another type is left out; the others are read all the same.
+	// A field of another type is left out; the others are read anyway.
 	if err := json.Unmarshal(a.body, &body); err != nil && !errors.As(err, &odd) {
 		return ""
 	}

@@ -27,7 +27,7 @@ import (
 var signingKeys = []string{"sa-signer.key", "sa-signer.crt"}
 
 // ReplaceSigningKey gives the cluster another key for service account tokens, under the same issuer,
-// and purges the one before: every token that was issued is refused from then on, those of the
+// and purges the previous one: every token that was issued is refused from then on, those of the
 // callers of ServiceAccount among them. The API server and the controllers are started again. What it
 // returns brings the first key back, and with it the first tokens.
 func (e *Env) ReplaceSigningKey(ctx context.Context) (restore func(context.Context) error, err error) {

@@ -88,7 +88,7 @@ func TestAWrongPasswordIsRefused(t *testing.T) {
 	})
 }
 
-// A node pulls without a pause, with whatever login it read last or with the one before, while another is supplied.
+// A node pulls without a pause, with whatever login it read last or with the previous one, while another is supplied.
 func TestNoPullFailsWhileALoginIsReplaced(t *testing.T) {
 	const next = "robot$plant+edge-2"
 	eachJudge(t, func(t *testing.T, j *judge) {
@@ -148,7 +148,7 @@ func TestNoPullFailsWhileALoginIsReplaced(t *testing.T) {
 		g.Expect(issued).To(ContainSubstring("leave the login before it working until "))
 		g.Expect(string(p.published("publish").Data[handoff.KeyRegistryAuth])).To(BeEmpty(), "hzn would misread it")
 
-		// The time that it names is over: people end the one before.
+		// The time that it names is over: people end the previous one.
 		g.Expect(j.set(puller, "gone-secret")).To(Succeed())
 		now, _ := j.withSecret(p.published("pull"))
 		_, err := now.Pull(t.Context(), j.host+"/"+image+":1")

@@ -59,7 +59,7 @@ func replace(c *Case) {
 	createAgain(c)
 }
 
-// racesOfDeletion has something happen before each call of a deletion. It ends all the same, and leaves no token.
+// racesOfDeletion has something happen before each call of a deletion. It ends anyway, and leaves no token.
 func (s *Suite) racesOfDeletion(t *testing.T) {
 	for _, i := range interferences {
 		for _, workload := range i.of {

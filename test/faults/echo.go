@@ -17,7 +17,7 @@ import (
 var tokenSized = regexp.MustCompile(`[\w+/=.-]{256,}`)
 
 // repeat is all in a call that could be a token, in its body, in its answer and in its header, as somebody would repeat
-// it who explains why the call failed. A token that is asked for is issued all the same; nothing else is written.
+// it who explains why the call failed. A token that is asked for is issued anyway; nothing else is written.
 func (c *Call) repeat(on func() (*http.Response, error)) (string, error) {
 	said := [][]byte{c.Body, nil, []byte(c.request.Header.Get("Authorization"))}
 	if c.Mints() || !c.Writes() {

@@ -336,7 +336,7 @@ func (f *inField) judgeUse() {
 	ours := map[string]int{}
 	for _, issued := range f.c.issued() {
 		if f.pulls(issued.Reveal()) && issued.Reveal() != current {
-			f.c.T.Error("the node holds a login of before")
+			f.c.T.Error("the node holds an earlier login")
 		}
 		for _, service := range []string{f.mixed, organization + "/fresh_1.0.0_amd64"} {
 			for _, login := range f.Logins(service) {
@@ -345,7 +345,7 @@ func (f *inField) judgeUse() {
 				}
 				ours[service]++
 				if login.Token != current {
-					f.c.T.Errorf("%s holds a login of before", service)
+					f.c.T.Errorf("%s holds an earlier login", service)
 				}
 			}
 		}

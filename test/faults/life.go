@@ -98,7 +98,7 @@ func (l *Life) isDone(wait time.Duration, err error) bool {
 }
 
 // expectAnother fails where the queue would not bring another pass, of an incarnation that is not done. This driver makes
-// one all the same.
+// one anyway.
 func (l *Life) expectAnother(wait time.Duration, err error) {
 	l.c.T.Helper()
 	asleep := err == nil && wait == 0 && l.c.Edge.DeletionTimestamp.IsZero()

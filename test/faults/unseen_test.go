@@ -95,7 +95,7 @@ func replaceProject(c *Case) {
 	deleteProject(c)
 	c.awaitNoProject()
 	inviteProject(c)
-	// Whether its owner is the one of before is for a person to say.
+	// Whether its owner is the same as before is for a person to say.
 	project := &corev1.Namespace{}
 	c.must(c.World.Admin.Get(c.ctx, client.ObjectKey{Name: c.Project()}, project), "read the project")
 	c.Edit(func(e *edgev1.EdgeRegistry) {

@@ -61,7 +61,7 @@ var breaks = []struct {
 	{"is closed and 503 when made again", Closed, Refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "not now", -1), false},
 }
 
-// E: a watch breaks when it would tell of something. The operator comes to know of it all the same, does what it would
+// E: a watch breaks when it would tell of something. The operator comes to know of it anyway, does what it would
 // have done, and does not press the API server. How long a silent stream is believed is bounded by what each watch asks
 // for, and by the end that the operator itself puts to it; here the stream ends as it then does.
 func TestABrokenWatchHidesNothing(t *testing.T) {

@@ -18,7 +18,7 @@ type Workload struct {
 	Name string
 	// Prepare sets the stage, and changes the smallest spec, before the EdgeRegistry is made; nil for neither.
 	Prepare func(*Case)
-	// Steps ask for the work. The next one comes when the operator is at rest after the one before. The EdgeRegistry is
+	// Steps ask for the work. The next one comes when the operator is at rest after the previous one. The EdgeRegistry is
 	// Ready before the first, unless that makes it.
 	Steps []func(*Case)
 	// Installs: the first step makes the EdgeRegistry.

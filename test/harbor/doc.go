@@ -11,7 +11,7 @@
 //   - the token endpoint answers 200 with no actions to a wrong password, and to a robot that is disabled or expired; it ignores
 //     the actions that are asked for, and gives all that there are; without scope it refuses who shows no login or a wrong one;
 //   - a robot's login is a prefix, its project, a '+' and its name: robot$plant+edge;
-//   - a secret that is given at the making is ignored; one that is given later is taken, and the one before ends at once;
+//   - a secret that is given at the making is ignored; one that is given later is taken, and the previous one ends at once;
 //   - lives are whole days from the making, -1 for ever; a name is taken once in a project;
 //   - robots of a project are listed by its number;
 //   - a robot that makes robots gives no more than it has; neither level nor name can be changed;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package command has the verbs of `kubectl edgereg`, one a file. A verb reads, says, and returns an error; what the error
-// means for the exit status is told in one place.
+// means for the exit status is in one place.
 //
 //	bootstrap.go prints the script that makes a node trust the registry
 //	complete.go  completes names
@@ -15,6 +15,6 @@
 //	root.go      the verbs together, and how they reach the cluster
 //	rotate.go    has new tokens issued
 //	status.go    tells how EdgeRegistries are
-//	verify.go    has the operator look again
+//	verify.go    makes the operator verify now
 //	why.go       tells why one is not Ready
 package command

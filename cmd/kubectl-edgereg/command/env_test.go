@@ -65,7 +65,7 @@ func TestEnvSetsWhatTheSecretHolds(t *testing.T) {
 	}
 }
 
-// TestAShellIsGivenNothingToRun has values that no registry of ours publishes: they are quoted all the same.
+// TestAShellIsGivenNothingToRun has values that no registry of ours publishes: they are quoted anyway.
 func TestAShellIsGivenNothingToRun(t *testing.T) {
 	values := []string{`$(touch pwned)`, "`touch pwned`", `'; touch pwned; '`, `"$HOME"`, `\`, `a'b"c\d$e`, `robot$plant+edge`, `-n`, `~root`, `*`, `#x`, `!!`}
 	for _, shell := range shells {

@@ -35,7 +35,7 @@ const exitTable = `  0  done; of status, why and verify also: Ready
   5  a Secret does not agree with the status, and was not used
 `
 
-// errNotReady has been told already.
+// errNotReady was printed already.
 var errNotReady = errors.New("not Ready")
 
 // usageError is a mistake in the arguments.

@@ -55,7 +55,7 @@ func TestEachUserGetsWhatItMayAndIsToldWhatItMayNot(t *testing.T) {
 	}
 }
 
-// TestEventsAreLeftOutOfWhy: what is left is shown all the same.
+// TestEventsAreLeftOutOfWhy: what is left is shown anyway.
 func TestEventsAreLeftOutOfWhy(t *testing.T) {
 	g := NewWithT(t)
 	newWorld(t).suspended(t, func() {

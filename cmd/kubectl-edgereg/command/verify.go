@@ -20,7 +20,7 @@ func (p *Plugin) verify() *cobra.Command {
 	var timeout time.Duration
 	c := p.verb(&cobra.Command{
 		Use:   "verify NAME [--timeout DURATION]",
-		Short: "has the operator look again, and tells what it finds",
+		Short: "makes the operator verify the logins now, and prints the result",
 		Long: `Asks the operator to look at the EdgeRegistry now and to try both logins against the registry, by the annotation
 ` + edgev1.VerifyAnnotation + `. Waits for the answer, and prints it as why does.`,
 		Example: "  kubectl edgereg verify factory",

@@ -14,7 +14,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/show"
 )
 
-// mostEvents are told of; the conditions say more.
+// mostEvents is how many events are shown; the conditions say more.
 const mostEvents = 5
 
 func (p *Plugin) why() *cobra.Command {
@@ -23,7 +23,7 @@ func (p *Plugin) why() *cobra.Command {
 		Short: "tells why an EdgeRegistry is not Ready, and what to do",
 		Long: `Prints the reason and the message of Ready, who has to act, what to do about it, and the lines that matter: the conditions that
 are not as they should be, copies and services that are behind, and the latest warnings among the events. Of one that is
-Ready it prints what to look at all the same.`,
+Ready it prints what to look at anyway.`,
 		Example: "  kubectl edgereg why factory",
 	}, func(ctx context.Context, c *cluster.Cluster, name string) error {
 		edge, err := c.Edge(ctx, name)

@@ -8,7 +8,7 @@
 //	colour.go   green, yellow and red, where they are wanted
 //	json.go     the report as JSON
 //	quote.go    a value as one word of a shell
-//	report.go   what is told of an EdgeRegistry
+//	report.go   what is shown of an EdgeRegistry
 //	safe.go     the texts of others without control characters
 //	tree.go     the report as a tree
 //	why.go      the lines of a report that matter

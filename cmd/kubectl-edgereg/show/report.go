@@ -35,7 +35,7 @@ type Report struct {
 	EdgeRegistries []Registry `json:"edgeRegistries"`
 }
 
-// Registry is what is told of one EdgeRegistry. It never holds a token.
+// Registry is what is shown of one EdgeRegistry. It never holds a token.
 type Registry struct {
 	Name  string `json:"name"`
 	State State  `json:"state"`
@@ -138,21 +138,21 @@ func (r Report) AllReady() bool {
 
 func newRegistry(edge *edgev1.EdgeRegistry, now time.Time) Registry {
 	status := &edge.Status
-	told := Registry{
+	shown := Registry{
 		Name: edge.Name, State: StateOf(edge), Provider: status.Provider, Host: status.Host, ImagePrefix: status.ImagePrefix,
 		VerifiedAt: status.VerifiedAt, Conditions: []Condition{},
 	}
 	for _, c := range status.Conditions {
 		switch c.Type {
 		case edgev1.Ready:
-			told.Reason, told.Message = c.Reason, c.Message
+			shown.Reason, shown.Message = c.Reason, c.Message
 		case edgev1.Reconciling, edgev1.Stalled:
 		default:
-			told.Conditions = append(told.Conditions, Condition{c.Type, string(c.Status), c.Reason, c.Message, &c.LastTransitionTime})
+			shown.Conditions = append(shown.Conditions, Condition{c.Type, string(c.Status), c.Reason, c.Message, &c.LastTransitionTime})
 		}
 	}
-	if told.State == Waiting && told.Reason == edgev1.ReasonReady {
-		told.Reason, told.Message = edgev1.ReasonPending, "the operator has not looked at the latest change of the spec yet"
+	if shown.State == Waiting && shown.Reason == edgev1.ReasonReady {
+		shown.Reason, shown.Message = edgev1.ReasonPending, "the operator has not looked at the latest change of the spec yet"
 	}
 	for _, c := range status.Credentials {
 		one := Credential{
@@ -162,41 +162,41 @@ func newRegistry(edge *edgev1.EdgeRegistry, now time.Time) Registry {
 			left := secondsLeft(*c.ExpiresAt, now)
 			one.SecondsLeft = &left
 		}
-		told.Credentials = append(told.Credentials, one)
+		shown.Credentials = append(shown.Credentials, one)
 	}
-	told.CA = newCA(status.CA, now)
+	shown.CA = newCA(status.CA, now)
 	for _, s := range status.Secrets {
-		told.Secrets = append(told.Secrets, newSecret(s))
+		shown.Secrets = append(shown.Secrets, newSecret(s))
 	}
 	if e := status.Exchange; e != nil {
-		told.Exchange = &Exchange{Services: e.Services, Synced: e.Synced}
+		shown.Exchange = &Exchange{Services: e.Services, Synced: e.Synced}
 		for _, f := range e.Failed {
-			told.Exchange.Failed = append(told.Exchange.Failed, Failure{Name: f.Service, Message: f.Message})
+			shown.Exchange.Failed = append(shown.Exchange.Failed, Failure{Name: f.Service, Message: f.Message})
 		}
 	}
-	return told
+	return shown
 }
 
 func newCA(ca *edgev1.CAStatus, now time.Time) *CA {
 	if ca == nil {
 		return nil
 	}
-	told := &CA{Subject: ca.Subject, SHA256: ca.SHA256, Source: ca.Source, NotAfter: ca.NotAfter, SecondsLeft: secondsLeft(ca.NotAfter, now)}
+	shown := &CA{Subject: ca.Subject, SHA256: ca.SHA256, Source: ca.Source, NotAfter: ca.NotAfter, SecondsLeft: secondsLeft(ca.NotAfter, now)}
 	for _, previous := range ca.Previous {
-		told.Leaving = append(told.Leaving, LeavingCA{previous.Subject, previous.Until})
+		shown.Leaving = append(shown.Leaving, LeavingCA{previous.Subject, previous.Until})
 	}
-	return told
+	return shown
 }
 
 func newSecret(s edgev1.SecretStatus) Secret {
-	told := Secret{Role: string(s.Role), Namespace: s.Namespace, Name: s.Name}
+	shown := Secret{Role: string(s.Role), Namespace: s.Namespace, Name: s.Name}
 	if s.Copies != nil {
-		told.Copies = &Copies{Total: s.Copies.Total, Synced: s.Copies.Synced}
+		shown.Copies = &Copies{Total: s.Copies.Total, Synced: s.Copies.Synced}
 		for _, f := range s.Copies.Failed {
-			told.Copies.Failed = append(told.Copies.Failed, Failure{f.Namespace, f.Reason, f.Message})
+			shown.Copies.Failed = append(shown.Copies.Failed, Failure{f.Namespace, f.Reason, f.Message})
 		}
 	}
-	return told
+	return shown
 }
 
 // StateOf is what an EdgeRegistry is doing. A status that speaks of an older spec makes nothing Ready.

@@ -31,7 +31,7 @@ var warnings = []string{
 // next is what happens by itself in each state.
 var next = map[State]string{
 	Waiting:  "The operator works on by itself.",
-	Stalled:  "The operator waits for you. It looks again by itself, at the latest after 5 minutes.",
+	Stalled:  "The operator waits for you. It tries again by itself, after 5 minutes at the latest.",
 	Deleting: "The operator tries again by itself until everything is cleaned up.",
 }
 

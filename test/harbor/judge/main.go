@@ -88,7 +88,7 @@ func run(ctx context.Context, api *client.HarborAPI) error {
 		return fmt.Errorf("refresh the secret: %w", err)
 	}
 	if fresh.Payload.Secret == made.Payload.Secret || fresh.Payload.Secret == "" {
-		return errors.New("the secret is the one of before, or there is none")
+		return errors.New("the secret is the same as before, or there is none")
 	}
 	if _, err := api.Robot.DeleteRobot(ctx, robot.NewDeleteRobotParams().WithRobotID(changed.ID)); err != nil {
 		return fmt.Errorf("delete the robot: %w", err)

@@ -1,4 +1,4 @@
--- The operator answers neither annotation while it is told to keep still, or is about to go.
+-- The operator answers neither annotation while the EdgeRegistry is suspended or being deleted.
 local idle = obj.spec.suspend == true or obj.metadata.deletionTimestamp ~= nil
 return {
   rotate = { disabled = idle },
