@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	// watchAtLeast and watchAtMost are between what the operator has a watch last, as the informers of client-go do: a
-	// watch that tells nothing looks the same whether nothing happens or something between has lost it.
+	// watchAtLeast and watchAtMost bound the duration of a watch, as in client-go's informers: a silent watch looks the same
+	// whether nothing happens or something in between has lost it.
 	watchAtLeast = 5 * time.Minute
 	watchAtMost  = 2 * watchAtLeast
-	// watchGrace is how much later than asked the operator ends a watch itself, since who loses events may lose its end.
+	// watchGrace is how much later than requested the operator ends a watch itself: if events get lost, its end may too.
 	watchGrace = 30 * time.Second
 )
 
-// WatchSeconds is for how long to ask for a watch. No two are alike, so that they do not all end at once.
+// WatchSeconds is the timeout to request for a watch, random so that watches do not all end at once.
 func WatchSeconds() *int64 {
 	seconds := int64(wait.Jitter(watchAtLeast, 1).Seconds())
 	return &seconds
 }
 
-// errEndedEarly is what a reader gets that has to begin again.
+// errEndedEarly makes a reader start over.
 var errEndedEarly = errors.New("the watch ended before its time")
 
-// boundWatches ends each watch that has lasted longer than was asked for. Its reader takes that for the ordinary end of
-// a watch, and goes on from what it was last told. What ends earlier was ended by a fault, and is told as one.
+// boundWatches ends each watch that has lasted longer than requested. Its reader takes that for the ordinary end of a watch, and
+// resumes from its last version. A watch that ends earlier was ended by a fault, and its reader gets an error.
 func boundWatches(next http.RoundTripper) http.RoundTripper {
 	return RoundTripper(func(r *http.Request) (*http.Response, error) {
 		query := r.URL.Query()
@@ -57,7 +57,7 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		if response.StatusCode == http.StatusOK {
 			body.due = began.Add(lasts)
 		}
-		// The stream keeps its response for as long as it lasts, and needs nothing of these any more.
+		// The stream keeps its response for as long as it lasts, and no longer needs these parts of it.
 		answer := *response
 		response.Request, response.Header = nil, nil
 		answer.Body = body
@@ -71,17 +71,17 @@ type RoundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements http.RoundTripper.
 func (f RoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// bounded is the body of an answer that lasts as long as a context.
+// bounded is the body of a response that lasts as long as a context.
 type bounded struct {
 	io.ReadCloser
 	cancel context.CancelFunc
-	// due is when a watch may end; zero for an answer that is no watch.
+	// due is when a watch may end; zero for a response that is no watch.
 	due time.Time
 }
 
-// Read implements io.Reader. An API server that went away before a watch was due may come back with an older etcd, which
-// gives out the same versions a second time: who goes on from where it was would take what is new for old. The cause is
-// left out, since by some of them readers know the end of a connection, and go on.
+// Read implements io.Reader. An API server that went away before a watch was due may come back with an older etcd, which uses the
+// same versions a second time: a reader that resumes would take new events for old ones. The cause is hidden, since readers
+// resume after some errors.
 func (b bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, context.Canceled) && time.Now().Before(b.due) {

@@ -16,10 +16,10 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Connection is how the operator speaks with the API server. It reads live.
+// Connection is the operator's client of the API server. It reads live.
 type Connection struct {
 	client.WithWatch
-	// API is for requests that are about no object, and for watches.
+	// API is for requests that are not about an object, and for watches.
 	API       rest.Interface
 	Occasions *Occasions
 	Identity  Identity
@@ -29,8 +29,8 @@ type Connection struct {
 	anonymous *rest.Config
 }
 
-// Tuned leaves it to the API server to say how much is too much, by its priority and fairness, has no watch last for
-// ever, and lets no error repeat a token.
+// Tuned returns a config without a client-side rate limit, since the API server has priority and fairness, with bounded watches, and
+// with tokens redacted from errors.
 func Tuned(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
@@ -39,8 +39,7 @@ func Tuned(config *rest.Config) *rest.Config {
 	return config
 }
 
-// Connect returns a connection by a config that is tuned, and by a client whose requests notice occasions. It sends
-// nothing.
+// Connect returns a connection with a tuned config, and a client whose requests notice occasions. It sends nothing.
 func Connect(config *rest.Config, options client.Options, occasions *Occasions) (*Connection, error) {
 	c := &Connection{Occasions: occasions, anonymous: withoutCredentials(config)}
 	var err error
@@ -55,7 +54,7 @@ func Connect(config *rest.Config, options client.Options, occasions *Occasions) 
 	return c, nil
 }
 
-// ConnectDirectly is Connect without a manager whose client there could be.
+// ConnectDirectly is Connect without a manager, and makes a client of its own.
 func ConnectDirectly(config *rest.Config) (*Connection, error) {
 	config = Tuned(config)
 	occasions := &Occasions{}
@@ -75,7 +74,7 @@ func (c *Connection) Username(ctx context.Context) (string, error) {
 	return c.Identity.Username(ctx, c)
 }
 
-// Refuses asks the API server with a token, and nothing else, who it is. Only a clear refusal counts.
+// Refuses reports whether the API server refuses a token, by a SelfSubjectReview with that token alone. Only a clear refusal counts.
 func (c *Connection) Refuses(ctx context.Context, token credential.Token) (bool, error) {
 	config := rest.CopyConfig(c.anonymous)
 	config.BearerToken = token.Reveal()

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Identity is who the operator is to the API server, asked once. The zero value is ready for use.
+// Identity is the operator's own user name, which is asked for once. The zero value is ready for use.
 type Identity struct {
 	mu   sync.Mutex
 	user string
@@ -35,10 +35,10 @@ func (i *Identity) Username(ctx context.Context, c client.Client) (string, error
 	return i.user, nil
 }
 
-// ServiceAccountPrefix begins the user name of each service account.
+// ServiceAccountPrefix is the prefix of the user name of each service account.
 const ServiceAccountPrefix = "system:serviceaccount:"
 
-// SubjectFlag names a user to oc create rolebinding.
+// SubjectFlag is the flag of oc create rolebinding for a user.
 func SubjectFlag(username string) string {
 	if account, ok := strings.CutPrefix(username, ServiceAccountPrefix); ok {
 		return "--serviceaccount=" + account

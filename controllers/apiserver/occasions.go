@@ -11,13 +11,13 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// occasionPause is the least time between two occasions: one of several API servers that is out of step refuses the
-// operator time and again.
+// occasionPause is the least time between two occasions: of several API servers, one that is out of step may refuse the operator
+// again and again.
 const occasionPause = 30 * time.Second
 
-// Occasions counts what may have ended tokens that nobody took away: the start of the operator, which does not know what
-// was before; each time that the API server refuses the operator itself; and each change of the API server's keys.
-// The zero value is ready for use.
+// Occasions counts events after which tokens may be dead although nobody revoked them: the start of the operator, which does not
+// know what happened before; each refusal of the operator itself by the API server; and each change of the API server's keys. The
+// zero value is ready for use.
 type Occasions struct {
 	mu      sync.Mutex
 	counted int64
@@ -26,18 +26,18 @@ type Occasions struct {
 	// next is the earliest time of the next occasion, and waits that it is to come then.
 	next  time.Time
 	waits bool
-	// enqueueAll has a pass made over each EdgeRegistry; nil before the watches start.
+	// enqueueAll enqueues all EdgeRegistries; nil before the watches start.
 	enqueueAll func()
 }
 
-// Count tells the occasions apart. The first is the start.
+// Count returns the number of occasions so far. The first is the start.
 func (o *Occasions) Count() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.counted + 1
 }
 
-// Start has a pass made over each EdgeRegistry at every occasion from now on.
+// Start makes every further occasion enqueue all EdgeRegistries.
 func (o *Occasions) Start(enqueueAll func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,8 +60,8 @@ func (o *Occasions) Noticing(config *rest.Config) *rest.Config {
 	return config
 }
 
-// answered notes how the API server answered the operator. A refusal is an occasion once it is over: before that a pass
-// can do nothing.
+// answered notes the API server's answer to the operator. A refusal becomes an occasion once it is over: before that a pass can do
+// nothing.
 func (o *Occasions) answered(status int) {
 	o.mu.Lock()
 	was := o.refused

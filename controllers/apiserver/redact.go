@@ -17,13 +17,12 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// tokenSized is what is long enough to be a token, as it is or in base64. No name in a cluster is. It is the second line,
-// for what is no secret that the operator knows.
+// tokenSized matches what is long enough to be a token, plain or in base64. No name in a cluster is. It is the second line of
+// defence, for secrets that the operator does not know.
 var tokenSized = regexp.MustCompile(`[\w+/=.-]{254,}`)
 
-// redactTokens takes what is a secret, or could be a token, out of errors and warnings. A webhook or a proxy may repeat in
-// them what a request carried, and the operator reports them: in the status, in events and in its log. The token by which
-// the operator itself is known is one of the secrets.
+// redactTokens removes known secrets, and what could be a token, from errors and warnings. A webhook or a proxy may repeat a request
+// in them, and the operator reports them in the status, in events and in its log. The operator's own token is one of the secrets.
 func redactTokens(next http.RoundTripper) http.RoundTripper {
 	return RoundTripper(func(r *http.Request) (*http.Response, error) {
 		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
@@ -50,14 +49,14 @@ func redactTokens(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// redact keeps the length, which protobuf states beside the text, and what programs read of an error: a short secret may
-// be a word of that. It is taken out where people read, of the log and of messages.
+// redact keeps the length, which protobuf states beside the text, and the parts of an error that programs read: a short secret may
+// be a word in those. It is removed later, from the log and from messages.
 func redact(text []byte) []byte {
 	credential.Star(text)
 	return tokenSized.ReplaceAllFunc(text, func(found []byte) []byte { return bytes.Repeat([]byte("*"), len(found)) })
 }
 
-// RedactEvents returns a recorder whose events hold no secret. It is the one that passes are given.
+// RedactEvents returns a recorder that removes secrets from events. Passes use this one.
 func RedactEvents(recorder events.EventRecorder) events.EventRecorder {
 	return redactedEvents{recorder}
 }

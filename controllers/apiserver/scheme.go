@@ -24,7 +24,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// NewScheme knows the types that the operator works with.
+// NewScheme returns a scheme with the types that the operator works with.
 func NewScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -40,9 +40,8 @@ func NewScheme() *runtime.Scheme {
 	return scheme
 }
 
-// RESTMapper maps the kinds that the operator works with. It is fixed, so that the operator asks
-// for no discovery: an API that is absent, or down while OpenShift rolls its API servers, answers
-// the request itself with an error that a step can explain.
+// RESTMapper returns a mapper for the kinds that the operator works with. It is fixed and needs no discovery: if an API is absent,
+// or down while OpenShift rolls its API servers, the request itself fails with an error that a step can explain.
 func RESTMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{

@@ -22,20 +22,18 @@ import (
 // reviewTimeout bounds what the API server may take to judge one scrape.
 const reviewTimeout = 10 * time.Second
 
-// scrapes judges who may read the metrics.
+// scrapes decides who may read the metrics.
 type scrapes struct {
 	authentication authenticationclient.TokenReviewInterface
 	authorization  authorizationclient.SubjectAccessReviewInterface
 }
 
-// FilterScrapes lets only those read the metrics whose token the API server knows and who may, by
-// its rules, send such a request to such a path. It asks the API server for each scrape, so that a
-// right that is taken away counts at once. controller-runtime's own filter does the same by the
-// library of the API server, which makes the binary half as large again and the process by a
-// quarter.
+// FilterScrapes serves the metrics only to callers whose token the API server accepts and whose rights allow the request to the
+// path. It asks the API server for each scrape, so that a revoked right counts at once. controller-runtime's own filter does the
+// same with the API server's library, which makes the binary half as large again and the process a quarter larger.
 func FilterScrapes(config *rest.Config, httpClient *http.Client) (metricsserver.Filter, error) {
 	config = rest.CopyConfig(config)
-	// The usual limits of a client: a flood of scrapes does not become one at the API server.
+	// The usual limits of a client, so that a flood of scrapes does not reach the API server.
 	config.QPS, config.Burst = rest.DefaultQPS, rest.DefaultBurst
 	authentication, err := authenticationclient.NewForConfigAndClient(config, httpClient)
 	if err != nil {

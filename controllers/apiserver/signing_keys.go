@@ -12,19 +12,19 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// signingKeys is what the API server says of the tokens that it accepts: its issuer, and the public keys. Every service
+// signingKeys is what the API server publishes about the tokens that it accepts: its issuer, and the public keys. Every service
 // account may read both, by the ClusterRole system:service-account-issuer-discovery that Kubernetes binds for all of them
 // (https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery).
 //
-// The operator's own token is renewed all the time, so a key that is taken away a day after its successor came is no
-// refusal to the operator, and the end of every earlier token.
+// The operator's own token is renewed all the time. So if a key is removed a day after its successor was added, the operator is
+// never refused, but every earlier token is dead.
 type signingKeys struct {
 	mu   sync.Mutex
 	last string
 }
 
-// CompareSigningKeys has all tokens reviewed when the API server's keys or its issuer have changed. The
-// API server reads them when it starts, so it is asked whenever a watch had to begin again.
+// CompareSigningKeys makes all tokens be reviewed when the API server's keys or its issuer have changed. The API server reads them
+// when it starts, so this is called whenever a watch had to start over.
 func (c *Connection) CompareSigningKeys(ctx context.Context) {
 	known := &c.signingKeys
 	known.mu.Lock()
@@ -42,7 +42,7 @@ func (c *Connection) CompareSigningKeys(ctx context.Context) {
 	}
 }
 
-// readSigningKeys returns the issuer and the keys as one string. The rest of the discovery document is of the server that
+// readSigningKeys returns the issuer and the keys as one string. The rest of the discovery document depends on the server that
 // answers.
 func (c *Connection) readSigningKeys(ctx context.Context) (string, error) {
 	discovery, err := c.API.Get().AbsPath("/.well-known/openid-configuration").DoRaw(ctx)

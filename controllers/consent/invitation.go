@@ -18,14 +18,14 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 )
 
-// An invitation is a RoleBinding of one of the operator's ClusterRoles to the operator, in the namespace of whoever invites.
-// Its annotation edge.open-horizon.io/for names the EdgeRegistries that it is for. Without a name it is for none.
+// An invitation is a RoleBinding that binds one of the operator's ClusterRoles to the operator, in the namespace of the one who
+// invites. Its annotation edge.open-horizon.io/for names the EdgeRegistries that it is for; without it, it is for none.
 
 // Role is what an invitation binds.
 type Role struct {
 	// ClusterRole is its name, and Binding what messages propose to call the RoleBinding.
 	ClusterRole, Binding string
-	// CLI is the program that messages propose.
+	// CLI is the program in the command that messages propose.
 	CLI string
 }
 
@@ -37,15 +37,15 @@ var (
 	Secrets = Role{ClusterRole: "edge-registry-secrets", Binding: "edge-registry-secrets", CLI: "kubectl"}
 )
 
-// Bindings of a namespace are read in pages, and not more than these: whoever owns the namespace decides how many there are.
+// Bindings of a namespace are read in pages, up to a limit: the owner of the namespace decides how many there are.
 const (
 	pageSize = 500
 	maxPages = 4
 )
 
-// Bindings are the role bindings of a namespace, its first 2,000, and the version at which they were listed. They are as of
-// now, or at least as of since, the version of another such list: to know what is so now, an API server with a cache has to
-// ask etcd how far that is, and to wait for it, for up to a tenth of a second.
+// Bindings lists the role bindings of a namespace, at most 2,000, and returns the version of the list. It is current, or at least as
+// new as since, the version of an earlier list: for a current one an API server with a cache has to wait for etcd, up to a tenth
+// of a second.
 func Bindings(ctx context.Context, reader client.Reader, namespace, since string) ([]rbacv1.RoleBinding, string, error) {
 	var all []rbacv1.RoleBinding
 	list := &rbacv1.RoleBindingList{}
@@ -68,20 +68,21 @@ func Bindings(ctx context.Context, reader client.Reader, namespace, since string
 	return all, list.ResourceVersion, nil
 }
 
-// Invitation is what was found in a namespace.
+// Invitation is what was found of invitations in a namespace.
 type Invitation struct {
 	role      Role
 	namespace string
 	user      string
 	// Valid: the operator is invited for the EdgeRegistry.
 	Valid bool
-	// UID is that of the RoleBinding that invites for the EdgeRegistry; empty where none does.
+	// UID is that of the RoleBinding that invites for the EdgeRegistry; empty if none does.
 	UID types.UID
-	// other invites the operator, and for others alone; nil where there is none.
+	// other is an invitation for other EdgeRegistries only; nil if there is none.
 	other *rbacv1.RoleBinding
 }
 
-// Find looks for the invitation of a role for an EdgeRegistry among the role bindings of a namespace. user is the operator.
+// Find looks for the invitation of a role for an EdgeRegistry among the role bindings of a namespace. user is the operator's user
+// name.
 func Find(bindings []rbacv1.RoleBinding, role Role, namespace, user, edge string) Invitation {
 	found := Invitation{role: role, namespace: namespace, user: user}
 	for i := range bindings {
@@ -104,7 +105,7 @@ func names(binding *rbacv1.RoleBinding) []string {
 	return listed(binding.Annotations[edgev1.ForAnnotation])
 }
 
-// listed are the entries of an annotation that is a list with commas between.
+// listed splits the value of an annotation at commas.
 func listed(annotation string) []string {
 	var all []string
 	for entry := range strings.SplitSeq(annotation, ",") {
@@ -115,7 +116,7 @@ func listed(annotation string) []string {
 	return all
 }
 
-// Missing says what is missing for an EdgeRegistry, as a clause, and how the owner of the namespace gives it.
+// Missing returns a clause that says what an EdgeRegistry lacks, and the command by which the owner of the namespace gives it.
 func (i Invitation) Missing(edge string) string {
 	if i.other == nil {
 		return fmt.Sprintf("its owner has not invited the operator for EdgeRegistry %q: run '%s'", edge, i.Command(edge))

@@ -18,11 +18,11 @@ import (
 // the operator there. So the UID of each namespace is on record, and another one of its name is served only after an author of
 // the EdgeRegistry accepted it.
 
-// InviteAgain is what is done once a namespace of others is gone that was being deleted.
+// InviteAgain says what to do once a namespace of others that is being deleted is gone.
 const InviteAgain = "once it is gone, have its owner make it again and invite the operator"
 
-// Home is the namespace of the Secrets where an EdgeRegistry names one, in which the operator works by invitation. username asks
-// who the operator is.
+// Home returns the namespace of the Secrets for an EdgeRegistry that names one, in which the operator works by invitation. username
+// returns the operator's user name.
 func Home(edge *edgev1.EdgeRegistry, username func(context.Context) (string, error)) pass.Home {
 	namespace := edge.Spec.Secrets.Namespace
 	return pass.Home{
@@ -36,8 +36,8 @@ func Home(edge *edgev1.EdgeRegistry, username func(context.Context) (string, err
 	}
 }
 
-// SameNamespace reports whether a namespace is the one that was served before, if one was, or one that was accepted in its
-// place. noun is what people call it.
+// SameNamespace returns an error unless a namespace is the one that was served before, if any was, or was accepted in its place.
+// noun is what messages call it.
 func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
 	before, known := s.Record.Served[namespace]
 	if !(known || s.Record.Lost) || before == uid || accepts(s.Edge, namespace, uid) {
@@ -52,12 +52,12 @@ func SameNamespace(s *pass.Scope, noun, namespace string, uid types.UID) error {
 		noun, namespace, how, s.Edge.Name, edgev1.AcceptAnnotation, namespace, uid)
 }
 
-// accepts reports whether whoever writes the EdgeRegistry accepted a namespace.
+// accepts reports whether an author of the EdgeRegistry accepted a namespace.
 func accepts(edge *edgev1.EdgeRegistry, namespace string, uid types.UID) bool {
 	return uid != "" && slices.Contains(listed(edge.Annotations[edgev1.AcceptAnnotation]), namespace+"/"+string(uid))
 }
 
-// Serve puts on record that the operator works in a namespace from now on.
+// Serve records that the operator works in a namespace.
 func Serve(s *pass.Scope, namespace string, uid types.UID) {
 	if before, known := s.Record.Served[namespace]; known && before != uid {
 		s.Note(edgev1.ReasonNamespaceAccepted, fmt.Sprintf("namespace %q is served with UID %s from now on", namespace, uid), nil)

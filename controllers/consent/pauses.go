@@ -12,8 +12,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// A namespace that is absent, or whose owner did not invite the operator, is asked about again after FirstPause, then after
-// pauses that grow to MostPause: an EdgeRegistry may name a thousand of them.
+// A namespace that is absent, or whose owner did not invite the operator, is read again after FirstPause, then after pauses that
+// grow to MostPause: an EdgeRegistry may name a thousand of them.
 const (
 	FirstPause = 25 * time.Second
 	MostPause  = 8 * time.Minute
@@ -31,8 +31,8 @@ type pauseOf struct {
 	why   *pass.Blocked
 }
 
-// Begin forgets the pauses of namespaces that are not wanted any more, and of those that there is news of. asked is what
-// people ask of the EdgeRegistry: whenever that changes all pauses end.
+// Begin ends the pauses of namespaces that are no longer wanted, and of those that changed. asked is what people request of the
+// EdgeRegistry: whenever that changes, all pauses end.
 func (p *Pauses) Begin(asked string, wanted sets.Set[string], news func(namespace string) bool) {
 	if p.asked != asked || p.of == nil {
 		*p = Pauses{asked: asked, of: map[string]*pauseOf{}}
@@ -44,7 +44,7 @@ func (p *Pauses) Begin(asked string, wanted sets.Set[string], news func(namespac
 	}
 }
 
-// Over are the namespaces of a list that are not waited for. Of the others waiting says why.
+// Over returns the namespaces of a list that are not in a pause. waiting says why the others are.
 func (p *Pauses) Over(now time.Time, namespaces []string) (over []string, waiting map[string]*pass.Blocked) {
 	waiting = map[string]*pass.Blocked{}
 	for _, namespace := range namespaces {
@@ -57,7 +57,7 @@ func (p *Pauses) Over(now time.Time, namespaces []string) (over []string, waitin
 	return over, waiting
 }
 
-// Note notes why a namespace cannot be served; nil if it can.
+// Note records why a namespace cannot be served; nil if it can.
 func (p *Pauses) Note(now time.Time, namespace string, why *pass.Blocked) {
 	if why == nil || (why.Reason != edgev1.ReasonNamespaceAbsent && why.Reason != edgev1.ReasonNotInvited) {
 		delete(p.of, namespace)
@@ -72,7 +72,7 @@ func (p *Pauses) Note(now time.Time, namespace string, why *pass.Blocked) {
 	pause.next = min(2*pause.next, MostPause)
 }
 
-// Left is how long a namespace is waited for: FirstPause where it is looked at in each pass.
+// Left returns how long the pause of a namespace lasts; FirstPause if it has none.
 func (p *Pauses) Left(now time.Time, namespace string) time.Duration {
 	if pause := p.of[namespace]; pause != nil {
 		return pause.until.Sub(now)

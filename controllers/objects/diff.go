@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// contains reports whether have holds all that want says. Lists are compared whole, but for the
-// owner references, to which others may add theirs.
+// contains reports whether have holds all of want. Lists are compared whole, except owner references, to which others may add
+// theirs.
 func contains(have, want any) bool {
 	wanted, ok := want.(map[string]any)
 	if !ok {
@@ -54,8 +54,7 @@ func containsAll(have, want any) bool {
 	return true
 }
 
-// ownsMore reports whether the operator owns a label, an annotation or a data key of the live
-// object that is desired no more.
+// ownsMore reports whether the operator owns a label, an annotation or a data key of the live object that is no longer desired.
 func ownsMore(live client.Object, want *unstructured.Unstructured) bool {
 	for _, entry := range live.GetManagedFields() {
 		if entry.Manager != FieldManager || entry.Subresource != "" || entry.FieldsV1 == nil {

@@ -7,7 +7,7 @@
 //	writer.go        makes an object as desired, and nothing that is another's
 //	diff.go          whether a live object is as desired
 //	owner.go         whose an object is
-//	repair_limit.go  repairs that somebody undoes each time
+//	repair_limit.go  the limit on repairs that somebody reverts each time
 //	refusal.go       why the API server refuses
 //	secrets.go       reads the Secrets
 //	supplied.go      what people supply: Secrets, and which EdgeRegistries may use them; CA bundles

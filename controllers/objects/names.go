@@ -45,15 +45,14 @@ const (
 	TektonAnnotation       = "tekton.dev/docker-0"
 )
 
-// argoCDAnnotations are on every Secret that the operator makes. Argo CD tells its own objects by a
-// label that whoever copies labels may copy too; these keep it from pruning ours, or from calling
-// its application out of sync for them.
+// argoCDAnnotations are on every Secret that the operator makes. Argo CD recognises its own objects by a label, which may be
+// copied together with others; these annotations keep it from pruning our Secrets, or from reporting drift for them.
 var argoCDAnnotations = map[string]string{
 	"argocd.argoproj.io/compare-options": "IgnoreExtraneous",
 	"argocd.argoproj.io/sync-options":    "Prune=false",
 }
 
-// RoleValue is a role as a label value or as part of a name.
+// RoleValue formats a role for a label value or a part of a name.
 func RoleValue(role edgev1.TokenRole) string {
 	return strings.ToLower(string(role))
 }
@@ -63,13 +62,13 @@ func OwnLabels(edge *edgev1.EdgeRegistry) map[string]string {
 	return map[string]string{
 		ManagedByLabel: FieldManager,
 		EdgeLabel:      edge.Name,
-		// An orphaning deletion takes the owner reference off, and leaves labels.
+		// An orphaning deletion removes the owner reference, and leaves labels.
 		UIDLabel: string(edge.UID),
 	}
 }
 
-// IsReserved reports a namespace that no EdgeRegistry may use. Admission refuses the
-// platform's names already; an object stored before that rule still meets it here.
+// IsReserved reports whether no EdgeRegistry may use a namespace. Admission refuses the platform's names too; this also covers
+// objects that were stored before that rule.
 func IsReserved(name, operatorNamespace string) bool {
 	switch name {
 	case operatorNamespace, CredentialsNamespace, "default", "openshift", "kubernetes", "kube":
@@ -78,7 +77,7 @@ func IsReserved(name, operatorNamespace string) bool {
 	return strings.HasPrefix(name, "openshift-") || strings.HasPrefix(name, "kube-") || strings.HasPrefix(name, "kubernetes-")
 }
 
-// SecretKind is what the Secret of a role is: in its label, and in the spec.
+// SecretKind is the kind of the published Secret of a role, in its label and in the spec.
 func SecretKind(role edgev1.TokenRole) string {
 	if role == edgev1.TokenPublisher {
 		return KindPublish

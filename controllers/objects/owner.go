@@ -17,10 +17,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// Own adds the labels and the owner reference by which the operator knows its objects, and to a
-// Secret what keeps Argo CD off it, where the spec says nothing else. The owner is cluster-scoped,
-// so garbage collection removes them with it from any namespace. One with blocks holds up a deletion of the EdgeRegistry in
-// the foreground: not for objects where somebody else could hold it up with a finalizer.
+// Own adds the labels and the owner reference by which the operator recognises its objects, and to a Secret the annotations for
+// Argo CD, unless the spec sets others. The owner is cluster-scoped, so garbage collection deletes them with it in any namespace.
+// blocks sets blockOwnerDeletion: not for objects on which somebody else could put a finalizer.
 func Own(object client.Object, edge *edgev1.EdgeRegistry, blocks bool) {
 	labels := object.GetLabels()
 	if labels == nil {
@@ -38,7 +37,7 @@ func Own(object client.Object, edge *edgev1.EdgeRegistry, blocks bool) {
 	object.SetOwnerReferences([]metav1.OwnerReference{*owner})
 }
 
-// OwnedBy reports an object that the EdgeRegistry of a UID owns.
+// OwnedBy reports whether the EdgeRegistry of a UID owns an object.
 func OwnedBy(object metav1.Object, uid types.UID) bool {
 	for _, owner := range object.GetOwnerReferences() {
 		if owner.UID == uid {
@@ -48,24 +47,24 @@ func OwnedBy(object metav1.Object, uid types.UID) bool {
 	return false
 }
 
-// MadeFor reports whether the operator made an object for the EdgeRegistry of a UID, also after
-// garbage collection took the owner off it.
+// MadeFor reports whether the operator made an object for the EdgeRegistry of a UID, also after garbage collection removed the
+// owner reference.
 func MadeFor(object metav1.Object, uid types.UID) bool {
 	return OwnedBy(object, uid) || (uid != "" && object.GetLabels()[UIDLabel] == string(uid))
 }
 
-// IsCopy reports a copy of a published Secret.
+// IsCopy reports whether an object is a copy of a published Secret.
 func IsCopy(object metav1.Object) bool {
 	return strings.HasSuffix(object.GetLabels()[KindLabel], KindCopy)
 }
 
-// NotOurs is the refusal to touch an object of another's that is where one of ours has to be.
+// NotOurs returns the error for a name that is taken by an object of somebody else.
 func NotOurs(object string) error {
 	return pass.Stalled(edgev1.ReasonConflict,
 		"%s exists and does not belong to this EdgeRegistry: delete it, or make another EdgeRegistry with other names", object)
 }
 
-// BeingDeleted waits for an object that is on its way out.
+// BeingDeleted returns the error for an object that is being deleted.
 func BeingDeleted(name string, object metav1.Object) error {
 	return pass.Waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: it is made again when it is gone",
 		name, object.GetFinalizers())

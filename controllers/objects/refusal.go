@@ -17,7 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// Explained explains the refusals that a step may meet in the home of the Secrets.
+// Explained wraps a step, and turns refusals in the home of the Secrets into errors that say what to do.
 func Explained(s *pass.Scope, step pass.Step) pass.Step {
 	run := step.Run
 	step.Run = func(ctx context.Context) (pass.Done, error) {
@@ -53,18 +53,18 @@ func explain(s *pass.Scope, err error) error {
 	}
 }
 
-// Terminating waits for the home of the Secrets to be gone.
+// Terminating returns the error for a home of the Secrets that is being deleted.
 func Terminating(s *pass.Scope) error {
 	return pass.Waiting(s.Home.Terminating, "%s %q is being deleted: %s", s.Home.Noun, s.Home.Namespace, s.Home.AfterDeletion)
 }
 
-// RightsMissing says that the operator lacks rights in the home of the Secrets, and how its owner gives them.
+// RightsMissing returns the error for rights that the operator lacks in the home of the Secrets, and how its owner grants them.
 func RightsMissing(s *pass.Scope) *pass.Blocked {
 	return pass.Stalled(edgev1.ReasonRightsMissing, "the operator lacks rights in %s %q%s: run '%s'", s.Home.Noun, s.Home.Namespace, s.Home.LessGranted, s.Home.Invite())
 }
 
-// ofTheInstallation tells the rights that no owner of a project can give from the others: to see namespaces, to name an
-// EdgeRegistry as an owner, to ask what a puller may do, and to keep records.
+// ofTheInstallation reports whether only the installation can grant a right, and no owner of a project: reading namespaces, naming
+// an EdgeRegistry as an owner, access reviews of the puller, and records.
 func ofTheInstallation(err error) bool {
 	return slices.ContainsFunc([]string{
 		`cannot get resource "namespaces"`, "cannot set blockOwnerDeletion", `cannot create resource "subjectaccessreviews"`,
@@ -72,8 +72,8 @@ func ofTheInstallation(err error) bool {
 	}, func(part string) bool { return strings.Contains(err.Error(), part) })
 }
 
-// LacksRight tells a refusal for want of a right, by the words of the API server's authorisation,
-// from one by an admission plugin or webhook: both answer 403.
+// LacksRight reports whether a 403 is for a missing right, by the text of the API server's authorisation, and not from an
+// admission plugin or webhook.
 func LacksRight(err error) bool {
 	return strings.Contains(err.Error(), `User "`) && strings.Contains(err.Error(), " cannot ")
 }

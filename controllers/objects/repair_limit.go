@@ -18,29 +18,28 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// An object is repaired ten times without a pause, then at most every five minutes: a policy engine or another controller
-// answers a repair at once, and would be answered at once, so that the two would write, and mint, as fast as the API server
-// lets them.
+// An object is repaired ten times, then at most every five minutes: a policy engine or another controller reverts a repair at
+// once, and without a limit the two would write, and mint, as fast as the API server allows.
 const (
-	// RepairsAtOnce is how often the operator repairs an object without a pause.
+	// RepairsAtOnce is the number of repairs of an object without a pause.
 	RepairsAtOnce = 10
-	// RepairAgain is how long after that it repairs it once more, and so on.
+	// RepairAgain is the pause between further repairs.
 	RepairAgain = 5 * time.Minute
 )
 
-// repairs is what the process remembers of the objects of one EdgeRegistry, by how messages call them.
+// repairs is what the process remembers of the objects of one EdgeRegistry, by their name in messages.
 type repairs struct {
 	mu sync.Mutex
 	// limits count repairs.
 	limits map[string]*rate.Limiter
-	// made is what each object was last made or found to be. An object that is otherwise than it was made, while the same
-	// is wanted of it, was altered by somebody else.
+	// made is the digest of what was last written to, or found in, each object. If an object differs from that while the same is
+	// desired, somebody else altered it.
 	made map[uint64]uint64
 }
 
 var seed = maphash.MakeSeed()
 
-// digestOf is of what is wanted of an object.
+// digestOf is the digest of the desired content of an object.
 func digestOf(desired client.Object) uint64 {
 	content, err := json.Marshal(desired)
 	if err != nil {
@@ -49,7 +48,7 @@ func digestOf(desired client.Object) uint64 {
 	return maphash.Bytes(seed, content)
 }
 
-// Settle notes what an object was made or found to be.
+// Settle notes that an object now is as desired.
 func Settle(s *pass.Scope, object string, made uint64) {
 	r := pass.Part[repairs](s.Memory)
 	r.mu.Lock()
@@ -60,8 +59,8 @@ func Settle(s *pass.Scope, object string, made uint64) {
 	r.made[maphash.String(seed, object)] = made
 }
 
-// IsRepair reports that an object which is otherwise than it should be was as it should be before: somebody else altered it
-// since. What this process has not seen before was so if the record says so of all.
+// IsRepair reports whether an object that is not as desired was so before, so that somebody else altered it. For an object that
+// this process has not seen yet, the record decides.
 func IsRepair(s *pass.Scope, object string, wanted uint64) bool {
 	r := pass.Part[repairs](s.Memory)
 	r.mu.Lock()
@@ -73,7 +72,7 @@ func IsRepair(s *pass.Scope, object string, wanted uint64) bool {
 	return made == wanted
 }
 
-// Spent refuses a repair while there were too many of an object. how says what happened to it.
+// Spent returns an error while an object has used up its repairs. how says what happened to it.
 func Spent(s *pass.Scope, object, how string) error {
 	r := pass.Part[repairs](s.Memory)
 	r.mu.Lock()
@@ -94,8 +93,7 @@ func Spent(s *pass.Scope, object, how string) error {
 	return contested
 }
 
-// CountRepair counts that the operator undid what somebody did to an object. A repair that was refused does not count: it
-// is tried again, and reported as what it is.
+// CountRepair counts a repair. One that was refused does not count: it is retried, and reported as a refusal.
 func CountRepair(s *pass.Scope, object string) {
 	r := pass.Part[repairs](s.Memory)
 	r.mu.Lock()
@@ -109,10 +107,10 @@ func CountRepair(s *pass.Scope, object string) {
 	r.limits[object].AllowN(s.Now, 1)
 }
 
-// describeDrift says what happened to an object, and by whom if the API server noted that.
+// describeDrift says what happened to an object, and who did it if the API server recorded that.
 func describeDrift(live client.Object) string {
 	if IsNil(live) {
-		// A pass that does not find an object by its label sees no difference.
+		// An object that lost its label is not found by it, so the pass sees no difference.
 		return "was deleted again, or lost its labels"
 	}
 	who := LastRival(live)
@@ -122,7 +120,7 @@ func describeDrift(live client.Object) string {
 	return fmt.Sprintf("was altered again, by %q,", who)
 }
 
-// LastRival is who else altered an object last, if the API server noted that.
+// LastRival is the field manager that altered an object last, besides the operator; empty if the API server did not record one.
 func LastRival(live metav1.Object) string {
 	var last metav1.ManagedFieldsEntry
 	for _, entry := range live.GetManagedFields() {

@@ -14,8 +14,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// OwnSecret returns a Secret of the EdgeRegistry's in its home, or nil. One that lost its label is not among
-// those that the pass has read, so it is asked for by name.
+// OwnSecret returns a Secret of the EdgeRegistry in its home, or nil. One that lost its label is not among those that the pass
+// has listed, so it is read by name.
 func (w *Writer) OwnSecret(ctx context.Context, s *pass.Scope, name string) (*corev1.Secret, error) {
 	secret := s.Secrets[name]
 	if secret == nil && s.Free.Has(name) {
@@ -38,8 +38,8 @@ func (w *Writer) OwnSecret(ctx context.Context, s *pass.Scope, name string) (*co
 	return secret, nil
 }
 
-// ReadPublished finds the Secret that carries a login and notes it there; nil where there is none. One of that name that is
-// somebody else's, or that is being deleted, is in the way.
+// ReadPublished reads the published Secret of a login, sets it there and returns it; nil if there is none. If a Secret of that name
+// is somebody else's, or is being deleted, that is an error.
 func (w *Writer) ReadPublished(ctx context.Context, s *pass.Scope, l *pass.Login) (*corev1.Secret, error) {
 	published, err := w.OwnSecret(ctx, s, l.Secret)
 	switch foreign := s.Secrets[l.Secret]; {
@@ -54,7 +54,7 @@ func (w *Writer) ReadPublished(ctx context.Context, s *pass.Scope, l *pass.Login
 	return published, nil
 }
 
-// ReadSecret returns the Secret of a name in a namespace, or nil.
+// ReadSecret reads a Secret; nil if there is none.
 func (w *Writer) ReadSecret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	err := w.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)

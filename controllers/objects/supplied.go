@@ -23,21 +23,21 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// CredentialsNamespace is where people supply logins. The operator reads there, and writes nothing.
+// CredentialsNamespace is where people supply logins. The operator only reads there.
 const CredentialsNamespace = "edge-registry-credentials"
 
-// CredentialsLabel is on each Secret there that the operator may read, with the value true.
+// CredentialsLabel marks, with the value true, each Secret there that the operator may read.
 const CredentialsLabel = "edge.open-horizon.io/credentials"
 
-// PublishToAnnotation is on each Secret there with what is published, and says in which namespaces that may be.
+// PublishToAnnotation lists the namespaces in which the login of a supplied Secret may be published.
 const PublishToAnnotation = "edge.open-horizon.io/publish-to"
 
-// Listed are the words of an annotation, which are separated by commas, blanks or line breaks.
+// Listed splits the value of an annotation at commas, blanks and line breaks.
 func Listed(object metav1.Object, annotation string) []string {
 	return strings.FieldsFunc(object.GetAnnotations()[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
 }
 
-// ReadSupplied reads a Secret that people supply. missing is what a person is told where there is none.
+// ReadSupplied reads a supplied Secret. missing is the message if there is none.
 func ReadSupplied(ctx context.Context, reader client.Reader, name string, missing *pass.Blocked) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	err := reader.Get(ctx, client.ObjectKey{Namespace: CredentialsNamespace, Name: name}, secret)
@@ -53,7 +53,7 @@ func ReadSupplied(ctx context.Context, reader client.Reader, name string, missin
 	return secret, nil
 }
 
-// CheckFor refuses a Secret that does not say that it may be used for an EdgeRegistry. what names the Secret in messages.
+// CheckFor returns an error if a Secret does not allow its use for an EdgeRegistry. what names the Secret in messages.
 func CheckFor(edge string, secret *corev1.Secret, what string) error {
 	switch {
 	case secret.Labels[CredentialsLabel] != "true":
@@ -66,8 +66,7 @@ func CheckFor(edge string, secret *corev1.Secret, what string) error {
 	return nil
 }
 
-// EnqueueUsers enqueues the EdgeRegistries that use a supplied Secret, by the names of those that each uses; without a name, all
-// that use any.
+// EnqueueUsers enqueues the EdgeRegistries that use a supplied Secret; with an empty name, all that use any.
 func EnqueueUsers(ctx context.Context, edges client.Reader, secret string, uses func(*edgev1.EdgeRegistry) []string, enqueue func(edge string)) {
 	list := &edgev1.EdgeRegistryList{}
 	if err := edges.List(ctx, list); err != nil {
@@ -81,19 +80,19 @@ func EnqueueUsers(ctx context.Context, edges client.Reader, secret string, uses 
 	}
 }
 
-// TextOf is what a ConfigMap holds under a key, in either of its maps. What is not UTF-8, as a name in Latin-1 between the blocks of
-// PEM makes it, is in the second.
+// TextOf returns the value of a key of a ConfigMap, from data or binaryData. A value that is not UTF-8 is in the second, for
+// example a PEM file with a name in Latin-1 between its blocks.
 func TextOf(configMap *corev1.ConfigMap, key string) string {
 	return cmp.Or(configMap.Data[key], string(configMap.BinaryData[key]))
 }
 
-// Bundle is a CA bundle that people name, as messages speak of it.
+// Bundle is a CA bundle that the spec names, with words for messages.
 type Bundle struct {
-	// Where is the place of it, CA what has to be there, and Field the one to leave out where there is none.
+	// Where is its place, CA what must be in it, and Field the field of the spec to leave out without one.
 	Where, CA, Field string
 }
 
-// Read reads the bundle from the operator's own namespace, in PEM, and the certificates in it.
+// Read reads the bundle from the operator's own namespace, and returns the PEM and its certificates.
 func (b Bundle) Read(ctx context.Context, reader client.Reader, namespace string, ref *edgev1.CABundleRef) (string, []*x509.Certificate, error) {
 	configMap := &corev1.ConfigMap{}
 	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, configMap)

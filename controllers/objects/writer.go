@@ -28,16 +28,16 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// CleanupFinalizer keeps an EdgeRegistry until the operator has undone what garbage collection
-// cannot undo. It is on every EdgeRegistry before anything is done for it.
+// CleanupFinalizer keeps a deleted EdgeRegistry until the operator has undone what garbage collection cannot. It is set on every
+// EdgeRegistry before anything is done for it.
 const CleanupFinalizer = "edge.open-horizon.io/cleanup"
 
-// Writer changes the objects of EdgeRegistries.
+// Writer creates, changes and deletes the objects of EdgeRegistries.
 type Writer struct{ client.Client }
 
-// Ensure makes an object as desired, and leaves what others set on it. live is what
-// this pass read, or nil. It never touches an object that does not carry the EdgeRegistry's UID:
-// an absent one is created, so that a rival's wins; a present one is changed only as it was read.
+// Ensure makes an object as desired, and keeps what others set on it. live is the object that this pass read, or nil. It never
+// touches an object without the EdgeRegistry's UID: an absent object is created, which fails if the name is taken meanwhile; a
+// present one is changed only at the version that was read.
 func (w *Writer) Ensure(ctx context.Context, s *pass.Scope, desired, live client.Object) (client.Object, error) {
 	own(s, desired)
 	e := ensuring{Writer: w, scope: s, desired: desired, name: w.Describe(s, desired), wanted: digestOf(desired)}
@@ -48,7 +48,7 @@ func (w *Writer) Ensure(ctx context.Context, s *pass.Scope, desired, live client
 	return made, err
 }
 
-// own makes an object the EdgeRegistry's.
+// own adds labels and owner reference of the EdgeRegistry.
 func own(s *pass.Scope, desired client.Object) {
 	Own(desired, s.Edge, desired.GetNamespace() == s.Home.Namespace)
 }
@@ -64,7 +64,7 @@ func (w *Writer) IsAsDesired(s *pass.Scope, desired, live client.Object) (bool, 
 	return !differs && !surplus, err
 }
 
-// ensuring is one object on its way to what is desired of it.
+// ensuring is one object and its desired state.
 type ensuring struct {
 	*Writer
 	scope   *pass.Scope
@@ -86,8 +86,8 @@ func (e *ensuring) ensure(ctx context.Context, live client.Object) (client.Objec
 			return created, err
 		}
 		if wasLookedFor(e.desired) {
-			// It was made since, and the next pass sees whose it is. To write over a Secret of consumers would be to
-			// have minted twice for one cause: another operator, whose lease was lost meanwhile, had the same.
+			// It was created meanwhile, and the next pass sees whose it is. Overwriting a published Secret would mean two
+			// mints for one cause: another operator, which lost its lease meanwhile, had the same cause.
 			return nil, apierrors.NewConflict(schema.GroupResource{Resource: "objects"}, e.desired.GetName(), err)
 		}
 		live = e.desired.DeepCopyObject().(client.Object)
@@ -107,7 +107,7 @@ func (e *ensuring) ensure(ctx context.Context, live client.Object) (client.Objec
 	return e.repair(ctx, live)
 }
 
-// wasLookedFor reports a kind of which a pass knows what is there: it lists the role bindings, and asks for the Secrets in
+// wasLookedFor reports whether a pass knows which objects of a kind exist: it lists the role bindings, and reads the Secrets in
 // their home by name.
 func wasLookedFor(object client.Object) bool {
 	switch object.(type) {
@@ -120,7 +120,7 @@ func wasLookedFor(object client.Object) bool {
 	}
 }
 
-// mayRepair refuses to undo once more what somebody does to an object each time. live is nil when the object is gone.
+// mayRepair returns an error if an object has used up its repairs. live is nil if the object is gone.
 func (e *ensuring) mayRepair(live client.Object) error {
 	if !IsRepair(e.scope, e.name, e.wanted) {
 		return nil
@@ -128,7 +128,7 @@ func (e *ensuring) mayRepair(live client.Object) error {
 	return Spent(e.scope, e.name, describeDrift(live))
 }
 
-// noteRepair reports and counts that an object had to be mended.
+// noteRepair reports and counts a repair.
 func (e *ensuring) noteRepair(what string) {
 	if IsRepair(e.scope, e.name, e.wanted) {
 		e.scope.Note(edgev1.ReasonRepaired, e.name+" "+what, e.desired)
@@ -136,7 +136,7 @@ func (e *ensuring) noteRepair(what string) {
 	}
 }
 
-// Create makes an object, for an EdgeRegistry that is there.
+// Create creates an object, after a live read that the EdgeRegistry still exists.
 func (w *Writer) Create(ctx context.Context, s *pass.Scope, desired client.Object) (client.Object, error) {
 	if err := w.Confirm(ctx, s); err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (w *Writer) Create(ctx context.Context, s *pass.Scope, desired client.Objec
 // Change is a JSON merge patch.
 type Change map[string]any
 
-// ChangeFrom is what makes one object another.
+// ChangeFrom returns the patch from one object to another.
 func ChangeFrom(before, after client.Object) (Change, error) {
 	patch, err := client.MergeFrom(before).Data(after)
 	if err != nil {
@@ -162,8 +162,8 @@ func ChangeFrom(before, after client.Object) (Change, error) {
 	return change, json.Unmarshal(patch, &change)
 }
 
-// Amend makes an object as desired that is known to hold, at a resource version, what was desired of it before. It reads
-// nothing, and sends the change alone. What others set stays; what is desired no more goes.
+// Amend makes an object as desired that is known to be, at a resource version, as it was desired before. It reads nothing, and
+// sends only the change. What others set stays; what is no longer desired is removed.
 func (w *Writer) Amend(ctx context.Context, s *pass.Scope, desired client.Object, version string, change Change) (client.Object, error) {
 	own(s, desired)
 	name := w.Describe(s, desired)
@@ -186,15 +186,14 @@ func (w *Writer) Amend(ctx context.Context, s *pass.Scope, desired client.Object
 	return object, nil
 }
 
-// IsOther reports why Amend failed where an object is not what it was known to be, or cannot be changed in place.
+// IsOther reports whether Amend failed because the object has changed, or because it cannot be changed in place.
 func IsOther(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err)
 }
 
-// Confirm makes sure, once in a pass, that the EdgeRegistry exists and is held for the clean-up,
-// by a live read: the pass may go by an old copy, or belong to an operator that was replaced. What
-// is made after that read, for an EdgeRegistry that is deleted at that moment, has an owner that is
-// gone, and garbage collection takes it.
+// Confirm makes sure by a live read, once in a pass, that the EdgeRegistry exists and has the finalizer: the pass may be based on a
+// stale version, or belong to an operator that was replaced. If the EdgeRegistry is deleted after that read, the owner of what is
+// created is gone, and garbage collection deletes it.
 func (w *Writer) Confirm(ctx context.Context, s *pass.Scope) error {
 	s.Confirmed.Lock()
 	defer s.Confirmed.Unlock()
@@ -212,7 +211,7 @@ func (w *Writer) Confirm(ctx context.Context, s *pass.Scope) error {
 	return nil
 }
 
-// replace deletes an object that cannot be changed in place, and makes it again.
+// replace deletes an object that cannot be changed in place, and recreates it.
 func (e *ensuring) replace(ctx context.Context, live client.Object) (client.Object, error) {
 	if err := e.mayRepair(live); err != nil {
 		return nil, err
@@ -227,8 +226,8 @@ func (e *ensuring) replace(ctx context.Context, live client.Object) (client.Obje
 	return e.Create(ctx, e.scope, e.desired)
 }
 
-// rehearse asks the API server whether it would take an object in place of one that is in use, so
-// that the old one is not given up for one that is refused.
+// rehearse checks by a dry run that the API server would accept the replacement, so that an object in use is not deleted for one
+// that is refused.
 func (e *ensuring) rehearse(ctx context.Context) error {
 	err := e.Client.Create(ctx, e.desired.DeepCopyObject().(client.Object), client.DryRunAll, client.FieldOwner(FieldManager))
 	if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -237,7 +236,7 @@ func (e *ensuring) rehearse(ctx context.Context) error {
 	return nil
 }
 
-// repair applies what is desired where the live object differs from it.
+// repair applies the desired state if the live object differs from it.
 func (e *ensuring) repair(ctx context.Context, live client.Object) (client.Object, error) {
 	want, differs, surplus, err := e.compare(live)
 	if err != nil {
@@ -269,7 +268,7 @@ func (e *ensuring) repair(ctx context.Context, live client.Object) (client.Objec
 	return object, nil
 }
 
-// compare returns what is to be applied, whether the live object differs from it, and whether the operator set more there.
+// compare returns what to apply, whether the live object differs from it, and whether the operator owns fields beyond it.
 func (e *ensuring) compare(live client.Object) (want *unstructured.Unstructured, differs, surplus bool, err error) {
 	want, err = e.toApply()
 	if err != nil {
@@ -321,7 +320,7 @@ func (e *ensuring) toApply() (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
-// mustReplace reports a difference that the API server refuses to change in place.
+// mustReplace reports whether the API server would refuse to change the object in place.
 func mustReplace(desired, live client.Object) bool {
 	switch want := desired.(type) {
 	case *rbacv1.RoleBinding:
@@ -343,7 +342,7 @@ func holds(have, want map[string][]byte) bool {
 	return true
 }
 
-// IsNil reports that there is no object, also where an interface holds a nil pointer.
+// IsNil reports whether there is no object, also if the interface holds a nil pointer.
 func IsNil(object client.Object) bool {
 	return object == nil || reflect.ValueOf(object).IsNil()
 }

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// patience is how long a server outside of the cluster that cannot be used holds up a deletion.
+	// patience is how long a deletion waits for an unusable server outside of the cluster.
 	patience = time.Hour
-	// retryAbandoned is when such a server is tried again.
+	// retryAbandoned is how long after a failure such a server is tried again.
 	retryAbandoned = time.Minute
 )
 
-// UnlessAbandoned is the wait of a deletion for a server outside of the cluster; nil once nobody waits any more: after an hour,
-// or sooner if an annotation says so.
+// UnlessAbandoned makes a deletion wait for a server outside of the cluster; it returns nil once the wait is over: after an hour,
+// or sooner if the annotation abandon says so.
 func UnlessAbandoned(s *Scope, cause error) *Blocked {
 	until := s.Edge.DeletionTimestamp.Add(patience)
 	if !s.Now.Before(until) || s.Edge.Annotations[edgev1.AbandonAnnotation] == "true" {

@@ -13,15 +13,14 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// NewCheck is by what a record knows a token again that does not tell of itself whose it is: a salt, and a SHA-256 over the
-// salt and the token. It is for tokens that a machine made at random, which nobody can guess from it. It goes into the record
-// alone.
+// NewCheck returns a salted checksum by which the record recognises a token that does not say itself whose it is: a salt, and a
+// SHA-256 over the salt and the token. It is for random tokens, which nobody can guess from it, and is kept in the record only.
 func NewCheck(token credential.Token) string {
 	salt := rand.Text()
 	return salt + ":" + checksum(salt, token)
 }
 
-// Matches reports whether a token is the one on record.
+// Matches reports whether a token has the checksum on record.
 func (i *Issued) Matches(token credential.Token) bool {
 	salt, sum, found := strings.Cut(i.Check, ":")
 	return found && !token.IsZero() && subtle.ConstantTimeCompare([]byte(sum), []byte(checksum(salt, token))) == 1

@@ -11,12 +11,12 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// isSummary reports a condition that sums up those of the steps.
+// isSummary reports whether a condition sums up those of the steps.
 func isSummary(condition string) bool {
 	return condition == edgev1.Ready || condition == edgev1.Reconciling || condition == edgev1.Stalled
 }
 
-// setCondition writes what a step found, and returns its condition; nil for a step that does not apply.
+// setCondition sets the condition of a step, and returns it; nil for a step that does not apply.
 func setCondition(edge *edgev1.EdgeRegistry, name string, result Done, err error) *metav1.Condition {
 	status, reason, message := metav1.ConditionTrue, result.Reason, result.Message
 	if err != nil {
@@ -29,7 +29,7 @@ func setCondition(edge *edgev1.EdgeRegistry, name string, result Done, err error
 		Type:   name,
 		Status: status,
 		Reason: reason,
-		// What others wrote, such as the registry operator, may be of several lines.
+		// Text of others, such as the registry operator, may have several lines.
 		Message:            text.OneLine(message),
 		ObservedGeneration: edge.Generation,
 	}
@@ -37,8 +37,8 @@ func setCondition(edge *edgev1.EdgeRegistry, name string, result Done, err error
 	return &condition
 }
 
-// SetWaiting says of the conditions of all steps that nobody looked after them in this pass, and why. What was true in an
-// earlier pass may be so no more. One that is absent stays absent.
+// SetWaiting sets the conditions of all steps to Unknown, with the reason why they did not run in this pass: what was true in an
+// earlier pass may have changed. An absent condition stays absent.
 func SetWaiting(edge *edgev1.EdgeRegistry, reason, message string) {
 	for i := range edge.Status.Conditions {
 		if name := edge.Status.Conditions[i].Type; !isSummary(name) {
@@ -60,8 +60,8 @@ func setWaiting(edge *edgev1.EdgeRegistry, name, reason, message string) {
 	})
 }
 
-// Summarize derives Ready, Reconciling and Stalled. pending is the condition that holds Ready up; nil when none does, and
-// then message is what Ready says.
+// Summarize derives Ready, Reconciling and Stalled. pending is the condition that keeps Ready from being True; if it is nil,
+// message is the message of Ready.
 func Summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled bool, message string) {
 	Introduce(edge)
 	conditions := &edge.Status.Conditions
@@ -80,7 +80,7 @@ func Summarize(edge *edgev1.EdgeRegistry, pending *metav1.Condition, isStalled b
 	setProgress(conditions, edgev1.Reconciling, pending != nil && !isStalled, ready)
 }
 
-// Introduce says which generation of the EdgeRegistry the status speaks of, and whose registry it is.
+// Introduce sets status.observedGeneration and status.provider.
 func Introduce(edge *edgev1.EdgeRegistry) {
 	edge.Status.ObservedGeneration = edge.Generation
 	edge.Status.Provider = ProviderOf(edge)
@@ -100,8 +100,7 @@ func ProviderOf(edge *edgev1.EdgeRegistry) string {
 	}
 }
 
-// setProgress keeps one of the conditions that are present only while true. One that stays true
-// keeps the time since when.
+// setProgress sets or removes a condition that is present only while true. One that stays true keeps its transition time.
 func setProgress(conditions *[]metav1.Condition, name string, present bool, ready metav1.Condition) {
 	if !present {
 		meta.RemoveStatusCondition(conditions, name)

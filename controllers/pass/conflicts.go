@@ -12,21 +12,20 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// conflictsUnreported is how many passes in a row may end in a conflict before it is reported. A conflict is mostly over in the
-// next pass, which reads again what was changed; but a webhook may answer with one for ever, and whoever writes an object all
-// the time may be there first each time.
+// conflictsUnreported is how many passes in a row may end in a conflict before it is reported. The next pass mostly succeeds,
+// since it reads the object again; but a webhook may answer with a conflict for ever, and another writer may always come first.
 const conflictsUnreported = 5
 
-// conflicts are passes over one EdgeRegistry that ended in a conflict, in a row.
+// conflicts counts consecutive passes over one EdgeRegistry that ended in a conflict.
 type conflicts struct {
 	passes int
-	// until is when the next pass is made, whatever wakes the operator before: each answer of a rival does. A person who asks
-	// for something else since is answered at once.
+	// until is when the next pass is made, whatever enqueues the EdgeRegistry before: each write of a rival does. A new request
+	// of a person is handled at once.
 	until time.Time
 	asked asked
 }
 
-// asked is what people can ask for with an EdgeRegistry itself.
+// asked is what people request by the EdgeRegistry itself.
 type asked struct {
 	generation                int64
 	rotate, revoke, reconcile string
@@ -45,8 +44,8 @@ func (s *Scope) ConflictPause() time.Duration {
 	return LeftOf(before.until, s.Now, RetryCap)
 }
 
-// CountConflict counts the passes that end in a conflict, by the error of this one, and reports one that is not worth
-// reporting yet.
+// CountConflict counts consecutive passes that end in a conflict, by the error of this one, and returns whether it is too early to
+// report it.
 func (s *Scope) CountConflict(err error) bool {
 	row := Part[conflicts](s.Memory)
 	known := AsBlocked(err)
@@ -60,19 +59,19 @@ func (s *Scope) CountConflict(err error) bool {
 	return known == nil && row.passes < conflictsUnreported
 }
 
-// PauseAfterConflicts has the next pass wait, once it is reported that this one ended in one conflict of many.
+// PauseAfterConflicts makes the next pass wait, once repeated conflicts are reported.
 func (s *Scope) PauseAfterConflicts() {
 	if row := Part[conflicts](s.Memory); row.passes >= conflictsUnreported {
 		row.until = s.Now.Add(conflictPause(row.passes))
 	}
 }
 
-// conflictPause is how long to wait after so many conflicts in a row.
+// conflictPause is the pause after a number of consecutive conflicts.
 func conflictPause(passes int) time.Duration {
 	return min(time.Second<<min(passes-conflictsUnreported+1, 16), RetryCap)
 }
 
-// persistent makes of a conflict that has met too many passes in a row what a condition can say.
+// persistent turns a conflict that has repeated too often into a Blocked for the condition.
 func (s *Scope) persistent(err error) error {
 	before := Part[conflicts](s.Memory).passes
 	if before < conflictsUnreported-1 || !apierrors.IsConflict(err) || AsBlocked(err) != nil {

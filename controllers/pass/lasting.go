@@ -5,7 +5,7 @@ package pass
 
 import "time"
 
-// lasting is since when this process knows that something is as it is, by topic.
+// lasting is since when a state is the same, by topic, as far as this process knows.
 type lasting map[string]state
 
 type state struct {
@@ -14,8 +14,8 @@ type state struct {
 	since time.Time
 }
 
-// PauseWhile is when to look again at what nothing tells of, as long as what is known about a topic is the same: soon at first,
-// and less and less often the longer it lasts, from least to most. nil is nothing, which lasts no time.
+// PauseWhile returns the requeue interval for a state that no watch reports: least at first, and longer the longer the state of
+// the topic stays the same, up to most. A nil state ends it.
 func (s *Scope) PauseWhile(topic string, what any, least, most time.Duration) time.Duration {
 	all := Part[lasting](s.Memory)
 	if *all == nil {
@@ -29,8 +29,8 @@ func (s *Scope) PauseWhile(topic string, what any, least, most time.Duration) ti
 	return min(max(s.Now.Sub(known.since)/20, least), most)
 }
 
-// PaceStall sets when to look again at what a person has to mend: soon at first, when somebody who reads the message is there to
-// follow it. Another reason, another spec and a request begin again.
+// PaceStall sets the requeue interval of a stalled error: short at first, when a person reads the message and acts, longer later.
+// Another reason, another spec and a request start over.
 func (s *Scope) PaceStall(err error) {
 	const topic = "stall"
 	b := AsBlocked(err)

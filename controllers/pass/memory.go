@@ -12,10 +12,10 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// Memories is all that this process remembers of EdgeRegistries, by their UID. It only spares work: without it, as after
-// a restart, the next pass ends in the same state. The zero value is ready for use.
+// Memories is what this process remembers of EdgeRegistries, by UID. It only saves work: without it, as after a restart, the next
+// pass ends in the same state. The zero value is ready for use.
 type Memories struct {
-	// Forgotten is called for an EdgeRegistry that is gone, so that nothing else of it stays; nil for nothing to do.
+	// Forgotten is called for an EdgeRegistry that is gone, to release what else belongs to it; nil for nothing.
 	Forgotten func(name string, uid types.UID)
 
 	mu     sync.Mutex
@@ -23,7 +23,7 @@ type Memories struct {
 	byName map[string]types.UID
 }
 
-// Of is the memory of one EdgeRegistry. What was remembered of another of its name is forgotten.
+// Of returns the memory of one EdgeRegistry, and forgets an earlier one of its name.
 func (m *Memories) Of(edge *edgev1.EdgeRegistry) *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,7 +41,7 @@ func (m *Memories) Of(edge *edgev1.EdgeRegistry) *Memory {
 	return memory
 }
 
-// Forget drops what is remembered of the EdgeRegistry of a name, which is gone.
+// Forget drops the memory of the EdgeRegistry of a name, which is gone.
 func (m *Memories) Forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,14 +57,14 @@ func (m *Memories) forget(name string) {
 	}
 }
 
-// Memory is what this process remembers of one EdgeRegistry from pass to pass: one value of each type that somebody asks
-// for. Passes over one EdgeRegistry follow each other, so only what several goroutines of one pass use needs a lock.
+// Memory is what this process remembers of one EdgeRegistry from pass to pass: one value for each type that is asked for. Passes
+// over one EdgeRegistry are sequential, so only values that several goroutines of a pass use need a lock.
 type Memory struct {
 	mu    sync.Mutex
 	parts map[reflect.Type]any
 }
 
-// Part is the value of a type in a memory, at first its zero value.
+// Part returns the value of a type in a memory, at first its zero value.
 func Part[T any](m *Memory) *T {
 	m.mu.Lock()
 	defer m.mu.Unlock()

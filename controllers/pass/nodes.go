@@ -9,13 +9,13 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
-// Nodes is what was last found of the nodes that pull with the puller's login, by ExchangeUpdated: in this pass, or before it
-// in an earlier one of this process.
+// Nodes is what ExchangeUpdated last found of the nodes that pull with the puller's login, in this or an earlier pass of this
+// process.
 type Nodes struct {
-	// Generation is the login that every service was seen to hold when the nodes were looked at; 0 while that is not known.
+	// Generation is that of the login that every service held when the nodes were read; 0 while that is not known.
 	Generation int64
-	// Total are the nodes that run these services, Late those that have not read that login, and Unknown those of which that is
-	// not known.
+	// Total counts the nodes that run these services, Late those that have not read that login, and Unknown those of which that
+	// is not known.
 	Total, Late, Unknown int
 	// Names are some of the late ones.
 	Names []string

@@ -18,8 +18,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// Outcome turns the error of a pass, nil for none, into the time of the next one. next is when something is due; zero
-// when nothing is.
+// Outcome turns the error of a pass, or nil, into the time of the next one. next is when something is due; zero if nothing is.
 func Outcome(err error, now, next time.Time) (ctrl.Result, error) {
 	var b *Blocked
 	switch {
@@ -34,7 +33,7 @@ func Outcome(err error, now, next time.Time) (ctrl.Result, error) {
 	}
 }
 
-// RetrySoon makes the next pass after a moment.
+// RetrySoon requeues after a second.
 func RetrySoon() ctrl.Result { return ctrl.Result{RequeueAfter: time.Second} }
 
 func until(next, now time.Time) time.Duration {

@@ -19,11 +19,11 @@ type Revocation struct {
 	Generation int64
 }
 
-// Revoking is how far the operator came with the request of a person to end one credential.
+// Revoking is the progress of a request to end one credential.
 type Revoking struct {
 	// Asked is the request as it was written.
 	Asked string `json:"asked"`
-	// Begun: its issuer is about to be asked to end it, or was. Handled: there is nothing left to do for the request.
+	// Begun: the issuer was asked to end it, or is about to be. Handled: nothing is left to do for the request.
 	Begun   bool `json:"begun,omitempty"`
 	Handled bool `json:"handled,omitempty"`
 }
@@ -39,7 +39,7 @@ func ParseRevocation(text string) (Revocation, bool) {
 	return Revocation{edgev1.TokenRole(role), generation}, true
 }
 
-// RevocationAsked is the request that is not handled yet; false where there is none, or none that can be read.
+// RevocationAsked returns the request that is not handled yet; false if there is none, or none that can be parsed.
 func (s *Scope) RevocationAsked() (Revocation, bool) {
 	asked, on := s.Edge.Annotations[edgev1.RevokeAnnotation], s.Record.Revoking
 	if asked == on.Asked && on.Handled {
@@ -48,7 +48,7 @@ func (s *Scope) RevocationAsked() (Revocation, bool) {
 	return ParseRevocation(asked)
 }
 
-// End notes that a credential was ended.
+// End records that a credential was ended.
 func (r *Record) End(id string, at time.Time) {
 	if known := r.Find(id); known != nil && known.EndedAt.IsZero() {
 		known.EndedAt = metav1.NewTime(at.UTC().Truncate(time.Second))

@@ -17,35 +17,35 @@ import (
 type Step struct {
 	Condition string
 	Run       func(context.Context) (Done, error)
-	// Advisory: its condition does not hold up Ready.
+	// Advisory: its condition does not affect Ready.
 	Advisory bool
 }
 
-// Done is what a finished step says in its condition. The zero value says that the step does
-// not apply, and its condition is then absent.
+// Done is the reason and message of a finished step's condition. The zero value means that the step does not apply, and its
+// condition is absent.
 type Done struct {
 	Reason, Message string
 }
 
-// DoneBecause is a finished step.
+// DoneBecause returns the Done of a finished step.
 func DoneBecause(reason, format string, args ...any) Done {
 	return Done{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// Result is what the steps of a pass came to.
+// Result is the result of the steps of a pass.
 type Result struct {
 	// Err is the first error of a step.
 	Err error
-	// Pending is the first condition that holds up Ready; nil when none does.
+	// Pending is the first condition that keeps Ready from being True; nil if none does.
 	Pending *metav1.Condition
-	// Stopped is the condition of the step for which those after it wait; empty if all have run.
+	// Stopped is the condition of the step at which the pass stopped; empty if all have run.
 	Stopped string
 	// Conditions are those of the steps, in their order.
 	Conditions []string
 }
 
-// RunSteps runs the steps in their order until one cannot be done, and sets the condition of each: those of the steps
-// after it wait. A condition that no step owns is taken off.
+// RunSteps runs the steps in order until one cannot be done, and sets the condition of each; those of later steps are Unknown. A
+// condition that no step owns is removed.
 func RunSteps(ctx context.Context, steps []Step, s *Scope) Result {
 	var result Result
 	waitsFor, waitsBecause := "", ""
@@ -78,7 +78,7 @@ func RunSteps(ctx context.Context, steps []Step, s *Scope) Result {
 	return result
 }
 
-// Unsupported is the result of a pass over an EdgeRegistry that has no steps, since no provider knows it.
+// Unsupported returns the result for an EdgeRegistry whose provider this version does not know.
 func Unsupported(edge *edgev1.EdgeRegistry, why *Blocked) Result {
 	SetWaiting(edge, why.Reason, "waits for a provider")
 	return Result{Err: why, Pending: &metav1.Condition{Type: edgev1.Ready, Status: metav1.ConditionFalse, Reason: why.Reason, Message: why.Message}}

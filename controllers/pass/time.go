@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Timestamp is a time as an annotation has it: RFC 3339 in UTC; nothing for the zero time.
+// Timestamp formats a time for annotations and messages: RFC 3339 in UTC; empty for the zero time.
 func Timestamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -18,7 +18,7 @@ func Timestamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// AnnotatedTime reads a time from an annotation; the zero time when there is none.
+// AnnotatedTime reads a time from an annotation; the zero time if there is none.
 func AnnotatedTime(object metav1.Object, key string) time.Time {
 	t, err := time.Parse(time.RFC3339, object.GetAnnotations()[key])
 	if err != nil {
@@ -27,7 +27,7 @@ func AnnotatedTime(object metav1.Object, key string) time.Time {
 	return t
 }
 
-// StatusTime is a time as the status has it; nil for the zero time.
+// StatusTime converts a time for the status; nil for the zero time.
 func StatusTime(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
@@ -44,7 +44,7 @@ func Earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// PlaceOf is the place of a name between 0 and 1, always the same, by which what is due for many at once is spread.
+// PlaceOf maps a name to a fixed number from 0 to 1, to spread work that is due for many EdgeRegistries at once.
 func PlaceOf(name string) float64 {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(name))

@@ -15,36 +15,36 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// copyTarget is what the triggers know of one namespace of copyTo: in which state each of its copies was last found good,
-// and the watch that tells of any later one. A pass asks no more about a copy that is in that state still, so it costs
-// nothing however many there are. Copies that were just made are not watched yet: their watch begins from the version in
-// which they were left, so that it tells of whatever came since.
+// copyTarget is what the triggers know of one namespace of copyTo: the version at which each of its copies was last right, and the
+// watch that reports any later one. A pass does not read a copy that is still at that version, so copies cost nothing at rest.
+// Copies that were just written are not watched yet: their watch begins at the version of that write, so that no later event is
+// missed.
 type copyTarget struct {
 	edge string
 	// stop ends the watch; nil while there is none.
 	stop context.CancelFunc
 	// copies are by the name of the Secret; nil while events about them may have been missed.
 	copies map[string]copyState
-	// news: the namespace came, went or changed since somebody took note of it.
+	// news: the namespace was created, deleted or changed since the last TakeNews.
 	news bool
 }
 
-// openers is how many watches of copies are opened at once.
+// openers is how many watches of copies are opened concurrently.
 const openers = 16
 
-// Digest is of all that the operator wants of a copy.
+// Digest is a digest of the desired content of a copy.
 type Digest [sha256.Size]byte
 
 // copyState is what is known of one copy.
 type copyState struct {
-	// want is what the copy was found or made to hold at the resource version good.
+	// want is the digest of what the copy held at the resource version good.
 	want Digest
 	good string
 	// seen is the resource version of the latest event about it.
 	seen string
 }
 
-// RetainTargets makes the namespaces the only ones that an EdgeRegistry is known to copy to.
+// RetainTargets forgets all targets of an EdgeRegistry except these namespaces.
 func (t *Triggers) RetainTargets(edge metav1.Object, namespaces sets.Set[string]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,10 +70,10 @@ func (t *Triggers) retain(uid types.UID, edge string, namespaces sets.Set[string
 	}
 }
 
-// Reach watches the copies of an EdgeRegistry in a namespace, unless it does so already. What no watch told of yet is
-// watched from the version in which it was left; otherwise the watch begins at since, the version of a list that came before
-// any of them is read, or from now on without one. So it is safe to remember a copy that is read afterwards. An error is
-// that of the API server, mostly that the operator was not invited.
+// Reach watches the copies of an EdgeRegistry in a namespace, unless they are watched already. The watch begins at the version of
+// the oldest write that no watch covers yet; otherwise at since, the version of a list before any of them is read, or from now on
+// if that is empty. So a copy that is read afterwards can be remembered. An error is that of the API server, mostly that the
+// operator was not invited.
 func (t *Triggers) Reach(edge metav1.Object, namespace, since string) error {
 	t.mu.Lock()
 	target, parent := t.targets[edge.GetUID()][namespace], t.ctx
@@ -106,7 +106,7 @@ func (t *Triggers) Reach(edge metav1.Object, namespace, since string) error {
 	return nil
 }
 
-// left is the oldest version in which a copy was left that no watch tells of yet; empty when there is none.
+// left is the oldest version of a written copy that no watch covers yet; empty if there is none.
 func (c *copyTarget) left() string {
 	oldest := ""
 	for _, state := range c.copies {
@@ -117,8 +117,8 @@ func (c *copyTarget) left() string {
 	return oldest
 }
 
-// Watch watches the copies of an EdgeRegistry that no watch tells of yet. Where that fails they are forgotten, and the next
-// pass finds out why.
+// Watch watches the copies of an EdgeRegistry that no watch covers yet. If that fails they are forgotten, and the next pass finds
+// out why.
 func (t *Triggers) Watch(edge metav1.Object) {
 	t.mu.Lock()
 	var unwatched []string
@@ -149,15 +149,15 @@ func (t *Triggers) giveUp(edge metav1.Object, namespace string) {
 	}
 }
 
-// Outages is how often the API server went away, as the watch of the namespaces has it. It may have come back with an older
-// etcd, which gives out the same versions a second time: those that were told before mean nothing afterwards.
+// Outages counts how often the API server went away, as seen by the watch of the namespaces. It may have come back with an older
+// etcd, which uses the same versions a second time: versions from before mean nothing afterwards.
 func (t *Triggers) Outages() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.outages
 }
 
-// wentAway forgets the copies whose watch would begin from a version that was told before the API server went away.
+// wentAway forgets the copies whose watch would begin at a version from before the outage.
 func (t *Triggers) wentAway() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,7 +171,7 @@ func (t *Triggers) wentAway() {
 	}
 }
 
-// TakeNews reports whether a target came, went or changed since the last call.
+// TakeNews reports whether a target was created, deleted or changed since the last call.
 func (t *Triggers) TakeNews(edge types.UID, namespace string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,7 +190,7 @@ func (t *Triggers) doubt(target *copyTarget) {
 	target.copies = nil
 }
 
-// lose forgets the copies in a target and has the next pass watch it again, unless that is nobody's target any more.
+// lose forgets the copies in a target and enqueues a pass that watches it again, unless it is no longer a target.
 func (t *Triggers) lose(ctx context.Context, target *copyTarget) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -201,8 +201,8 @@ func (t *Triggers) lose(ctx context.Context, target *copyTarget) {
 	}
 }
 
-// copyChanged enqueues an EdgeRegistry for an event about a copy, but not for one that tells of the
-// state in which the copy was found good: that is the echo of a write, or of an older one.
+// copyChanged enqueues an EdgeRegistry for an event about a copy, unless it is about the version at which the copy was right, or an
+// older one: that is the echo of a write.
 func (t *Triggers) copyChanged(target *copyTarget, object metav1.Object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -217,8 +217,8 @@ func (t *Triggers) copyChanged(target *copyTarget, object metav1.Object) {
 	t.enqueue(target.edge)
 }
 
-// Known is what a copy was last found or made to hold, and at which version: none when that is not known, or an event has
-// told of a later state. To ask is to have events about the copy noted from then on.
+// Known returns the digest that a copy last had, and the version; none if that is not known, or if an event brought a later
+// version. After the first call, events about the copy are noted.
 func (t *Triggers) Known(edge types.UID, namespace, name string) (Digest, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -250,7 +250,8 @@ func (t *Triggers) Settle(edge types.UID, namespace, name string, want Digest, r
 	target.copies[name] = state
 }
 
-// Newer compares resource versions, where none is older than any. What cannot be compared counts as newer.
+// Newer reports whether one resource version is newer than another. An empty one is the oldest; what cannot be compared counts as
+// newer.
 func Newer(a, b string) bool {
 	if a == "" || b == "" {
 		return a != ""

@@ -20,29 +20,28 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Informer holds a few platform objects of one namespace, or over one object. It never
-// holds up the start of the operator, for the API may be absent, and it serves reads only while
-// its watch is up: otherwise a read goes to the API server, which says what is wrong. It lists again
-// after a while, so that an event that was lost is not lost for good.
+// Informer caches a few platform objects of one namespace, or one object. It never delays the start of the operator, since the API
+// may be absent, and it serves reads only while its watch is up: otherwise a read goes to the API server, which says what is
+// wrong. It lists again after a while, to make up for lost events.
 type Informer[T client.Object] struct {
 	client   client.WithWatch
 	informer cache.SharedIndexInformer
 	fresh    func() T
 	// answered: the last list or watch succeeded.
 	answered atomic.Bool
-	// open: a watch is open. Between two watches, which may be a minute, the copy grows old.
+	// open: a watch is open. Between two watches, which may take a minute, the cache gets stale.
 	open atomic.Bool
-	// listed is when the whole was last asked for.
+	// listed is the time of the last list.
 	listed  atomic.Pointer[time.Time]
 	enqueue func()
 }
 
-// relistAfter is how old the copy of a platform object may grow by events alone. It is looked at when a watch
-// is made again, which an informer does within ten minutes.
+// relistAfter is the age at which the cache is listed again. It is checked when a watch is renewed, which an informer does within
+// ten minutes.
 const relistAfter = 30 * time.Minute
 
-// NewInformer returns an informer that has not started yet. fresh makes an empty object, and list an empty list of them.
-// Without a name it is over all objects of the namespace.
+// NewInformer returns an informer that has not started yet. fresh returns an empty object, and list an empty list of them. With an
+// empty name it caches all objects of the namespace.
 func NewInformer[T client.Object](c client.WithWatch, passive clock.PassiveClock, fresh func() T, list client.ObjectList, namespace, name string) *Informer[T] {
 	m := &Informer[T]{client: c, fresh: fresh}
 	options := func(o metav1.ListOptions) *client.ListOptions {
@@ -105,8 +104,7 @@ func (m *Informer[T]) Start(ctx context.Context, enqueue func()) error {
 	return nil
 }
 
-// observe notes whether the last list or watch succeeded. One that fails after one that did not is
-// news; that it goes on failing is not.
+// observe notes whether the last list or watch succeeded. The first failure is reported, further ones are not.
 func (m *Informer[T]) observe(err error) {
 	if err == nil {
 		m.answered.Store(true)
@@ -137,7 +135,7 @@ func (m *Informer[T]) Get(ctx context.Context, namespace, name string) (T, error
 	return object, err
 }
 
-// onStop is a watch that tells when its reader is done with it.
+// onStop is a watch that calls a function when its reader stops it.
 type onStop struct {
 	watch.Interface
 	told func()

@@ -25,9 +25,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// A watch is at rest nearly all its life, and there are three for each EdgeRegistry. So what one costs at rest is what
-// the operator costs. A watcher of client-go keeps a goroutine and buffers for itself beside the reader's goroutine, and
-// both have stacks that have grown by what they did. Here one goroutine reads a stream, keeps no buffer, and
+// A watch is idle nearly all the time, and there are three for each EdgeRegistry. So their cost at rest is that of the operator. A
+// watcher of client-go keeps a goroutine and buffers of its own beside the reader's goroutine, and both have stacks that have
+// grown. Here one goroutine reads a stream, keeps no buffer, and
 // does what needs a deep stack on another one.
 
 // Opener watches the objects of a list's kind, and returns the events as the API server writes them, with the metadata
@@ -71,8 +71,8 @@ func onNewStack(do func()) {
 	<-done
 }
 
-// drain reads a watch to its end and returns where the next one may go on. An error means that
-// events may have been missed.
+// drain reads a watch to its end and returns the version from which the next one may resume. An error means that events may have
+// been missed.
 func drain(events io.ReadCloser, resourceVersion string, isNews func(metav1.Object) bool, changed func(metav1.Object)) (string, error) {
 	heard := func(event *metav1.WatchEvent) (string, error) { return hear(event, isNews, changed) }
 	defer func() { _ = events.Close() }()
@@ -91,7 +91,7 @@ func drain(events io.ReadCloser, resourceVersion string, isNews func(metav1.Obje
 	}
 }
 
-// isEnd reports what client-go, too, takes for the ordinary end of a watch, after which the next one goes on.
+// isEnd reports whether an error is the ordinary end of a watch, after which the next one resumes. client-go uses the same rule.
 func isEnd(err error) bool {
 	return utilnet.IsProbableEOF(err) || utilnet.IsTimeout(err)
 }
@@ -126,8 +126,8 @@ func read(events io.Reader, resourceVersion string, heard func(*metav1.WatchEven
 	}
 }
 
-// hear reports an event, unless it is a bookmark or no news, and returns its resource version. A change of what is there is
-// always news.
+// hear reports an event, unless it is a bookmark or filtered by isNews, and returns its resource version. A modification is always
+// reported.
 func hear(event *metav1.WatchEvent, isNews func(metav1.Object) bool, changed func(metav1.Object)) (string, error) {
 	content, err := runtime.Decode(metadataDecoder, event.Object.Raw)
 	if err != nil {

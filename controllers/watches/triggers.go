@@ -21,17 +21,17 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 )
 
-// Triggers are watches that keep nothing: an event, or a watch that had to be made again, enqueues an EdgeRegistry, and the
-// pass reads live. So they need no right to list, cost no memory for what they see, and cannot mislead with a stale copy.
+// Triggers are watches that store nothing: an event, or a watch that had to be restarted, enqueues an EdgeRegistry, and the pass
+// reads live. So they need no right to list, take no memory for objects, and are never stale.
 type Triggers struct {
 	watch Opener
 	// label names the EdgeRegistry that an object was made for.
 	label string
-	// isNews tells the objects whose coming and going is worth a pass.
+	// isNews reports whether the creation or deletion of an object is worth a pass.
 	isNews func(metav1.Object) bool
-	// enqueue asks for a pass over the EdgeRegistry of a name.
+	// enqueue requests a pass over the EdgeRegistry of a name.
 	enqueue func(edge string)
-	// begun is called whenever the watch of the namespaces begins from now on, as when an API server went away.
+	// begun is called whenever the watch of the namespaces starts over, as after an outage of the API server.
 	begun func()
 
 	mu    sync.Mutex
@@ -41,7 +41,7 @@ type Triggers struct {
 	targets map[types.UID]map[string]*copyTarget
 	// outages counts how often the API server went away.
 	outages int
-	// observers are who hear of what is observed.
+	// observers are the callbacks for what is observed.
 	observers map[observed][]func(name string)
 }
 
@@ -58,8 +58,8 @@ type home struct {
 	stop            context.CancelFunc
 }
 
-// NewTriggers returns triggers that have not started yet. label names the EdgeRegistry that an object was made for, and
-// isNews tells the objects whose coming and going is worth a pass.
+// NewTriggers returns triggers that have not started yet. label names the EdgeRegistry that an object was made for, and isNews
+// reports whether the creation or deletion of an object is worth a pass.
 func NewTriggers(watch Opener, label string, isNews func(metav1.Object) bool) *Triggers {
 	return &Triggers{
 		watch: watch, label: label, isNews: isNews, begun: func() {}, homes: map[types.UID]home{}, targets: map[types.UID]map[string]*copyTarget{},
@@ -67,8 +67,8 @@ func NewTriggers(watch Opener, label string, isNews func(metav1.Object) bool) *T
 	}
 }
 
-// Start watches all namespaces, and the ConfigMaps of the operator's own. begun is called whenever events about namespaces
-// may have been missed, and configMapChanged with the name of a ConfigMap, or with none when events may have been missed.
+// Start watches all namespaces, and the ConfigMaps in the operator's own. begun is called whenever events about namespaces may have
+// been missed, and configMapChanged with the name of a ConfigMap, or with an empty one when events may have been missed.
 func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue func(edge string), begun func(), configMapChanged func(name string)) {
 	t.mu.Lock()
 	t.ctx, t.enqueue, t.begun = ctx, enqueue, begun
@@ -81,8 +81,8 @@ func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue 
 	}, byName(configMapChanged), "", nil)
 }
 
-// Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed,
-// and with none when events may have been missed. All who observe the same share one watch.
+// Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed, or with
+// an empty name when events may have been missed. Calls for the same kind and namespace share one watch.
 func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, namespace string, changed func(name string)) {
 	key := observed{kind, namespace}
 	t.mu.Lock()
@@ -128,7 +128,7 @@ func (t *Triggers) namespaceChanged(namespace string) {
 	}
 }
 
-// Expect notes which namespace an EdgeRegistry waits for, so that its events enqueue it.
+// Expect makes the events of a namespace enqueue an EdgeRegistry that waits for it.
 func (t *Triggers) Expect(edge metav1.Object, namespace string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,15 +142,15 @@ func (t *Triggers) Expect(edge metav1.Object, namespace string) {
 	t.homes[edge.GetUID()] = home{edge: edge.GetName(), namespace: namespace}
 }
 
-// Listed is a kind, by its list, and the version at which the pass listed it. It is watched from there on, so that no event is
-// missed; without one, from when the watch opens.
+// Listed is a kind, by its list kind, and the version at which the pass listed it. The watch begins there, so that no event is
+// missed; with an empty version, when it opens.
 type Listed struct {
 	Kind schema.GroupVersionKind
 	At   string
 }
 
-// Follow watches the objects of an EdgeRegistry of some kinds in its home. The UID tells a namespace that was
-// deleted and made again from the previous one.
+// Follow watches the objects of an EdgeRegistry of some kinds in its home. The UID distinguishes a recreated namespace from the
+// previous one.
 func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, kinds ...Listed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -191,24 +191,24 @@ type source struct {
 	options []client.ListOption
 }
 
-// reader is who hears of a watch.
+// reader is the set of callbacks of a watch.
 type reader struct {
 	// changed is called for each event.
 	changed func(metav1.Object)
-	// begun is called whenever a watch begins from now on: events may have been missed before.
+	// begun is called whenever a watch starts over: events may have been missed before.
 	begun func()
-	// doubt is called as soon as events may have been missed, and lost when the watch is given up for that. Without them it
-	// is begun again.
+	// doubt is called as soon as events may have been missed, and lost when the watch is given up for that. Without lost it is
+	// restarted.
 	doubt, lost func()
 }
 
-// byName is a reader that hears the name of each object that changed, and no name whenever events may have been missed.
+// byName returns a reader that gets the name of each changed object, and an empty name whenever events may have been missed.
 func byName(changed func(name string)) reader {
 	return reader{changed: func(object metav1.Object) { changed(object.GetName()) }, begun: func() { changed("") }}
 }
 
-// follow keeps one watch open until ctx ends, or until it is lost: from a version on, or from now on without one. events are
-// of such a watch that was opened before; nil for none.
+// follow keeps one watch open until ctx ends, or until it is lost: from a version on, or from now on if that is empty. events is
+// such a watch that is open already; nil for none.
 func (t *Triggers) follow(ctx context.Context, from source, r reader, version string, events io.ReadCloser) {
 	backoff := newWatchBackoff()
 	for ctx.Err() == nil {
@@ -242,7 +242,7 @@ func (t *Triggers) follow(ctx context.Context, from source, r reader, version st
 	}
 }
 
-// pause keeps a server that ends every watch soon from being pressed, and returns how to pause the next time.
+// pause waits before a watch is opened again, longer if the server ends every watch soon, and returns the next pause.
 func pause(ctx context.Context, began time.Time, backoff wait.Backoff) wait.Backoff {
 	if time.Since(began) > watchBackoffCap {
 		return newWatchBackoff()
@@ -254,7 +254,7 @@ func pause(ctx context.Context, began time.Time, backoff wait.Backoff) wait.Back
 	return backoff
 }
 
-// open watches the metadata of objects, from a resource version on, or from now on without one.
+// open watches the metadata of objects, from a resource version on, or from now on if that is empty.
 func (t *Triggers) open(ctx context.Context, from source, version string) (io.ReadCloser, error) {
 	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: version, TimeoutSeconds: apiserver.WatchSeconds()}
 	return t.watch(ctx, from.kind, slices.Concat(from.options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
