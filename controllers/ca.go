@@ -18,27 +18,25 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// What ca.crt holds over time: the certificates that verify the route, then those that may follow
-// them, then those that are on their way out, for consumers take a new ca.crt each at a time of
-// their own.
+// ca.crt holds the certificates that verify the route, then upcoming ones, then outgoing ones, because each consumer takes a new
+// ca.crt at its own time.
 
 const (
-	// defaultOverlap is that of the API, for an object that was stored before it had the field.
+	// defaultOverlap is the default of the API, for an object that was stored before the field existed.
 	defaultOverlap = 720 * time.Hour
-	// leastNotice is how long before the end of a CA its warning begins at the latest.
+	// leastNotice is the least time between the warning and the end of a CA.
 	leastNotice = 720 * time.Hour
 )
 
 // lastCA is what an earlier pass published and the Secrets still carry.
 type lastCA struct {
-	// Bundle describes the CA of that pass. Its certificates are those that are not on their way out;
-	// it is empty when it cannot be used.
+	// Bundle describes the CA of that pass, without outgoing certificates; it is empty if it cannot be used.
 	trust.Bundle
-	// certificates are all that are in their time.
+	// certificates are all that are not expired.
 	certificates []*x509.Certificate
-	// until is when those on their way out leave, by their fingerprint.
+	// until is when each outgoing certificate is removed, by fingerprint.
 	until map[string]time.Time
-	// record is what that pass wrote of it; nil when there was none.
+	// record is what that pass put on record; nil if there was none.
 	record *edgev1.CAStatus
 }
 
@@ -49,19 +47,18 @@ func (l lastCA) outgoing(cert *x509.Certificate) bool {
 	return leaving
 }
 
-// publishedCA is what this process last decided to publish for an EdgeRegistry, which is known here
-// before the status tells it, and after both Secrets were deleted.
+// publishedCA is what this process last decided to publish for an EdgeRegistry. It is known before the status is written, and after
+// both Secrets were deleted.
 type publishedCA struct {
 	record *edgev1.CAStatus
 	pem    []byte
-	// none: there was nothing to publish, since public CAs verify the host.
+	// none: nothing is published, since public CAs verify the host.
 	none bool
 }
 
-// lastGoodCA returns the certificates that an earlier pass found good and that can still be read. After
-// a restart they are read from where anybody who may edit the project can write, the Secrets. So one
-// counts only if its fingerprint is known: to this process, or to the record, where nobody but the
-// operator can write.
+// lastGoodCA returns the certificates that an earlier pass verified and that can still be read. After a restart they are read from
+// the Secrets, which anybody who may edit the project can write. So one counts only if its fingerprint is known to this process or
+// to the record, which only the operator can write.
 func (p *run) lastGoodCA() lastCA {
 	record, readable := p.recordedCA()
 	if record == nil {
@@ -112,8 +109,8 @@ func (p *run) recordedCA() (*edgev1.CAStatus, map[string]*x509.Certificate) {
 	return record, readable
 }
 
-// leaving returns until when the certificates on their way out stay, by their fingerprint. An overlap
-// that was made shorter shortens it; nothing makes it longer.
+// leaving returns until when each outgoing certificate stays, by fingerprint. A shorter overlap shortens that; nothing makes it
+// longer.
 func (p *run) leaving(record *edgev1.CAStatus) map[string]time.Time {
 	leaving := map[string]time.Time{}
 	for _, previous := range record.Previous {
@@ -122,7 +119,7 @@ func (p *run) leaving(record *edgev1.CAStatus) map[string]time.Time {
 	return leaving
 }
 
-// publishCA makes the Secrets carry what was found, beside what it displaces.
+// publishCA sets ca.crt to what was found, and to what stays beside it.
 func (p *run) publishCA(found finding, last lastCA) {
 	kept := slices.Clone(found.Certificates)
 	var upcoming []*x509.Certificate
@@ -153,7 +150,7 @@ func (p *run) publishCA(found finding, last lastCA) {
 	*pass.Part[publishedCA](p.Memory) = publishedCA{record: record.DeepCopy(), pem: p.CA}
 }
 
-// needsNoCA reports that public CAs verify the host, and that nothing which was published before has still to stay.
+// needsNoCA reports whether public CAs verify the host and no published certificate has to stay.
 func (p *run) needsNoCA(found finding, last lastCA) bool {
 	if !p.Registry.PublicCAs || found.Source != trust.SourceSystem {
 		return false
@@ -162,12 +159,12 @@ func (p *run) needsNoCA(found finding, last lastCA) bool {
 	return len(stay) == 0
 }
 
-// neededNoCA reports that an earlier pass found that there is no CA to publish.
+// neededNoCA reports whether an earlier pass found that there is no CA to publish.
 func (p *run) neededNoCA() bool {
 	return p.Registry.PublicCAs && p.Record.CA == nil && (p.wasSettled || pass.Part[publishedCA](p.Memory).none)
 }
 
-// publishNoCA has the Secrets carry no ca.crt.
+// publishNoCA leaves ca.crt out of the Secrets.
 func (p *run) publishNoCA(last lastCA) {
 	if last.record != nil {
 		p.Note(edgev1.ReasonCAChanged, fmt.Sprintf("public CAs verify %s: the Secrets have no ca.crt any more", p.Registry.Host), nil)
@@ -177,8 +174,8 @@ func (p *run) publishNoCA(last lastCA) {
 	*pass.Part[publishedCA](p.Memory) = publishedCA{none: true}
 }
 
-// displace returns which of the certificates that nobody vouches for any more stay, and until when:
-// for the overlap, and never beyond their own end.
+// displace returns which certificates that no place holds any more stay, and until when: for the overlap, but not beyond their own
+// expiry.
 func (p *run) displace(certificates []*x509.Certificate, leaving map[string]time.Time) (stay []*x509.Certificate, records []edgev1.PreviousCA) {
 	for _, cert := range byFingerprint(certificates) {
 		until, known := leaving[trust.Fingerprint(cert)]
@@ -201,7 +198,7 @@ func (p *run) displace(certificates []*x509.Certificate, leaving map[string]time
 	return stay, records
 }
 
-// fate says what becomes of the root that was current.
+// fate says in a message how long the root that was current stays.
 func fate(old, record *edgev1.CAStatus) string {
 	for _, previous := range record.Previous {
 		if previous.SHA256 == old.SHA256 {
@@ -214,10 +211,10 @@ func fate(old, record *edgev1.CAStatus) string {
 	return fmt.Sprintf("the previous one, %q, is no longer in ca.crt", old.Subject)
 }
 
-// warnOfEnd says of a CA that ends soon what to do, while there is time for consumers to take another.
+// warnOfEnd warns of a CA that expires soon, early enough for consumers to take another.
 func (p *run) warnOfEnd(found finding) pass.Done {
 	notice := max(2*p.overlap(), leastNotice)
-	// A CA is not called old in the first half of its life, whatever the overlap.
+	// There is no warning in the first half of a CA's life, whatever the overlap.
 	notice = min(notice, found.Root.NotAfter.Sub(found.Root.NotBefore)/2)
 	begin := found.NotAfter.Add(-notice)
 	if p.Now.Before(begin) {

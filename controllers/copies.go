@@ -29,17 +29,17 @@ import (
 )
 
 const (
-	// copyWorkers is how many copies of an EdgeRegistry are worked on at once.
+	// copyWorkers is how many copies of an EdgeRegistry are handled concurrently.
 	copyWorkers = 16
 	// maxFailedCopies is how many failures the status lists for each Secret.
 	maxFailedCopies = 20
 )
 
-// copySet is where one Secret is to be copied to, where copies may be, and what became of them.
+// copySet is the plan for the copies of one Secret, and the results.
 type copySet struct {
 	wantedCopy
-	// before is the digest of what was wanted of the copies until now, and change the merge patch from that to what is; nil
-	// where that is not known, or the same.
+	// before is the digest of the content that was desired until now, and change the merge patch to the new one; nil if that is
+	// unknown or the same.
 	before watches.Digest
 	change objects.Change
 	// targets are the namespaces of copyTo, by name.
@@ -48,37 +48,36 @@ type copySet struct {
 	holders []string
 	// due are the copies that have to be written, by namespace.
 	due map[string]dueCopy
-	// failures say why a target has not the copy that it should have, or a namespace that is no
-	// target any more has one still.
+	// failures say why a target lacks its copy, or why a namespace that is no longer a target still has one.
 	failures map[string]*pass.Blocked
 }
 
-// wantedCopy is a copy without its namespace, and a digest of all of it.
+// wantedCopy is a desired copy without its namespace, with its digest.
 type wantedCopy struct {
 	template *corev1.Secret
 	digest   watches.Digest
 }
 
-// lastWanted is what was wanted of the copies of each role when they were last written.
+// lastWanted is the desired copy of each role when the copies were last written.
 type lastWanted map[edgev1.TokenRole]wantedCopy
 
 // dueCopy is a copy that has to be written.
 type dueCopy struct {
-	// live is the copy as it was read; nil for one that is not there, or was not read.
+	// live is the copy as it was read; nil if it is absent or was not read.
 	live *corev1.Secret
-	// at is the version at which it is known to hold what was wanted before; empty where it was read.
+	// at is the version at which it is known to have the content that was desired before; empty if it was read.
 	at string
 }
 
-// in is the copy for a namespace.
+// in returns the copy for a namespace.
 func (c *copySet) in(namespace string) *corev1.Secret {
 	desired := c.template.DeepCopy()
 	desired.Namespace = namespace
 	return desired
 }
 
-// planCopies finds out which copies have to be written, and whether they may be. Which namespaces may hold a copy is put on
-// record before a copy is made, so that one which is taken off copyTo is cleaned whatever happens between.
+// planCopies finds out which copies have to be written, and whether they may be. A namespace is put on record before a copy is made
+// there, so that the copy is removed after the namespace was removed from copyTo, whatever happens in between.
 func (p *run) planCopies(ctx context.Context, publications []*publication) error {
 	refused, wanted := map[string]*pass.Blocked{}, sets.New[string]()
 	for _, pub := range publications {
@@ -132,7 +131,7 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 	return ctx.Err()
 }
 
-// whatIsKnown are the pauses of the targets that cannot be served, and the witnesses of those that are. An event about a target
+// whatIsKnown returns the pauses of the targets that cannot be served, and the witnesses of those that are. An event about a target
 // ends both. A new spec, and the annotations that make the operator act, end the pauses.
 func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, witnesses) {
 	news := sets.New[string]()
@@ -152,7 +151,7 @@ func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, witnesses) 
 	return pauses, *seen
 }
 
-// planCopiesOf is the plan for one Secret before anything was looked at.
+// planCopiesOf returns the plan for one Secret, before anything was read.
 func (p *run) planCopiesOf(pub *publication) error {
 	wanted, err := copyOf(pub.desired, p.Edge)
 	if err != nil {
@@ -171,8 +170,8 @@ func (p *run) planCopiesOf(pub *publication) error {
 	return err
 }
 
-// lookAt finds out what has to be written in one target, and whether its owner lets the operator. Where all is as it should
-// be, nobody is asked anything.
+// lookAt finds out what has to be written in one target, and whether its owner allows it. If all is known to be right, it sends no
+// request.
 func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publication) error {
 	job.due = map[*publication]dueCopy{}
 	for _, pub := range publications {
@@ -193,8 +192,8 @@ func (p *run) lookAt(ctx context.Context, job *copyJob, publications []*publicat
 	return p.mayCopy(ctx, job)
 }
 
-// findDue finds out whether a copy has to be written; nil when it is known or found to be as it should be. A namespace that
-// can have none is not asked, and neither is one whose copy is known to be as it should have been until now.
+// findDue finds out whether a copy has to be written; nil if it is known or found to be right. It reads nothing in a namespace that
+// can have no copy, or whose copy is known to have the content that was desired until now.
 func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*dueCopy, error) {
 	c := &pub.copies
 	switch digest, at := p.triggers.Known(p.Edge.UID, job.namespace, c.template.Name); {
@@ -221,7 +220,7 @@ func (p *run) findDue(ctx context.Context, job *copyJob, pub *publication) (*due
 	return nil, nil //nolint:nilnil // Nothing is due.
 }
 
-// unlessAway is a version that this pass was told, unless the API server went away since.
+// unlessAway returns a resource version, unless the API server went away since it was read.
 func (p *run) unlessAway(version string) string {
 	if p.outages != p.triggers.Outages() {
 		return ""
@@ -229,8 +228,8 @@ func (p *run) unlessAway(version string) string {
 	return version
 }
 
-// syncCopies writes the copies of a Secret that are due, and removes those from the namespaces that are no target any
-// more. Then it drops those from the list of the namespaces that may hold one.
+// syncCopies writes the copies of a Secret that are due, and deletes those in namespaces that are no longer targets. Then it drops
+// those from the list of the namespaces that may hold one.
 func (p *run) syncCopies(ctx context.Context, pub *publication) error {
 	c := &pub.copies
 	targets := sets.New(c.targets...)
@@ -273,7 +272,7 @@ func (p *run) syncCopies(ctx context.Context, pub *publication) error {
 	return nil
 }
 
-// rememberWanted notes what was wanted of the copies, so that what is wanted next can be told as a change.
+// rememberWanted notes the desired copies, so that the next desired state can be sent as a change.
 func (p *run) rememberWanted(pub *publication) {
 	last := pass.Part[lastWanted](p.Memory)
 	if *last == nil {
@@ -286,7 +285,7 @@ func (p *run) rememberWanted(pub *publication) {
 	(*last)[pub.Role] = pub.copies.wantedCopy
 }
 
-// writeCopy makes one copy as it should be. One that is not as it was known to be is read, and judged by what it is.
+// writeCopy writes one copy. If it is not what it was known to be, it is read first, and repaired by what it is.
 func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) error {
 	c := &pub.copies
 	desired, due := c.in(job.namespace), c.due[job.namespace]
@@ -307,7 +306,7 @@ func (p *run) writeCopy(ctx context.Context, job *copyJob, pub *publication) err
 	return nil
 }
 
-// deleteCopy deletes a copy, but nothing that is not this EdgeRegistry's.
+// deleteCopy deletes a copy, but no object that is not this EdgeRegistry's.
 func (p *run) deleteCopy(ctx context.Context, job *copyJob, name string, ours func(metav1.Object, types.UID) bool) error {
 	live, err := p.Objects.ReadSecret(ctx, job.namespace, name)
 	if err != nil || live == nil || !ours(live, p.Edge.UID) {
@@ -325,8 +324,8 @@ func (p *run) deleteCopy(ctx context.Context, job *copyJob, name string, ours fu
 	return nil
 }
 
-// removeCopies deletes every copy that the EdgeRegistry may have, as far as it is let in. What stays
-// behind falls to garbage collection. An error means that it is worth trying again.
+// removeCopies deletes every copy that the EdgeRegistry may have, as far as the operator is invited. Garbage collection deletes the
+// rest. An error means that a retry makes sense.
 func (p *run) removeCopies(ctx context.Context) error {
 	var errs []error
 	for _, l := range p.Logins() {
@@ -347,20 +346,20 @@ func (p *run) removeCopies(ctx context.Context) error {
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// copyJob is what a pass does in one namespace. It has a scope of its own, for many run at once.
+// copyJob is what a pass does in one namespace. It has a scope of its own, since many run concurrently.
 type copyJob struct {
 	namespace string
 	scope     *pass.Scope
-	// witness is that of the namespace, where something has to be written and may be; empty otherwise.
+	// witness is that of the namespace, if something has to be written and may be; empty otherwise.
 	witness witness
 	// due are the copies that have to be written.
 	due map[*publication]dueCopy
-	// err is why it could not be done, and why says that in words; nil when it could.
+	// err is the error, and why explains it for the status; nil if there was none.
 	err error
 	why *pass.Blocked
 }
 
-// runCopyJobs does something in each namespace, many at once, and notes in the pass what each did.
+// runCopyJobs runs a job in each namespace, many concurrently, and adds their notes to the pass.
 func (p *run) runCopyJobs(ctx context.Context, namespaces []string, do func(context.Context, *copyJob)) []*copyJob {
 	jobs := make([]*copyJob, len(namespaces))
 	for i, namespace := range namespaces {
@@ -373,8 +372,7 @@ func (p *run) runCopyJobs(ctx context.Context, namespaces []string, do func(cont
 	return jobs
 }
 
-// copyOf is a Secret as it is copied: with everything but what the operator judges it by in the
-// project, and without a namespace.
+// copyOf returns the copy of a Secret, without a namespace and without the annotations that only count in the project.
 func copyOf(original *corev1.Secret, edge *edgev1.EdgeRegistry) (*wantedCopy, error) {
 	template := original.DeepCopy()
 	template.Namespace = ""
@@ -390,8 +388,8 @@ func copyOf(original *corev1.Secret, edge *edgev1.EdgeRegistry) (*wantedCopy, er
 	return &wantedCopy{template, sha256.Sum256(content)}, nil
 }
 
-// mayHoldCopy tells a namespace that a copy may be in from one that copies never go to. Admission
-// refuses the platform's names already; it cannot know the operator's own namespace.
+// mayHoldCopy reports whether a copy may be in a namespace. Admission refuses the platform's namespaces already, but does not know
+// the operator's own.
 func (p *run) mayHoldCopy(namespace string) bool {
 	return len(validation.IsDNS1123Label(namespace)) == 0 && namespace != p.Home.Namespace && !objects.IsReserved(namespace, p.Namespace)
 }

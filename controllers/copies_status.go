@@ -22,8 +22,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// explainCopy says why something could not be done in a namespace of copyTo; nil when it could. To
-// who was not invited the API server says the same of an absent namespace as of one that exists.
+// explainCopy says why something could not be done in a namespace of copyTo; nil if it could. Without an invitation the API server
+// gives the same answer for an absent namespace as for one that exists.
 func (p *run) explainCopy(ctx context.Context, namespace string, err error) *pass.Blocked {
 	var known *pass.Blocked
 	switch {
@@ -53,7 +53,7 @@ func (p *run) explainRefusal(ctx context.Context, namespace string, refusal erro
 	}
 }
 
-// synced is how many targets have exactly the copy that they should have.
+// synced counts the targets with exactly the desired copy.
 func (c copySet) synced() int {
 	synced := 0
 	for _, namespace := range c.targets {
@@ -79,7 +79,7 @@ func (c copySet) status() *edgev1.CopiesStatus {
 	return status
 }
 
-// gist is the first failure by name, or the first that a person has to mend if there is one.
+// gist is the first failure by name, or the first that a person has to fix if there is one.
 func (c copySet) gist() *pass.Blocked {
 	var first *pass.Blocked
 	for _, namespace := range slices.Sorted(maps.Keys(c.failures)) {
@@ -90,8 +90,7 @@ func (c copySet) gist() *pass.Blocked {
 	return first
 }
 
-// missingCopies is the error of the step when not all copies are as they should be. The steps after
-// it do their work anyway.
+// missingCopies is the error of the step if not all copies are as desired. Later steps run anyway.
 func (p *run) missingCopies(publications []*publication) error {
 	var parts []string
 	held := pass.Waiting(edgev1.ReasonCopiesPending, "")
@@ -112,7 +111,7 @@ func (p *run) missingCopies(publications []*publication) error {
 	return held
 }
 
-// countCopies tells of the copies in the message of the step that is done.
+// countCopies adds the number of copies to the message of the finished step.
 func countCopies(publications []*publication) string {
 	total := 0
 	for _, p := range publications {
@@ -128,8 +127,8 @@ func countCopies(publications []*publication) string {
 	}
 }
 
-// retryCopies is when to look again at the copies that could not be written: when the first pause ends, or after the
-// shortest one where there is none.
+// retryCopies is the requeue interval for copies that could not be written: until the first pause ends, or the shortest one if there
+// is none.
 func (p *run) retryCopies(publications []*publication) time.Duration {
 	pauses, first := pass.Part[consent.Pauses](p.Memory), consent.MostPause
 	for _, pub := range publications {

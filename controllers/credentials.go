@@ -18,15 +18,15 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// loginMemory is what the process remembers of a login. It only spares mints: without it, as after a restart, the next
-// pass ends in the same state.
+// loginMemory is what the process remembers of a login. It only saves mints: without it, as after a restart, the next pass ends in
+// the same state.
 type loginMemory struct {
-	// mintedAt is when the login was last given a credential, minted what that was, and answered what it was minted for.
+	// mintedAt is when a credential was last minted for the login, minted its identity, and answered the wish that it was for.
 	mintedAt time.Time
 	minted   pass.Identity
 	answered wish
-	// heldUntil is the time before which no renewal is tried again, since the last could not be proven, for heldFor. It is
-	// about the successor heldOf, where successors are told apart.
+	// heldUntil is the time before which renewal is not retried, since the last successor could not be proven, because of heldFor.
+	// heldOf identifies that successor, where successors can be distinguished.
 	heldUntil time.Time
 	heldFor   string
 	heldOf    string
@@ -34,9 +34,9 @@ type loginMemory struct {
 	// cause.
 	refused         string
 	refusalMintedAt time.Time
-	// unpublished is a credential that was issued and taken, and that no Secret carries yet, since its publication was
-	// refused: a mint cannot be undone, and whatever refuses the publication may do so for ever. One that does not expire
-	// needs none of this: its issuer keeps it.
+	// unpublished is a credential that was issued and accepted, and that no Secret carries yet, since its publication was refused:
+	// a mint cannot be undone, and whatever refuses the publication may do so for ever. One that does not expire is kept by its
+	// issuer instead.
 	unpublished *pass.Credential
 	review      reviewMemory
 }
@@ -52,8 +52,8 @@ func (p *run) memory(l *pass.Login) *loginMemory {
 	return &both.puller
 }
 
-// issueCredentials has issued what is due. A credential that works stays until its successor is proven; where nothing
-// works, the new one is published at once.
+// issueCredentials makes the issuer issue what is due. A working credential stays until its successor is proven; if nothing works,
+// the new one is published at once.
 func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
 	causes := map[*pass.Login]pass.Cause{}
 	var postponed []*pass.Blocked
@@ -93,7 +93,7 @@ func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
 	return p.describeIssued(), nil
 }
 
-// inOrder goes through causes in the order of the logins.
+// inOrder iterates over causes in the order of the logins.
 func (p *run) inOrder(causes map[*pass.Login]pass.Cause) iter.Seq2[*pass.Login, pass.Cause] {
 	return func(yield func(*pass.Login, pass.Cause) bool) {
 		for _, l := range p.Logins() {
@@ -104,10 +104,10 @@ func (p *run) inOrder(causes map[*pass.Login]pass.Cause) iter.Seq2[*pass.Login, 
 	}
 }
 
-// renewed reports a login whose credential is followed by another before it expires.
+// renewed reports whether the credential of a login is renewed before it expires.
 func renewed(l *pass.Login) bool { return l.Credential.Expires() && l.Supplied == "" }
 
-// whyReplace returns why a login needs another credential, by what its issuer says and by what only the operator knows.
+// whyReplace returns why a login needs another credential, by its issuer and by what only the shared step knows.
 func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
 	if l.Supplied != "" || (!why.IsZero() && !why.Kept) {
 		return why, nil
@@ -120,8 +120,8 @@ func (p *run) whyReplace(ctx context.Context, l *pass.Login, why pass.Cause) (pa
 	expires := l.Credential.Expires()
 	switch {
 	case expires && p.publishedHost(l) != p.Registry.Host:
-		// What names a host that the registry does not have any more is of no use to keep. One that does not expire would be
-		// joined by another each time that a host goes and comes back, and all of them would work for ever.
+		// A credential for a host that the registry no longer has is of no use. But each time that a host goes and comes back, a
+		// credential that does not expire would get a successor, and all of them would work for ever.
 		return pass.CauseHost, nil
 	case !asked.IsZero():
 		why = asked
@@ -140,7 +140,7 @@ func (p *run) publishedHost(l *pass.Login) string {
 	return string(l.Published.Data[handoff.KeyHost])
 }
 
-// replace gives a login another credential, if there is a cause.
+// replace issues another credential for a login, if there is a cause.
 func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	held := why.Kept && p.isHeld(l, why)
 	if err := p.dropUnwanted(ctx, l, why, held); err != nil || why.IsZero() {
@@ -167,17 +167,17 @@ func (p *run) replace(ctx context.Context, l *pass.Login, why pass.Cause) error 
 	return nil
 }
 
-// isHeld reports that the successor which a cause asks for is not to be tried yet.
+// isHeld reports whether the successor that a cause asks for must not be tried yet.
 func (p *run) isHeld(l *pass.Login, why pass.Cause) bool {
 	m := p.memory(l)
 	return m.heldOf == why.Successor && p.Now.Before(m.heldUntil)
 }
 
-// dropUnwanted revokes what was issued or begun for a cause that there is no more.
+// dropUnwanted revokes what was issued or begun for a cause that no longer exists.
 func (p *run) dropUnwanted(ctx context.Context, l *pass.Login, why pass.Cause, held bool) error {
 	switch kept := l.Unpublished; {
 	case kept == nil || kept.ID == l.Credential.ID:
-		// The last word about its publication was lost, and it was published.
+		// It was published, although the answer to that was lost.
 		p.memory(l).unpublished, l.Unpublished = nil, nil
 	case !p.fits(l, *kept, why):
 		p.memory(l).unpublished = nil
@@ -205,23 +205,23 @@ func (p *run) revokeLost(ctx context.Context, l *pass.Login, lost **pass.Credent
 	return nil
 }
 
-// fits reports whether a credential that waits for its publication is what would be issued now.
+// fits reports whether a credential that waits to be published is what would be issued now.
 func (p *run) fits(l *pass.Login, kept pass.Credential, why pass.Cause) bool {
 	switch {
 	case why.IsZero(), kept.Wish != p.WishFor(l):
 		return false
 	case why.Kept && !kept.Issuance.Kept:
-		// It was issued where nothing worked, so the registry was not asked about it.
+		// It was issued when nothing worked, so it was not proven at the registry.
 		return false
 	case why.Name == pass.CauseRefused.Name && kept.Issuance.Name != pass.CauseRefused.Name:
-		// What has the one in use refused came after this one was issued, and may concern it too.
+		// The reason for the refusal of the one in use came after this one was issued, and may concern it too.
 		return false
 	default:
 		return p.Now.Before(p.renewalDue(l, kept.Identity))
 	}
 }
 
-// issue has a credential issued. The login has it once it takes it.
+// issue makes the issuer issue a credential. take makes it the login's.
 func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
 	existed := l.Begun != nil
 	fresh, err := p.session.Issue(ctx, l, why)
@@ -229,11 +229,11 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 	pending := b != nil && b.Reason == edgev1.ReasonTokenPending
 	existed = existed || fresh.Resumed
 	if !existed && (err == nil || pending) {
-		// It is issued from now on, whether or not anybody waits for that.
+		// Its issue goes on from now on, whether or not a pass waits for it.
 		p.countForMint(l, why)
 	}
 	if pending && l.Begun == nil {
-		// It was deleted before it was in use: whoever deletes another is a rival.
+		// It was deleted before it was in use: deleting the next one counts as a rival's act.
 		p.useUpWish(l)
 	}
 	if err != nil {
@@ -246,7 +246,7 @@ func (p *run) issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cr
 	return fresh, nil
 }
 
-// take makes a new credential the one that the Secrets are to carry.
+// take makes a new credential the one that is to be published.
 func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 	l.Use(fresh)
 	p.Settled = false
@@ -273,7 +273,7 @@ func (p *run) take(l *pass.Login, fresh pass.Credential, why pass.Cause) {
 	p.Note(edgev1.ReasonTokenMinted, minted, fresh.About)
 }
 
-// boundTo names the object that a token dies with, where there is one.
+// boundTo names the Secret that a token dies with, if there is one.
 func (p *run) boundTo(c pass.Credential) string {
 	secret, is := c.About.(*corev1.Secret)
 	if !is || secret == nil || p.Noun != pass.NounToken {
@@ -294,7 +294,7 @@ func (p *run) lifeOf(c pass.Identity) string {
 	}
 }
 
-// together is one wait for all that wait.
+// together combines several waits into one.
 func together(waits []*pass.Blocked) *pass.Blocked {
 	all := *waits[0]
 	for _, b := range waits[1:] {
@@ -305,14 +305,14 @@ func together(waits []*pass.Blocked) *pass.Blocked {
 	return &all
 }
 
-// renewalDue is when the operator renews a credential: at renewAt, but not before half of that time has
-// passed since it minted the last one. To a clock that is ahead of the API server's by more than a
-// short token's life every new token looks due, and would be followed at once.
+// renewalDue is when the operator renews a credential: at renewAt, but not before half of that time has passed since it minted the
+// last one. To a clock that is ahead of the API server's by more than a short token's lifetime every new token looks due, and would
+// be replaced at once.
 func (p *run) renewalDue(l *pass.Login, c pass.Identity) time.Time {
 	due := renewAt(p.Edge.UID, l, c)
 	m := p.memory(l)
 	if m.mintedAt.IsZero() || (m.unpublished != nil && m.unpublished.ID != c.ID) {
-		// What was minted since and waits to be published does not make the one in use less due.
+		// The one in use is due even if another was minted since and waits to be published.
 		return due
 	}
 	if pause := m.mintedAt.Add(due.Sub(c.IssuedAt) / 2); pause.After(due) {
@@ -321,9 +321,8 @@ func (p *run) renewalDue(l *pass.Login, c pass.Identity) time.Time {
 	return due
 }
 
-// renewAt is when a credential is followed by the next: renewBefore ahead of its expiry, both in
-// proportion to what was granted, and up to a twentieth of that time earlier, so that credentials that
-// were issued together are not renewed together.
+// renewAt is when a credential is renewed: renewBefore ahead of its expiry, scaled to the lifetime that was granted, and up to a
+// twentieth of that time earlier, so that credentials that were issued together are not renewed together.
 func renewAt(uid types.UID, l *pass.Login, c pass.Identity) time.Time {
 	granted := c.Expiry.Sub(c.IssuedAt)
 	share := 1 - float64(l.Policy.RenewBefore)/float64(l.Policy.Lifetime)
@@ -331,9 +330,8 @@ func renewAt(uid types.UID, l *pass.Login, c pass.Identity) time.Time {
 	return c.IssuedAt.Add(time.Duration(float64(granted) * share * jitter)).Truncate(time.Second)
 }
 
-// mustBeProven reports whether a credential is only followed by one that the registry was seen to accept.
-// From half of the time between its renewal and its expiry on, an unproven successor is better than
-// none: consumers need the rest of that time to take it.
+// mustBeProven reports whether a credential may only be replaced by one that the registry has accepted. From half of the time
+// between renewal and expiry on, an unproven successor is better than none: consumers need the rest of that time to take it.
 func (p *run) mustBeProven(l *pass.Login) bool {
 	if p.Edge.Spec.Verification.Policy != edgev1.VerificationRequired {
 		return false
@@ -346,8 +344,8 @@ func (p *run) mustBeProven(l *pass.Login) bool {
 	return p.Now.Before(due.Add(c.Expiry.Sub(due) / 2))
 }
 
-// holdTime is how long no further successor is issued after one that was not proven: an interval of
-// the verification, but less where the credential in use has not long to go.
+// holdTime is how long no further successor is issued after one that was not proven: a verification interval, but less if the
+// credential in use expires soon.
 func (p *run) holdTime(inUse pass.Identity) time.Duration {
 	hold := p.Edge.Spec.Verification.Interval.Duration
 	if inUse.Expires() && inUse.Expiry.After(p.Now) {
@@ -356,9 +354,8 @@ func (p *run) holdTime(inUse pass.Identity) time.Duration {
 	return max(hold, pass.RetryWaiting)
 }
 
-// refusalPause is when a login may be given another token because its issuer refuses the one it
-// has: whatever is wrong there, at most once in an interval of the verification. The token itself tells of
-// the last time when the operator was restarted since.
+// refusalPause is when a login may get another token because its issuer refuses the current one: whatever is wrong there, that
+// happens at most once in a verification interval. After a restart the token itself shows when that was.
 func (p *run) refusalPause(l *pass.Login) time.Time {
 	last := p.memory(l).refusalMintedAt
 	if last.IsZero() && l.Credential.Issuance.Name == pass.CauseRefused.Name {
@@ -370,7 +367,7 @@ func (p *run) refusalPause(l *pass.Login) time.Time {
 	return last.Add(p.Edge.Spec.Verification.Interval.Duration)
 }
 
-// describeIssued says what the credentials are, and what a person should know of those that do not expire.
+// describeIssued is the message of CredentialsIssued: what the credentials are, and what a person should know about them.
 func (p *run) describeIssued() pass.Done {
 	reason, message := edgev1.ReasonIssued, []string{fmt.Sprintf("both %ss are issued", p.Noun)}
 	for _, l := range p.Logins() {

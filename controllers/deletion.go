@@ -21,8 +21,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// ensureFinalizer puts the finalizer on. The patch fails if the EdgeRegistry is not as it was read, so that a
-// pass that began from an old copy does nothing.
+// ensureFinalizer sets the finalizer. The patch fails if the EdgeRegistry has changed since it was read, so that a pass with a stale
+// version does nothing.
 func (r *EdgeRegistryReconciler) ensureFinalizer(ctx context.Context, edge *edgev1.EdgeRegistry) error {
 	before := edge.DeepCopy()
 	if !controllerutil.AddFinalizer(edge, objects.CleanupFinalizer) {
@@ -31,7 +31,7 @@ func (r *EdgeRegistryReconciler) ensureFinalizer(ctx context.Context, edge *edge
 	return r.writeFinalizers(ctx, before, edge)
 }
 
-// delete undoes what was done for an EdgeRegistry that is being deleted, then lets it go.
+// delete undoes what was done for an EdgeRegistry that is being deleted, then removes the finalizer.
 func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
 	r.triggers.Forget(edge.UID)
 	before := edge.DeepCopy()
@@ -67,8 +67,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	return pass.Outcome(passErr, s.Now, s.Next)
 }
 
-// kindOfWait is the type of the event about a deletion that is held up. To wait for what mends itself, or is given up in time, asks
-// nothing of a person.
+// kindOfWait is the type of the event about a blocked deletion: Normal if the cause ends by itself, or the wait is given up in time.
 func kindOfWait(err error) string {
 	if b := pass.AsBlocked(err); b != nil && !b.Stalled {
 		return corev1.EventTypeNormal
@@ -76,7 +75,7 @@ func kindOfWait(err error) string {
 	return corev1.EventTypeWarning
 }
 
-// cleanUp undoes what was done for an EdgeRegistry. For one that no provider knows nothing was.
+// cleanUp undoes what was done for an EdgeRegistry. Without a known provider, nothing was done.
 func (r *EdgeRegistryReconciler) cleanUp(ctx context.Context, s *pass.Scope) error {
 	p := r.begin(s)
 	if p == nil {
@@ -90,7 +89,7 @@ func (r *EdgeRegistryReconciler) cleanUp(ctx context.Context, s *pass.Scope) err
 	return nil
 }
 
-// deletionBlocked is what the status says of a deletion that cannot go on.
+// deletionBlocked returns the status of an EdgeRegistry whose deletion cannot go on.
 func deletionBlocked(edge *edgev1.EdgeRegistry, err error) *metav1.Condition {
 	return &metav1.Condition{
 		Type:               edgev1.Ready,
@@ -112,8 +111,7 @@ func (r *EdgeRegistryReconciler) writeFinalizers(ctx context.Context, before, af
 	return nil
 }
 
-// conclude writes the status of an EdgeRegistry that no pass is made over, and reports a new
-// reason of Ready.
+// conclude writes the status of an EdgeRegistry whose steps do not run, and reports a new reason of Ready.
 func (r *EdgeRegistryReconciler) conclude(ctx context.Context, before, after *edgev1.EdgeRegistry, kind string) (ctrl.Result, error) {
 	observe(after)
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {

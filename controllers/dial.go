@@ -24,13 +24,13 @@ import (
 )
 
 const (
-	// dialTimeout bounds the attempt to be shown the route's certificate.
+	// dialTimeout bounds the attempt to read the route's certificate.
 	dialTimeout = 10 * time.Second
-	// serviceTimeout bounds the same inside the cluster, where the way is short.
+	// serviceTimeout bounds the same inside the cluster.
 	serviceTimeout = 5 * time.Second
 )
 
-// describeWay goes at the end of a message. It is empty when the host itself was asked.
+// describeWay is the end of a message that says which second address was used; empty if the host itself was.
 func describeWay(way pass.Reached) string {
 	if way.Inside == "" {
 		return ""
@@ -42,10 +42,9 @@ func describeWay(way pass.Reached) string {
 		way.InsideName, way.Inside, way.Host, text.Of(way.Direct))
 }
 
-// present returns the certificates that the host presents. Where a host does not answer inside the
-// cluster, as behind a load balancer that does not turn connections round, or one that only a proxy
-// knows, a second address of it is asked, and the rest of the pass goes that way too. The
-// error is that of the direct way.
+// present returns the certificates that the host presents. If a host does not answer inside the cluster, as behind a load balancer
+// without hairpinning, or one that only a proxy reaches, its second address is used, also in the rest of the pass. The error is that
+// of the direct connection.
 func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
 	presented, direct := p.presentBy(ctx, pass.Reached{}, dialTimeout)
 	var failure *trust.Error
@@ -59,20 +58,20 @@ func (p *run) present(ctx context.Context) ([]*x509.Certificate, error) {
 		return nil, direct
 	}
 	p.Reached = inside
-	// Nothing tells when the host answers again.
+	// No watch reports when the host answers again.
 	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
 	return presented, nil
 }
 
-// inside is the way to the second address.
+// inside returns the connection to the second address.
 func (p *run) inside() pass.Reached {
 	return pass.Reached{Inside: p.Registry.Inside, InsideName: p.Registry.InsideName, Host: p.Registry.Host}
 }
 
-// besideProxy decides about a root that was shown through a proxy, and for which only a place vouches that speaks of other hosts too,
-// as the cluster's proxy configuration does: a proxy that inspects TLS shows a certificate of its own, which nodes may never meet. So the
-// host is asked by the second address, where no proxy is in between, and what it shows there counts. Where that cannot be, the root
-// counts only if it was published before, since it did not displace another unseen then.
+// besideProxy decides about a root that was seen through a proxy, and that only a place for other hosts too holds, such as the
+// cluster's proxy configuration: a TLS-inspecting proxy shows a certificate of its own, which nodes may never meet. So the host is
+// asked at its second address, without the proxy, and what it shows there counts. If that is impossible, the root counts only if it
+// was published before, since then it replaces no other one unnoticed.
 func (p *run) besideProxy(ctx context.Context, shown trust.Bundle, presented []*x509.Certificate, near []trust.Candidate, last lastCA) (trust.Bundle, []*x509.Certificate, error) {
 	proxy := p.proxyTo(p.Reached)
 	if proxy == nil || vouchedFor(shown, near) || p.isPublic(presented) {
@@ -95,23 +94,23 @@ func (p *run) besideProxy(ctx context.Context, shown trust.Bundle, presented []*
 		return shown, presented, nil
 	}
 	p.Reached = inside
-	// Nothing tells when the proxy leaves the host alone.
+	// No watch reports when the proxy stops inspecting the host.
 	p.Due(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
 	return bundle, own, err
 }
 
-// vouchedFor reports that a place which speaks of this very registry vouches for a root.
+// vouchedFor reports whether a place for this very registry holds a root.
 func vouchedFor(shown trust.Bundle, near []trust.Candidate) bool {
 	return slices.ContainsFunc(near, func(c trust.Candidate) bool { return c.Source == shown.Source })
 }
 
-// isPublic reports that public CAs verify what the host presented.
+// isPublic reports whether public CAs verify what the host presented.
 func (p *run) isPublic(presented []*x509.Certificate) bool {
 	_, err := trust.Verify(p.Registry.Host, presented, []trust.Candidate{p.publicCAs()}, p.Now)
 	return err == nil
 }
 
-// describeProxy goes at the end of a message about a certificate that is not trusted. It is empty where no proxy is on the way.
+// describeProxy is the end of a message about a certificate that is not trusted; empty if no proxy is used.
 func (p *run) describeProxy() string {
 	proxy := p.proxyTo(p.Reached)
 	if proxy == nil {
@@ -120,7 +119,7 @@ func (p *run) describeProxy() string {
 	return fmt.Sprintf("; it was asked through proxy %s: if that certificate is the proxy's own, leave the host out of the proxy instead, for nodes may never meet it", proxy.Host)
 }
 
-// maybeInspected stalls on a root of which nobody can tell whether it is the proxy's own.
+// maybeInspected returns the error for a root that may be the proxy's own.
 func (p *run) maybeInspected(proxy *url.URL, shown trust.Bundle, err error) error {
 	return needsPerson(edgev1.ReasonProxyBetween, fmt.Sprintf(
 		"a proxy stands between: %s is asked through %s, and what it shows there leads to %q, for which only %s vouches; that may be the proxy's own CA, which nodes may never meet, and it cannot be asked without the proxy (%s): "+
@@ -159,7 +158,7 @@ func (r *EdgeRegistryReconciler) transport(roots *x509.CertPool, way pass.Reache
 	return t
 }
 
-// proxyTo is the proxy on a way to the host; nil where there is none.
+// proxyTo returns the proxy for the host; nil if there is none.
 func (p *run) proxyTo(way pass.Reached) *url.URL {
 	if p.Proxy == nil || way.Inside != "" {
 		return nil
@@ -171,14 +170,14 @@ func (p *run) proxyTo(way pass.Reached) *url.URL {
 	return proxy
 }
 
-// proxyRoots are what verifies a proxy on the way to the host, if that speaks TLS itself: the roots of the machine and what the
-// cluster trusts besides. nil where there is no such proxy.
+// proxyRoots returns the roots that verify a proxy with TLS: those of the machine and the cluster's trusted CAs; nil if there is no
+// such proxy.
 func (p *run) proxyRoots(ctx context.Context, way pass.Reached) *x509.CertPool {
 	if proxy := p.proxyTo(way); proxy == nil || proxy.Scheme != "https" {
 		return nil
 	}
 	roots := p.SystemRoots.Clone()
-	// Without these, the failure to connect tells enough.
+	// Without these, the error of the connection says enough.
 	far, _ := p.session.CASources(ctx, true)
 	for _, place := range far {
 		for _, cert := range trust.Read(place.PEM).Certificates {
@@ -188,14 +187,14 @@ func (p *run) proxyRoots(ctx context.Context, way pass.Reached) *x509.CertPool {
 	return roots
 }
 
-// ways are the transports to the registry's host, and to others that give tokens for it.
+// ways are the transports to the registry's host, and to others that issue tokens for it.
 type ways struct {
 	host         string
 	own, foreign *http.Transport
 }
 
-// wayToRegistry trusts for the registry's host what is published for it, as a consumer does. A host that gives tokens is
-// another: public CAs verify it too.
+// wayToRegistry trusts for the registry's host only the published CA, as a consumer does. For another host that issues tokens public
+// CAs count too.
 func (p *run) wayToRegistry(ctx context.Context) (*ways, error) {
 	roots := p.SystemRoots
 	if len(p.CA) > 0 || !p.Registry.PublicCAs {
@@ -224,7 +223,7 @@ func (w *ways) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.own.RoundTrip(r)
 }
 
-// CloseIdleConnections ends what is left of the connections.
+// CloseIdleConnections closes idle connections of both transports.
 func (w *ways) CloseIdleConnections() {
 	w.own.CloseIdleConnections()
 	if w.foreign != nil {
@@ -232,7 +231,7 @@ func (w *ways) CloseIdleConnections() {
 	}
 }
 
-// atRegistry has the registry asked, as a consumer would: with the published CA alone.
+// atRegistry calls a function with a client of the registry that trusts the published CA alone, as a consumer does.
 func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registry.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, p.probeTimeout())
 	defer cancel()
@@ -243,7 +242,7 @@ func (p *run) atRegistry(ctx context.Context, ask func(context.Context, *registr
 	defer transport.CloseIdleConnections()
 	client := registry.New(p.Registry.Host, transport, p.Registry.Dialect)
 	client.Advice, client.Shown = p.Registry.Advice.Probe, p.Noun
-	client.Share(&p.told, p.CA, p.Now)
+	client.Share(&p.shared, p.CA, p.Now)
 	return ask(ctx, client)
 }
 

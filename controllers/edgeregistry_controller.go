@@ -41,13 +41,13 @@ type EdgeRegistryReconciler struct {
 	*apiserver.Connection
 	// Edges reads EdgeRegistries from the manager's cache.
 	Edges client.Reader
-	// Recorder writes events about EdgeRegistries.
+	// Recorder sends events about EdgeRegistries.
 	Recorder events.EventRecorder
 	// Namespace is the operator's own.
 	Namespace string
-	// Clock tells the time; the real one when nil.
+	// Clock is the source of time; the real clock when nil.
 	Clock clock.PassiveClock
-	// DialContext connects to the registry's host; the usual way when nil.
+	// DialContext connects to the registry's host; net.Dialer when nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	// Proxy chooses a proxy for a request to the registry's host; none when nil.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -57,40 +57,39 @@ type EdgeRegistryReconciler struct {
 	ProbeTimeout time.Duration
 	// ExchangeTimeout bounds one request to an Exchange; a minute when zero.
 	ExchangeTimeout time.Duration
-	// ExternalHosts are the hosts that EdgeRegistries of other registries may point to, as host, host:port or *.suffix; all
-	// when empty.
+	// ExternalHosts are the hosts that spec.external may name, as host, host:port or *.suffix; all when empty.
 	ExternalHosts []string
-	// MaxConcurrentReconciles is how many EdgeRegistries are worked on at once; 1 when zero.
+	// MaxConcurrentReconciles is how many EdgeRegistries are reconciled concurrently; 1 when zero.
 	MaxConcurrentReconciles int
 
 	// Objects writes the objects of EdgeRegistries.
 	Objects *objects.Writer
 
 	triggers *watches.Triggers
-	// memories are all that this process remembers of EdgeRegistries.
+	// memories is what this process remembers of EdgeRegistries.
 	memories pass.Memories
-	// told is what registries tell everybody.
-	told                          registry.Shared
+	// shared is what registries answer to everybody.
+	shared                        registry.Shared
 	openshift, ibmCloud, external *provided
 	delivery                      *delivered
 }
 
-// provided is a provider, and its watches.
+// provided is a provider with its watches.
 type provided struct {
 	pass.Provider
 	onDemand
 }
 
-// delivered is what brings logins to Exchanges, and its watch.
+// delivered is the delivery to Exchanges with its watch.
 type delivered struct {
 	*delivery.Delivery
 	onDemand
 }
 
-// onDemand are watches that the first EdgeRegistry starts that needs them.
+// onDemand are watches that start with the first EdgeRegistry that needs them.
 type onDemand struct {
 	started sync.Once
-	// start starts them; nil without a queue to enqueue to.
+	// start starts them; nil if there is no queue.
 	start func()
 }
 
@@ -100,12 +99,12 @@ func (w *onDemand) begin() {
 	}
 }
 
-// seenVersion is the latest resource version of an EdgeRegistry that the API server itself told of, by which
-// a pass knows that the cache is behind. It is not known until then.
+// seenVersion is the latest resource version of an EdgeRegistry that came from the API server itself; an older version in the cache is
+// stale. It is empty until then.
 type seenVersion struct {
 	known   bool
 	version string
-	// wrong: the cache was found to be so, by a write that met a conflict.
+	// wrong: a write met a conflict, so the cache is stale.
 	wrong bool
 }
 
@@ -135,12 +134,12 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return outcomeOfWrite(err)
 	}
 	before := edge.DeepCopy()
-	// Copies are watched once the status tells of them, from the version in which each was left.
+	// Copies are watched once the status lists them, from the version of the last write on.
 	defer r.triggers.Watch(edge) //nolint:contextcheck // The watches outlive the pass.
 	result := r.runSteps(ctx, s)
 	r.keepRecord(ctx, s, &result)
 	if ctx.Err() != nil {
-		// The operator is stopping: what failed for that reason is nobody's trouble.
+		// The operator is stopping: what failed for that reason needs no report.
 		return ctrl.Result{}, ctx.Err()
 	}
 	r.report(edge, s.Notes)
@@ -195,23 +194,22 @@ func (r *EdgeRegistryReconciler) begin(s *pass.Scope) *run {
 	return &run{EdgeRegistryReconciler: r, Scope: s, session: provider.Begin(s), wasSettled: s.Settled, outages: r.triggers.Outages()}
 }
 
-// run is one pass over one EdgeRegistry, as the steps see it that every provider shares.
+// run is one pass over one EdgeRegistry, as the shared steps see it.
 type run struct {
 	*EdgeRegistryReconciler
 	*pass.Scope
 	session pass.Session
-	// leftOut says what the places of the CA hold that is no certificate which can be used, for the end of a message.
+	// leftOut says, at the end of a message, what the places of the CA hold beside usable certificates.
 	leftOut string
-	// silence is why the registry did not answer, once askedRegistry, by CredentialsIssued.
+	// silence is why the registry did not answer; it is set with askedRegistry, by CredentialsIssued.
 	silence       error
 	askedRegistry bool
-	// wasSettled is what Settled was when the pass began, and outages how often the API server had gone away by then.
+	// wasSettled is Settled at the start of the pass, and outages the number of outages of the API server by then.
 	wasSettled bool
 	outages    int
 }
 
-// steps are the provider's own, then the shared ones. Where the Secrets are in a namespace by invitation, nothing is done
-// before that is there.
+// steps are the provider's own, then the shared ones. If the Secrets are in a namespace by invitation, NamespaceReady comes first.
 func (p *run) steps() []pass.Step {
 	var steps []pass.Step
 	if p.Home.ByInvitation {
@@ -232,7 +230,7 @@ func (p *run) steps() []pass.Step {
 	return steps
 }
 
-// cleanups remove the copies and what the Exchange holds, then do what the provider has to. The record goes last.
+// cleanups remove the copies and the logins in the Exchange, then come those of the provider. The record is deleted last.
 func (p *run) cleanups() []pass.Cleanup {
 	all := []pass.Cleanup{{What: "remove the copies of the Secrets", Run: p.removeCopies}}
 	if len(p.Edge.Spec.Exchanges) > 0 {
@@ -242,7 +240,7 @@ func (p *run) cleanups() []pass.Cleanup {
 	return append(all, pass.Cleanup{What: "delete the record", Run: p.dropRecord})
 }
 
-// forget drops what is kept elsewhere of an EdgeRegistry that is gone.
+// forget releases what other packages keep for an EdgeRegistry that is gone.
 func (r *EdgeRegistryReconciler) forget(name string, uid types.UID) {
 	r.triggers.Forget(uid)
 	r.openshift.Forget(uid)
@@ -251,8 +249,7 @@ func (r *EdgeRegistryReconciler) forget(name string, uid types.UID) {
 	unobserve(name)
 }
 
-// outcomeOfWrite is the outcome of a pass that failed to write to the EdgeRegistry itself. One that
-// was edited meanwhile is read again.
+// outcomeOfWrite is the outcome of a pass that failed to write to the EdgeRegistry itself. After a conflict it is read again.
 func outcomeOfWrite(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return pass.RetrySoon(), nil
@@ -260,7 +257,7 @@ func outcomeOfWrite(err error) (ctrl.Result, error) {
 	return ctrl.Result{}, client.IgnoreNotFound(err)
 }
 
-// read returns the EdgeRegistry from the cache if that can be believed, or else live.
+// read returns the EdgeRegistry from the cache if that is current, otherwise live.
 func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedName) (*edgev1.EdgeRegistry, error) {
 	edge := &edgev1.EdgeRegistry{}
 	if err := r.Edges.Get(ctx, key, edge); err != nil {
@@ -284,9 +281,9 @@ func (r *EdgeRegistryReconciler) read(ctx context.Context, key types.NamespacedN
 	return edge, nil
 }
 
-// isCurrent reports whether a copy is as new as anything that the operator knows of. An older one would
-// have it do again what is done, or undo it. At first it knows nothing, and its cache may be filled by an
-// API server that lags behind; but what no operator holds yet is proven by the write that holds it.
+// isCurrent reports whether a cached version is as new as anything that the operator knows of. An older one would make it repeat or
+// undo finished work. At first it knows nothing, and a lagging API server may have filled the cache; but for an EdgeRegistry without
+// the finalizer, the write that sets it proves that the version is current.
 func (r *EdgeRegistryReconciler) isCurrent(edge *edgev1.EdgeRegistry) bool {
 	seen := r.seen(edge)
 	if !seen.known {
@@ -299,8 +296,8 @@ func (r *EdgeRegistryReconciler) seen(edge *edgev1.EdgeRegistry) *seenVersion {
 	return pass.Part[seenVersion](r.memories.Of(edge))
 }
 
-// noteWrite learns from the answer to a write to the EdgeRegistry. A conflict means that the copy was old,
-// and the cache may stay so if the event that would mend it was lost.
+// noteWrite notes the answer to a write to the EdgeRegistry. A conflict means that the version was stale, and the cache may stay so
+// if the event that would update it was lost.
 func (r *EdgeRegistryReconciler) noteWrite(edge *edgev1.EdgeRegistry, err error) {
 	switch {
 	case err == nil:
@@ -310,7 +307,7 @@ func (r *EdgeRegistryReconciler) noteWrite(edge *edgev1.EdgeRegistry, err error)
 	}
 }
 
-// writeStatus patches the status once, and only if it changed. It is the one way of a message into it.
+// writeStatus patches the status once, and only if it changed. All messages of the status are written here.
 func (r *EdgeRegistryReconciler) writeStatus(ctx context.Context, before, after *edgev1.EdgeRegistry) error {
 	redactStatus(&after.Status)
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {

@@ -44,7 +44,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	options.Scheme = apiserver.NewScheme()
 	options.MapperProvider = apiserver.RESTMapper
 	options.Cache = cache.Options{
-		// A read that no informer was meant for is a mistake, and would ask for rights that the operator lacks.
+		// A read without its own informer is a mistake, and would need rights that the operator lacks.
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&edgev1.EdgeRegistry{}: {Transform: cache.TransformStripManagedFields()},
@@ -71,7 +71,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	return mgr, nil
 }
 
-// prepare sets what was left out, and makes what a pass works with. edges reads EdgeRegistries.
+// prepare sets defaults, and creates what a pass works with. edges reads EdgeRegistries.
 func (r *EdgeRegistryReconciler) prepare(connection *apiserver.Connection, edges client.Reader) error {
 	r.Connection, r.Edges = connection, edges
 	if r.Clock == nil {
@@ -121,20 +121,20 @@ func (r *EdgeRegistryReconciler) setUp(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// newRetries has the pause after a failure begin as by default, and end at pass.RetryCap. By default that is 17 minutes, and
-// reached soon where events about other things have failing passes made: each counts as a failure more.
+// newRetries returns the default rate limiter, but with pass.RetryCap as the longest pause. The default is 17 minutes, and is reached
+// soon if events about other objects start passes that fail: each counts as another failure.
 func newRetries() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, pass.RetryCap)
 }
 
-// isRollback reports that an older state took the place of a newer one, as after a restore of etcd: whatever was written
-// since is to be looked at again, a status too.
+// isRollback reports whether an older state replaced a newer one, as after a restore of etcd: whatever was written since has to be
+// checked, the status too.
 func isRollback(e event.UpdateEvent) bool {
 	return watches.Newer(e.ObjectOld.GetResourceVersion(), e.ObjectNew.GetResourceVersion())
 }
 
-// startWatches starts everything that enqueues EdgeRegistries, but for the EdgeRegistries themselves and the watches of a
-// provider, which start with its first EdgeRegistry.
+// startWatches starts everything that enqueues EdgeRegistries, except the watch of EdgeRegistries itself and the watches of a provider,
+// which start with its first EdgeRegistry.
 func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	enqueue := func(edge string) {
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: edge}})
@@ -162,8 +162,7 @@ func (r *EdgeRegistryReconciler) startWatches(ctx context.Context, queue workque
 	return nil
 }
 
-// enqueueTrusting enqueues the EdgeRegistries that a ConfigMap in the operator's namespace may hold the CA
-// of; without a name, all.
+// enqueueTrusting enqueues the EdgeRegistries whose CA may be in a ConfigMap of the operator's namespace; with an empty name, all.
 func (r *EdgeRegistryReconciler) enqueueTrusting(ctx context.Context, configMap string, enqueue func(edge string)) {
 	list := &edgev1.EdgeRegistryList{}
 	if err := r.Edges.List(ctx, list); err != nil {
@@ -181,8 +180,8 @@ func (r *EdgeRegistryReconciler) enqueueTrusting(ctx context.Context, configMap 
 	}
 }
 
-// Connect readies the reconciler for passes that the caller makes itself, without a manager: nothing starts them, and
-// EdgeRegistries are read live. It needs a Recorder.
+// Connect prepares the reconciler for passes that the caller starts itself, without a manager; EdgeRegistries are read live. It needs a
+// Recorder.
 func (r *EdgeRegistryReconciler) Connect(config *rest.Config) error {
 	connection, err := apiserver.ConnectDirectly(config)
 	if err != nil {

@@ -61,12 +61,12 @@ var (
 	formerEndDesc  = ofEdge(metricFormerEnd, "When the first of the tokens before the one in use expires, as Unix time. Absent without one that still works and expires.", "role")
 )
 
-// edgeMetrics are the gauges of all EdgeRegistries. Those of each are recreated from its status when it was looked at,
-// and kept for its name, so that no series outlives what it tells of.
+// edgeMetrics are the gauges of all EdgeRegistries. Those of each are recreated from its status after a pass, and kept by its name, so
+// that no series outlives what it is about.
 type edgeMetrics struct{ sync.Map }
 
-// gauge is a metric of an EdgeRegistry. Those of Prometheus each hold their labels for themselves, which is most of what
-// they take. Here all that say the same share a label.
+// gauge is a metric of an EdgeRegistry. Each gauge of Prometheus holds its own labels, which is most of its memory. Here equal labels
+// are shared.
 type gauge struct {
 	desc   *prometheus.Desc
 	value  float64
@@ -113,8 +113,7 @@ func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 	})
 }
 
-// observe makes the metrics of an EdgeRegistry say what its status says, and what is used of quotas, which changes too often for
-// a status.
+// observe sets the metrics of an EdgeRegistry from its status, and the use of quotas, which changes too often for a status.
 func observe(edge *edgev1.EdgeRegistry, used ...pass.Usage) {
 	all := gauges(edge)
 	for _, one := range used {
@@ -123,7 +122,7 @@ func observe(edge *edgev1.EdgeRegistry, used ...pass.Usage) {
 	ofEdges.Store(edge.Name, all)
 }
 
-// unobserve takes the metrics of an EdgeRegistry that is gone away.
+// unobserve removes the metrics of an EdgeRegistry that is gone.
 func unobserve(name string) {
 	ofEdges.Delete(name)
 	sharedLabels.Delete([2]string{labelOfEdge, name})
@@ -173,7 +172,7 @@ func gauges(edge *edgev1.EdgeRegistry) (all []gauge) {
 	return all
 }
 
-// formerEnd is when the first of a role's tokens before the one in use expires; nil when none does.
+// formerEnd is when the first of a role's earlier tokens expires; nil if none does.
 func formerEnd(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (first *metav1.Time) {
 	for i := range edge.Status.Credentials {
 		c := &edge.Status.Credentials[i]
@@ -184,11 +183,11 @@ func formerEnd(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) (first *metav1.
 	return first
 }
 
-// transientReasons are the reasons of copies that come right without a person who sees to them.
+// transientReasons are the reasons of failed copies that end without a person.
 var transientReasons = []string{edgev1.ReasonNamespaceAbsent, edgev1.ReasonNamespaceTerminating, edgev1.ReasonRequestFailed}
 
-// copyStates counts the copies in each state: current, pending while the operator waits, and failed when a person has
-// to act. The status says this of so many only; the others that are not current are behind.
+// copyStates counts the copies in each state: current, pending while the operator waits, and failed if a person has to act. The
+// status lists only some failures; the other copies that are not current count as behind.
 func copyStates(secrets []edgev1.SecretStatus) map[string]int32 {
 	var states map[string]int32
 	for _, secret := range secrets {
@@ -227,8 +226,8 @@ var (
 	buildInfo      = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: metricBuild, Help: "1 for the version that runs, and what it was built with."},
 		[]string{"version", "go_version"})
 
-	// probeResults are the results of a trial, for the reason of RegistryVerified that each leads to. One that failed
-	// for another reason, such as an API of the cluster, is an error.
+	// probeResults maps the reason of RegistryVerified to the result of a probe. Any other reason, such as an API of the cluster
+	// that failed, is an error.
 	probeResults = map[string]string{
 		edgev1.ReasonVerified:             "accepted",
 		edgev1.ReasonCredentialRefused:    "refused",
@@ -245,7 +244,7 @@ var (
 	}
 )
 
-// init starts each counter at zero: to Prometheus a series that appears has not grown.
+// init starts each counter at zero: Prometheus sees no increase in a series that appears.
 func init() {
 	metrics.Registry.MustRegister(ofEdges, mintsTotal, rotationsTotal, probesTotal, buildInfo)
 	for _, role := range roles {
@@ -259,7 +258,7 @@ func init() {
 	}
 }
 
-// ShowBuild shows in the metrics which version of the operator runs.
+// ShowBuild sets the metric with the version of the operator.
 func ShowBuild(version string) { buildInfo.WithLabelValues(version, runtime.Version()).Set(1) }
 
 func countMint(role edgev1.TokenRole, why pass.Cause) {

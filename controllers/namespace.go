@@ -21,7 +21,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// prepareNamespace makes sure that the namespace of the Secrets is there, and that its owner let the operator in.
+// prepareNamespace makes sure that the namespace of the Secrets exists, and that its owner invited the operator.
 func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	name := p.Home.Namespace
 	if objects.IsReserved(name, p.EdgeRegistryReconciler.Namespace) {
@@ -39,7 +39,7 @@ func (p *run) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	return pass.DoneBecause(edgev1.ReasonInvited, "namespace %q: its owner invited the operator for this EdgeRegistry", name), nil
 }
 
-// purpose is what a namespace is wanted for, as messages have it.
+// purpose is what a namespace is needed for, in messages.
 type purpose struct{ absent, terminating string }
 
 var (
@@ -47,8 +47,8 @@ var (
 	forSecrets = purpose{"create it, since the Secrets are to be there", "the Secrets are made again when it is there again"}
 )
 
-// consented makes sure that the namespace of the Secrets is there, that it is the same as before, and that its owner invited the
-// operator to keep Secrets there for this EdgeRegistry. It returns the namespace's UID, also if it is another than before.
+// consented makes sure that the namespace of the Secrets exists, that it is the same as before, and that its owner invited the
+// operator to keep Secrets there for this EdgeRegistry. It returns the namespace's UID, also if it has changed.
 func (p *run) consented(ctx context.Context, name string) (types.UID, error) {
 	namespace, err := p.readNamespace(ctx, name, forSecrets)
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *run) consented(ctx context.Context, name string) (types.UID, error) {
 	return namespace.UID, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
 }
 
-// invitation looks for the invitation in a namespace, as of now or as of since. Where the operator may not look there is none.
+// invitation looks for the invitation in a namespace, now or at least as of since. Without the right to read there is none.
 func (p *run) invitation(ctx context.Context, namespace, since string) (found consent.Invitation, listed string, err error) {
 	bindings, listed, err := consent.Bindings(ctx, p.WithWatch, namespace, since)
 	if err != nil && !apierrors.IsForbidden(err) {
@@ -75,16 +75,15 @@ func (p *run) invitation(ctx context.Context, namespace, since string) (found co
 	return consent.Find(bindings, consent.Secrets, namespace, username, p.Edge.Name), listed, err
 }
 
-// witness is by what a target is known again: a RoleBinding goes with its namespace, and no other gets its UID. So while the
-// invitation is the one that was seen, the namespace is the one whose UID was read after it. What speaks against it is
-// whatever happens to the namespace: one that an administrator takes away by force may leave all in place for the next of its
-// name.
+// witness is the UID of an invitation, by which a target is recognised: a RoleBinding is deleted with its namespace, and no other one
+// gets its UID. So while the invitation is the same, the namespace is the one whose UID was read after it. Any event about the
+// namespace invalidates it: one that an administrator removes by force may leave its contents to the next of its name.
 type witness struct{ namespace, invitation types.UID }
 
 // witnesses are those of the targets of one EdgeRegistry, by name.
 type witnesses map[string]witness
 
-// retain forgets the witnesses of all but some targets, and of those that something happened to.
+// retain forgets the witnesses of all other targets, and of those that had an event.
 func (w witnesses) retain(wanted, news sets.Set[string]) {
 	for namespace := range w {
 		if !wanted.Has(namespace) || news.Has(namespace) {
@@ -93,8 +92,8 @@ func (w witnesses) retain(wanted, news sets.Set[string]) {
 	}
 }
 
-// consentedCopy is consented for a target. A pass that asks many judges all by one moment, which is its own. A namespace whose
-// copies are all known need not be read while its witness is there.
+// consentedCopy is consented for a target. A pass reads all targets as of one moment, its own. A namespace whose copies are all known
+// is not read while its witness exists.
 func (p *run) consentedCopy(ctx context.Context, name string, known bool) (witness, error) {
 	invitation, _, err := p.invitation(ctx, name, p.unlessAway(p.BindingsListed))
 	if err != nil {
@@ -135,14 +134,14 @@ func terminating(namespace string, use purpose) *pass.Blocked {
 	return pass.Waiting(edgev1.ReasonNamespaceTerminating, "namespace %q is being deleted: %s", namespace, use.terminating)
 }
 
-// notInvited says how the owner of a namespace lets the operator keep Secrets there.
+// notInvited returns the error for a missing invitation, with the command for the owner of the namespace.
 func (p *run) notInvited(namespace string, found consent.Invitation) *pass.Blocked {
 	return pass.Stalled(edgev1.ReasonNotInvited, "namespace %q: %s", namespace, found.Missing(p.Edge.Name))
 }
 
-// mayCopy makes sure that the owner of a target lets the operator keep copies there for this EdgeRegistry, and notes by what the
-// target is known again. That a copy is known is no proof by itself: whoever made the namespace again, and had read the copy
-// before, can have put the same there.
+// mayCopy makes sure that the owner of a target invited the operator to keep copies there for this EdgeRegistry, and notes the
+// witness. A known copy is no proof by itself: whoever recreated the namespace, and had read the copy before, could put the same
+// there.
 func (p *run) mayCopy(ctx context.Context, job *copyJob) error {
 	known := true
 	for _, due := range job.due {
@@ -158,8 +157,8 @@ func (p *run) mayCopy(ctx context.Context, job *copyJob) error {
 	return err
 }
 
-// isServed reports that a namespace holds what was published, or was until now. It was served, then, also if the record
-// of that is lost: nobody gets what they do not have.
+// isServed reports whether a namespace holds the published Secret, or the last one. Then it was served before, also if the record of
+// that is lost: nobody there gets anything new.
 func (p *run) isServed(due map[*publication]dueCopy) bool {
 	for pub, copied := range due {
 		live, published := copied.live, p.Secrets[pub.Secret]
@@ -170,7 +169,7 @@ func (p *run) isServed(due map[*publication]dueCopy) bool {
 	return false
 }
 
-// carriesSame reports two Secrets that carry the same token.
+// carriesSame reports whether two Secrets carry the same token.
 func carriesSame(a, b *corev1.Secret) bool {
 	one, intact := handoff.Token(a.Data)
 	other, known := handoff.Token(b.Data)

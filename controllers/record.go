@@ -30,14 +30,14 @@ import (
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=secrets,verbs=create;delete;get;update
 
-// The record of an EdgeRegistry is a Secret in the operator's own namespace that nobody else writes. So it is read once in
-// the life of a process, and what this process wrote last is what it holds, unless etcd was restored from an older copy. It
-// is there before the finalizer is: an EdgeRegistry that is held and has none has lost it.
+// The record of an EdgeRegistry is a Secret in the operator's own namespace that nobody else writes. So a process reads it once, and
+// it holds what this process wrote last, unless etcd was restored from an older copy. It is created before the finalizer is set: an
+// EdgeRegistry with the finalizer and without a record has lost it.
 
-// recordKey is where a record's Secret holds it, as JSON.
+// recordKey is the key of the record in its Secret, as JSON.
 const recordKey = "record.json"
 
-// recordSecretType keeps a record from being taken for something else.
+// recordSecretType is the type of the Secret, so that it is not taken for something else.
 const recordSecretType = corev1.SecretType("edge.open-horizon.io/record")
 
 // stored is the record of an EdgeRegistry as this process last read or wrote it.
@@ -50,12 +50,10 @@ type stored struct {
 	version string
 }
 
-// recordName is the name of the Secret that holds the record of an EdgeRegistry. Another EdgeRegistry of the same name has
-// another.
+// recordName is the name of the Secret with the record of an EdgeRegistry. Another EdgeRegistry of the same name has another one.
 func recordName(uid types.UID) string { return "edgeregistry-" + string(uid) }
 
-// openRecord gives a pass the record of its EdgeRegistry, and makes one for an EdgeRegistry that the operator does not hold
-// yet.
+// openRecord gives a pass the record of its EdgeRegistry, and creates one for an EdgeRegistry without the finalizer.
 func (r *EdgeRegistryReconciler) openRecord(ctx context.Context, s *pass.Scope) error {
 	kept := pass.Part[stored](s.Memory)
 	if !kept.known {
@@ -74,7 +72,7 @@ func (r *EdgeRegistryReconciler) openRecord(ctx context.Context, s *pass.Scope) 
 	return nil
 }
 
-// beginRecord makes the record of an EdgeRegistry for which nothing was done yet, unless an earlier pass made it.
+// beginRecord creates the record of an EdgeRegistry for which nothing was done yet, unless an earlier pass did.
 func (r *EdgeRegistryReconciler) beginRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
 	s.Record = &pass.Record{}
 	err := r.storeRecord(ctx, s, kept)
@@ -84,8 +82,8 @@ func (r *EdgeRegistryReconciler) beginRecord(ctx context.Context, s *pass.Scope,
 	return err
 }
 
-// readRecord reads a record. Of one that is lost, or that nobody can read, nothing is known: each namespace that may have
-// been served may be another by now.
+// readRecord reads a record. If it is lost or unreadable, nothing is known: each namespace that may have been served may be another by
+// now.
 func (r *EdgeRegistryReconciler) readRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
 	secret, err := r.getRecord(ctx, s.Edge)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -112,7 +110,7 @@ func (r *EdgeRegistryReconciler) getRecord(ctx context.Context, edge *edgev1.Edg
 	return secret, nil
 }
 
-// lostRecord is what is known of an EdgeRegistry whose record is lost.
+// lostRecord returns the record of an EdgeRegistry whose record is lost, rebuilt on the safe side.
 func lostRecord(edge *edgev1.EdgeRegistry) *pass.Record {
 	record := &pass.Record{Lost: true}
 	for _, namespace := range slices.Concat(edge.Spec.Secrets.Publish.CopyTo, edge.Spec.Secrets.Pull.CopyTo) {
@@ -121,11 +119,11 @@ func lostRecord(edge *edgev1.EdgeRegistry) *pass.Record {
 	return record
 }
 
-// keepRecord writes what a pass found out. That it cannot be written is told like a step that failed: what is not on record
-// may have to be done again.
+// keepRecord writes what a pass found out. A failure to write it is reported like that of a step: what is not on record may have to
+// be done again.
 func (r *EdgeRegistryReconciler) keepRecord(ctx context.Context, s *pass.Scope, result *pass.Result) {
 	if !meta.IsStatusConditionTrue(s.Edge.Status.Conditions, edgev1.RegistryVerified) {
-		// Whatever was found before is to be asked again, also by another process.
+		// What was found before has to be checked again, also by another process.
 		s.Record.Verify(s.Edge, time.Time{})
 	}
 	err := r.saveRecord(ctx, s)
@@ -139,7 +137,7 @@ func (r *EdgeRegistryReconciler) keepRecord(ctx context.Context, s *pass.Scope, 
 	}
 }
 
-// saveRecord writes the record of a pass, if it is another than before.
+// saveRecord writes the record of a pass, if it changed.
 func (r *EdgeRegistryReconciler) saveRecord(ctx context.Context, s *pass.Scope) error {
 	kept := pass.Part[stored](s.Memory)
 	if kept.holds(s.Record) {
@@ -148,13 +146,13 @@ func (r *EdgeRegistryReconciler) saveRecord(ctx context.Context, s *pass.Scope) 
 	return r.storeRecord(ctx, s, kept)
 }
 
-// holds reports that a record is kept already.
+// holds reports whether a record is stored already.
 func (k *stored) holds(record *pass.Record) bool {
 	return k.known && k.version != "" && equality.Semantic.DeepEqual(k.record, record)
 }
 
-// storeRecord writes the record of a pass over the one that this process knows. Another process that wrote it meanwhile
-// holds the lease by now, and wins.
+// storeRecord writes the record of a pass over the version that this process knows. Another process that wrote it meanwhile has the
+// lease by now, and wins.
 func (r *EdgeRegistryReconciler) storeRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
 	content, err := json.Marshal(s.Record)
 	if err != nil {
@@ -180,8 +178,8 @@ func (r *EdgeRegistryReconciler) storeRecord(ctx context.Context, s *pass.Scope,
 	return nil
 }
 
-// createRecord makes the Secret of a record, but not again for an EdgeRegistry that is gone: a pass may have begun before that,
-// and the record goes with its EdgeRegistry.
+// createRecord creates the Secret of a record, but not for an EdgeRegistry that is gone: a pass may have begun before that, and a
+// record is deleted with its EdgeRegistry.
 func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope, secret *corev1.Secret, again bool) error {
 	if again {
 		live := &edgev1.EdgeRegistry{}
@@ -196,7 +194,7 @@ func (r *EdgeRegistryReconciler) createRecord(ctx context.Context, s *pass.Scope
 	return r.Create(ctx, secret, client.FieldOwner(objects.FieldManager))
 }
 
-// dropRecord deletes the record of an EdgeRegistry that is going.
+// dropRecord deletes the record of an EdgeRegistry that is being deleted.
 func (p *run) dropRecord(ctx context.Context) error {
 	kept := pass.Part[stored](p.Memory)
 	if kept.uid == "" {
@@ -209,7 +207,7 @@ func (p *run) dropRecord(ctx context.Context) error {
 	return nil
 }
 
-// withoutRecord says of an EdgeRegistry that its record cannot be had, without which nothing is done for it.
+// withoutRecord reports that the record of an EdgeRegistry cannot be read or written; without it nothing is done.
 func (r *EdgeRegistryReconciler) withoutRecord(ctx context.Context, edge *edgev1.EdgeRegistry, err error) (ctrl.Result, error) {
 	if ctx.Err() != nil || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return outcomeOfWrite(err)
@@ -231,7 +229,7 @@ func (r *EdgeRegistryReconciler) withoutRecord(ctx context.Context, edge *edgev1
 	return pass.Outcome(err, r.Clock.Now(), time.Time{})
 }
 
-// notePublication puts on record what is about to be published, so that no credential is in a Secret that nobody knows.
+// notePublication puts on record what is about to be published, so that no Secret carries an unknown credential.
 func (p *run) notePublication(ctx context.Context, publications []*publication) error {
 	for _, pub := range publications {
 		p.Record.Note(p.issued(pub.Login))
@@ -250,13 +248,13 @@ func (p *run) notePublication(ctx context.Context, publications []*publication) 
 		}
 		return nil
 	}
-	// What is about to be published was not tried by its consumers' way yet.
+	// What is about to be published was not verified yet as its consumers use it.
 	p.Record.Verify(p.Edge, time.Time{})
 	return p.storeRecord(ctx, p.Scope, kept)
 }
 
-// confirmRecord makes sure, before copies are made that the record has already, that etcd has it too: when etcd was restored
-// from an older copy, what this process wrote last is of a time that was taken back.
+// confirmRecord makes sure, before copies are created that are on record already, that etcd has that record too: after a restore of
+// etcd from an older copy, the last write of this process is lost.
 func (p *run) confirmRecord(ctx context.Context, kept *stored) error {
 	secret, err := p.getRecord(ctx, p.Edge)
 	if err == nil && (secret.UID != kept.uid || secret.ResourceVersion != kept.version) {
@@ -268,7 +266,7 @@ func (p *run) confirmRecord(ctx context.Context, kept *stored) error {
 	return err
 }
 
-// issued is the credential of a login as it is put on record.
+// issued is the record's entry for the credential of a login.
 func (p *run) issued(l *pass.Login) pass.Issued {
 	c := l.Credential
 	if known := p.Record.Find(c.ID); known != nil && !c.Fresh {

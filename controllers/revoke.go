@@ -16,19 +16,19 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// A person ends one credential by an annotation. The one in use is followed by another first: that is a cause like others, of
-// which credentials.go decides. What is left to do is done once all steps have run: then the credential of now is proven and
-// published, and in its copies and the Exchange as far as these can be written. Which credentials work the issuer says, in each
-// pass again, and what was begun is on record. So it can be done again after a crash, and is told as what it was.
+// A person ends one credential by an annotation. If it is the one in use, it is replaced first: that is a cause like others, which
+// credentials.go handles. The rest is done once all steps have run: then the current credential is proven and published, and in its
+// copies and the Exchange as far as these can be written. In each pass the issuer says which credentials work, and the progress is on
+// record. So a revocation can be repeated after a crash, and is reported as what it was.
 
-// isToRevoke reports that a person wants the credential in use to end.
+// isToRevoke reports whether a person wants the credential in use to end.
 func (p *run) isToRevoke(l *pass.Login) bool {
 	asked, open := p.RevocationAsked()
 	return open && asked == pass.Revocation{Role: l.Role, Generation: l.Credential.Generation}
 }
 
-// answerRevocation does what the annotation asks for, once, and says so in the status. Another value is another request, and
-// without the annotation none is remembered.
+// answerRevocation does what the annotation requests, once, and says so in the status. Another value is another request, and without
+// the annotation the last one is forgotten.
 func (p *run) answerRevocation(ctx context.Context, result *pass.Result) {
 	asked := p.Edge.Annotations[edgev1.RevokeAnnotation]
 	if p.Record.Revoking.Asked != asked {
@@ -45,7 +45,7 @@ func (p *run) answerRevocation(ctx context.Context, result *pass.Result) {
 	}
 }
 
-// notRevoked tells of a revocation that failed like of a step: it holds up Ready, and is tried again.
+// notRevoked reports a failed revocation like a failed step: Ready is not True, and it is retried.
 func notRevoked(edge *edgev1.EdgeRegistry, result *pass.Result, asked string, err error) {
 	status, reason, message := pass.Verdict(err)
 	message = fmt.Sprintf("%s is not revoked yet: %s", text.Foreign(asked), message)
@@ -59,8 +59,8 @@ func notRevoked(edge *edgev1.EdgeRegistry, result *pass.Result, asked string, er
 	result.Pending = &pending
 }
 
-// revoke ends the credential that is asked for, if there is such a one and another is in its place. What cannot be done
-// whatever happens is answered once: nothing waits for a person who made a mistake.
+// revoke ends the requested credential, if it exists and another is in its place. A request that can never be fulfilled is answered
+// once: nothing waits for a person who made a mistake.
 func (p *run) revoke(ctx context.Context, result *pass.Result) error {
 	asked, readable := p.RevocationAsked()
 	if !readable {
@@ -79,7 +79,7 @@ func (p *run) revoke(ctx context.Context, result *pass.Result) error {
 		return nil
 	}
 	if result.Stopped != "" && result.Stopped != edgev1.ExchangeUpdated {
-		// What is to take its place is not there, and the condition says why.
+		// Its successor does not exist yet, and the condition says why.
 		return nil
 	}
 	return p.revokeOf(ctx, l, asked.Generation, result)
@@ -89,7 +89,7 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 	at := slices.IndexFunc(l.Alive, func(w pass.Working) bool { return w.Generation == generation })
 	switch {
 	case at < 0 && p.Record.Revoking.Begun:
-		// An earlier pass came as far, and no further.
+		// An earlier pass came this far and no further.
 		p.answerRevoked(l, generation, result)
 		return nil
 	case at < 0 && generation > max(p.Record.Highest(l.Role), l.Credential.Generation), at >= 0 && l.Alive[at].Current && l.Credential.Fresh:
@@ -99,7 +99,7 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 		p.answerNothing("%s/%d no longer works, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
 		return nil
 	case l.Alive[at].Current:
-		// Its successor waits, and CredentialsIssued says for what.
+		// Its successor is not published yet, and CredentialsIssued says why.
 		return nil
 	}
 	p.Record.Revoking.Begun = true
@@ -117,13 +117,13 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 	return nil
 }
 
-// answerNothing answers a request for which there is nothing to do.
+// answerNothing reports that there is nothing to do for a request.
 func (p *run) answerNothing(format string, args ...any) {
 	p.Record.Revoking.Handled = true
 	p.Note(edgev1.ReasonNothingRevoked, fmt.Sprintf("nothing is revoked for the annotation %s: ", edgev1.RevokeAnnotation)+fmt.Sprintf(format, args...), nil)
 }
 
-// answerRevoked tells of a credential that was ended, and of the nodes that it leaves behind.
+// answerRevoked reports the revoked credential, and the nodes that cannot pull until they have the new one.
 func (p *run) answerRevoked(l *pass.Login, generation int64, result *pass.Result) {
 	p.Record.Revoking.Handled = true
 	message := fmt.Sprintf("%s is revoked, as the annotation %s asks; %d is in its place",
@@ -137,7 +137,7 @@ func (p *run) answerRevoked(l *pass.Login, generation int64, result *pass.Result
 	p.Note(edgev1.ReasonTokenRevoked, message, p.SecretOf(l))
 }
 
-// leftBehind says which nodes cannot pull until they have the current login, as far as that is known.
+// leftBehind names the nodes that cannot pull until they have the current login, as far as that is known.
 func (p *run) leftBehind(l *pass.Login) string {
 	const most = 5
 	n := p.Nodes
@@ -148,14 +148,14 @@ func (p *run) leftBehind(l *pass.Login) string {
 		return "which nodes it leaves behind is unknown, since the Exchange was not seen to hold the new one and nodes to read it: see ExchangeUpdated"
 	case n.Late > 0:
 		names := n.Names[:min(len(n.Names), most)]
-		told := fmt.Sprintf("it leaves behind nodes that have not read the new one (%d): %s", n.Late, strings.Join(names, ", "))
+		left := fmt.Sprintf("it leaves behind nodes that have not read the new one (%d): %s", n.Late, strings.Join(names, ", "))
 		if more := n.Late - len(names); more > 0 {
-			told += fmt.Sprintf(", and %d more", more)
+			left += fmt.Sprintf(", and %d more", more)
 		}
 		if n.Unknown > 0 {
-			told += fmt.Sprintf("; of %d more it is unknown", n.Unknown)
+			left += fmt.Sprintf("; of %d more it is unknown", n.Unknown)
 		}
-		return told
+		return left
 	case n.Partial:
 		return fmt.Sprintf("which nodes it leaves behind is unknown, since the Exchange does not show all of them (it shows %d)", n.Total)
 	case n.Unknown > 0:

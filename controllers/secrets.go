@@ -20,7 +20,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// publication is one of the two Secrets on its way to its consumers.
+// publication is one of the two Secrets that are to be published.
 type publication struct {
 	*pass.Login
 	secretRole edgev1.SecretRole
@@ -29,9 +29,8 @@ type publication struct {
 	copies  copySet
 }
 
-// publishSecrets writes the two Secrets that consumers read and their copies, then has the issuer
-// retire: no credential is retired before its successor is published. Copies that cannot be written
-// hold nobody up but those who wait for them.
+// publishSecrets writes the two Secrets that consumers read and their copies, then makes the issuer retire: no credential is retired
+// before its successor is published. Copies that cannot be written delay nothing else.
 func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 	publish, pull, err := p.desiredSecrets()
 	if err != nil {
@@ -75,7 +74,7 @@ func (p *run) publishSecrets(ctx context.Context) (pass.Done, error) {
 		p.Publisher.Secret, p.Puller.Secret, p.Home.Noun, p.Home.Namespace, countCopies(both)), nil
 }
 
-// desiredSecrets are the two Secrets as they have to be; publish is nil where there is no publisher.
+// desiredSecrets returns the two desired Secrets; publish is nil if there is no publisher.
 func (p *run) desiredSecrets() (publish, pull *publication, err error) {
 	input := handoff.Input{
 		Host:      p.Registry.Host,
@@ -131,7 +130,7 @@ func (p *run) desiredSecret(l *pass.Login, data map[string][]byte) *corev1.Secre
 	return desired
 }
 
-// asStrings is a copy of labels or annotations of the spec as an object carries them.
+// asStrings converts labels or annotations of the spec for an object.
 func asStrings[V ~string](values map[string]V) map[string]string {
 	written := make(map[string]string, len(values))
 	for key, value := range values {
@@ -140,7 +139,7 @@ func asStrings[V ~string](values map[string]V) map[string]string {
 	return written
 }
 
-// secretSpec is what the spec says of the Secret of a role.
+// secretSpec is the part of the spec about the Secret of a role.
 func secretSpec(edge *edgev1.EdgeRegistry, role edgev1.TokenRole) edgev1.SecretSpec {
 	if role == edgev1.TokenPublisher {
 		return edge.Spec.Secrets.Publish
@@ -174,7 +173,7 @@ func carries(secret *corev1.Secret, c pass.Credential) bool {
 	return true
 }
 
-// asked is why a person wants a login to get another credential, by the annotations of the EdgeRegistry; none where nobody does.
+// asked is the cause if a person requests another credential by an annotation of the EdgeRegistry; the zero Cause otherwise.
 func (p *run) asked(l *pass.Login) pass.Cause {
 	requested := p.Edge.Annotations[edgev1.RotateAnnotation]
 	switch {
@@ -187,8 +186,7 @@ func (p *run) asked(l *pass.Login) pass.Cause {
 	}
 }
 
-// handledRotation is the request for rotation that the credential of a login answers, or that one before it answered. It is
-// on record; the Secret that carries the credential repeats it.
+// handledRotation is the last request for rotation that was answered for a login. It is on record; the published Secret repeats it.
 func (p *run) handledRotation(l *pass.Login) string {
 	if requested := p.Edge.Annotations[edgev1.RotateAnnotation]; l.Credential.Fresh && requested != "" {
 		return requested
@@ -217,7 +215,7 @@ func (p *run) describeSecrets(publications []*publication) {
 	}
 }
 
-// describeCredentials lists the credentials that work, for the status.
+// describeCredentials lists the working credentials for the status.
 func (p *run) describeCredentials() {
 	p.Edge.Status.Credentials = nil
 	var first time.Time
@@ -235,7 +233,7 @@ func (p *run) describeCredentials() {
 	p.Edge.Status.ExpiresAt = pass.StatusTime(first)
 }
 
-// newest are the credentials of a role that the status lists: the newest, and the one in use whatever others seem to be later.
+// newest are the credentials of a role that the status lists: the newest ones, and always the one in use.
 func newest(alive []pass.Working) []pass.Working {
 	const most = 20
 	all := slices.Clone(alive[max(0, len(alive)-most):])

@@ -25,8 +25,8 @@ func readyMessage(s *pass.Scope) string {
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
 }
 
-// dropExpired takes credentials off a status that no longer work: a pass that is held up lists none again. The one in use stays,
-// with the time at which it ended, and others for the minute that the API server takes them longer.
+// dropExpired removes credentials that no longer work from the status, for passes that stop before they are listed. The one in use
+// stays, with its expiry, and others stay for the minute that the API server accepts them longer.
 func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
 	const leeway = time.Minute
 	edge.Status.Credentials = slices.DeleteFunc(edge.Status.Credentials, func(c edgev1.CredentialStatus) bool {
@@ -34,8 +34,7 @@ func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
 	})
 }
 
-// redactStatus takes secrets out of the messages of a status, whoever put them there. What a step made one line holds none
-// already, so that this changes nothing but a mistake.
+// redactStatus removes secrets from the messages of a status. The steps redact their messages already, so this catches mistakes.
 func redactStatus(status *edgev1.EdgeRegistryStatus) {
 	for i := range status.Conditions {
 		condition := &status.Conditions[i]
@@ -57,7 +56,7 @@ func redactStatus(status *edgev1.EdgeRegistryStatus) {
 	}
 }
 
-// report records the acts of a pass as events.
+// report sends the notes of a pass as events.
 func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.Note) {
 	for _, n := range notes {
 		kind := corev1.EventTypeNormal
@@ -68,14 +67,13 @@ func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.
 	}
 }
 
-// warningReasons are the reasons of a True condition, or of an act, that ask a person to look before anything turns False.
+// warningReasons are the reasons of a True condition, or of an act, that a person should look at before anything turns False.
 var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonIssuedWithWarnings, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
 	edgev1.ReasonNodesLate, edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonProjectEmptied, edgev1.ReasonPushLoginFound,
 	edgev1.ReasonLoginLeftBehind, edgev1.ReasonNothingRevoked, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
 
-// reportTransitions records the conditions that changed between two statuses as events. To wait for
-// something on the way to the first Ready is normal, and for what a renewal made to count; to lose Ready, or to stall, is a
-// warning, and so is a reason that asks a person to act.
+// reportTransitions sends events for the conditions that changed between two statuses. Waiting before the first Ready is Normal, and
+// so is waiting for a renewed credential to take effect; losing Ready, stalling, and a reason for a person to act are Warnings.
 func (r *EdgeRegistryReconciler) reportTransitions(before, after *edgev1.EdgeRegistry, result pass.Result) {
 	fell := meta.IsStatusConditionTrue(before.Status.Conditions, edgev1.Ready)
 	for _, name := range append(slices.Clone(result.Conditions), edgev1.Ready) {
@@ -97,8 +95,8 @@ func (r *EdgeRegistryReconciler) reportTransitions(before, after *edgev1.EdgeReg
 	}
 }
 
-// changed reports a transition worth an event. Ready repeats the reason of the condition that holds
-// it up: only its turning True says something of its own.
+// changed reports whether a transition is worth an event. Ready repeats the reason of another condition: only its becoming True is
+// new information.
 func changed(before *edgev1.EdgeRegistry, condition *metav1.Condition) bool {
 	old := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
 	turnsTrue := condition.Status == metav1.ConditionTrue

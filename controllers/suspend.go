@@ -15,9 +15,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// suspend says that nothing is done for an EdgeRegistry whose spec.suspend is true, and does nothing else.
+// suspend writes the status of an EdgeRegistry whose spec.suspend is true, and does nothing else.
 func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
-	// What its watches could tell would change nothing.
+	// Events of its watches would change nothing.
 	r.triggers.Forget(edge.UID)
 	before := edge.DeepCopy()
 	pass.Introduce(edge)

@@ -15,14 +15,13 @@ import (
 )
 
 const (
-	// reviewSpread is over how long the reviews of all EdgeRegistries are spread.
+	// reviewSpread is the time over which the reviews of all EdgeRegistries are spread.
 	reviewSpread = 10 * time.Second
-	// secondLook is how much later a token that its issuer refused is looked at again. It may have been the trouble
-	// of a moment.
+	// secondLook is how much later a refused token is reviewed again, since the refusal may have been momentary.
 	secondLook = 3 * time.Second
 )
 
-// review is what a token has to be asked for: an occasion of this process, and what a person wants. The zero value is none.
+// review is a reason to review a token: an occasion of this process, or a request of a person. The zero value is none.
 type review struct {
 	occasion  int64
 	requested string
@@ -30,15 +29,15 @@ type review struct {
 
 // reviewMemory is what the process remembers of the reviews of a login.
 type reviewMemory struct {
-	// wanted is the review that was last wanted, turn when it may be made, and reviewed the last that was made.
+	// wanted is the latest review that is wanted, turn when it may be made, and reviewed the last one that was made.
 	wanted, reviewed review
 	turn             time.Time
-	// doubted is the credential that was refused at the first look, and doubtedUntil when to look again.
+	// doubted is the credential that was refused at the first review, and doubtedUntil when the second one is due.
 	doubted      string
 	doubtedUntil time.Time
 }
 
-// cameUp reports whether a time is there that was at most so far ahead, and has the next pass made at it if not.
+// cameUp reports whether a time has come that was at most so far ahead, and requests a pass at that time if not.
 func (p *run) cameUp(at time.Time, ahead time.Duration) bool {
 	if pass.LeftOf(at, p.Now, ahead) == 0 {
 		return true
@@ -47,14 +46,14 @@ func (p *run) cameUp(at time.Time, ahead time.Duration) bool {
 	return false
 }
 
-// wantedReview is the review that each token has to have had.
+// wantedReview is the latest reason to review all tokens.
 func (p *run) wantedReview() review {
 	return review{p.Occasions.Count(), p.Edge.Annotations[edgev1.ReconcileAnnotation]}
 }
 
-// review asks the issuer about a token before the registry is asked again: after a start, when the API server
-// refused the operator itself, and when a person wants it. A token counts as refused once a second look finds it so. No
-// answer is no refusal: the token stays in use, and the next pass asks again.
+// review asks the issuer about a token before the registry is asked: after a start, when the API server refused the operator itself,
+// and when a person requests it. A token counts as refused after a second review. A missing answer is no refusal: the token stays
+// in use, and the next pass asks again.
 func (p *run) review(ctx context.Context, l *pass.Login) {
 	m, wanted, id := p.memory(l), p.wantedReview(), l.Credential.ID
 	p.queueReview(l, wanted)
@@ -80,8 +79,7 @@ func (p *run) review(ctx context.Context, l *pass.Login) {
 	}
 }
 
-// queueReview notes when a review that was not wanted before has its turn: at once if a person asked for it, else when
-// the others leave room for it.
+// queueReview sets when a new review is made: at once if a person requested it, otherwise spread among those of other EdgeRegistries.
 func (p *run) queueReview(l *pass.Login, wanted review) {
 	m := &p.memory(l).review
 	if m.wanted == wanted {
@@ -94,7 +92,7 @@ func (p *run) queueReview(l *pass.Login, wanted review) {
 	m.wanted, m.turn = wanted, turn
 }
 
-// takeRequest reports that a person asks for a trial which was not made yet, and has it put on record that it is.
+// takeRequest reports whether a person requests a verification that was not made yet, and puts the request on record.
 func (p *run) takeRequest() bool {
 	requested := p.Edge.Annotations[edgev1.VerifyAnnotation]
 	asked := requested != "" && requested != p.Record.Asked
@@ -102,9 +100,8 @@ func (p *run) takeRequest() bool {
 	return asked
 }
 
-// weighRefusal looks into a failed trial. That the registry refuses a token kills none: it may be the
-// registry's own trouble. But if the issuer does not accept the token either, as when the API server's signing
-// key was replaced, the next pass issues another.
+// weighRefusal examines a failed verification. A refusal by the registry alone replaces no token: the registry may be broken. But if
+// the issuer does not accept the token either, as when the API server's signing key was replaced, the next pass issues another.
 func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) error {
 	b := pass.AsBlocked(trial)
 	if b == nil || b.Reason != edgev1.ReasonCredentialRefused || l.Supplied != "" {
@@ -135,8 +132,7 @@ func (p *run) weighRefusal(ctx context.Context, l *pass.Login, trial error) erro
 	return trial
 }
 
-// confirmRefused reports whether a token that its issuer was seen to refuse is refused still and
-// may be replaced for it.
+// confirmRefused reports whether a token that its issuer refused is still refused and may be replaced.
 func (p *run) confirmRefused(ctx context.Context, l *pass.Login) (bool, error) {
 	m := p.memory(l)
 	if m.refused != l.Credential.ID {
@@ -155,8 +151,8 @@ func (p *run) confirmRefused(ctx context.Context, l *pass.Login) (bool, error) {
 	return dead, err
 }
 
-// knowsRefused reports whether one of the tokens is known to be refused and waits for its successor. What was verified
-// before says nothing any more.
+// knowsRefused reports whether one of the tokens is known to be refused and waits for its successor. Earlier verifications no longer
+// count then.
 func (p *run) knowsRefused() bool {
 	for _, l := range p.Logins() {
 		if id := p.memory(l).refused; id != "" && id == l.Credential.ID {

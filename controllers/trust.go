@@ -21,24 +21,22 @@ import (
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-system,resources=configmaps,verbs=get;watch
 
-// offlineLook is how long the message stays at most that a host could not be asked. Each look at one may take as long as a
-// connection that nobody answers.
+// offlineLook is the longest requeue interval while a host does not answer. Each attempt may take as long as a connection timeout.
 const offlineLook = 5 * time.Minute
 
-// finding is what ca.crt has to hold for the route, and how that is known.
+// finding is the CA that was found for the host, and how.
 type finding struct {
-	// Bundle verifies the route, or did when it could last be asked.
+	// Bundle verifies the route, or did when it last answered.
 	trust.Bundle
 	// successors may verify it next.
 	successors []trust.Bundle
-	// done is what the condition says.
+	// done is the reason and message of the condition.
 	done pass.Done
 }
 
-// trustRegistry finds the certificates that consumers need to verify the route, now and over the next
-// change of its CA, among places that an admin of the cluster vouches for. What the route itself
-// presents is only ever checked. When nothing verifies, the bundle that is published already stays,
-// and the steps after this one carry on with it.
+// trustRegistry finds the certificates that consumers need to verify the route, now and over the next change of its CA, in places that
+// a cluster admin controls. What the route itself presents is only checked. If nothing verifies, the published bundle stays, and later
+// steps run with it.
 func (p *run) trustRegistry(ctx context.Context) (pass.Done, error) {
 	if p.Registry.Forbidden != nil {
 		return pass.Done{}, p.Registry.Forbidden
@@ -88,8 +86,8 @@ func (p *run) findCA(ctx context.Context, last lastCA) (finding, error) {
 	}, nil
 }
 
-// verifyChain asks the places in the order of the API's promise. Those that speak of other hosts too, and the public CAs, are
-// read only when the nearer places do not verify.
+// verifyChain tries the places in the documented order. Those about other hosts too, and the public CAs, are read only if the nearer
+// ones do not verify.
 func (p *run) verifyChain(ctx context.Context, presented []*x509.Certificate, near []trust.Candidate) (trust.Bundle, error) {
 	bundle, err := trust.Verify(p.Registry.Host, presented, near, p.Now)
 	if err == nil || !worthLookingFurther(err) {
@@ -111,7 +109,7 @@ func (p *run) publicCAs() trust.Candidate {
 	return trust.Candidate{Source: trust.SourceSystem, Where: "the public CAs", Roots: p.SystemRoots}
 }
 
-// withCAAdvice says in an error of trust what the registry's provider advises.
+// withCAAdvice adds the provider's advice to an error of trust.
 func (p *run) withCAAdvice(err error) error {
 	var failure *trust.Error
 	if errors.As(err, &failure) && failure.Advice != "" {
@@ -121,10 +119,9 @@ func (p *run) withCAAdvice(err error) error {
 	return err
 }
 
-// checkRolling judges a route that shows what no place vouches for, with err. That is how a change of
-// CA begins on OpenShift: the new chain is published, and the router takes it a little later, one pod
-// after the other. It is good as long as the route shows what it was verified with before and a place
-// vouches for what follows. A certificate that is on its way out already keeps the time that it has.
+// checkRolling handles a route that shows a certificate of a root in no place, with err. A change of CA begins so on OpenShift: the new
+// chain is published, and the router takes it a little later, one pod after the other. This is fine as long as the route shows what it
+// was verified with before and a place holds the next root. An outgoing certificate keeps its time.
 func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate, last lastCA, err error) (finding, error) {
 	if !last.usable() {
 		return finding{}, err
@@ -145,13 +142,12 @@ func (p *run) checkRolling(presented []*x509.Certificate, near []trust.Candidate
 	if last.outgoing(shown.Root) {
 		found.Bundle, found.successors = successors[0], successors[1:]
 	}
-	// Nothing tells when the router changes over, and until then the message says that it has not. It does so within seconds as a
-	// rule.
+	// No watch reports when the router changes over, which mostly takes seconds; until then the message says that it has not.
 	p.Due(p.Now.Add(p.PauseWhile("root to follow", successors[0].SHA256, pass.RetryWaiting, p.Edge.Spec.Verification.Interval.Duration)))
 	return found, nil
 }
 
-// placesOf names roots, each with the place that vouches for it.
+// placesOf names roots, each with the place that holds it.
 func placesOf(bundles []trust.Bundle) string {
 	var names []string
 	for _, b := range bundles {
@@ -169,15 +165,15 @@ func subjectsOf(bundles []trust.Bundle) string {
 	return text.And(names)
 }
 
-// checkOffline takes what only a published chain vouches for, when the route cannot be asked. It does
-// not displace what the route itself was verified with, unless the same place has another root by now.
+// checkOffline uses a published chain while the route does not answer. It does not replace what the route itself was verified with,
+// unless the same place has another root by now.
 func (p *run) checkOffline(near []trust.Candidate, last lastCA, dialErr error) (finding, error) {
 	p.Unreachable = dialErr
 	bundle, err := trust.VerifyOffline(p.Registry.Host, near, p.Now)
 	if err != nil {
 		return finding{}, dialErr
 	}
-	// Nothing tells when the route can be asked again.
+	// No watch reports when the route answers again.
 	p.Due(p.Now.Add(min(p.Edge.Spec.Verification.Interval.Duration, offlineLook)))
 	found := finding{Bundle: bundle, done: pass.DoneBecause(edgev1.ReasonTrustedOffline,
 		"the certificate that %s publishes for %s is verified by its root %q; the route itself could not be asked: %s",
@@ -189,7 +185,7 @@ func (p *run) checkOffline(near []trust.Candidate, last lastCA, dialErr error) (
 	return found, nil
 }
 
-// keepCA lets the steps after this one go on with the CA that the Secrets carry.
+// keepCA lets later steps run with the CA that the Secrets carry.
 func keepCA(err error) error {
 	b := pass.AsBlocked(err)
 	if b == nil {
@@ -201,14 +197,14 @@ func keepCA(err error) error {
 	return b
 }
 
-// worthLookingFurther tells a chain whose root is elsewhere from one that no root can mend. An
-// expired root may have a valid successor of the same key elsewhere.
+// worthLookingFurther reports whether a root in another place could verify a chain. An expired root may have a valid successor with the
+// same key elsewhere.
 func worthLookingFurther(err error) bool {
 	var failure *trust.Error
 	return errors.As(err, &failure) && failure.Kind != trust.NameMismatch
 }
 
-// explainTrust gives the reason and the kind of wait for a failure to verify.
+// explainTrust turns a failure to verify into a Blocked.
 func (p *run) explainTrust(err error) error {
 	var failure *trust.Error
 	if !errors.As(err, &failure) {
@@ -234,7 +230,7 @@ func (p *run) explainTrust(err error) error {
 	return err
 }
 
-// ofRoute is the first reason where the host is that of a Route, and the other elsewhere.
+// ofRoute returns the first reason if the host is that of a Route, otherwise the second.
 func (p *run) ofRoute(route, other string) string {
 	if p.Edge.Spec.OpenShift != nil {
 		return route
@@ -242,15 +238,15 @@ func (p *run) ofRoute(route, other string) string {
 	return other
 }
 
-// needsPerson is a stall that may end by a change of the router's certificate, of which no watch
-// tells: it is looked at again as often as a wait.
+// needsPerson returns a stall that a change of the router's certificate may end, which no watch reports: it is requeued as often as a
+// wait.
 func needsPerson(reason, message string) *pass.Blocked {
 	b := pass.Stalled(reason, "%s", message)
 	b.Retry = pass.RetryWaiting
 	return b
 }
 
-// nearSources are the places that speak of this very registry: what the admin names, and what the provider knows.
+// nearSources are the places about this very registry: what the admin names, and what the provider knows.
 func (p *run) nearSources(ctx context.Context) ([]trust.Candidate, error) {
 	var named []trust.Candidate
 	if ref := p.Edge.Spec.Trust.CABundleRef; ref != nil {

@@ -21,9 +21,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// verifyRegistry uses each token as its consumer would: with the published CA alone, against the
-// published host. A login by itself proves nothing, since the registry's token endpoint answers
-// without credentials too; so the rights are tried, and that the puller has no more than its own.
+// verifyRegistry uses each token as its consumer would: with the published CA alone, at the published host. Getting a token proves
+// nothing, since the registry's token endpoint answers without credentials too; so the rights are tried, and that the puller has no
+// others.
 func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 	policy := p.Edge.Spec.Verification
 	if policy.Policy == edgev1.VerificationDisabled {
@@ -68,12 +68,11 @@ func (p *run) verifyRegistry(ctx context.Context) (pass.Done, error) {
 	return pass.Done{}, err
 }
 
-// notForNodes are the reasons for which a login is not brought to nodes. While the registry is away, it is.
+// notForNodes are the reasons for which a login is not brought to nodes. An unavailable registry is none of them.
 var notForNodes = []string{edgev1.ReasonCredentialRefused, edgev1.ReasonPropagating, edgev1.ReasonPullDenied, edgev1.ReasonPullerCanPush}
 
-// verified says that the last trial was a success, and of each setting of the registry that may
-// keep people from pushing or nodes from pulling anyway. A setting takes no trial to judge: each
-// pass looks at all of them again, and a change of the Config makes a pass.
+// verified reports that the last verification succeeded, and warns of each setting of the registry that may prevent pushes or pulls
+// anyway. Settings need no request to the registry: each pass checks all of them, and a change of the Config starts a pass.
 func (p *run) verified() pass.Done {
 	host := p.Registry.Host
 	if !p.Registry.Dialect.AnyRepository {
@@ -86,10 +85,10 @@ func (p *run) verified() pass.Done {
 		host, p.Noun, p.Publisher.Account, p.Puller.Account)
 }
 
-// verificationDue is when the tokens are to be tried next: at once if this pass changed anything, the last trial was
-// not a success under this spec, the host does not answer, or a pass since did not come as far as here, which left the
-// condition Unknown; else an interval after the last trial. A time that is further ahead than that is not waited for: one of
-// the clocks was wrong then, or is now, and a token that died since would go unnoticed for as long.
+// verificationDue is when the tokens are verified next: at once if this pass changed anything, if the last verification under this
+// spec did not succeed, if the host does not answer, or if a later pass stopped before this step, which left the condition Unknown;
+// otherwise an interval after the last one. A time that is further ahead is not waited for: a clock was wrong then, or is now, and a
+// token that died since would go unnoticed.
 func (p *run) verificationDue() time.Time {
 	verifiedAt := p.Record.VerifiedAt(p.Edge)
 	if p.Wrote || p.Unreachable != nil || verifiedAt.IsZero() || p.isFarAhead(verifiedAt) || !p.knowsProof() {
@@ -103,13 +102,13 @@ func (p *run) verificationDue() time.Time {
 	return verifiedAt.Add(p.Edge.Spec.Verification.Interval.Duration)
 }
 
-// isFarAhead reports a time of a trial that is not to be waited for.
+// isFarAhead reports whether the time of a verification is too far ahead to be waited for.
 func (p *run) isFarAhead(verifiedAt time.Time) bool {
 	return verifiedAt.After(p.Now.Add(p.Edge.Spec.Verification.Interval.Duration))
 }
 
-// verifiedNow is the time of a trial, never before the tokens were issued, though the API server's
-// clock may be ahead of the operator's.
+// verifiedNow is the time of a verification, never before the tokens were issued, since the API server's clock may be ahead of the
+// operator's.
 func (p *run) verifiedNow(now time.Time) time.Time {
 	for _, l := range p.Logins() {
 		if l.Credential.IssuedAt.After(now) {
@@ -130,8 +129,8 @@ func (p *run) probe(ctx context.Context) error {
 	})
 }
 
-// try finds what one token may do. Rights that this pass changed take a moment to count at the API
-// server: it tries again for that long before it speaks of a wrong one.
+// try finds out what one token may do. Rights that this pass changed take a moment to be effective at the API server: it retries for
+// that long before it reports a wrong one.
 func (p *run) try(ctx context.Context, l *pass.Login, client *registry.Client) error {
 	const rightsDelay = 2 * time.Second
 	var denial error
@@ -200,7 +199,7 @@ func (p *run) explainProbe(l *pass.Login, err error) error {
 	return pass.Waiting(reasons[failure.Kind], "%s", message)
 }
 
-// explainDial says in the words of the verification why the route could not be asked.
+// explainDial turns a failed connection into a reason of the verification.
 func explainDial(err error) error {
 	if err == nil {
 		return nil
@@ -216,22 +215,22 @@ func explainDial(err error) error {
 	return pass.Waiting(edgev1.ReasonRegistryUnreachable, "%s", text.Of(err))
 }
 
-// verdict is what the process remembers of a registry that had no time for a trial. It only spares requests.
+// verdict is what the process remembers of a busy registry. It only saves requests.
 type verdict struct {
 	// busyUntil is the time before which the registry asked not to be asked again, the busy-th time in a row, and busyFor
 	// what it answered.
 	busyUntil time.Time
 	busy      int
 	busyFor   string
-	// lookAt is when a repository that was not there is looked for, and looks how often it was in a row.
+	// lookAt is when an absent repository is looked for next, and looks how often it was looked for in a row.
 	lookAt time.Time
 	looks  int
 }
 
 func (p *run) verdict() *verdict { return pass.Part[verdict](p.Memory) }
 
-// note remembers what a trial found of a login. Of a registry that lets itself be asked about everything there is nothing to
-// remember but that all was well.
+// note records what a login was found to be allowed to. At a registry where everything can be tried, success is all there is to
+// record.
 func (p *run) note(l *pass.Login, found registry.Access) {
 	v := p.verdict()
 	v.busy, v.busyUntil = 0, time.Time{}
@@ -240,8 +239,7 @@ func (p *run) note(l *pass.Login, found registry.Access) {
 	}
 }
 
-// noteBusy remembers until when a registry asked to be left alone: as long as it says, or else for a minute, and twice as
-// long each time.
+// noteBusy remembers until when a busy registry is not asked: as long as it says, or else a minute, and twice as long each time.
 func (v *verdict) noteBusy(failure *registry.Error, now time.Time) {
 	const most = 5 * time.Minute
 	if !failure.Busy() {
@@ -255,13 +253,13 @@ func (v *verdict) noteBusy(failure *registry.Error, now time.Time) {
 	v.busyUntil, v.busyFor = now.Add(wait), failure.Error()
 }
 
-// pause is how long the registry is left alone.
+// pause is how long the registry is not asked.
 func (v *verdict) pause(now time.Time) time.Duration {
 	return pass.LeftOf(v.busyUntil, now, 5*time.Minute)
 }
 
-// appeared reports that the repository to try the rights on is there, which was not at the last trial. The first push makes it,
-// and nobody tells of that, so it is looked for before the next trial is due.
+// appeared reports whether the repository for trying the rights exists now, after it was absent at the last verification. The first
+// push creates it, which no watch reports, so it is looked for before the next verification is due.
 func (p *run) appeared(ctx context.Context) bool {
 	v := p.verdict()
 	if pause := p.lookLater(); pause > 0 || !p.missesRepository() || v.pause(p.Now) > 0 {
@@ -277,13 +275,13 @@ func (p *run) appeared(ctx context.Context) bool {
 	})
 	var failure *registry.Error
 	if errors.As(err, &failure) {
-		// What is wrong is for the next trial to say.
+		// The next verification reports what is wrong.
 		v.noteBusy(failure, p.Now)
 	}
 	return there
 }
 
-// lookLater has the pass wait for the next look at a repository that is not there, and returns how long that is.
+// lookLater requests a pass for the next look at an absent repository, and returns how long that takes.
 func (p *run) lookLater() time.Duration {
 	v := p.verdict()
 	if !p.missesRepository() {
@@ -301,7 +299,7 @@ func (p *run) lookLater() time.Duration {
 	return pause
 }
 
-// lookPause is a minute, and twice as long after each look, up to the time between two trials.
+// lookPause is a minute, and twice as long after each look, up to the verification interval.
 func (v *verdict) lookPause(interval time.Duration) time.Duration {
 	return min(time.Minute<<min(v.looks, 16), interval)
 }
@@ -315,7 +313,7 @@ func (p *run) missesRepository() bool {
 	return false
 }
 
-// whileBusy keeps the last verdict for as long as the registry has no time for another.
+// whileBusy keeps the last verdict while the registry is busy.
 func (p *run) whileBusy(pause time.Duration) (pass.Done, error) {
 	p.Due(p.Now.Add(pause))
 	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {
@@ -328,7 +326,7 @@ func (p *run) whileBusy(pause time.Duration) (pass.Done, error) {
 	return last, nil
 }
 
-// knowsProof reports that it is known what the last trial found of each login.
+// knowsProof reports whether the last verification's findings about each login are known.
 func (p *run) knowsProof() bool {
 	if p.Registry.Dialect.AnyRepository {
 		return true
@@ -341,7 +339,7 @@ func (p *run) knowsProof() bool {
 	return true
 }
 
-// proven says what the last trial found, and no more: who is not refused a push may still not push, as at a cache.
+// proven says what the last verification found, and no more: a login that is not refused a push may still not push, as at a cache.
 func (p *run) proven() pass.Done {
 	host, images := p.Registry.Host, p.triedImages()
 	var accounts, rights []string
@@ -377,7 +375,7 @@ func (p *run) proven() pass.Done {
 	}
 }
 
-// trialPlace is what the registry is asked about: a project of any repositories, or the repository that was named for it.
+// trialPlace is what the rights are tried on: any repository in the project, or the one that the spec names.
 func (p *run) trialPlace() string {
 	if p.Registry.Dialect.AnyRepository {
 		return p.Registry.Repository

@@ -17,9 +17,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// renew has a successor issued for a credential that works, and takes it once the registry has accepted it. A
-// successor that is refused, or that nobody can try where the verification is required, is revoked,
-// and the credential in use stays.
+// renew issues a successor for a working credential, and uses it once the registry has accepted it. A successor that is refused, or
+// that cannot be tried although verification is required, is revoked, and the credential in use stays.
 func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	if m := p.memory(l); p.isHeld(l, why) {
 		p.Due(m.heldUntil)
@@ -27,7 +26,7 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	}
 	required := p.mustBeProven(l)
 	if required {
-		// Nothing is issued for a registry that does not answer: there would be a token for each time that it is asked.
+		// Nothing is issued while the registry does not answer: each attempt would mint another token.
 		if err := p.registryAnswers(ctx); err != nil {
 			return p.postponed(l, text.Of(err))
 		}
@@ -42,7 +41,7 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 		return nil
 	}
 	if refused(err) && p.settles(fresh) {
-		// It is left as it is, and tried again.
+		// It stays as it is, and is tried again.
 		return p.postponedFor(l, p.settling(l, fresh))
 	}
 	m := p.memory(l)
@@ -54,8 +53,8 @@ func (p *run) renew(ctx context.Context, l *pass.Login, why pass.Cause) error {
 	return p.postponed(l, m.heldFor)
 }
 
-// holdAfter is how long a successor is not tried again after it was not proven. For one that was supplied nothing is issued,
-// so that only the registry is to be spared, unless it refused it.
+// holdAfter is how long no successor is tried after one that was not proven. For a supplied one nothing is issued, so the pause only
+// spares the registry, unless it refused the successor.
 func (p *run) holdAfter(l *pass.Login, err error) time.Duration {
 	if l.Supplied == "" || refused(err) {
 		return p.holdTime(l.Credential.Identity)
@@ -67,7 +66,7 @@ func (p *run) holdAfter(l *pass.Login, err error) time.Duration {
 	return pass.RetryCap
 }
 
-// postponed lets the steps after this one go on with the credential that is in use.
+// postponed lets later steps run with the credential in use.
 func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 	life := "does not expire"
 	if c := l.Credential; c.Expires() {
@@ -82,17 +81,17 @@ func (p *run) postponed(l *pass.Login, because string) *pass.Blocked {
 	return b
 }
 
-// postponedFor is the same for a reason of its own.
+// postponedFor is the same with another reason.
 func (p *run) postponedFor(l *pass.Login, why *pass.Blocked) *pass.Blocked {
 	b := p.postponed(l, why.Message)
 	b.Reason = why.Reason
 	return b
 }
 
-// settles reports that a refusal of a credential proves nothing yet.
+// settles reports whether a refusal of a credential proves nothing yet.
 func (p *run) settles(c pass.Credential) bool { return p.Now.Before(c.Settles) }
 
-// settling is the wait for a credential that its issuer made a moment ago to be known everywhere.
+// settling is the wait until a new credential is effective everywhere.
 func (p *run) settling(l *pass.Login, c pass.Credential) *pass.Blocked {
 	b := pass.Waiting(edgev1.ReasonPropagating, "registry %s does not take %s yet: a new key or right may take until %s to count, and is tried again until then",
 		p.Registry.Host, l.Name(c.Generation), pass.Timestamp(c.Settles))
@@ -101,7 +100,7 @@ func (p *run) settling(l *pass.Login, c pass.Credential) *pass.Blocked {
 	return b
 }
 
-// unlessSettling takes a refusal or a denial for a wait as long as it proves nothing.
+// unlessSettling turns a refusal or a denial into a wait as long as it proves nothing.
 func (p *run) unlessSettling(l *pass.Login, err error) error {
 	b := pass.AsBlocked(err)
 	if b == nil || !p.settles(l.Credential) || !slices.Contains([]string{
@@ -112,7 +111,7 @@ func (p *run) unlessSettling(l *pass.Login, err error) error {
 	return p.settling(l, l.Credential)
 }
 
-// stillPending lets the steps after this one go on while the cluster completes a successor.
+// stillPending lets later steps run while the cluster completes a successor.
 func stillPending(err error) error {
 	if b := pass.AsBlocked(err); b != nil && b.Reason == edgev1.ReasonTokenPending {
 		b.CarryOn = true
@@ -121,7 +120,7 @@ func stillPending(err error) error {
 	return err
 }
 
-// registryAnswers returns why the registry cannot be asked, or nil. It asks once in a pass.
+// registryAnswers returns why the registry does not answer, or nil. It asks once in a pass.
 func (p *run) registryAnswers(ctx context.Context) error {
 	if p.Unreachable != nil {
 		return p.Unreachable
@@ -133,8 +132,8 @@ func (p *run) registryAnswers(ctx context.Context) error {
 	return p.silence
 }
 
-// prove has the registry judge a new credential, at the host and over the CA that it is published with.
-// What it may do there is for the verification to find.
+// prove checks a new credential at the registry, with the host and the CA that it is published with. What it may do there, the
+// verification checks.
 func (p *run) prove(ctx context.Context, l *pass.Login, fresh pass.Credential) error {
 	err := p.atRegistry(ctx, func(ctx context.Context, c *registry.Client) error {
 		return c.Accepts(ctx, p.trialPlace(), cmp.Or(fresh.User, l.User), fresh.Token)
@@ -150,7 +149,7 @@ func refused(err error) bool {
 	return errors.As(err, &failure) && failure.Kind == registry.Refused
 }
 
-// refusal is that of a credential which was issued a moment ago, of which its own text does not know.
+// refusal is the error for a new credential that the registry refused.
 type refusal struct {
 	err        error
 	host, noun string
