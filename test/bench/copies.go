@@ -45,6 +45,10 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 	if err := w.rest(ctx, name[0]); err != nil {
 		return err
 	}
+	without, err := w.restarted(ctx, b.binary)
+	if err != nil {
+		return err
+	}
 	by, err := w.newCopier(ctx, client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}, namespaces)
 	if err != nil {
 		return err
@@ -73,7 +77,9 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 		b.report.compare(what+": CPU of the API server", one(operator.cpu), one(bare.cpu), 1.25)
 		b.report.tell(what+": CPU of the API server afterwards, for watches", seconds(afterwards.cpu))
 	}
-	return nil
+	with, err := w.restarted(ctx, b.binary)
+	b.report.atMost(fmt.Sprintf("resident for each of %d copies%s", n, where), max(0, with-without)/n, 3)
+	return err
 }
 
 func one(d time.Duration) []time.Duration { return []time.Duration{d} }

@@ -138,7 +138,7 @@ func (b *bench) oneObject(ctx context.Context, w *world) error {
 		}
 		documented = append(documented, took)
 	}
-	b.report.compare("one object, applied to Ready", operator, direct, 1.5)
+	b.report.compare("one object, applied to Ready", operator, direct, 1.1)
 	b.report.compare("the same, against the documented commands", operator, documented, 0.25)
 	b.report.compare("the bare client in the operator's place, against the documented commands", direct, documented, 0)
 	return errors.Join(b.heals(ctx, w), b.copies(ctx, w), b.anotherRegistry(ctx, w))

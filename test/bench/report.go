@@ -106,7 +106,7 @@ func (r *report) conclude() {
 	r.atMost(fmt.Sprintf("resident with %d objects", first.N), first.Rest, 50*1024)
 	more := max(1, last.N-first.N)
 	each := (last.Rest - first.Rest) / more
-	r.atMost(fmt.Sprintf("resident for each further object, up to %d", last.N), each, 70)
+	r.atMost(fmt.Sprintf("resident for each further object, up to %d", last.N), each, 50)
 	r.beside(each, (last.Watches-first.Watches)/more)
 	r.atMost(fmt.Sprintf("resident memory more with %d Secrets of others", r.Foreign), r.Strangers, 1024)
 	restart := fmt.Sprintf("restart with %d objects: ", last.N)
