@@ -82,7 +82,7 @@ lint: ## Run the linters of .golangci.yml.
 	$(GOLANGCI_LINT) run
 
 .PHONY: verify
-verify: ## Check that generated files, formatting, modules, headers, manifests and scripts are as they should be.
+verify: ## Check that generated files, formatting, modules, headers, documents, manifests and scripts are as they should be.
 	KUSTOMIZE='$(KUSTOMIZE)' MAKE='$(MAKE)' hack/verify.sh
 
 ##@ Test

@@ -223,7 +223,6 @@ func decode(t *testing.T, file, document string) int {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	noSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
@@ -236,26 +235,6 @@ func slugs(text string) []string {
 		found = append(found, strings.ReplaceAll(slug, " ", "-"))
 	}
 	return found
-}
-
-func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	for _, file := range documents(t) {
-		for _, match := range link.FindAllStringSubmatch(fence.ReplaceAllString(read(t, file), ""), -1) {
-			if strings.Contains(match[1], "://") {
-				continue
-			}
-			path, anchor, hasAnchor := strings.Cut(match[1], "#")
-			target := file
-			if path != "" {
-				target = filepath.Join(filepath.Dir(file), path)
-			}
-			g := NewWithT(t)
-			g.Expect(target).To(Or(BeARegularFile(), BeADirectory()), "%s links to %s", file, match[1])
-			if hasAnchor {
-				g.Expect(slugs(read(t, target))).To(ContainElement(anchor), "%s links to %s", file, match[1])
-			}
-		}
-	}
 }
 
 var (

@@ -31,7 +31,7 @@ done
 status=0
 go test "${flags[@]}" "${packages[@]}" || status=1
 # Modules of their own, for what they require. Go would not run them again for a change of files outside of them.
-for module in hack/promrules hack/kube128 hack/bundlecheck test/readers test/registries; do
+for module in hack/promrules hack/kube128 hack/bundlecheck hack/markdown test/readers test/registries; do
   (cd "$module" && go test -count=1 "${flags[@]}" ./...) || status=1
 done
 for one in "${running[@]}"; do

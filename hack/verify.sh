@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks what no test and no linter sees: that generated files and formatting are current, go.mod files tidy, headers in
-# place, packages small, manifests renderable, the bundle fit for a catalogue and scripts clean. It changes nothing in the tree. `make verify` runs it.
+# place, packages small, documents and manifests renderable, the bundle fit for a catalogue and scripts clean. It changes nothing in the tree. `make verify` runs it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -101,6 +101,11 @@ catalogued() {
 	(cd hack/bundlecheck && go test -vet=off -count=1 .)
 }
 
+# documents: every one is shown as it was meant, by the rules of GitHub's Markdown.
+documents() {
+	(cd hack/markdown && go test -vet=off -count=1 .)
+}
+
 scripts() {
 	if ! command -v shellcheck >/dev/null; then
 		echo "shellcheck is not installed: the shell scripts were not checked"
@@ -110,7 +115,7 @@ scripts() {
 }
 
 failed=
-for check in headers sizes scripts manifests catalogued modules vet generated; do
+for check in headers sizes scripts documents manifests catalogued modules vet generated; do
 	started=$(date +%s)
 	# A subshell outside of any condition, or its set -e would not count; a failure must not hide the next check.
 	set +e
