@@ -15,6 +15,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/internal/registry"
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
@@ -49,7 +50,7 @@ type reading struct {
 }
 
 // tokenHost is a host with or without a port.
-var tokenHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$`)
+var tokenHost = regexp.MustCompile(`(?i)^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$`)
 
 // supplied returns what the Secret of a login gives, as it is read once in a pass. The token hosts of the registry are those
 // that the Secrets of all logins name: no login goes to a host that its own Secret does not.
@@ -74,7 +75,9 @@ func (s *session) tokenHosts() []string {
 			common = named
 			continue
 		}
-		common = slices.DeleteFunc(slices.Clone(common), func(host string) bool { return !slices.Contains(named, host) })
+		common = slices.DeleteFunc(slices.Clone(common), func(host string) bool {
+			return !slices.ContainsFunc(named, func(other string) bool { return registry.WithPort(other) == registry.WithPort(host) })
+		})
 	}
 	return common
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
@@ -42,6 +44,9 @@ var errNoEntry = errors.New("has no entry for the registry and its prefix: add o
 // errNoForm drops the cause, which could quote a password.
 var errNoForm = errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it again`)
 
+// errNoEntryForm also is what a password of digits alone gets that was written without quotes.
+var errNoEntryForm = errors.New(`has an entry for the registry that is no {"auth":"..."}, or in which something is no text in quotes: write it again`)
+
 func missing(err error) bool { return errors.Is(err, errNoEntry) }
 
 // pick returns the login for the images below a prefix: of the entries for that host, the one with the longest path that
@@ -54,36 +59,43 @@ func pick(config []byte, host, prefix string) (entry, error) {
 		return entry{}, errNoForm
 	}
 	longest := -1
-	var found []dockerAuth
-	for key, content := range parsed.Auths {
+	var keys []string
+	// In an order that is the same each time: so is what is said.
+	for _, key := range slices.Sorted(maps.Keys(parsed.Auths)) {
 		path, covers, err := covering(key, host, prefix)
-		if err != nil {
-			return entry{}, err
-		}
-		var auth dockerAuth
 		switch {
+		case err != nil:
+			return entry{}, err
 		case !covers || len(path) < longest:
-		case json.Unmarshal(content, &auth) != nil:
-			return entry{}, errNoForm
 		case len(path) > longest:
-			longest, found = len(path), []dockerAuth{auth}
+			longest, keys = len(path), []string{key}
 		default:
-			found = append(found, auth)
+			keys = append(keys, key)
 		}
 	}
-	if len(found) == 0 {
-		return entry{}, errNoEntry
-	}
-	first, err := found[0].login()
-	if err != nil {
-		return entry{}, err
-	}
-	for _, another := range found[1:] {
-		if other, err := another.login(); err != nil || !other.equal(first) {
+	return agreed(parsed, keys)
+}
+
+// agreed returns the login that all entries under the keys hold. Any other entry may be of any form.
+func agreed(parsed dockerConfig, keys []string) (found entry, err error) {
+	for i, key := range keys {
+		var auth dockerAuth
+		if json.Unmarshal(parsed.Auths[key], &auth) != nil {
+			return entry{}, errNoEntryForm
+		}
+		one, err := auth.login()
+		switch {
+		case err != nil:
+			return entry{}, err
+		case i > 0 && !one.equal(found):
 			return entry{}, errors.New("has several entries that mean the registry, and they differ: leave one")
 		}
+		found = one
 	}
-	return first, nil
+	if len(keys) == 0 {
+		return entry{}, errNoEntry
+	}
+	return found, nil
 }
 
 // covering returns the path in a key if it is for the host and covers the prefix by whole segments.
@@ -115,7 +127,8 @@ func (a dockerAuth) login() (entry, error) {
 	}
 	user, password := a.Username, a.Password
 	if a.Auth != "" {
-		pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(a.Auth))
+		// The kubelet takes base64 without the '=' at its end. None takes that of URLs (test/readers).
+		pair, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(a.Auth), "="))
 		authUser, authPassword, split := strings.Cut(strings.TrimRight(string(pair), "\x00"), ":")
 		switch {
 		case err != nil || !split:

@@ -40,7 +40,26 @@ func TestWhichEntryIsTaken(t *testing.T) {
 		"both, and they agree":    {`"registry.example.com:5000":{"username":"u","password":"p-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "u", "p-secret", ""},
 		"both, and they disagree": {`"registry.example.com:5000":{"username":"u","password":"q-secret","auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `"}`, "", "", "another login"},
 
-		"another's of another form beside": {`"other.example.com":"secret","registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"another's of another form beside":     {`"other.example.com":"secret","registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"one of another form that covers less": {`"registry.example.com:5000":"secret","registry.example.com:5000/plant":` + one, "u", "p-secret", ""},
+
+		"a slash at the end":               {`"registry.example.com:5000/":` + one, "u", "p-secret", ""},
+		"an auth without = at its end":     {`"registry.example.com:5000":{"auth":"` + strings.TrimRight(base64.StdEncoding.EncodeToString([]byte("u:p-secret1")), "=") + `"}`, "u", "p-secret1", ""},
+		"an auth with a line break behind": {`"registry.example.com:5000":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("u:p-secret")) + `\n"}`, "u", "p-secret", ""},
+		"an auth in the base64 of URLs":    {`"registry.example.com:5000":{"auth":"` + base64.URLEncoding.EncodeToString([]byte("u:secret???>>>")) + `"}`, "", "", "not the base64"},
+		"an auth that is empty":            {`"registry.example.com:5000":{"username":"u","password":"p-secret","auth":""}`, "u", "p-secret", ""},
+		"an auth that is null":             {`"registry.example.com:5000":{"username":"u","password":"p-secret","auth":null}`, "u", "p-secret", ""},
+		"an auth in another case":          {`"registry.example.com:5000":` + strings.Replace(one, "auth", "AUTH", 1), "u", "p-secret", ""},
+		"an auth twice":                    {`"registry.example.com:5000":{"auth":"bm8=",` + strings.TrimPrefix(one, "{"), "u", "p-secret", ""},
+		"the same key twice":               {`"registry.example.com:5000":` + auth("v:w") + `,"registry.example.com:5000":` + one, "u", "p-secret", ""},
+		"an identity token that is empty":  {`"registry.example.com:5000":{"identitytoken":"",` + strings.TrimPrefix(one, "{"), "u", "p-secret", ""},
+		"an identity token beside auth":    {`"registry.example.com:5000":{"identitytoken":"x-secret",` + strings.TrimPrefix(one, "{"), "", "", "identity token"},
+		"fields of others":                 {`"registry.example.com:5000":{"email":"a@example.com","note":5,` + strings.TrimPrefix(one, "{"), "u", "p-secret", ""},
+		"null":                             {`"registry.example.com:5000":null`, "", "", "without a user"},
+		"a list":                           {`"registry.example.com:5000":["secret"]`, "", "", "that is no {"},
+		"a password that is a number":      {`"registry.example.com:5000":{"username":"u","password":5}`, "", "", "no text in quotes"},
+		"a star":                           {`"*.example.com:5000":` + one, "", "", "has no entry"},
+		"two of which one is none":         {`"https://registry.example.com:5000":{},"registry.example.com:5000":` + one, "", "", "without a user"},
 
 		"none":                         {``, "", "", "has no entry"},
 		"another port":                 {`"registry.example.com":` + one, "", "", "has no entry"},
@@ -59,11 +78,17 @@ func TestWhichEntryIsTaken(t *testing.T) {
 		"a user with a colon":          {`"registry.example.com:5000":{"username":"u:v","password":"p-secret"}`, "", "", "a ':'"},
 		"a password with a line break": {`"registry.example.com:5000":` + auth("u:p\nsecret"), "", "", "line break"},
 		"a password beyond ASCII":      {`"registry.example.com:5000":` + auth("u:pä-secret"), "", "", "beyond ASCII"},
-		"a form that is another's":     {`"registry.example.com:5000":"secret"`, "", "", "no JSON"},
+		"a form that is another's":     {`"registry.example.com:5000":"secret"`, "", "", "that is no {"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			found, err := pick([]byte(`{"auths":{`+test.auths+`}}`), host, prefix)
+			for range 20 {
+				// A map has no order, and what is said has one.
+				again, other := pick([]byte(`{"auths":{`+test.auths+`}}`), host, prefix)
+				g.Expect(again.equal(found)).To(BeTrue())
+				g.Expect(fmt.Sprint(other)).To(Equal(fmt.Sprint(err)))
+			}
 			if test.says != "" {
 				g.Expect(err).To(MatchError(ContainSubstring(test.says)))
 				g.Expect(strings.Contains(err.Error(), "secret")).To(BeFalse(), "a value shows")

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -58,15 +59,29 @@ func (s *harborSession) readAccount(ctx context.Context) (account, error) {
 		return account{}, err
 	}
 	user, password := string(secret.Data[corev1.BasicAuthUsernameKey]), string(secret.Data[corev1.BasicAuthPasswordKey])
-	if user == "" || password == "" || !visible(user) || !visible(password) {
-		return account{}, pass.Stalled(edgev1.ReasonCredentialUnusable,
-			"%s, the account that makes robots in Harbor, needs the keys %s and %s, each of visible characters of ASCII without a line break at the end: write it again",
-			s.where(), corev1.BasicAuthUsernameKey, corev1.BasicAuthPasswordKey)
+	if problem := wrongWith(user, password); problem != "" {
+		return account{}, pass.Stalled(edgev1.ReasonCredentialUnusable, "%s, the account that makes robots in Harbor, cannot be used: %s", s.where(), problem)
 	}
 	return account{
 		user: user, password: credential.NewToken(password), ca: secret.Data[handoff.KeyCA],
 		version: string(secret.UID) + "/" + secret.ResourceVersion,
 	}, nil
+}
+
+// wrongWith says by its key what of an account could not be sent; empty if all can.
+func wrongWith(user, password string) string {
+	for _, one := range []struct{ key, value string }{{corev1.BasicAuthUsernameKey, user}, {corev1.BasicAuthPasswordKey, password}} {
+		switch {
+		case one.value == "":
+			return fmt.Sprintf("its key %s is missing or empty", one.key)
+		case !visible(one.value):
+			return fmt.Sprintf("its key %s has a space, a line break or a character beyond ASCII, maybe at its end: write it again without", one.key)
+		}
+	}
+	if strings.Contains(user, ":") {
+		return fmt.Sprintf("its key %s has a ':', where a login is split: name another account", corev1.BasicAuthUsernameKey)
+	}
+	return ""
 }
 
 // checkAccount refuses a Secret that does not allow the use that the spec makes of it. So an author of EdgeRegistries cannot

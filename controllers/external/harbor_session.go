@@ -150,8 +150,10 @@ func (s *harborSession) roots(ctx context.Context, from account) (*x509.CertPool
 	if bundle == "" {
 		return nil, nil //nolint:nilnil // The public CAs.
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(bundle))
+	pool, err := trust.Pool([]byte(bundle))
+	if err != nil {
+		return nil, fmt.Errorf("read the CA of Harbor, key %s of %s: %w", handoff.KeyCA, s.where(), err)
+	}
 	return pool, nil
 }
 

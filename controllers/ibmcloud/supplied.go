@@ -46,12 +46,18 @@ func (s *session) readSupplied(ctx context.Context) (credential.Token, error) {
 	if err := s.checkGrant(secret); err != nil {
 		return credential.Token{}, err
 	}
-	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !isKey(key) {
 		return credential.Token{}, pass.Stalled(edgev1.ReasonCredentialUnusable,
-			"Secret %s/%s has no API key under the key %s: put the key there as 'ibmcloud iam api-key-create' prints it", credentialsNamespace, name, keyEntry)
+			"Secret %s/%s has no API key under the key %s: put the key alone there, without quotes, as 'ibmcloud iam api-key-create' prints it", credentialsNamespace, name, keyEntry)
 	}
 	s.serviceIDs = objects.Listed(secret, serviceIDsAnnotation)
 	return credential.NewToken(key), nil
+}
+
+// isKey reports what can be an API key. What has quotes is one as a shell or the file of 'ibmcloud iam api-key-create --file'
+// writes it.
+func isKey(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' })
 }
 
 // checkGrant refuses a Secret that does not say that its key may be used for what is asked of it.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,9 +33,9 @@ const CredentialsLabel = "edge.open-horizon.io/credentials"
 // PublishToAnnotation lists the namespaces in which the login of a supplied Secret may be published.
 const PublishToAnnotation = "edge.open-horizon.io/publish-to"
 
-// Listed splits the value of an annotation at commas, blanks and line breaks.
+// Listed splits the value of an annotation at commas, blanks and line breaks of any kind.
 func Listed(object metav1.Object, annotation string) []string {
-	return strings.FieldsFunc(object.GetAnnotations()[annotation], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
+	return strings.FieldsFunc(object.GetAnnotations()[annotation], func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // ReadSupplied reads a supplied Secret. missing is the message if there is none.
@@ -57,7 +58,7 @@ func ReadSupplied(ctx context.Context, reader client.Reader, name string, missin
 func CheckFor(edge string, secret *corev1.Secret, what string) error {
 	switch {
 	case secret.Labels[CredentialsLabel] != "true":
-		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s is not labelled as one for the operator: run 'kubectl label secret %s -n %s %s=true'",
+		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s is not labelled as one for the operator: run 'kubectl label secret %s -n %s --overwrite %s=true'",
 			what, secret.Name, secret.Namespace, CredentialsLabel)
 	case !slices.Contains(Listed(secret, edgev1.ForAnnotation), edge):
 		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s does not say that EdgeRegistry %q may use it: add that name to its annotation %s",

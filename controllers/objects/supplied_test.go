@@ -45,7 +45,7 @@ func TestWhatIsListedInAnAnnotation(t *testing.T) {
 	}{
 		"empty": {"", nil}, "one": {"a", []string{"a"}}, "commas": {"a,b", []string{"a", "b"}}, "a comma at the end": {"a,", []string{"a"}},
 		"commas and blanks": {" a , b ", []string{"a", "b"}}, "lines": {"a\nb\n", []string{"a", "b"}}, "the same twice": {"a,a", []string{"a", "a"}},
-		"nothing but commas": {", ,", nil},
+		"nothing but commas": {", ,", nil}, "lines of Windows": {"a\r\nb\r\n", []string{"a", "b"}}, "blanks of a web page": {"a\u00a0b", []string{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"x": tt.value}}}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
@@ -50,6 +51,10 @@ func ParseLogin(values map[string]string) (Login, []string) {
 			problems = append(problems, key+" is missing or empty")
 		case strings.TrimSpace(value) != value || strings.ContainsAny(value, "\r\n"):
 			problems = append(problems, key+" has a blank or a line break at an end or within: take it out")
+		case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+			problems = append(problems, key+" has a character that is not to be seen, such as the byte order mark of an editor: write it again")
+		case quoted(value):
+			problems = append(problems, key+" is in quotes, as files of variables are written: take them off")
 		}
 	}
 	if len(problems) > 0 {
@@ -71,6 +76,12 @@ func ParseLogin(values map[string]string) (Login, []string) {
 		return Login{}, problems
 	}
 	return Login{Base: base, Org: org, User: user, Password: password}, nil
+}
+
+// quoted reports a value between two quotes of one kind, as 'kubectl create secret --from-env-file' leaves them.
+func quoted(value string) bool {
+	last := len(value) - 1
+	return last > 0 && value[0] == value[last] && strings.ContainsAny(value[:1], `"'`)
 }
 
 // parseAuth puts the organisation before a user that has none.

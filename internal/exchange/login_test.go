@@ -18,6 +18,8 @@ func TestALoginIsReadAsPeopleWriteIt(t *testing.T) {
 		{"as hzn takes it", "https://hub.example/edge-exchange/v1", "alice:pass:word", "https://hub.example/edge-exchange/v1", "plant/alice"},
 		{"a slash at the end", "https://hub.example:3090/v1/", "plant/alice:pass:word", "https://hub.example:3090/v1", "plant/alice"},
 		{"a user of another organisation", "https://hub.example/v1", "root/alice:pass:word", "https://hub.example/v1", "root/alice"},
+		{"the port of HTTPS, and the scheme in capitals", "HTTPS://hub.example:443/v1", "alice:pass:word", "https://hub.example:443/v1", "plant/alice"},
+		{"slashes at the end", "https://hub.example/v1//", "alice:pass:word", "https://hub.example/v1", "plant/alice"},
 		{"a key of IBM Cloud", "https://hub.example/v1", "iamapikey:pass:word", "https://hub.example/v1", "plant/iamapikey"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,6 +48,13 @@ func TestEachThingThatIsWrongWithALoginIsOneLine(t *testing.T) {
 		{"a query", KeyURL, "https://hub.example/v1?x=1", []string{"does not end in /v1|has a query"}},
 		{"not the API", KeyURL, "https://hub.example/edge-exchange", []string{"https://hub.example/edge-exchange/v1"}},
 		{"a line break", KeyAuth, "alice:" + secret + "\n", []string{KeyAuth + " has a blank or a line break"}},
+		{"line ends of Windows", KeyOrg, "plant\r\n", []string{KeyOrg + " has a blank or a line break"}},
+		{"a byte order mark", KeyOrg, "\ufeffplant", []string{KeyOrg + " has a character that is not to be seen"}},
+		{"a letter of no width", KeyAuth, "alice:" + secret + "\u200b", []string{KeyAuth + " has a character that is not to be seen"}},
+		{"quotes of a file of variables", KeyOrg, `"plant"`, []string{KeyOrg + " is in quotes"}},
+		{"single quotes", KeyAuth, "'alice:" + secret + "'", []string{KeyAuth + " is in quotes"}},
+		{"an empty organisation", KeyOrg, "", []string{KeyOrg + " is missing or empty"}},
+		{"the API in capitals", KeyURL, "https://hub.example/V1", []string{"does not end in /v1"}},
 		{"no password", KeyAuth, secret, []string{"user:password"}},
 		{"an empty password", KeyAuth, secret + ":", []string{"user:password"}},
 		{"an empty user", KeyAuth, "plant/:" + secret, []string{"user:password"}},
