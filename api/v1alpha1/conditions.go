@@ -159,7 +159,7 @@ const (
 	ReasonRegistryAbsent = "RegistryAbsent"
 	// ReasonRegistryRemoved (stalled): spec.managementState of the Config is Removed.
 	ReasonRegistryRemoved = "RegistryRemoved"
-	// ReasonRegistryUnmanaged (stalled): spec.managementState of the Config is Unmanaged, so that setting defaultRoute does nothing.
+	// ReasonRegistryUnmanaged (stalled): spec.managementState of the Config is Unmanaged, Force or absent, so that setting defaultRoute does nothing.
 	ReasonRegistryUnmanaged = "RegistryUnmanaged"
 	// ReasonStorageNotConfigured (stalled): the registry has no storage; its operator makes no Route before it has.
 	ReasonStorageNotConfigured = "StorageNotConfigured"

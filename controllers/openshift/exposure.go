@@ -21,6 +21,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // +kubebuilder:rbac:groups=imageregistry.operator.openshift.io,resources=configs,resourceNames=cluster,verbs=get;list;watch;patch
@@ -111,7 +112,12 @@ func managed(config *imageregistryv1.Config) error {
 	case operatorv1.Unmanaged:
 		return pass.Stalled(edgev1.ReasonRegistryUnmanaged,
 			"registry Config %q is Unmanaged, so that its operator ignores defaultRoute: set spec.managementState to Managed", config.Name)
-	case operatorv1.Managed, operatorv1.Force:
+	case operatorv1.Managed:
+	default:
+		// Its operator acts on these three alone, and the field may be absent or Force
+		// (openshift/cluster-image-registry-operator, pkg/operator/controller.go).
+		return pass.Stalled(edgev1.ReasonRegistryUnmanaged,
+			"registry Config %q has the spec.managementState %q, on which its operator does nothing: set it to Managed", config.Name, config.Spec.ManagementState)
 	}
 	return nil
 }
@@ -153,7 +159,7 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 	}
 	if degraded := registryCondition(config, operatorv1.OperatorStatusTypeDegraded); degraded != nil && degraded.Status == operatorv1.ConditionTrue {
 		return pass.Waiting(edgev1.ReasonRouteNotFound,
-			"Route %q is not there yet; registry Config %q is Degraded: %s: %s", name, config.Name, degraded.Reason, degraded.Message)
+			"Route %q is not there yet; registry Config %q is Degraded: %s", name, config.Name, given(degraded.Reason, degraded.Message))
 	}
 	return pass.Waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
 }
@@ -176,7 +182,7 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
 				refusal = fmt.Sprintf("router %q admitted it at %s, and its host is %s by now", ingress.RouterName, ingress.Host, route.Spec.Host)
 			case condition.Status == corev1.ConditionFalse:
-				refusal = fmt.Sprintf("router %q refuses it: %s", ingress.RouterName, whyRefused(condition))
+				refusal = fmt.Sprintf("router %q refuses it: %s", ingress.RouterName, given(condition.Reason, condition.Message))
 				if condition.Reason == hostClaimed {
 					claimed.Insert(strings.ToLower(ingress.Host))
 				}
@@ -200,9 +206,9 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 	return "", "", pass.Waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
 }
 
-// whyRefused is what a router says of a Route that it does not admit.
-func whyRefused(condition routev1.RouteIngressCondition) string {
-	said := slices.DeleteFunc([]string{condition.Reason, condition.Message}, func(word string) bool { return word == "" })
+// given is what a condition says of why, as far as it does.
+func given(reason, message string) string {
+	said := slices.DeleteFunc([]string{reason, text.OneLine(message)}, func(word string) bool { return word == "" })
 	return cmp.Or(strings.Join(said, ": "), "it gives no reason")
 }
 

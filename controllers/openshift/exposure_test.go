@@ -5,6 +5,7 @@ package openshift
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
@@ -124,6 +125,15 @@ func TestWhyThereIsNoRoute(t *testing.T) {
 			edgev1.ReasonRouteNotFound, false, "is not there yet: the image registry operator makes it"},
 		{"its operator is in trouble", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionTrue, "VerificationFailed", "two of a name")},
 			edgev1.ReasonRouteNotFound, false, `registry Config "cluster" is Degraded: VerificationFailed: two of a name`},
+		{"its operator is in trouble without a word", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionTrue, "", "")},
+			edgev1.ReasonRouteNotFound, false, `is Degraded: it gives no reason`},
+		{"its operator is in trouble, in lines", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionTrue, "", "one\ntwo\n")},
+			edgev1.ReasonRouteNotFound, false, `is Degraded: one two`},
+		{"nobody knows of trouble", []operatorv1.OperatorCondition{condition("Degraded", operatorv1.ConditionUnknown, "", "")},
+			edgev1.ReasonRouteNotFound, false, `the image registry operator makes it`},
+		{"there is no storage, said behind others", []operatorv1.OperatorCondition{condition("Available", operatorv1.ConditionFalse, "NoReplicasAvailable", ""),
+			condition("Degraded", operatorv1.ConditionTrue, "StorageNotConfigured", "")},
+			edgev1.ReasonStorageNotConfigured, true, "set spec.storage"},
 		{"there is no storage", []operatorv1.OperatorCondition{condition("Available", operatorv1.ConditionFalse, "StorageNotConfigured", "x")},
 			edgev1.ReasonStorageNotConfigured, true, "set spec.storage"},
 	} {
@@ -134,6 +144,59 @@ func TestWhyThereIsNoRoute(t *testing.T) {
 			err := routeAbsent(config, "r")
 			g.Expect(err).To(MatchError(ContainSubstring(tt.message)))
 			expectBlocked(g, err, tt.reason, tt.stalled)
+		})
+	}
+}
+
+// The fields of the registry's Config that decide whether there will be a Route. Its API takes other spellings of none.
+func TestEachFieldOfTheRegistrysConfigThatARouteNeeds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state operatorv1.ManagementState
+		// reason is empty where all is well.
+		reason, says string
+	}{
+		"Managed":                   {operatorv1.Managed, "", ""},
+		"Unmanaged":                 {operatorv1.Unmanaged, edgev1.ReasonRegistryUnmanaged, "is Unmanaged"},
+		"Removed":                   {operatorv1.Removed, edgev1.ReasonRegistryRemoved, "is Removed"},
+		"absent":                    {"", edgev1.ReasonRegistryUnmanaged, `has the spec.managementState "", on which its operator does nothing: set it to Managed`},
+		"Force":                     {operatorv1.Force, edgev1.ReasonRegistryUnmanaged, `"Force"`},
+		"one that is not known yet": {"Paused", edgev1.ReasonRegistryUnmanaged, `"Paused"`},
+	} {
+		t.Run("managementState "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			config := &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: "cluster"}}
+			config.Spec.ManagementState = tt.state
+			err := managed(config)
+			if tt.reason == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			expectBlocked(g, err, tt.reason, true)
+			g.Expect(err).To(MatchError(And(ContainSubstring(tt.says), ContainSubstring("to Managed"))))
+		})
+	}
+	for name, tt := range map[string]struct {
+		routes   []imageregistryv1.ImageRegistryConfigRoute
+		declared bool
+	}{
+		"absent":                 {nil, false},
+		"empty":                  {[]imageregistryv1.ImageRegistryConfigRoute{}, false},
+		"without a name":         {[]imageregistryv1.ImageRegistryConfigRoute{{Hostname: "r"}}, false},
+		"the second":             {[]imageregistryv1.ImageRegistryConfigRoute{{Name: "other"}, {Name: "r"}}, true},
+		"twice":                  {[]imageregistryv1.ImageRegistryConfigRoute{{Name: "r", Hostname: "a"}, {Name: "r", Hostname: "b"}}, true},
+		"in capitals, another's": {[]imageregistryv1.ImageRegistryConfigRoute{{Name: "R"}}, false},
+	} {
+		t.Run("routes "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			edge := &edgev1.EdgeRegistry{}
+			edge.Spec.OpenShift = &edgev1.OpenShiftSpec{Route: "r"}
+			s := (&Provider{}).begin(pass.NewScope(edge, time.Now(), &pass.Memory{}))
+			s.config = &imageregistryv1.Config{Spec: imageregistryv1.ImageRegistrySpec{Routes: tt.routes}}
+			if err := s.declareRoute(t.Context()); tt.declared {
+				g.Expect(err).NotTo(HaveOccurred())
+			} else {
+				expectBlocked(g, err, edgev1.ReasonRouteNotDeclared, true)
+			}
 		})
 	}
 }

@@ -11,8 +11,6 @@ import (
 	configv1 "github.com/openshift/api/config/v1"
 	imageregistryv1 "github.com/openshift/api/imageregistry/v1"
 	operatorv1 "github.com/openshift/api/operator/v1"
-
-	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // registryWarnings are the reasons, in the registry's Config alone, for which people may fail to
@@ -65,8 +63,12 @@ func ownS3(s3 *imageregistryv1.ImageRegistryConfigStorageS3) string {
 		return ""
 	}
 	host := s3.RegionEndpoint
-	if endpoint, err := url.Parse(s3.RegionEndpoint); err == nil && endpoint.Host != "" {
-		host = endpoint.Hostname()
+	if _, _, found := strings.Cut(host, "://"); !found {
+		// It should be an address with a scheme, and the registry takes one without.
+		host = "https://" + host
+	}
+	if endpoint, err := url.Parse(host); err == nil && endpoint.Host != "" {
+		host = strings.ToLower(endpoint.Hostname())
 	}
 	amazon := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 	if amazon && !strings.Contains(host, ".vpce.") {
@@ -79,7 +81,8 @@ func privateAzure(azure *imageregistryv1.ImageRegistryConfigStorageAzure) string
 	if access := azure.NetworkAccess; access != nil && access.Type == imageregistryv1.AzureNetworkAccessTypeInternal {
 		return "a private endpoint of Azure (spec.storage.azure.networkAccess)"
 	}
-	if azure.CloudName == string(configv1.AzureStackCloud) {
+	// The registry's library takes the name in any case (Azure/go-autorest, autorest/azure/environments.go).
+	if strings.EqualFold(azure.CloudName, string(configv1.AzureStackCloud)) {
 		return "Azure Stack Hub (spec.storage.azure.cloudName)"
 	}
 	return ""
@@ -94,11 +97,7 @@ func registryState(config *imageregistryv1.Config) string {
 		if condition == nil || (name == operatorv1.OperatorStatusTypeDegraded && condition.Status != operatorv1.ConditionTrue) {
 			continue
 		}
-		line := fmt.Sprintf("%s=%s: %s", name, condition.Status, condition.Reason)
-		if condition.Message != "" {
-			line += ": " + text.OneLine(condition.Message)
-		}
-		says = append(says, line)
+		says = append(says, fmt.Sprintf("%s=%s: %s", name, condition.Status, given(condition.Reason, condition.Message)))
 	}
 	if says == nil {
 		return fmt.Sprintf("registry Config %q says nothing of its pods yet", config.Name)
