@@ -48,11 +48,15 @@ func (c *Client) Entries(ctx context.Context, service string) ([]Entry, error) {
 		Token       string `json:"token"`
 		LastUpdated string `json:"lastUpdated"`
 	}
-	if err := decode(a.body, &sent); err != nil {
-		return nil, c.fail(Unexpected, op, a.status, err)
+	if err := decode(a.body, &sent); err != nil || sent == nil {
+		return nil, c.fail(Unexpected, op, a.status, errMalformed)
 	}
 	entries := make([]Entry, 0, len(sent))
 	for _, s := range sent {
+		if s.ID <= 0 {
+			// What has no number can be neither updated nor removed, and would be written again each time.
+			return nil, c.fail(Unexpected, op, a.status, errMalformed)
+		}
 		entries = append(entries, Entry{s.ID, s.Registry, s.Username, token(s.Token), parseStamp(s.LastUpdated)})
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.ID, b.ID) })

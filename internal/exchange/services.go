@@ -138,7 +138,7 @@ func decodeMap(d *json.Decoder, org string) ([]Service, error) {
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil, errMalformed
 	}
-	found := []Service{}
+	found, at := []Service{}, map[string]int{}
 	for d.More() {
 		id, err := d.Token()
 		if err != nil {
@@ -149,9 +149,17 @@ func decodeMap(d *json.Decoder, org string) ([]Service, error) {
 			return nil, readError(err)
 		}
 		// What is sent to a service must not be led into another organisation.
-		if name, ok := id.(string); ok && strings.HasPrefix(name, org+"/") && strings.Count(name, "/") == 1 {
-			found = append(found, wire.service(name))
+		name, ok := id.(string)
+		if !ok || !strings.HasPrefix(name, org+"/") || strings.Count(name, "/") != 1 {
+			continue
 		}
+		if i, twice := at[name]; twice {
+			// Of a key that is there twice the last counts, as with every reader of JSON.
+			found[i] = wire.service(name)
+			continue
+		}
+		at[name] = len(found)
+		found = append(found, wire.service(name))
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, readError(err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -108,6 +109,10 @@ func (c *Client) Robots(ctx context.Context, project Project) ([]Robot, error) {
 		header, err := c.do(ctx, r, &some)
 		if err != nil {
 			return nil, err
+		}
+		// Harbor writes an empty list as one, and each robot in it with what it is found by.
+		if some == nil || slices.ContainsFunc(some, func(one Robot) bool { return one.ID <= 0 || one.Name == "" }) {
+			return nil, r.fail(Unexpected, http.StatusOK, remote.Malformed)
 		}
 		all = append(all, some...)
 		total, err := strconv.Atoi(header.Get("X-Total-Count"))

@@ -4,6 +4,7 @@
 package ibmcloud
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -96,9 +97,11 @@ func (w wireAttributes) values() (map[string]string, bool) {
 	return found, ok
 }
 
-// some reports JSON that holds something.
+// some reports JSON that holds something, however it is written.
 func some(raw json.RawMessage) bool {
-	return !slices.Contains([]string{"", "null", "[]", "{}"}, string(raw))
+	var plain bytes.Buffer
+	_ = json.Compact(&plain, raw)
+	return !slices.Contains([]string{"", "null", "[]", "{}"}, plain.String())
 }
 
 func (w wirePolicy) policy() Policy {
