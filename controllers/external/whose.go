@@ -11,18 +11,24 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer: a login that people supply is known by its user alone, the earlier ones by the record.
-func (s *session) Whose(_ context.Context, user string, _ credential.Token) (exchange.Owner, error) {
+// Whose implements pass.Issuer: a login that people supply is known by its user, the earlier ones by the record. Some registries
+// give one user tokens of different rights. Then the current token tells, and an earlier one is taken for the puller's, which is
+// what the operator brings to an Exchange.
+func (s *session) Whose(_ context.Context, user string, token credential.Token) (exchange.Owner, error) {
+	owner := exchange.Nobody
 	for _, l := range s.Logins() {
 		if user != l.User && !s.wasUser(l.Role, user) {
 			continue
 		}
+		owner = exchange.Puller
 		if l.Role == edgev1.TokenPublisher {
-			return exchange.Publisher, nil
+			owner = exchange.Publisher
 		}
-		return exchange.Puller, nil
+		if l.Credential.Token.Equal(token) {
+			break
+		}
 	}
-	return exchange.Nobody, nil
+	return owner, nil
 }
 
 // wasUser reports whether a login had a user before.

@@ -168,13 +168,13 @@ func (s *session) grant(ctx context.Context, l *pass.Login, identity pass.Remote
 	if err != nil {
 		return s.explain(err, needsPolicies)
 	}
-	for _, p := range policies {
-		if s.fits(p, want, identity.Subject) {
-			if p.ID == identity.Grant {
-				return nil
-			}
-			return s.granted(ctx, l, identity, p.ID)
-		}
+	policies = slices.DeleteFunc(policies, func(p ibmcloud.Policy) bool { return !s.fits(p, want, identity.Subject) })
+	switch {
+	case slices.ContainsFunc(policies, func(p ibmcloud.Policy) bool { return p.ID == identity.Grant }):
+		return nil
+	case len(policies) > 0:
+		// Any of several does. Once it is on record it is that one, in whatever order they are listed.
+		return s.granted(ctx, l, identity, policies[0].ID)
 	}
 	if identity.Grant != "" && s.Now.Sub(identity.GrantedAt.Time).Abs() < settling {
 		// It was made a moment ago, and is not listed yet.

@@ -4,6 +4,10 @@
 package ibmcloud
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
@@ -58,17 +62,24 @@ func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
 			s.Used = append(s.Used, pass.Usage{Of: one.name, Share: one.share()})
 		}
 	}
+	var full, filling []string
 	for _, one := range all {
-		if one.usedUp() {
-			return pass.DoneBecause(edgev1.ReasonQuotaUsedUp, "%s %s, but the account has used up its %s there, %d of %d bytes, so that %s are refused: %s, %s",
-				s.where(), what, one.name, one.used, one.limit, one.lost, one.remedy, raise)
+		switch {
+		case one.usedUp():
+			full = append(full, fmt.Sprintf("has used up its %s there, %d of %d bytes, so that %s are refused: %s", one.name, one.used, one.limit, one.lost, one.remedy))
+		case one.percent() > 0:
+			filling = append(filling, fmt.Sprintf("has used %d%% or more of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s",
+				one.percent(), one.limit, one.name, one.lost, one.remedy))
 		}
 	}
-	for _, one := range all {
-		if one.percent() > 0 {
-			return pass.DoneBecause(edgev1.ReasonQuotaNearlyUsed, "%s %s, but the account has used %d%% or more of the %d bytes of %s that it may have there, and at 100%% %s are refused: %s, %s",
-				s.where(), what, one.percent(), one.limit, one.name, one.lost, one.remedy, raise)
-		}
+	said := slices.Concat(full, filling)
+	switch {
+	case len(full) > 0:
+		reason = edgev1.ReasonQuotaUsedUp
+	case len(filling) > 0:
+		reason = edgev1.ReasonQuotaNearlyUsed
+	default:
+		return pass.DoneBecause(reason, "%s %s", s.where(), what)
 	}
-	return pass.DoneBecause(reason, "%s %s", s.where(), what)
+	return pass.DoneBecause(reason, "%s %s, but the account %s, %s", s.where(), what, strings.Join(said, "; and it "), raise)
 }

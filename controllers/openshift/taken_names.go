@@ -130,16 +130,20 @@ func (t *takenNames) add(c claim, holder client.Object) {
 	if !slices.Contains(t.fields, c.field) {
 		t.fields = append(t.fields, c.field)
 	}
+	owned := false
 	for _, owner := range holder.GetOwnerReferences() {
-		if owner.Kind == "EdgeRegistry" {
-			if t.by == nil {
-				t.by = map[string][]string{}
-			}
-			t.by[owner.Name] = append(t.by[owner.Name], object)
-			return
+		if owner.Kind != "EdgeRegistry" {
+			continue
 		}
+		if t.by == nil {
+			t.by = map[string][]string{}
+		}
+		t.by[owner.Name] = append(t.by[owner.Name], object)
+		owned = true
 	}
-	t.strangers = append(t.strangers, object)
+	if !owned {
+		t.strangers = append(t.strangers, object)
+	}
 }
 
 // refusal is the refusal to touch objects of another's, and to write anything beside them; nil where no name is taken.

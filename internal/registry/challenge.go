@@ -53,14 +53,19 @@ func parseChallengesOf(text string) []challenge {
 	return found
 }
 
-// bearerOf returns the parameters of the first Bearer challenge among the values of WWW-Authenticate headers.
-func bearerOf(values []string) (map[string]string, bool) {
+// bearerOf returns the parameters of the first Bearer challenge that suits among the values of WWW-Authenticate headers; where none
+// does, of the first, for what is said of it.
+func bearerOf(values []string, suits func(params map[string]string) bool) (params map[string]string, ok bool) {
 	for _, offered := range parseChallenges(values) {
-		if offered.scheme == "bearer" {
+		switch {
+		case offered.scheme != "bearer":
+		case suits(offered.params):
 			return offered.params, true
+		case !ok:
+			params, ok = offered.params, true
 		}
 	}
-	return nil, false
+	return params, ok
 }
 
 // parseValue splits text after its leading token or quoted string.

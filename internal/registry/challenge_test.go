@@ -35,9 +35,29 @@ func TestBearerOf(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := NewWithT(t)
-			got, ok := bearerOf(tt.values)
+			got, ok := bearerOf(tt.values, func(map[string]string) bool { return true })
 			g.Expect(ok).To(Equal(tt.want != nil))
 			g.Expect(got).To(Equal(tt.want))
+		})
+	}
+}
+
+// A proxy in the way may put a challenge of its own first.
+func TestTheBearerThatSuitsIsTakenOfSeveral(t *testing.T) {
+	for name, tt := range map[string]struct {
+		values []string
+		want   string
+	}{
+		"the first":             {[]string{`Bearer realm="ours"`, `Bearer realm="theirs"`}, "ours"},
+		"the second":            {[]string{`Bearer realm="theirs"`, `Basic realm="ours"`, `Bearer realm="ours"`}, "ours"},
+		"in one line":           {[]string{`Bearer realm="theirs", Bearer realm="ours"`}, "ours"},
+		"none: the first is it": {[]string{`Bearer realm="theirs"`, `Bearer realm="others"`}, "theirs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, ok := bearerOf(tt.values, func(params map[string]string) bool { return params["realm"] == "ours" })
+			g.Expect(ok).To(BeTrue())
+			g.Expect(got).To(HaveKeyWithValue("realm", tt.want))
 		})
 	}
 }
@@ -70,7 +90,7 @@ func FuzzBearerOf(f *testing.F) {
 	f.Add(`Bearer realm=`)
 	f.Add(`Bearer a="\`)
 	f.Fuzz(func(t *testing.T, value string) {
-		params, ok := bearerOf([]string{value})
+		params, ok := bearerOf([]string{value}, func(map[string]string) bool { return true })
 		if ok && !strings.EqualFold(strings.TrimSpace(value)[:6], "Bearer") {
 			t.Fatalf("a challenge in %q", value)
 		}

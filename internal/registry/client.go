@@ -126,7 +126,10 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	if a.status != http.StatusUnauthorized {
 		return nil, c.unexpected(opChallenge, a)
 	}
-	params, ok := bearerOf(a.header.Values("WWW-Authenticate"))
+	params, ok := bearerOf(a.header.Values("WWW-Authenticate"), func(params map[string]string) bool {
+		realm, err := url.Parse(params["realm"])
+		return err == nil && c.owns(realm)
+	})
 	if !ok {
 		return nil, c.fail(Unexpected, opChallenge, a.status, errors.New("its challenge offers no Bearer token"))
 	}
