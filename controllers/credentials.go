@@ -88,7 +88,7 @@ func (p *run) issueCredentials(ctx context.Context) (pass.Done, error) {
 		}
 	}
 	if len(postponed) > 0 {
-		return pass.Done{}, together(postponed)
+		return pass.Done{}, pass.Together(postponed)
 	}
 	return p.describeIssued(), nil
 }
@@ -292,17 +292,6 @@ func (p *run) lifeOf(c pass.Identity) string {
 	default:
 		return "works until " + pass.Timestamp(c.Expiry)
 	}
-}
-
-// together combines several waits into one.
-func together(waits []*pass.Blocked) *pass.Blocked {
-	all := *waits[0]
-	for _, b := range waits[1:] {
-		if !strings.Contains(all.Message, b.Message) {
-			all.Message += "; " + b.Message
-		}
-	}
-	return &all
 }
 
 // renewalDue is when the operator renews a credential: at renewAt, but not before half of that time has passed since it minted the

@@ -210,6 +210,7 @@ func (p *run) describeSecrets(publications []*publication) {
 			Role: pub.secretRole, Namespace: p.Home.Namespace, Name: pub.Secret, Generation: pub.Credential.Generation, Copies: pub.copies.status(),
 		})
 	}
+	// The first of one or two, of which the puller is the last: both have handled it, or neither is told.
 	if handled := p.handledRotation(p.Logins()[0]); handled == p.handledRotation(&p.Puller) {
 		p.Edge.Status.LastHandledRotation = handled
 	}

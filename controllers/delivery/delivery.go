@@ -75,6 +75,7 @@ type run struct {
 
 func (d *Delivery) begin(s *pass.Scope, whose exchange.Whose) *run {
 	s.Nodes = pass.Part[connection](s.Memory).nodes
+	// The CustomResourceDefinition takes one at most.
 	return &run{d, s, s.Edge.Spec.Exchanges[0], whose}
 }
 

@@ -105,6 +105,7 @@ func registryState(config *imageregistryv1.Config) string {
 	return fmt.Sprintf("registry Config %q says %s", config.Name, strings.Join(says, "; "))
 }
 
+// registryCondition is the condition of a type, of which the API takes one (listMapKey); nil where there is none.
 func registryCondition(config *imageregistryv1.Config, name string) *operatorv1.OperatorCondition {
 	for i := range config.Status.Conditions {
 		if config.Status.Conditions[i].Type == name {

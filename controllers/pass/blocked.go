@@ -6,6 +6,8 @@ package pass
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,6 +62,31 @@ func AsBlocked(err error) *Blocked {
 func IsStalled(err error) bool {
 	b := AsBlocked(err)
 	return b != nil && b.Stalled
+}
+
+// Together combines several waits into one. What a person has to mend comes first, and the soonest decides when to look again.
+func Together(waits []*Blocked) *Blocked {
+	inOrder := slices.SortedStableFunc(slices.Values(waits), func(a, b *Blocked) int {
+		switch {
+		case a.Stalled == b.Stalled:
+			return 0
+		case a.Stalled:
+			return -1
+		default:
+			return 1
+		}
+	})
+	all := *inOrder[0]
+	for _, b := range inOrder[1:] {
+		if !strings.Contains(all.Message, b.Message) {
+			all.Message += "; " + b.Message
+		}
+		if b.patience() < all.patience() {
+			all.Retry = b.patience()
+		}
+		all.Conflict = all.Conflict || b.Conflict
+	}
+	return &all
 }
 
 // patience is the requeue interval.

@@ -210,7 +210,7 @@ func (c *Client) CreatePolicy(ctx context.Context, p Policy) (Policy, error) {
 	return made, nil
 }
 
-// conflicting is the policy that stands in the way of a new one. IBM's client has it as a text, its API as an object.
+// conflicting is the policy that stands in the way of a new one: one at most, as one is made by a request. IBM's client has it as a text, its API as an object.
 func conflicting(a answer) Policy {
 	var wire struct {
 		Errors []struct {

@@ -51,8 +51,8 @@ var ofOtherRegistries = []mutant{
 		pattern: "what one server accepts counts for all",
 		edits: []edit{
 			{"controllers/external/credentials.go",
-				`common = slices.DeleteFunc(slices.Clone(common), func(host string) bool { return !slices.Contains(named, host) })`,
-				`common = append(slices.Clone(common), named...)`},
+				`return !slices.ContainsFunc(named, func(other string) bool { return registry.WithPort(other) == registry.WithPort(host) })`,
+				`return registry.WithPort(host) == ""`},
 		},
 		guards: []guard{within("external", "TestTokenHostsAreThoseOfAllLogins")},
 	},

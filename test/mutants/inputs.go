@@ -98,4 +98,64 @@ var ofInputs = []mutant{
 		},
 		guards: []guard{within("openshift", "TestDeadTokensAreNotListed")},
 	},
+	{
+		name:    "ca-at-the-end-by-one-reader",
+		pattern: "a PEM file is read as one program writes it",
+		edits: []edit{
+			{"controllers/external/harbor_session.go",
+				`	pool, err := trust.Pool([]byte(bundle))`,
+				"	pool, err := x509.NewCertPool(), error(nil)\n	pool.AppendCertsFromPEM([]byte(bundle))"},
+		},
+		guards: []guard{within("external", "TestTheCAOfHarborIsReadAtADeletionAsBefore")},
+	},
+	{
+		name:    "null-is-no-key",
+		pattern: "an answer without content is taken for a no",
+		edits: []edit{
+			{"internal/ibmcloud/pages.go",
+				`return found, json.Unmarshal(list, &found) == nil && found != nil`,
+				`return found, json.Unmarshal(list, &found) == nil`},
+		},
+		guards: []guard{{folder: "internal/ibmcloud", run: "TestEachFieldOfAnAnswer"}},
+	},
+	{
+		name:    "managed-unless-told",
+		pattern: "an optional field is taken for one that is always set",
+		edits: []edit{
+			{"controllers/openshift/exposure.go",
+				`	case operatorv1.Managed:`,
+				`	case operatorv1.Managed, operatorv1.Force, "":`},
+		},
+		guards: []guard{within("openshift", "TestEachFieldOfTheRegistrysConfig")},
+	},
+	{
+		name:    "policy-listed-first",
+		pattern: "only the first item of a list counts",
+		edits: []edit{
+			{"controllers/ibmcloud/access.go",
+				`	case slices.ContainsFunc(policies, func(p ibmcloud.Policy) bool { return p.ID == identity.Grant }):`,
+				`	case len(policies) > 0 && policies[0].ID == identity.Grant:`},
+		},
+		guards: []guard{within("ibmcloud", "TestThePolicyOnRecordCounts")},
+	},
+	{
+		name:    "wait-before-a-stall",
+		pattern: "only the first item of a list counts",
+		edits: []edit{
+			{"controllers/pass/blocked.go",
+				`		case a.Stalled == b.Stalled:`,
+				`		case a.Stalled == b.Stalled, true:`},
+		},
+		guards: []guard{within("pass", "TestWhatWaitsTogether")},
+	},
+	{
+		name:    "pusher-by-user",
+		pattern: "a name is taken for identity",
+		edits: []edit{
+			{"controllers/external/whose.go",
+				`		if l.Credential.Token.Equal(token) {`,
+				`		if owner == exchange.Publisher || l.Credential.Token.Equal(token) {`},
+		},
+		guards: []guard{within("external", "TestWhoseASuppliedLoginIs")},
+	},
 }
