@@ -147,8 +147,10 @@ func (s *session) overlap() time.Duration {
 	return usual
 }
 
+// generationOf is the generation that a published Secret says; 0 where it says none. Whoever may write that Secret may write any
+// number there, and the next one has to be one too.
 func generationOf(published *corev1.Secret) int64 {
-	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
+	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 32)
 	if err != nil || generation < 0 {
 		return 0
 	}
