@@ -32,8 +32,8 @@ func TestEachFieldOfAnAnswer(t *testing.T) {
 	at := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 	const stamped = `"lastUpdated":"2026-05-06T07:08:09Z[UTC]"`
 	none := time.Time{}
-	failure := func(error string) string {
-		return `{"nodeErrors":[{"nodeId":"plant/n","error":` + error + `,` + stamped + `}]}`
+	failure := func(report string) string {
+		return `{"nodeErrors":[{"nodeId":"plant/n","error":` + report + `,` + stamped + `}]}`
 	}
 	for name, test := range map[string]struct {
 		ask  func(*testing.T, *Client) (any, error)

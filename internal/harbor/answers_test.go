@@ -4,6 +4,7 @@
 package harbor
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -131,10 +132,9 @@ func TestEachFieldOfAnError(t *testing.T) {
 		``:                                "Unexpected  ",
 	} {
 		_, err := answering(t, http.StatusForbidden, body).Project(t.Context(), "plant")
-		failure := &Error{}
+		var failure *Error
 		g := NewWithT(t)
-		g.Expect(err).To(BeAssignableToTypeOf(failure))
-		failure, _ = err.(*Error) //nolint:errorlint // It is no other.
+		g.Expect(errors.As(err, &failure)).To(BeTrue())
 		g.Expect(fmt.Sprintln(failure.Kind, failure.Code, failure.Text)).To(Equal(want+"\n"), body)
 	}
 }
