@@ -46,8 +46,11 @@ func parameterOf(next, name string) (value string, ok bool) {
 	return value, value != ""
 }
 
-// items reads a list in JSON. One that is absent or null is not an empty one.
+// items reads a list in JSON. One that is absent is not an empty one; null is, as IBM's own clients have it.
 func items[T any](list json.RawMessage) ([]T, bool) {
+	if len(list) == 0 {
+		return nil, false
+	}
 	var found []T
-	return found, json.Unmarshal(list, &found) == nil && found != nil
+	return found, json.Unmarshal(list, &found) == nil
 }

@@ -109,14 +109,14 @@ var ofInputs = []mutant{
 		guards: []guard{within("external", "TestTheCAOfHarborIsReadAtADeletionAsBefore")},
 	},
 	{
-		name:    "null-is-no-key",
+		name:    "null-is-no-robot",
 		pattern: "an answer without content is taken for a no",
 		edits: []edit{
-			{"internal/ibmcloud/pages.go",
-				`return found, json.Unmarshal(list, &found) == nil && found != nil`,
-				`return found, json.Unmarshal(list, &found) == nil`},
+			{"internal/harbor/robots.go",
+				`		if some == nil || slices.ContainsFunc(`,
+				`		if slices.ContainsFunc(`},
 		},
-		guards: []guard{{folder: "internal/ibmcloud", run: "TestEachFieldOfAnAnswer"}},
+		guards: []guard{{folder: "internal/harbor", run: "TestEachFieldOfAnAnswer"}},
 	},
 	{
 		name:    "managed-unless-told",
