@@ -21,7 +21,7 @@ const limit = 1024
 func OneLine(text string) string {
 	const ellipsis = "…"
 	text = credential.Redact(text)
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(printable(text)), " ")
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit-len(ellipsis)], "") + ellipsis
 	}
@@ -45,15 +45,19 @@ const foreignLimit = 200
 
 // Foreign makes a stranger's text fit for a message: printable, on one line, of at most 200 bytes, without secrets.
 func Foreign(text string) string {
-	text = credential.Redact(text)
-	text = strings.Map(func(r rune) rune {
+	text = printable(credential.Redact(text))
+	if len(text) > foreignLimit {
+		text = strings.ToValidUTF8(text[:foreignLimit], "") + "..."
+	}
+	return text
+}
+
+// printable puts a blank in the place of what would move the cursor of a terminal, or hide what it shows.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {
 			return r
 		}
 		return ' '
 	}, text)
-	if len(text) > foreignLimit {
-		text = strings.ToValidUTF8(text[:foreignLimit], "") + "..."
-	}
-	return text
 }

@@ -41,3 +41,17 @@ func TestAMessageIsOneLineThatIsNotTooLong(t *testing.T) {
 	g.Expect(text.OneLine(strings.Repeat("ä", 600))).To(And(HaveSuffix("ä…"), HaveLen(1023)))
 	g.Expect(text.Foreign("a\x00b\n" + strings.Repeat("x", 300))).To(And(HavePrefix("a b x"), HaveSuffix("x..."), HaveLen(203)))
 }
+
+// Whoever is asked may answer with a name that holds what a terminal obeys, and many messages hold names.
+func TestAMessageHoldsNothingThatATerminalObeys(t *testing.T) {
+	for name, hostile := range map[string]string{
+		"an escape sequence": "a\x1b[2Jb", "a title": "a\x1b]0;t\x07b", "a control of eight bits": "a\u009b2Jb", "a backspace": "a\bb", "a change of direction": "a\u202eb",
+		"bytes that are no text": "a\xffb", "an invisible character": "a\u200bb",
+	} {
+		g := NewWithT(t)
+		for _, told := range []string{text.OneLine(hostile), text.Of(errors.New(hostile)), text.Foreign(hostile)} {
+			g.Expect(strings.ContainsFunc(told, func(r rune) bool { return !strconv.IsPrint(r) })).To(BeFalse(), "%s: %q", name, told)
+			g.Expect(told).To(And(HavePrefix("a"), HaveSuffix("b")), name)
+		}
+	}
+}
