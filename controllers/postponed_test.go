@@ -19,6 +19,7 @@ import (
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
+	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
 
 // minted is an issuer that mints outside of the cluster, and an operator that makes its passes by hand.
@@ -30,6 +31,8 @@ type minted struct {
 	image string
 	// works reports whether the issuer takes what a Secret carried.
 	works func(login) bool
+	// calls are those to the issuer, and what goes wrong with them.
+	calls *standin.Journal
 }
 
 // issuersThatWait are those whose logins can be left beyond what was promised.
@@ -41,7 +44,7 @@ var issuersThatWait = map[string]func(*testing.T) *minted{
 		return &minted{o, edge, func(edge *edgev1.EdgeRegistry) {
 			inviteCopies(t, edge.Spec.Secrets.Namespace)
 			supply(t, p.account(edge))
-		}, p.Host + "/plant/edge/camera", func(l login) bool { return p.Works(l.user, l.secret) }}
+		}, p.Host + "/plant/edge/camera", func(l login) bool { return p.Works(l.user, l.secret) }, p.Journal}
 	},
 	"IBM Cloud": func(t *testing.T) *minted {
 		w := &cloudWorld{clock: clocktesting.NewFakePassiveClock(time.Now())}
@@ -69,7 +72,7 @@ var issuersThatWait = map[string]func(*testing.T) *minted{
 			ends, err := time.Parse("2006-01-02T15:04Z0700", key.ExpiresAt)
 			NewWithT(t).Expect(err == nil || !there).To(BeTrue(), key.ExpiresAt)
 			return there && !key.Disabled && w.clock.Now().Before(ends)
-		}}
+		}, w.Journal}
 	},
 }
 

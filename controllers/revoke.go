@@ -45,6 +45,16 @@ func (p *run) answerRevocation(ctx context.Context, result *pass.Result) {
 	}
 }
 
+// waits reports in Ready a revocation that has to wait. The owner of a namespace may be the cause, and benefit from it.
+func waits(result *pass.Result, asked string) {
+	if result.Pending == nil {
+		return
+	}
+	pending := *result.Pending
+	pending.Message = text.OneLine(fmt.Sprintf("%s; %s is not revoked before that: to end it at once, end it at its issuer", pending.Message, text.Foreign(asked)))
+	result.Pending = &pending
+}
+
 // notRevoked reports a failed revocation like a failed step: Ready is not True, and it is retried.
 func notRevoked(edge *edgev1.EdgeRegistry, result *pass.Result, asked string, err error) {
 	status, reason, message := pass.Verdict(err)
@@ -80,6 +90,7 @@ func (p *run) revoke(ctx context.Context, result *pass.Result) error {
 	}
 	if result.Stopped != "" && result.Stopped != edgev1.ExchangeUpdated {
 		// Its successor does not exist yet, and the condition says why.
+		waits(result, p.Record.Revoking.Asked)
 		return nil
 	}
 	return p.revokeOf(ctx, l, asked.Generation, result)
@@ -87,6 +98,11 @@ func (p *run) revoke(ctx context.Context, result *pass.Result) error {
 
 func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, result *pass.Result) error {
 	at := slices.IndexFunc(l.Alive, func(w pass.Working) bool { return w.Generation == generation })
+	if issued := p.Record.Unended(l.Role, generation, p.Now); at < 0 && issued != nil && issued.ID != l.Credential.ID {
+		// Others can write where it is listed, or the issuer does not answer now: the record has its id.
+		at = len(l.Alive)
+		l.Alive = append(l.Alive, pass.Working{ID: issued.ID, CredentialStatus: edgev1.CredentialStatus{Role: l.Role, Generation: generation}})
+	}
 	switch {
 	case at < 0 && p.Record.Revoking.Begun:
 		// An earlier pass came this far and no further.

@@ -19,9 +19,13 @@ func (s *harborSession) removeRobots(ctx context.Context) error {
 	if !s.Record.Minting && !s.Record.Lost && len(s.Record.Issued) == 0 {
 		return nil
 	}
-	removed, err := s.removeAll(ctx)
+	removed, left, err := s.removeAll(ctx)
 	if removed > 0 {
 		s.Note(edgev1.ReasonTokensRevoked, fmt.Sprintf("%d robots of project %s are deleted in Harbor at %s", removed, s.harbor.Project, s.spec.Host), nil)
+	}
+	if err == nil && len(left) > 0 {
+		s.Note(edgev1.ReasonRobotsLeftBehind, fmt.Sprintf("robots are left in project %s of Harbor at %s, each of which ends at its own time, since somebody changed them, so that the operator does not delete them: delete those of the ids %s",
+			s.harbor.Project, s.spec.Host, strings.Join(left, ", ")), nil)
 	}
 	if err == nil {
 		return nil
@@ -30,35 +34,46 @@ func (s *harborSession) removeRobots(ctx context.Context) error {
 		return b
 	}
 	_, _, message := pass.Verdict(err)
+	such := ""
+	if ids := s.idsOnRecord(); len(ids) > 0 {
+		such = ", such as those of the ids " + strings.Join(ids, ", ")
+	}
 	s.Note(edgev1.ReasonRobotsLeftBehind, fmt.Sprintf("robots may be left in project %s of Harbor at %s, each of which ends at its own time: those called %s-* and %s-*%s: %s",
-		s.harbor.Project, s.spec.Host, s.baseName(edgev1.TokenPublisher), s.baseName(edgev1.TokenPuller), s.idsOnRecord(), message), nil)
+		s.harbor.Project, s.spec.Host, s.baseName(edgev1.TokenPublisher), s.baseName(edgev1.TokenPuller), such, message), nil)
 	return nil
 }
 
-func (s *harborSession) removeAll(ctx context.Context) (removed int, err error) {
+// removeAll deletes the robots that are listed, and those on record that a list lacks. Those that are not ours any more are left.
+func (s *harborSession) removeAll(ctx context.Context) (removed int, left []string, err error) {
 	if err := s.look(ctx); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	for _, r := range slices.Clone(s.harborMemory().robots) {
-		if err := s.remove(ctx, r.id()); err != nil {
-			return removed, err
+	ids := s.idsOnRecord()
+	for _, r := range s.harborMemory().robots {
+		ids = append(ids, r.id())
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		switch became, err := s.remove(ctx, id); {
+		case err != nil:
+			return removed, left, err
+		case became == isRemoved:
+			removed++
+		case became == isLeft:
+			left = append(left, id)
 		}
-		removed++
 	}
-	return removed, nil
+	return removed, left, nil
 }
 
 // idsOnRecord are those of robots that may still work.
-func (s *harborSession) idsOnRecord() string {
+func (s *harborSession) idsOnRecord() []string {
 	var ids []string
 	for _, issued := range s.Record.Issued {
 		// Harbor ends each some time after its lifetime.
-		if s.Now.Before(issued.ExpiresAt.Add(issued.ExpiresAt.Sub(issued.IssuedAt.Time))) {
+		if issued.EndedAt.IsZero() && s.Now.Before(issued.ExpiresAt.Add(issued.ExpiresAt.Sub(issued.IssuedAt.Time))) {
 			ids = append(ids, issued.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return ""
-	}
-	return ", such as those of the ids " + strings.Join(ids, ", ")
+	return ids
 }

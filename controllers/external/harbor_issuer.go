@@ -48,7 +48,9 @@ func (s *harborSession) Current(ctx context.Context, l *pass.Login) (pass.Cause,
 		if err := s.findLost(ctx, l); err != nil {
 			return pass.Cause{}, s.carriedOn(l, err)
 		}
-		why = s.weighRobots(l, why)
+		if why, err = s.weighRobots(ctx, l, why); err != nil {
+			return pass.Cause{}, s.carriedOn(l, err)
+		}
 		if err := s.weighWhenDue(ctx); err != nil {
 			return pass.Cause{}, s.carriedOn(l, err)
 		}
@@ -100,17 +102,21 @@ func (s *harborSession) robotCredential(l *pass.Login, id string, generation int
 	}
 }
 
-// weighRobots judges a login by its robots as they are in Harbor. One in use that somebody changed stays in use.
-func (s *harborSession) weighRobots(l *pass.Login, why pass.Cause) pass.Cause {
+// weighRobots judges a login by its robots as they are in Harbor. One in use that somebody changed stays in use. One that the list
+// lacks is asked for: others may have moved it over the edge of a page while that was read.
+func (s *harborSession) weighRobots(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
 	if l.Unpublished != nil {
 		if r := s.robotOf(l.Unpublished.ID); r == nil || r.Disable {
 			l.Unpublished = nil
 		}
 	}
 	if l.Credential.ID != "" && s.robotOf(l.Credential.ID) == nil && s.saidOf(l) == "" {
-		return causeRobotGone
+		if found, _, err := s.find(ctx, l.Credential.ID); err != nil || found != nil {
+			return why, err
+		}
+		return causeRobotGone, nil
 	}
-	return why
+	return why, nil
 }
 
 // saidOf says what somebody did to the robot in use; nothing where it is as it was made.
@@ -137,22 +143,41 @@ func (s *harborSession) findLost(ctx context.Context, l *pass.Login) error {
 		if r.role != l.Role || inHand || s.wasPublished(r) {
 			continue
 		}
-		if l.Begun == nil && s.isFresh(r, l.Policy) {
+		if l.Begun == nil && s.isFresh(r, l) {
 			l.Begun = &pass.Credential{Identity: pass.Identity{ID: id}, Generation: r.generation}
 			continue
 		}
-		if err := s.remove(ctx, id); err != nil {
+		became, err := s.remove(ctx, id)
+		if err != nil {
 			return err
 		}
-		s.NoteLost(l, r.generation, nil)
+		if became != isLeft {
+			s.NoteLost(l, r.generation, nil)
+		}
 	}
 	return nil
 }
 
 // isFresh reports a robot that is like one that would be made now, and was made lately enough to live for as long.
-func (s *harborSession) isFresh(r robot, p pass.Policy) bool {
-	return !r.Disable && r.Duration == hardLife(p) && s.Now.Before(r.CreationTime.Add((p.Lifetime-p.RenewBefore)/4))
+func (s *harborSession) isFresh(r robot, l *pass.Login) bool {
+	p := l.Policy
+	return !r.Disable && r.Duration == hardLife(p) && s.Now.Before(r.CreationTime.Add((p.Lifetime-p.RenewBefore)/4)) &&
+		r.generation <= s.Record.Highest(l.Role)+attempts && r.MayAs(s.wanted(l, r.generation))
 }
+
+// wanted is the robot of a generation, as it is made.
+func (s *harborSession) wanted(l *pass.Login, generation int64) harbor.Wanted {
+	return harbor.Wanted{
+		Project: s.harbor.Project, Name: s.robotName(l.Role, generation), Description: s.description(), Days: hardLife(l.Policy), Push: l.Role == edgev1.TokenPublisher,
+	}
+}
+
+const (
+	// attempts is how many names that are taken are passed over at a time.
+	attempts = 10
+	// lastGeneration is the highest number of a login, and in the name of a robot.
+	lastGeneration = 999_999_999
+)
 
 // Issue implements pass.Issuer: it makes a robot, or gives one that was begun another secret.
 func (s *harborSession) Issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
@@ -210,20 +235,20 @@ func (s *harborSession) complete(ctx context.Context, client *harbor.Client, l *
 
 // makeRobot makes the robot of the next generation. A name that is taken by another's is passed over.
 func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l *pass.Login) (pass.Credential, error) {
-	const attempts = 10
 	next := s.Record.Highest(l.Role)
 	for _, r := range s.harborMemory().robots {
-		if r.role == l.Role {
+		if r.role == l.Role && s.wasPublished(r) {
 			next = max(next, r.generation)
 		}
+	}
+	if next > lastGeneration-attempts {
+		return pass.Credential{}, pass.Stalled(edgev1.ReasonConflict, "robot %s in project %s has the last number that there is: delete it in Harbor", s.robotName(l.Role, next), s.harbor.Project)
 	}
 	var err error
 	for range attempts {
 		next++
 		var made harbor.Made
-		made, err = client.CreateRobot(ctx, harbor.Wanted{
-			Project: s.harbor.Project, Name: s.robotName(l.Role, next), Description: s.description(), Days: hardLife(l.Policy), Push: l.Role == edgev1.TokenPublisher,
-		})
+		made, err = client.CreateRobot(ctx, s.wanted(l, next))
 		if harbor.KindOf(err) == harbor.Exists {
 			continue
 		}
@@ -245,14 +270,20 @@ func (s *harborSession) fresh(l *pass.Login, id string, generation int64, made t
 	made = made.UTC().Truncate(time.Second)
 	c := s.robotCredential(l, id, generation, from, made, made.Add(l.Policy.Lifetime))
 	c.Check = pass.NewCheck(from.token)
+	c.Until = made.Add(time.Duration(hardLife(l.Policy)) * day)
 	// It is not listed as it was made: the next look does that.
 	s.harborMemory().lookedAt = time.Time{}
 	return c
 }
 
-// Revoke implements pass.Issuer.
+// Revoke implements pass.Issuer. One that somebody changed may be another's by now, and a person has to delete it.
 func (s *harborSession) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
-	if err := s.remove(ctx, c.ID); err != nil {
+	became, err := s.remove(ctx, c.ID)
+	if err == nil && became == isLeft {
+		err = pass.Stalled(edgev1.ReasonConflict, "robot %s of Harbor, which was made as %s, was changed by somebody, so that the operator does not delete it: delete it in Harbor",
+			c.ID, s.robotName(l.Role, c.Generation))
+	}
+	if err != nil {
 		s.harborMemory().lookedAt = time.Time{}
 		return s.carriedOn(l, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // keptDisabled is how long a robot that has outlived its lifetime stays, disabled, before it is deleted: whoever misses it can
@@ -70,7 +71,7 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 		s.Due(end.Add(keptDisabled))
 		return nil
 	}
-	if err := s.remove(ctx, r.id()); err != nil {
+	if became, err := s.remove(ctx, r.id()); err != nil || became == isLeft {
 		return err
 	}
 	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("robot %s, which had outlived its lifetime, is deleted in Harbor", s.robotName(r.role, r.generation)), nil)
@@ -80,7 +81,7 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 // isPostponed reports a robot that is not to end yet, since nodes may need it.
 func (s *harborSession) isPostponed(r robot) bool {
 	l := s.LoginOf(r.role)
-	return l != nil && s.Postponed(l, r.generation, r.hardEnd())
+	return l != nil && s.Postponed(l, r.generation, s.lastOf(r))
 }
 
 // disable ends a robot in a way that can be undone.
@@ -103,6 +104,14 @@ func (s *harborSession) disable(ctx context.Context, r robot, end time.Time) err
 	return nil
 }
 
+// lastOf is until when a robot may be left, though somebody had Harbor let it live for longer.
+func (s *harborSession) lastOf(r robot) time.Time {
+	if issued := s.Record.Find(r.id()); issued != nil && !issued.Until.IsZero() {
+		return pass.Earlier(r.hardEnd(), issued.Until.Time)
+	}
+	return r.hardEnd()
+}
+
 // endOf is until when a robot was promised to work. Of one that is not on record nobody knows that but Harbor.
 func (s *harborSession) endOf(r robot) time.Time {
 	if issued := s.Record.Find(r.id()); issued != nil {
@@ -111,7 +120,8 @@ func (s *harborSession) endOf(r robot) time.Time {
 	return r.hardEnd()
 }
 
-// listAlive lists the robots of a login that work. One that was left beyond its lifetime works until Harbor ends it, at most.
+// listAlive lists the robots of a login that work, also those that are on record no more. One that was left beyond its lifetime
+// works until Harbor ends it, at most.
 func (s *harborSession) listAlive(l *pass.Login) {
 	l.Alive = nil
 	for _, issued := range s.Record.Issued {
@@ -124,6 +134,16 @@ func (s *harborSession) listAlive(l *pass.Login) {
 			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(ends),
 		}})
 	}
+	for _, r := range s.harborMemory().robots {
+		if r.role != l.Role || r.Disable || s.Record.Find(r.id()) != nil || !s.wasPublished(r) || !s.Now.Before(r.hardEnd()) {
+			continue
+		}
+		l.Alive = append(l.Alive, pass.Working{ID: r.id(), CredentialStatus: edgev1.CredentialStatus{
+			Role: l.Role, Generation: r.generation, Robot: text.Foreign(r.Name), CredentialID: r.id(),
+			IssuedAt: pass.StatusTime(r.CreationTime), ExpiresAt: pass.StatusTime(r.hardEnd()),
+		}})
+	}
+	slices.SortStableFunc(l.Alive, func(a, b pass.Working) int { return int(a.Generation - b.Generation) })
 }
 
 // worksUntil is until when a robot on record works, as far as this pass knows.

@@ -35,7 +35,7 @@ type harborSession struct {
 
 // harborMemory is what the process remembers of one EdgeRegistry with robots. It only spares requests.
 type harborMemory struct {
-	// projectID is the number of the project; 0 before it was asked for.
+	// projectID is the number of the project as the robots were last listed.
 	projectID int64
 	// robots are ours as they were last listed, at lookedAt, by the account of a version; a zero time has them listed again.
 	robots   []robot

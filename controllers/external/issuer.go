@@ -150,8 +150,8 @@ func (s *session) overlap() time.Duration {
 // generationOf is the generation that a published Secret says; 0 where it says none. Whoever may write that Secret may write any
 // number there, and the next one has to be one too.
 func generationOf(published *corev1.Secret) int64 {
-	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 32)
-	if err != nil || generation < 0 {
+	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
+	if err != nil || generation < 0 || generation > lastGeneration {
 		return 0
 	}
 	return generation

@@ -126,20 +126,16 @@ func (s *harborSession) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.projectID == 0 {
-		project, err := client.Project(ctx, s.harbor.Project)
-		if err != nil {
-			return s.explain(err)
-		}
-		m.projectID = project.ID
-	}
-	all, err := client.Robots(ctx, harbor.Project{ID: m.projectID, Name: s.harbor.Project})
+	// A project that was recreated has another number, and an admin of all of Harbor is told of no robots under the one before.
+	project, err := client.Project(ctx, s.harbor.Project)
 	if err != nil {
-		// A project that was recreated has another number.
-		m.projectID = 0
 		return s.explain(err)
 	}
-	m.robots = nil
+	all, err := client.Robots(ctx, project)
+	if err != nil {
+		return s.explain(err)
+	}
+	m.projectID, m.robots = project.ID, nil
 	for _, one := range all {
 		if r, ours := s.ours(one); ours {
 			m.robots = append(m.robots, r)
@@ -201,39 +197,62 @@ func (s *harborSession) changed(r harbor.Robot, issued *pass.Issued) string {
 	}
 }
 
+// fate is what became of a robot that was to be removed.
+type fate int
+
+const (
+	// wasGone: it was not there.
+	wasGone fate = iota
+	// isRemoved: it was deleted.
+	isRemoved
+	// isLeft: it is there, and was left alone, since it is not known to be ours any more.
+	isLeft
+)
+
 // remove deletes a robot of ours, as it is now.
-func (s *harborSession) remove(ctx context.Context, id string) error {
-	live, err := s.live(ctx, id)
-	if err != nil || live == nil {
-		return err
+func (s *harborSession) remove(ctx context.Context, id string) (fate, error) {
+	found, ours, err := s.find(ctx, id)
+	switch {
+	case err != nil || found == nil:
+		return wasGone, err
+	case !ours:
+		return isLeft, nil
 	}
-	if err := s.client.DeleteRobot(ctx, live.ID); err != nil {
-		return s.explain(err)
+	if err := s.client.DeleteRobot(ctx, found.ID); err != nil {
+		return isLeft, s.explain(err)
 	}
 	m := s.harborMemory()
-	m.robots = slices.DeleteFunc(m.robots, func(r robot) bool { return r.ID == live.ID })
-	return nil
+	m.robots = slices.DeleteFunc(m.robots, func(r robot) bool { return r.ID == found.ID })
+	return isRemoved, nil
 }
 
 // live reads a robot before something is done to it; nil for one that is gone, or is not ours any more.
 func (s *harborSession) live(ctx context.Context, id string) (*robot, error) {
+	found, ours, err := s.find(ctx, id)
+	if err != nil || !ours {
+		return nil, err
+	}
+	return found, nil
+}
+
+// find reads a robot, and reports whether it is ours; nil for one that is gone.
+func (s *harborSession) find(ctx context.Context, id string) (found *robot, ours bool, err error) {
 	client, err := s.at(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // Nothing has such an id.
+		return nil, false, nil //nolint:nilerr // Nothing has such an id.
 	}
-	found, err := client.Robot(ctx, number)
+	read, err := client.Robot(ctx, number)
 	switch {
 	case harbor.KindOf(err) == harbor.NotFound:
-		return nil, nil //nolint:nilnil // Absence is an answer here.
+		return nil, false, nil
 	case err != nil:
-		return nil, s.explain(err)
+		return nil, false, s.explain(err)
 	}
-	if r, ours := s.ours(found); ours {
-		return &r, nil
-	}
-	return nil, nil //nolint:nilnil // What is not ours is as if it were not there.
+	r, ours := s.ours(read)
+	r.Robot = read
+	return &r, ours, nil
 }

@@ -37,6 +37,7 @@ func TestWhichKeysAreOurs(t *testing.T) {
 		"without a mark":              {ibmcloud.Key{IAMID: "iam-ServiceId-2", Description: "mine"}, false},
 		"without a generation":        {ibmcloud.Key{IAMID: "iam-ServiceId-2", Description: s.mark(edgev1.TokenPuller)}, false},
 		"with a generation that lies": {ibmcloud.Key{IAMID: "iam-ServiceId-2", Description: mark + "x"}, false},
+		"with a number too many":      {ibmcloud.Key{IAMID: "iam-ServiceId-2", Description: s.mark(edgev1.TokenPuller) + generationMark + "9223372036854775807"}, false},
 		"with a mark of a part of it": {ibmcloud.Key{IAMID: "iam-ServiceId-2", Description: "EdgeRegistry uid=0f1e2d3c role=puller generation=7"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -246,9 +246,17 @@ func (s *session) requestToken(ctx context.Context, l *login, bound *corev1.Secr
 	return credential.NewToken(request.Status.Token), nil
 }
 
-// Revoke implements pass.Issuer: a token dies with its Secret.
+// Revoke implements pass.Issuer: a token dies with its Secret. Anyone who may edit the project can remove its labels and its owner, but
+// cannot change its UID.
 func (s *session) Revoke(ctx context.Context, login *pass.Login, c pass.Credential) error {
-	bound := s.Secrets[boundSecretName(login.Secret, c.Generation)]
+	name := boundSecretName(login.Secret, c.Generation)
+	bound := s.Secrets[name]
+	if bound == nil {
+		var err error
+		if bound, err = s.Objects.ReadSecret(ctx, s.Home.Namespace, name); err != nil {
+			return err
+		}
+	}
 	if bound == nil || string(bound.UID) != c.ID {
 		return nil
 	}

@@ -29,14 +29,14 @@ func (s *session) revokeTokens(ctx context.Context) error {
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	// All of them and their metadata alone: one that lost its labels is found, and no foreign Secret is read.
+	// All of them and their metadata alone: one that lost its labels, or by its UID its owner too, is found, and no foreign Secret is read.
 	if err := s.List(ctx, secrets, client.InNamespace(s.Home.Namespace)); err != nil {
 		return s.leaveToCollector(state, err)
 	}
 	revoked := 0
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
-		if !objects.MadeFor(secret, s.Edge.UID) {
+		if !objects.MadeFor(secret, s.Edge.UID) && s.onRecord(secret) == nil {
 			continue
 		}
 		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

@@ -186,6 +186,21 @@ func (r *Record) Find(id string) *Issued {
 	return nil
 }
 
+// Unended is a credential on record that is not known to have ended; nil if there is none. Its issuer's clock may be a minute behind.
+func (r *Record) Unended(role edgev1.TokenRole, generation int64, now time.Time) *Issued {
+	for i := range r.Issued {
+		one := &r.Issued[i]
+		last := one.ExpiresAt.Time
+		if one.Until.After(last) {
+			last = one.Until.Time
+		}
+		if one.Role == role && one.Generation == generation && one.EndedAt.IsZero() && (last.IsZero() || now.Before(last.Add(time.Minute))) {
+			return one
+		}
+	}
+	return nil
+}
+
 // Note puts a credential on record. If there are too many of its role, the oldest is dropped.
 func (r *Record) Note(issued Issued) {
 	if known := r.Find(issued.ID); known != nil {

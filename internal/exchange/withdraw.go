@@ -3,7 +3,16 @@
 
 package exchange
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// slow is for how many times as long as one request may take a withdrawal goes on: whoever deletes an EdgeRegistry waits for it, and
+// an Exchange that lists many services and answers slowly would hold that up for ever.
+const slow = 10
+
+var errSlow = errors.New("it answers too slowly")
 
 // Withdraw takes out every entry of ours in services with an image of the registry's, and touches these, for a login that is
 // being revoked. Entries of others stay. A touch is also owed to a service that has a marker of ours and no entry, as after a
@@ -12,6 +21,8 @@ import "context"
 // It takes a new list, and for each service the entries, one removal for each of ours, and a touch. Once all is done it writes
 // nothing. The error is as that of Sync.
 func (s *Syncer) Withdraw(ctx context.Context, c *Client, w Wanted, whose Whose) (Report, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, slow*c.timeout, errSlow)
+	defer cancel()
 	s.known = nil
 	p, listed, err := s.begin(ctx, c, w, whose, 0)
 	if err != nil {

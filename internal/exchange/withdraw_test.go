@@ -4,11 +4,14 @@
 package exchange
 
 import (
+	"context"
 	"strconv"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	exchangetest "github.com/edge-registry/edge-registry-operator/test/exchange"
 	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
@@ -102,4 +105,20 @@ func TestWhatIsSaidToBeGoneIsLookedFor(t *testing.T) {
 			g.Expect(w.logins(id)).To(BeEmpty())
 		})
 	}
+}
+
+// One that lists many services and takes its time for each holds a deletion up no longer than one that is away: a pass ends, and
+// the deletion counts the time.
+func TestAnExchangeThatAnswersSlowlyIsGivenUp(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, exchangetest.Options{})
+	w.AddLogin(w.publish("camera"), host, user, older)
+	var ends time.Time
+	_, err := w.syncer.Withdraw(t.Context(), w.client, wanted(newer), func(ctx context.Context, _ string, _ credential.Token) (Owner, error) {
+		ends, _ = ctx.Deadline()
+		return Puller, nil
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(ends).NotTo(BeZero())
+	g.Expect(ends).NotTo(BeTemporally(">", time.Now().Add(slow*requestTimeout)))
 }

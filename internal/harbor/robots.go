@@ -64,16 +64,34 @@ type access struct {
 	Action   string `json:"action"`
 }
 
-// CreateRobot makes a robot of a project. With an error of the kinds Unavailable and Unexpected it may be there.
-func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
-	r := request{op: "make robot " + w.Name + " in project " + w.Project, method: http.MethodPost, path: "/robots", permission: "robot:create", host: c.host}
+// permission is what the robot may do.
+func (w Wanted) permission() permission {
 	rights := []access{{"repository", "pull"}}
 	if w.Push {
 		rights = append(rights, access{"repository", "push"})
 	}
+	return permission{"project", w.Project, rights}
+}
+
+// MayAs reports that a robot may do what one that is wanted may, and nothing else.
+func (r Robot) MayAs(w Wanted) bool {
+	var granted []permission
+	want := w.permission()
+	if json.Unmarshal(r.Permissions, &granted) != nil || len(granted) != 1 || granted[0].Kind != want.Kind || granted[0].Namespace != want.Namespace {
+		return false
+	}
+	lackedBy := func(all []access) func(access) bool {
+		return func(one access) bool { return !slices.Contains(all, one) }
+	}
+	return !slices.ContainsFunc(granted[0].Access, lackedBy(want.Access)) && !slices.ContainsFunc(want.Access, lackedBy(granted[0].Access))
+}
+
+// CreateRobot makes a robot of a project. With an error of the kinds Unavailable and Unexpected it may be there.
+func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
+	r := request{op: "make robot " + w.Name + " in project " + w.Project, method: http.MethodPost, path: "/robots", permission: "robot:create", host: c.host}
 	r.body = map[string]any{
 		"name": w.Name, "description": w.Description, "level": "project", "duration": w.Days, "disable": false,
-		"permissions": []permission{{"project", w.Project, rights}},
+		"permissions": []permission{w.permission()},
 	}
 	var made struct {
 		ID           int64     `json:"id"`
@@ -100,7 +118,7 @@ const (
 func (c *Client) Robots(ctx context.Context, project Project) ([]Robot, error) {
 	r := request{op: "list the robots of project " + project.Name, method: http.MethodGet, path: "/robots", permission: "robot:list", host: c.host}
 	var all []Robot
-	for page := 1; len(all) < maxRobots; page++ {
+	for page := 1; page <= maxRobots/robotsPage; page++ {
 		r.query = url.Values{
 			"q":    {fmt.Sprintf("Level=project,ProjectID=%d", project.ID)},
 			"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(robotsPage)}, "sort": {"id"},

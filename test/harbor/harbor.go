@@ -169,6 +169,16 @@ func (h *Harbor) AddRobot(project, name, description string, rights ...string) (
 	return r.login, r.secret
 }
 
+// Imitate makes a robot like another, with a name and rights of its own, as an admin would, and returns its id.
+func (h *Harbor) Imitate(id int64, name string, rights ...string) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.IndexFunc(h.robots, func(r *robot) bool { return r.id == id })
+	r := h.addRobot(h.robots[i].project, name, h.robots[i].description, h.robots[i].duration)
+	r.may = accesses(rights)
+	return r.id
+}
+
 // Grant gives the robots of a name other rights than they had, as an admin does.
 func (h *Harbor) Grant(name string, rights ...string) {
 	h.mu.Lock()

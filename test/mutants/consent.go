@@ -198,4 +198,44 @@ var ofConsent = []mutant{
 		},
 		guards: []guard{within("watches", "TestTakeNews")},
 	},
+	{
+		name:    "revocation-waits-untold",
+		pattern: "a pending request is not reported",
+		edits: []edit{
+			{"controllers/revoke.go",
+				`		waits(result, p.Record.Revoking.Asked)`,
+				`		_ = waits`},
+		},
+		guards: []guard{controllers("TestARevocationThatANamespaceHoldsUpIsTold")},
+	},
+	{
+		name:    "listed-is-all-that-works",
+		pattern: "what a tenant can write is believed",
+		edits: []edit{
+			{"controllers/revoke.go",
+				`at < 0 && issued != nil &&`,
+				`at < -1 && issued != nil &&`},
+		},
+		guards: []guard{controllers("TestADisguisedBoundSecretEndsWithItsRevocation/without_labels"), controllers("TestARevocationWaitsForAHarborThatIsAway")},
+	},
+	{
+		name:    "revoked-if-it-is-marked",
+		pattern: "what a tenant can write is believed",
+		edits: []edit{
+			{"controllers/openshift/issuer.go",
+				`s.Objects.ReadSecret(ctx, s.Home.Namespace, name)`,
+				`s.Objects.OwnSecret(ctx, s.Scope, name)`},
+		},
+		guards: []guard{controllers("TestADisguisedBoundSecretEndsWithItsRevocation/without_anything")},
+	},
+	{
+		name:    "deleted-if-it-is-marked",
+		pattern: "a deletion goes by marks that a tenant can remove",
+		edits: []edit{
+			{"controllers/openshift/revoke.go",
+				` && s.onRecord(secret) == nil`,
+				``},
+		},
+		guards: []guard{controllers("TestADisguisedBoundSecretEndsWithItsEdgeRegistry")},
+	},
 }

@@ -183,4 +183,14 @@ var ofTheExchange = []mutant{
 		},
 		guards: []guard{within("pass", "TestWhichLoginsNodesNeed"), controllers("TestAfterARestartALoginIsLeftUntilNodesWereLookedAt")},
 	},
+	{
+		name:    "slow-exchange-waited-for",
+		pattern: "a wait that others can prolong has no limit",
+		edits: []edit{
+			{"internal/exchange/withdraw.go",
+				`	ctx, cancel := context.WithTimeoutCause(ctx, slow*c.timeout, errSlow)`,
+				`	ctx, cancel := context.WithTimeoutCause(ctx, 1000*slow*c.timeout, errSlow)`},
+		},
+		guards: []guard{ofExchange("TestAnExchangeThatAnswersSlowlyIsGivenUp")},
+	},
 }

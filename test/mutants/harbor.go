@@ -52,11 +52,11 @@ var ofHarbor = []mutant{
 		pattern: "a request whose reply was lost is made once more",
 		edits: []edit{
 			{"controllers/external/harbor_issuer.go",
-				`		if l.Begun == nil && s.isFresh(r, l.Policy) {`,
-				`		if s.isFresh(r, l.Policy) {
+				`		if l.Begun == nil && s.isFresh(r, l) {`,
+				`		if s.isFresh(r, l) {
 			continue
 		}
-		if l.Begun == nil && s.isFresh(r, l.Policy) {`},
+		if l.Begun == nil && s.isFresh(r, l) {`},
 		},
 		guards: []guard{controllers("TestACallToHarborThatGoesWrongLeavesNoUnknownRobot/its_reply_is_lost,_restart_true")},
 	},
@@ -93,5 +93,57 @@ var ofHarbor = []mutant{
 				`		return i.Role == l.Role && (i.Matches(carried.token) || !carried.token.IsZero())`},
 		},
 		guards: []guard{controllers("TestALoginThatATenantWroteIsNeverTakenForARobots")},
+	},
+	{
+		name:    "changed-robot-called-revoked",
+		pattern: "a failed act is reported as done",
+		edits: []edit{
+			{"controllers/external/harbor_issuer.go",
+				`	if err == nil && became == isLeft {`,
+				`	if err == nil && became == isLeft && false {`},
+		},
+		guards: []guard{controllers("TestARobotThatIsNotDeletedIsNotCalledRevoked")},
+	},
+	{
+		name:    "left-robot-untold",
+		pattern: "what a deletion leaves is not reported",
+		edits: []edit{
+			{"controllers/external/harbor_cleanup.go",
+				`	if err == nil && len(left) > 0 {`,
+				`	if err == nil && len(left) < 0 {`},
+		},
+		guards: []guard{controllers("TestARobotThatADeletionLeavesIsNamed")},
+	},
+	{
+		name:    "list-taken-for-all",
+		pattern: "one answer is taken for proof of absence",
+		edits: []edit{
+			{"controllers/external/harbor_issuer.go",
+				`err != nil || found != nil {
+			return why, err`,
+				`err != nil || (found != nil && false) {
+			return why, err`},
+		},
+		guards: []guard{controllers("TestARobotThatAListLacksIsNotTakenForGone")},
+	},
+	{
+		name:    "off-the-record-is-dead",
+		pattern: "what is not on record is taken for absent",
+		edits: []edit{
+			{"controllers/external/harbor_retire.go",
+				`		if r.role != l.Role || r.Disable || `,
+				`		if r.role != l.Role || !r.Disable || `},
+		},
+		guards: []guard{controllers("TestARobotOfBeforeALostRecordIsRevoked")},
+	},
+	{
+		name:    "robot-with-any-rights",
+		pattern: "a found object is used whatever its rights are",
+		edits: []edit{
+			{"controllers/external/harbor_issuer.go",
+				` && r.MayAs(s.wanted(l, r.generation))`,
+				``},
+		},
+		guards: []guard{controllers("TestARobotThatLooksLikeOneThatWasLostIsNotPublished/with_more_rights")},
 	},
 }

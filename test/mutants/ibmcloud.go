@@ -125,4 +125,14 @@ var ofIBMCloud = []mutant{
 		},
 		guards: []guard{within("ibmcloud", "TestAHundredAtRestAskAsMuchAsOne")},
 	},
+	{
+		name:    "key-of-any-number",
+		pattern: "a number that others can write is counted on",
+		edits: []edit{
+			{"controllers/ibmcloud/keys.go",
+				`generation < 0 || generation > lastGeneration`,
+				`generation < 0`},
+		},
+		guards: []guard{within("ibmcloud", "TestWhichKeysAreOurs")},
+	},
 }

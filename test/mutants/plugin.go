@@ -52,4 +52,14 @@ var ofPlugin = []mutant{
 		edits:   []edit{{"controllers/token_review.go", "	p.Record.Asked = requested\n", ""}},
 		guards:  []guard{controllers("TestATrialThatIsAskedForIsMadeOnce")},
 	},
+	{
+		name:    "escapes-in-messages",
+		pattern: "text from others reaches a terminal unchecked",
+		edits: []edit{
+			{"internal/text/text.go",
+				`strings.Fields(printable(text))`,
+				`strings.Fields(text)`},
+		},
+		guards: []guard{{folder: "internal/text", run: "TestAMessageHoldsNothingThatATerminalObeys"}},
+	},
 }
