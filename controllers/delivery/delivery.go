@@ -19,7 +19,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Config is what deliveries work with.
+// Config configures a Delivery.
 type Config struct {
 	*apiserver.Connection
 	Triggers *watches.Triggers
@@ -32,13 +32,13 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Delivery brings logins to Exchanges for all EdgeRegistries of the process.
+// Delivery brings logins to Exchanges, for all EdgeRegistries of the process.
 type Delivery struct {
 	Config
 	exchanges *exchange.Exchanges
 }
 
-// New returns a Delivery that watches nothing yet.
+// New returns a Delivery whose watch is not started yet.
 func New(config Config) *Delivery {
 	return &Delivery{config, exchange.NewExchanges(config.Clock.Now)}
 }
@@ -59,7 +59,7 @@ func secretNames(edge *edgev1.EdgeRegistry) []string {
 	return names
 }
 
-// Step is ExchangeUpdated for an EdgeRegistry that names an Exchange.
+// Step returns the step ExchangeUpdated, for an EdgeRegistry that names an Exchange.
 func (d *Delivery) Step(s *pass.Scope, whose exchange.Whose) pass.Step {
 	r := d.begin(s, whose)
 	return pass.Step{Condition: edgev1.ExchangeUpdated, Advisory: r.spec.Policy == edgev1.ExchangeBestEffort, Run: r.deliver}

@@ -14,7 +14,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// Cleanup takes the logins of an EdgeRegistry that is being deleted out of the Exchange, before they are revoked.
+// Cleanup removes the logins of an EdgeRegistry that is being deleted from the Exchange, before they are revoked.
 func (d *Delivery) Cleanup(s *pass.Scope, whose exchange.Whose) pass.Cleanup {
 	return pass.Cleanup{What: "take the logins out of the Exchange", Run: d.begin(s, whose).withdraw}
 }

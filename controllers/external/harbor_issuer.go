@@ -291,7 +291,7 @@ func (s *harborSession) Revoke(ctx context.Context, l *pass.Login, c pass.Creden
 }
 
 // Dead implements pass.Issuer: a robot that is gone, or one that works and whose login Harbor refuses anyway, since
-// somebody gave it another secret. One that somebody disabled is not dead: it was meant.
+// somebody gave it another secret. One that somebody disabled is not dead: that was on purpose.
 func (s *harborSession) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	client, err := s.at(ctx)
 	if err != nil {

@@ -21,8 +21,8 @@ const keptDisabled = day
 // retryRetire is when to try again where Harbor does not answer: nothing hangs on the moment, since Harbor ends robots too.
 const retryRetire = 5 * time.Minute
 
-// Retire implements pass.Issuer: each robot works for the whole of its lifetime, whatever followed it; then it is disabled, and
-// deleted a day later. One that nodes may need is left, for as long as Harbor itself lets it.
+// Retire implements pass.Issuer: each robot works for its whole lifetime, even after it was replaced; then it is disabled, and
+// deleted a day later. One that nodes may need stays, until Harbor itself ends it.
 func (s *harborSession) Retire(ctx context.Context) error {
 	for _, l := range s.Logins() {
 		s.markPublished(l)

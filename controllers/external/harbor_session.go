@@ -93,7 +93,7 @@ func (s *harborSession) Cleanups() []pass.Cleanup {
 	return []pass.Cleanup{{What: "remove the robots from Harbor", Run: s.removeRobots}}
 }
 
-// CASources implements pass.Session: the Secret of the account may hold the CA. No place speaks of other registries too.
+// CASources implements pass.Session: the Secret of the account may hold the CA. There are no places for other registries too.
 func (s *harborSession) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	account, err := s.account(ctx)
 	switch {

@@ -39,7 +39,7 @@ type publication struct {
 
 func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }
 
-// Current implements pass.Issuer. What is published stays as long as there is nothing else to publish.
+// Current implements pass.Issuer. The published login stays as long as no other is supplied.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
 	published, err := s.Objects.ReadPublished(ctx, s.Scope, l)
 	if err != nil {
@@ -157,7 +157,7 @@ func generationOf(published *corev1.Secret) int64 {
 	return generation
 }
 
-// Issue implements pass.Issuer: it takes what is supplied. A login whose Secret was deleted is the one that it was.
+// Issue implements pass.Issuer: it returns the supplied login. If its Secret was deleted, that is the last one.
 func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
 	supplied, err := s.supplied(ctx, l)
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 	return c, nil
 }
 
-// Revoke implements pass.Issuer: the login that was not taken stays where it is supplied, and the one in use is in use again.
+// Revoke implements pass.Issuer: the rejected login stays where it is supplied, and the previous one stays in use.
 func (s *session) Revoke(_ context.Context, l *pass.Login, _ pass.Credential) error {
 	if carried, intact := readLogin(l.Published); intact {
 		s.name(l, carried.user)
@@ -187,7 +187,7 @@ func (s *session) Revoke(_ context.Context, l *pass.Login, _ pass.Credential) er
 	return nil
 }
 
-// Retire implements pass.Issuer: it notes what is published now. What was before ends when people end it.
+// Retire implements pass.Issuer: it notes what is published now. People end the earlier logins.
 func (s *session) Retire(context.Context) error {
 	m := s.remembered()
 	if m.published == nil {
@@ -209,5 +209,5 @@ func (s *session) Retire(context.Context) error {
 	return nil
 }
 
-// Dead implements pass.Issuer: only the registry knows, and it is asked by the verification.
+// Dead implements pass.Issuer: only the registry knows, and the verification asks it.
 func (s *session) Dead(context.Context, *pass.Login) (bool, error) { return false, nil }

@@ -24,7 +24,7 @@ import (
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-credentials,resources=secrets,verbs=get;watch
 
-// Config is what the provider works with.
+// Config configures the provider.
 type Config struct {
 	*apiserver.Connection
 	Objects  *objects.Writer
@@ -44,7 +44,7 @@ type Config struct {
 // Provider is any private registry. It implements pass.Provider.
 type Provider struct{ Config }
 
-// New returns a provider that watches nothing yet.
+// New returns a provider whose watches are not started yet.
 func New(config Config) *Provider { return &Provider{config} }
 
 // Begin implements pass.Provider.
@@ -55,7 +55,7 @@ func (p *Provider) Begin(scope *pass.Scope) pass.Session {
 	return p.begin(scope)
 }
 
-// Watch implements pass.Provider: it watches the metadata of the supplied Secrets. What they hold is read by name.
+// Watch implements pass.Provider: it watches the metadata of the supplied Secrets. Their data is read by name.
 func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 	p.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
 		objects.EnqueueUsers(ctx, p.Edges, secret, secretNames, enqueue)

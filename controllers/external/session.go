@@ -75,11 +75,11 @@ func (s *session) prepare(l *pass.Login, from *edgev1.SuppliedLogin, account str
 // Steps implements pass.Session: all steps are shared.
 func (s *session) Steps() []pass.Step { return nil }
 
-// Cleanups implements pass.Session: nothing was made that the Secrets' owner reference does not take with it.
+// Cleanups implements pass.Session: garbage collection deletes the Secrets, and nothing else was made.
 func (s *session) Cleanups() []pass.Cleanup { return nil }
 
-// CASources implements pass.Session: the Secrets may hold the registry's CA. No place speaks of other registries too, but
-// where a Secret cannot be used, that is why its CA is not among those that were tried.
+// CASources implements pass.Session: the Secrets may hold the registry's CA. There are no places for other registries
+// too, but far returns the error of a Secret that cannot be used, since its CA was not tried.
 func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	var candidates []trust.Candidate
 	var failed error

@@ -11,7 +11,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer: a login that people supply is known by its user, the earlier ones by the record. Some registries
+// Whose implements pass.Issuer: a supplied login is recognised by its user, earlier ones by the record. Some registries
 // give one user tokens of different rights. Then the current token tells, and an earlier one is taken for the puller's, which is
 // what the operator brings to an Exchange.
 func (s *session) Whose(_ context.Context, user string, token credential.Token) (exchange.Owner, error) {

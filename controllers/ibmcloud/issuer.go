@@ -17,7 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// Current implements pass.Issuer. A published key is known by the record, so that IBM Cloud need not be asked.
+// Current implements pass.Issuer. A published key is recognised by the record, without asking IBM Cloud.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
 	if err := s.rebuild(ctx, l); err != nil {
 		return pass.Cause{}, err
@@ -143,7 +143,7 @@ func (s *session) begun(pending pass.Pending) pass.Credential {
 	}
 }
 
-// Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody switched off there, no longer works.
+// Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody disabled there, no longer works.
 func (s *session) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	if s.client == nil {
 		return false, s.away

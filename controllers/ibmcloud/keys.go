@@ -32,8 +32,7 @@ const (
 	staleAfter = 5 * time.Minute
 )
 
-// Issue implements pass.Issuer: it writes a key ahead, and has IBM Cloud make it. Where that cannot be done now, the key in use
-// stays.
+// Issue implements pass.Issuer: it records a key, then creates it at IBM Cloud. If that cannot be done now, the key in use stays.
 func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
 	c, err := s.issue(ctx, l)
 	if b := pass.AsBlocked(err); b != nil && l.Credential.ID != "" && s.Now.Before(l.Credential.Expiry) {
@@ -186,7 +185,7 @@ func generationIn(description string) int64 {
 	return generation
 }
 
-// Revoke implements pass.Issuer: it deletes a key that no Secret carries. One whose making was in doubt is looked for first.
+// Revoke implements pass.Issuer: it deletes a key that no Secret carries. One that may not exist is looked for first.
 func (s *session) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
 	if s.client == nil {
 		return s.away

@@ -21,7 +21,7 @@ import (
 
 // +kubebuilder:rbac:groups="",namespace=edge-registry-credentials,resources=secrets,verbs=get;watch
 
-// Config is what the provider works with.
+// Config configures the provider.
 type Config struct {
 	*apiserver.Connection
 	Objects  *objects.Writer
@@ -41,7 +41,7 @@ type Provider struct {
 	clouds clouds
 }
 
-// New returns a provider that watches nothing yet.
+// New returns a provider whose watches are not started yet.
 func New(config Config) *Provider {
 	p := &Provider{Config: config}
 	p.clouds.http = &http.Client{Transport: config.Transport}
@@ -52,7 +52,7 @@ func New(config Config) *Provider {
 // Begin implements pass.Provider.
 func (p *Provider) Begin(scope *pass.Scope) pass.Session { return p.begin(scope) }
 
-// Watch implements pass.Provider: it watches the metadata of the supplied Secrets. What they hold is read by name.
+// Watch implements pass.Provider: it watches the metadata of the supplied Secrets. Their data is read by name.
 func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 	p.Triggers.Observe(ctx, corev1.SchemeGroupVersion.WithKind("SecretList"), objects.CredentialsNamespace, func(secret string) {
 		objects.EnqueueUsers(ctx, p.Edges, secret, secretNames, enqueue)

@@ -22,8 +22,7 @@ const (
 )
 
 // Retire implements pass.Issuer. A key works for its whole lifetime. Then it is disabled, which can be undone, and deleted once no
-// token of it lives. One that somebody still logs in with, or that nodes may need, is left, for as long as IBM Cloud itself
-// lets it.
+// token of it lives. One that is still in use, or that nodes may need, stays until IBM Cloud itself ends it.
 func (s *session) Retire(ctx context.Context) error {
 	if s.client != nil {
 		// What is wrong with the list is told where something depends on it.

@@ -34,8 +34,8 @@ var unanswered = []ibmcloud.Kind{ibmcloud.Busy, ibmcloud.Unavailable, ibmcloud.K
 
 var errLooks = errors.New("whose a login is was asked too often in a minute: it is asked again later")
 
-// Whose implements pass.Issuer. All keys have one user name, so the key tells: by the record, or else by IBM Cloud. Anything but a
-// clear answer is another's.
+// Whose implements pass.Issuer. All keys have the same user name, so the key itself decides: by the record, otherwise by IBM Cloud.
+// Without a clear answer it is somebody else's.
 func (s *session) Whose(ctx context.Context, name string, key credential.Token) (exchange.Owner, error) {
 	if name != user || key.IsZero() {
 		return exchange.Nobody, nil

@@ -19,8 +19,8 @@ import (
 // +kubebuilder:rbac:groups="",namespace=openshift-config-managed,resources=configmaps,resourceNames=default-ingress-cert,verbs=get;list;watch
 // +kubebuilder:rbac:groups=config.openshift.io,resources=proxies,resourceNames=cluster,verbs=get
 
-// CASources implements pass.Session. The near places speak of this very route: the Route itself, and what the default
-// router serves where a Route has no certificate of its own. The far one is what the cluster's proxy configuration adds.
+// CASources implements pass.Session. The near places are about this very route: the Route itself, and what the default router serves
+// for a Route without its own certificate. The far one is the trusted CA of the cluster's proxy configuration.
 func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	if far {
 		return s.proxyCA(ctx)

@@ -35,7 +35,7 @@ var (
 	Causes = []pass.Cause{causeBoundSecretDeleted, causeAccountRecreated, causeInvalidated, causeType}
 )
 
-// Current implements pass.Issuer. Where another's Secret is in the way, nothing is to be issued for it.
+// Current implements pass.Issuer. If a Secret of somebody else has the name, that is an error, and nothing is issued.
 func (s *session) Current(ctx context.Context, login *pass.Login) (pass.Cause, error) {
 	l := s.of(login)
 	why, err := s.readCurrent(ctx, l)

@@ -23,7 +23,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/watches"
 )
 
-// Config is what the provider works with.
+// Config configures the provider.
 type Config struct {
 	*apiserver.Connection
 	Objects  *objects.Writer
@@ -45,7 +45,7 @@ type Provider struct {
 	contest     contest
 }
 
-// New returns a provider that watches nothing yet.
+// New returns a provider whose watches are not started yet.
 func New(config Config) *Provider {
 	c, passive := config.Connection, config.Clock
 	return &Provider{

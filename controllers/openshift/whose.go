@@ -14,10 +14,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer. A token tells by itself whose it is, under whichever user name; that it was issued its
-// signature tells, also once it has expired, and that the operator issued it the record. One that was issued for our accounts
-// and is not on record is that of a clone of this cluster, or of a copy that was restored: unless it has expired, somebody may
-// use it.
+// Whose implements pass.Issuer. A token's claims say whose it is, under any user name; its signature proves that it was issued, also
+// once it has expired, and the record that the operator issued it. One that was issued for our accounts and is not on record is that
+// of a clone of this cluster, or of a restored one: unless it has expired, it may be in use.
 func (s *session) Whose(ctx context.Context, _ string, token credential.Token) (exchange.Owner, error) {
 	claims, err := credential.ReadClaims(token)
 	if err != nil {

@@ -130,8 +130,7 @@ func (w wireClaims) kept() (Claims, error) {
 	}, nil
 }
 
-// ExpiryOf is when a token says that it expires, to the second, in UTC; the zero time for one that says nothing, as a
-// password does.
+// ExpiryOf returns the expiry that a token states, to the second, in UTC; the zero time if it states none, like a password.
 func ExpiryOf(token Token) time.Time {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {

@@ -74,7 +74,7 @@ func newGeneration() *generation {
 	return &generation{prints: map[uint64][]fingerprint{}, shortest: math.MaxInt}
 }
 
-// Know has a secret that is no Token redacted from now on.
+// Know makes a secret that is not a Token be redacted from now on.
 func Know(secret string) { live.add(secret) }
 
 // add has a value known for the generation that runs, and the next.

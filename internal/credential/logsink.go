@@ -17,7 +17,7 @@ import (
 const maxVerbosity = 7
 
 // WithoutBodies returns a logger that writes nothing above the verbosity from which client-go
-// logs bodies, whatever level the logger itself is set to, and no secret that is known at any level.
+// logs bodies, whatever its own level, and no known secret at any level.
 func WithoutBodies(logger logr.Logger) logr.Logger {
 	sink := logger.GetSink()
 	if sink == nil {

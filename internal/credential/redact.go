@@ -23,12 +23,11 @@ const (
 	LongSecret = 20
 )
 
-// Redact returns the text with each secret that this process had in hand lately replaced: as it is, in base64 of both
-// alphabets at any alignment, escaped for a URL or in JSON, and in layers of these.
+// Redact replaces each secret that this process used lately in a text: plain, in base64 of both alphabets at any alignment, escaped
+// for a URL or JSON, and in layers of these.
 func Redact(text string) string { return live.redact(text) }
 
-// Star puts stars in the place of long secrets, and so keeps the length and the syntax of what holds them. It changes the
-// text itself.
+// Star overwrites long secrets in a text with stars, so that its length and syntax stay. It changes the slice in place.
 func Star(text []byte) {
 	for _, s := range live.find(text, LongSecret) {
 		copy(text[s.from:s.to], bytes.Repeat([]byte("*"), s.to-s.from))

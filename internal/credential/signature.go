@@ -17,7 +17,7 @@ var signatureAlgorithms = []jose.SignatureAlgorithm{
 }
 
 // SignedBy reports whether a token carries the signature of a key in a JSON Web Key Set, as an API server publishes its own.
-// It says nothing of whether the token still works. The error is about the key set.
+// It does not check whether the token still works. The error is about the key set.
 func SignedBy(token Token, keySet []byte) (bool, error) {
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(keySet, &keys); err != nil {

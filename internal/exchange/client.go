@@ -45,8 +45,8 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Client talks to one Exchange as one user, over verified TLS only. It follows no redirect: that is an answer. Safe for
-// concurrent use.
+// Client is a client of one Exchange for one user, over verified TLS only. It follows no redirect: that counts as an answer. Safe
+// for concurrent use.
 type Client struct {
 	login     Login
 	host      string
@@ -79,7 +79,7 @@ func newClient(login Login, o Options, slots chan struct{}) *Client {
 	}
 }
 
-// Close drops the connections that are not in use.
+// Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // answer is a response of which everything is read.

@@ -16,8 +16,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Entry is a login that the Exchange holds for the images of a service. Nodes try those whose registry is exactly the host of
-// an image, by their ids.
+// Entry is a login in the Exchange for the images of a service. Nodes try those whose registry is exactly the host of an image,
+// in the order of their ids.
 type Entry struct {
 	ID       int
 	Registry string
@@ -27,8 +27,8 @@ type Entry struct {
 	Updated time.Time
 }
 
-// Entries returns the logins of a service, org/id, by their ids. Where there is none the Exchange answers as if there were no
-// service: only who has just seen the service in a list knows which it is.
+// Entries returns the logins of a service, org/id, ordered by id. If there is none the Exchange answers as if there were no such
+// service: only a caller that has just seen the service in a list can distinguish the two.
 func (c *Client) Entries(ctx context.Context, service string) ([]Entry, error) {
 	op := "read the logins of " + service
 	a, err := c.do(ctx, op, http.MethodGet, servicePath(service)+"/dockauths", nil)
@@ -63,7 +63,7 @@ func (c *Client) Entries(ctx context.Context, service string) ([]Entry, error) {
 	return entries, nil
 }
 
-// Add adds a login to a service. Where the very same is there, the Exchange adds none.
+// Add adds a login to a service. If it is there already, the Exchange adds none.
 func (c *Client) Add(ctx context.Context, service, registry, user string, token credential.Token) error {
 	return c.write(ctx, "add a login to "+service, http.MethodPost, servicePath(service)+"/dockauths", registry, user, token)
 }
@@ -86,7 +86,7 @@ func (c *Client) write(ctx context.Context, op, method, path, registry, user str
 	return nil
 }
 
-// Remove removes the login with that id. One that is not there is NotFound.
+// Remove removes the login with that id. An absent one is the error NotFound.
 func (c *Client) Remove(ctx context.Context, service string, id int) error {
 	op := fmt.Sprintf("remove login %d of %s", id, service)
 	a, err := c.do(ctx, op, http.MethodDelete, servicePath(service)+"/dockauths/"+strconv.Itoa(id), nil)

@@ -46,8 +46,8 @@ const (
 	Unexpected Kind = "Unexpected"
 )
 
-// Error is the failure of a call. Its text is one line that says what is wrong, where, and what to do, in words of this side:
-// of what the server said it holds no more than the status and a code that is known.
+// Error is the failure of a call. Its text is one line that says what is wrong, where, and what to do. From the server it repeats
+// only the status and known codes.
 type Error struct {
 	Kind Kind
 	Host string
@@ -107,8 +107,8 @@ func (e *Error) what() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Whole reports that the failure is one of the Exchange or of the login, so that another call would fail as well. A 500 is
-// about one call: it is what a service that is gone answers to a new entry.
+// Whole reports whether the failure is about the Exchange or the login, so that any other call would fail too. A 500 is about one
+// call: the Exchange answers so to a new entry in a service that is gone.
 func (e *Error) Whole() bool {
 	switch e.Kind {
 	case Unresolvable, Unreachable, Untrusted, Refused:

@@ -22,8 +22,8 @@ const (
 	forgetAfter = time.Hour
 )
 
-// Exchanges is what the passes of one process share, whichever EdgeRegistry they are for: requests to one Exchange run two at a
-// time, and a list of services is read once in ten minutes for each login. Safe for concurrent use.
+// Exchanges is what all passes of a process share, for all EdgeRegistries: at most two requests run at a time for each Exchange, and
+// a list of services is read once in ten minutes for each login. Safe for concurrent use.
 type Exchanges struct {
 	now func() time.Time
 
@@ -32,7 +32,7 @@ type Exchanges struct {
 	lists []*list
 }
 
-// NewExchanges returns one that reads the time from a clock.
+// NewExchanges returns an Exchanges with a clock.
 func NewExchanges(now func() time.Time) *Exchanges {
 	return &Exchanges{now: now, slots: map[string]chan struct{}{}}
 }

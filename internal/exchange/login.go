@@ -19,7 +19,7 @@ const (
 	KeyAuth = "HZN_EXCHANGE_USER_AUTH"
 )
 
-// Login is who asks, and where.
+// Login is the address of an Exchange with an organisation and a user.
 type Login struct {
 	// Base is the address of the API: https, and ending in /v1.
 	Base string
@@ -31,7 +31,7 @@ type Login struct {
 	Password credential.Token
 }
 
-// Equal reports two logins that are the same.
+// Equal reports whether two logins are the same.
 func (l Login) Equal(other Login) bool {
 	return l.Base == other.Base && l.Org == other.Org && l.User == other.User && l.Password.Equal(other.Password)
 }
@@ -42,7 +42,7 @@ func (l Login) Host() string {
 	return host
 }
 
-// ParseLogin reads the three values. What is wrong with them is a line for each thing; none repeats a value but the host.
+// ParseLogin parses the three values. It returns one line for each mistake, which repeats no value except the host.
 func ParseLogin(values map[string]string) (Login, []string) {
 	var problems []string
 	for _, key := range []string{KeyURL, KeyOrg, KeyAuth} {

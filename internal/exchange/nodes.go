@@ -21,7 +21,7 @@ type Node struct {
 	Heartbeat time.Time
 }
 
-// Failure is what a node reports: it could not load an image of a service.
+// Failure is the report of a node that it could not load an image of a service.
 type Failure struct {
 	// Node is its organisation and its id, and Service the organisation and the URL of the service, of whatever version.
 	Node, Service string
@@ -32,8 +32,8 @@ type Failure struct {
 // imageLoad is the code with which a node reports that it could not load an image (open-horizon/anax, persistence/eventlog.go).
 const imageLoad = "error_image_load"
 
-// Nodes returns the nodes of the organisation that run a service, as far as the login sees nodes: an administrator of the
-// organisation all, anybody else its own. The second value is the time of the Exchange, zero if the answer does not tell.
+// Nodes returns the nodes of the organisation that run a service and that the login can see: all for an administrator of the
+// organisation, its own for anybody else. The second value is the time of the Exchange; zero if the answer has none.
 func (c *Client) Nodes(ctx context.Context, s Service) ([]Node, time.Time, error) {
 	op := "find the nodes that run " + s.ID
 	org, _, _ := strings.Cut(s.ID, "/")
@@ -69,7 +69,7 @@ func (c *Client) Nodes(ctx context.Context, s Service) ([]Node, time.Time, error
 	return nodes, dateOf(a.header), nil
 }
 
-// Failures returns which nodes report that they could not load an image, as far as the login sees nodes.
+// Failures returns the nodes that report that they could not load an image, among those that the login can see.
 func (c *Client) Failures(ctx context.Context) ([]Failure, error) {
 	op := "read what nodes of " + c.login.Org + " report"
 	a, err := c.do(ctx, op, http.MethodGet, "/orgs/"+url.PathEscape(c.login.Org)+"/search/nodes/error/all", nil)
@@ -111,8 +111,8 @@ func (c *Client) Failures(ctx context.Context) ([]Failure, error) {
 	return failures, nil
 }
 
-// IsAdmin reports whether the login is an administrator of the organisation whose services it lists: only to such a one is a
-// list of nodes a list of all.
+// IsAdmin reports whether the login is an administrator of the organisation whose services it lists: only then is a list of nodes
+// complete.
 func (c *Client) IsAdmin(ctx context.Context) (bool, error) {
 	self, err := c.Self(ctx)
 	if err != nil {

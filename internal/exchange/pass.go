@@ -20,8 +20,8 @@ const (
 	quiet = 5 * time.Minute
 )
 
-// Syncer brings one registry's login into one Exchange, pass by pass. What it remembers only spares reads: without it, as
-// after a restart, the next pass ends in the same state. It is for one pass at a time.
+// Syncer keeps one registry's login in one Exchange up to date, pass by pass. What it remembers only saves reads: without it, as after
+// a restart, the next pass ends in the same state. Not safe for concurrent use.
 type Syncer struct {
 	exchanges *Exchanges
 	// wanted and login are those of the pass before.
@@ -43,7 +43,7 @@ type seen struct {
 	since, readAt time.Time
 }
 
-// NewSyncer returns one that knows of nothing.
+// NewSyncer returns a Syncer that remembers nothing yet.
 func NewSyncer(x *Exchanges) *Syncer { return &Syncer{exchanges: x} }
 
 // pass is one pass over all services.

@@ -14,7 +14,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Wanted is what the Exchange is to hold for one registry.
+// Wanted is the desired state of an Exchange for one registry.
 type Wanted struct {
 	// Host is the registry, as images name it, and Prefix the path that they lie below. Without a prefix none does.
 	Host, Prefix string
@@ -31,7 +31,7 @@ type Wanted struct {
 	Read time.Time
 }
 
-// Owner is whose an entry is.
+// Owner says whose an entry is.
 type Owner string
 
 const (
@@ -47,10 +47,10 @@ const (
 	Contested Owner = "Contested"
 )
 
-// Whose asks the issuer whose an entry of the registry's host is. With an error nobody knows, and the service is left alone.
+// Whose asks the issuer whose an entry for the registry's host is. After an error that is unknown, and the service is not touched.
 type Whose func(ctx context.Context, user string, token credential.Token) (Owner, error)
 
-// Class is what an entry is to a pass.
+// Class is the class of an entry.
 type Class string
 
 const (
@@ -75,14 +75,14 @@ func (c Class) ours() bool {
 	return c == Current || c == Old || c == OursDead || c == OursPublisher
 }
 
-// Found is an entry and what it is.
+// Found is an entry with its class.
 type Found struct {
 	Entry
 	Class Class
 }
 
-// Classify finds what each entry is. The issuer is asked about those of exactly the registry's host alone, and not about what
-// is wanted anyway.
+// Classify returns the class of each entry. It asks the issuer only about entries for exactly the registry's host, and not about the
+// desired one.
 func Classify(ctx context.Context, w Wanted, entries []Entry, whose Whose) ([]Found, error) {
 	found := make([]Found, 0, len(entries))
 	for _, e := range entries {
@@ -124,7 +124,7 @@ func isMisfiled(e Entry, host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(registry, ":443"), strings.TrimSuffix(host, ":443"))
 }
 
-// Verb is what is done to an entry.
+// Verb is a kind of change of an entry.
 type Verb string
 
 const (
@@ -136,13 +136,13 @@ const (
 	Remove Verb = "remove"
 )
 
-// Write is one change of an entry. An entry that is added has no id yet.
+// Write is one change of an entry. A new entry has no id yet.
 type Write struct {
 	Verb Verb
 	ID   int
 }
 
-// Skip is why a service gets nothing.
+// Skip is why a service gets no login.
 type Skip string
 
 const (
@@ -154,7 +154,7 @@ const (
 	OthersService Skip = "OthersService"
 )
 
-// Plan is what has to be done for one service.
+// Plan is the list of changes for one service.
 type Plan struct {
 	Skip   Skip
 	Writes []Write
@@ -180,9 +180,9 @@ func (w Wanted) skips(s Service) Skip {
 	return ""
 }
 
-// Decide says what is to be done for a service, the least first: the entry of ours with the lowest id stays and is brought up
-// to date, so that nodes find it first and at any time; then the others of ours go. Where there is none, one is added only to
-// services of self, or with Organization to those of others that are not public.
+// Decide plans the changes for a service: our entry with the lowest id stays and is updated first, so that nodes find it first and
+// always; then our other entries are removed. If there is none, one is added only to services of self, or with Organization to those
+// of others that are not public.
 func Decide(w Wanted, self string, s Service, found []Found) Plan {
 	var p Plan
 	for i, f := range found {

@@ -23,7 +23,7 @@ const (
 	share = 8
 )
 
-// Reading is how a node stands to the current login of a service that it runs.
+// Reading is whether a node has read the current login of a service that it runs.
 type Reading int
 
 const (

@@ -5,7 +5,7 @@ package exchange
 
 import "time"
 
-// State is how a service stands after a pass.
+// State is the state of a service after a pass.
 type State string
 
 const (
@@ -19,7 +19,7 @@ const (
 	Failed State = "Failed"
 )
 
-// Outcome is what a pass found and did for one service.
+// Outcome is the result of a pass for one service.
 type Outcome struct {
 	// Service is its organisation and its id.
 	Service string
@@ -41,7 +41,7 @@ type Outcome struct {
 	contended bool
 }
 
-// Report is what a pass found.
+// Report is the result of a pass.
 type Report struct {
 	// Services are those with an image of the registry's, by id.
 	Services []Outcome
@@ -52,8 +52,7 @@ type Report struct {
 	Nodes Nodes
 }
 
-// Nodes is what is known of the nodes that run services with our login, when they were last looked at. A node counts once, as
-// it stands worst.
+// Nodes is what was last read of the nodes that run services with our login. A node counts once, in its worst state.
 type Nodes struct {
 	Total, Confirmed, Late, Unknown int
 	// Behind are the late ones, by id.
@@ -83,7 +82,7 @@ type LateNode struct {
 	Failing bool
 }
 
-// View is how much of the nodes a login sees.
+// View is how many of the nodes a login can see.
 type View string
 
 const (
@@ -95,7 +94,7 @@ const (
 	OneOrganization View = "OneOrganization"
 )
 
-// Count returns how many services are synced, and how many are to be.
+// Count returns how many services are synced, and how many should be.
 func (r Report) Count() (synced, total int) {
 	for _, o := range r.Services {
 		if o.State == Skipped {

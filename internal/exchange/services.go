@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Service is what has to be known of a service in the Exchange.
+// Service is the part of a service in the Exchange that a pass needs.
 type Service struct {
 	// ID is its organisation and its id, and Owner the organisation and the name of its owner.
 	ID, Owner string
@@ -60,7 +60,7 @@ func (w wireService) service(id string) Service {
 	return s
 }
 
-// Services returns those of the organisation that the login sees, by id; those of an owner, org/user, or of all owners.
+// Services returns the services of the organisation that the login can see, by id; of one owner, org/user, or of all owners.
 func (c *Client) Services(ctx context.Context, owner string) ([]Service, error) {
 	op := "list the services of " + c.login.Org
 	path := "/orgs/" + url.PathEscape(c.login.Org) + "/services"
@@ -183,7 +183,7 @@ func readError(err error) error {
 	return err
 }
 
-// Marker is what a touch leaves in a service, for people. Nothing is decided by it but which reads can be spared.
+// Marker is what a touch leaves in a service, for people to read. It only decides which reads can be saved.
 type Marker struct {
 	// Name and UID are those of the EdgeRegistry, Generation that of the credential.
 	Name       string `json:"name"`
@@ -205,8 +205,8 @@ func (s Service) marker() Marker {
 	return m
 }
 
-// Touch changes a service so that nodes read its logins again: of its image store, which neither hzn nor a node reads, the
-// marker, or with none takes that out. All else in it stays as it was listed.
+// Touch changes a service so that nodes read its logins again: it sets the marker in the image store, which neither hzn nor a node
+// reads, or removes it if nil. The rest of the image store stays as it was listed.
 func (c *Client) Touch(ctx context.Context, s Service, m *Marker) error {
 	store := maps.Clone(s.ImageStore)
 	if store == nil {

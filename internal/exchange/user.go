@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Self returns the user that owns what the login publishes, org/user. Where the login is a key, the Exchange is asked whose it
-// is, once for each client.
+// Self returns the user that owns what the login publishes, org/user. If the login is a key, it asks the Exchange whose it is, once
+// for each client.
 func (c *Client) Self(ctx context.Context) (string, error) {
 	org, name, _ := strings.Cut(c.login.User, "/")
 	if name != "apikey" && name != "iamapikey" {

@@ -16,8 +16,8 @@ import (
 //go:embed node-bootstrap.sh.tmpl
 var nodeBootstrapTemplate string
 
-// NodeBootstrap returns the script for who has the host, the first part of the path of each image and the CA from another
-// place than the pull Secret. Without a CA, public ones verify the host.
+// NodeBootstrap returns the script for a caller that has host, image prefix and CA from another place than the pull Secret. Without a
+// CA, public ones verify the host.
 func NodeBootstrap(host, project string, ca []byte) ([]byte, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func splitHost(host string) (name, port string) {
 	return name, port
 }
 
-// Check returns what keeps a login from being published. It shows nothing of it.
+// Check returns why a login cannot be published, without any part of it; nil if it can.
 func (l Login) Check() error {
 	switch {
 	case l.User == "":
@@ -115,7 +115,7 @@ func visible(text string) bool {
 	return true
 }
 
-// Certificates returns a PEM bundle as it is published: certificates alone, each written again.
+// Certificates returns a PEM bundle for publication: only the certificates, each re-encoded.
 func Certificates(bundle []byte) ([]byte, error) { return encodeCA(bundle) }
 
 // encodeCA writes the certificates of a PEM bundle again, so that nothing but

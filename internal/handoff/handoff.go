@@ -79,7 +79,7 @@ type Login struct {
 	Token credential.Token
 }
 
-// Input is what both Secrets are made from. All of it is needed for either.
+// Input is what both Secrets are made from. Each needs all of it.
 type Input struct {
 	// Host is the DNS name of the registry, without a scheme, and with its port if that is not the usual one.
 	Host string
@@ -124,10 +124,10 @@ func PullData(in Input) (map[string][]byte, error) {
 	return data, nil
 }
 
-// RegistryAuthMisread reports a host whose logins hzn would misread, so that there is no HZN_REGISTRY_AUTH.
+// RegistryAuthMisread reports whether hzn would misread logins for a host, so that HZN_REGISTRY_AUTH is left out.
 func RegistryAuthMisread(host string) bool { return strings.Contains(host, ":") }
 
-// ImagePrefix returns what the name of every image of the project begins with.
+// ImagePrefix returns the common prefix of all image names, HOST/REPOSITORY.
 func ImagePrefix(host, project string) string {
 	if project == "" {
 		return host

@@ -10,8 +10,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Accepts asks whether Harbor takes a login, at its token endpoint. Without a scope that refuses a login that does not work;
-// with one it would answer with a token that is good for nothing.
+// Accepts asks Harbor's token endpoint whether a login works. Without a scope it refuses one that does not work; with a scope it
+// would answer with a useless token.
 func (c *Client) Accepts(ctx context.Context, user string, secret credential.Token) (bool, error) {
 	r := request{op: "try a login", method: http.MethodGet, place: "/service/token?service=harbor-registry", user: user, secret: &secret}
 	_, err := c.do(ctx, r, nil)

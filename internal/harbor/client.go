@@ -26,7 +26,7 @@ type Config struct {
 	Password credential.Token
 }
 
-// Client does what it is asked at Harbor in the name of one account, over TLS only. Safe for concurrent use.
+// Client is a client of Harbor for one account, over TLS only. Safe for concurrent use.
 type Client struct {
 	http     http.Client
 	host     string

@@ -37,7 +37,7 @@ const (
 	Unexpected Kind = "Unexpected"
 )
 
-// Error is what came of an operation at Harbor. It holds no secret, and its text is one line.
+// Error is the error of an operation at Harbor. It holds no secret, and its text is one line.
 type Error struct {
 	Kind Kind
 	// Host is where it was asked.

@@ -10,8 +10,8 @@ import (
 	"net/url"
 )
 
-// Permissions lists what the account may do in a project, as Harbor calls it, such as robot:create. Harbor tells it of people and
-// of robots (GetCurrentUserPermissions in src/server/v2.0/handler/user.go). An empty list is what it says of who may do nothing.
+// Permissions lists what the account may do in a project, in Harbor's terms, such as robot:create. It works for people and for
+// robots (GetCurrentUserPermissions in src/server/v2.0/handler/user.go). An empty list means no permissions.
 func (c *Client) Permissions(ctx context.Context, in Project) ([]string, error) {
 	r := request{
 		op: "see what the account may do in project " + in.Name, method: http.MethodGet, path: "/users/current/permissions",

@@ -34,7 +34,7 @@ type Robot struct {
 	Permissions json.RawMessage `json:"permissions"`
 }
 
-// Wanted is a robot to make.
+// Wanted is a robot to create.
 type Wanted struct {
 	Project string
 	// Name is its own: parts of lower-case letters and digits, joined by '.', '_' or '-'.
@@ -45,7 +45,7 @@ type Wanted struct {
 	Push bool
 }
 
-// Made is a robot that was made, with its secret, which Harbor tells once.
+// Made is a new robot with its secret, which Harbor returns only once.
 type Made struct {
 	ID           int64
 	Name         string
@@ -154,7 +154,7 @@ func (c *Client) Robot(ctx context.Context, id int64) (Robot, error) {
 	return found, nil
 }
 
-// DisableRobot has a robot as it was read no longer work. Nothing else of it changes.
+// DisableRobot disables a robot as it was read, and changes nothing else.
 func (c *Client) DisableRobot(ctx context.Context, robot Robot) error {
 	r := c.on(robot.ID, "update", http.MethodPut)
 	r.op = fmt.Sprintf("disable robot %d", robot.ID)
@@ -166,7 +166,7 @@ func (c *Client) DisableRobot(ctx context.Context, robot Robot) error {
 	return err
 }
 
-// RefreshSecret gives a robot another secret. The previous one no longer works from then on.
+// RefreshSecret gives a robot a new secret. The previous one stops working.
 func (c *Client) RefreshSecret(ctx context.Context, id int64) (credential.Token, error) {
 	r := c.on(id, "update", http.MethodPatch)
 	r.op = fmt.Sprintf("give robot %d another secret", id)
@@ -183,7 +183,7 @@ func (c *Client) RefreshSecret(ctx context.Context, id int64) (credential.Token,
 	return credential.NewToken(made.Secret), nil
 }
 
-// DeleteRobot deletes a robot. One that is gone is deleted.
+// DeleteRobot deletes a robot. An absent one is no error.
 func (c *Client) DeleteRobot(ctx context.Context, id int64) error {
 	if _, err := c.do(ctx, c.on(id, "delete", http.MethodDelete), nil); err != nil && KindOf(err) != NotFound {
 		return err

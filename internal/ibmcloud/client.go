@@ -34,7 +34,7 @@ type Config struct {
 	Tokens *Tokens
 }
 
-// Client does what it is asked at IBM Cloud in the name of one API key, over TLS only. Safe for concurrent use.
+// Client is a client of IBM Cloud for one API key, over TLS only. Safe for concurrent use.
 type Client struct {
 	http      http.Client
 	endpoints Endpoints

@@ -29,17 +29,17 @@ var hosts = map[string]string{
 // Endpoints are base URLs without a trailing slash, such as https://iam.cloud.ibm.com and https://us.icr.io. They are https.
 type Endpoints struct{ IAM, Registry string }
 
-// HostOf is the registry's host of a region, such as us.icr.io of us-south; false for a region that is not known.
+// HostOf returns the registry's host of a region, such as us.icr.io for us-south; false for an unknown region.
 func HostOf(region string) (host string, known bool) {
 	host, known = hosts[region]
 	return host, known
 }
 
-// Regions are those that have a registry, sorted; "global" is one of them.
+// Regions returns the regions that have a registry, sorted; "global" is one of them.
 func Regions() []string { return slices.Sorted(maps.Keys(hosts)) }
 
-// EndpointsOf is where the APIs of a region are, on the internet or on IBM's private network. A region that is not known has no
-// registry.
+// EndpointsOf returns the URLs of the APIs of a region, on the internet or on IBM's private network. For an unknown region that of the
+// registry is empty.
 func EndpointsOf(region string, private bool) Endpoints {
 	iam, registry := "iam.cloud.ibm.com", hosts[region]
 	if private {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ServiceID is an identity of an account that is no person.
+// ServiceID is a service ID: an identity of an account that is not a person.
 type ServiceID struct {
 	// ID begins with ServiceId-, and IAMID, by which keys and policies name it, with iam-ServiceId-.
 	ID, IAMID string
@@ -20,7 +20,7 @@ type ServiceID struct {
 	Name, Description, AccountID string
 	// Locked: it can be neither changed nor deleted.
 	Locked bool
-	// CreatedAt is in UTC; zero where it is not told.
+	// CreatedAt is in UTC; zero if IBM Cloud does not return it.
 	CreatedAt time.Time
 }
 
@@ -69,7 +69,7 @@ func (c *Client) identities(ctx context.Context, r request, take func(identityPa
 	})
 }
 
-// ServiceIDs lists the service IDs of an account that have exactly a name; all that the key may see where the name is empty.
+// ServiceIDs lists the service IDs of an account with exactly that name; with an empty name, all that the key may see.
 func (c *Client) ServiceIDs(ctx context.Context, account, name string) ([]ServiceID, error) {
 	r := c.iam("list service IDs", http.MethodGet).at("/v1/serviceids").about(account)
 	r.query = url.Values{"account_id": {account}}
@@ -95,8 +95,8 @@ func (c *Client) ServiceID(ctx context.Context, id string) (ServiceID, error) {
 	return c.serviceID(ctx, c.iam("read a service ID", http.MethodGet).at("/v1/serviceids/%s", id))
 }
 
-// CreateServiceID makes a service ID of a name, a description and an account. It is sent once: after an error of the kind
-// Unavailable or Unexpected it may be there.
+// CreateServiceID creates a service ID with a name and a description in an account. It is sent once: after an error of the kind
+// Unavailable or Unexpected it may exist.
 func (c *Client) CreateServiceID(ctx context.Context, s ServiceID) (ServiceID, error) {
 	r := c.iam("create a service ID", http.MethodPost).at("/v1/serviceids").about(s.AccountID)
 	r.creates = true
@@ -115,12 +115,12 @@ func (c *Client) serviceID(ctx context.Context, r request) (ServiceID, error) {
 	return wire.serviceID(), nil
 }
 
-// UnlockServiceID lets a service ID be deleted. That it is gone is no error.
+// UnlockServiceID unlocks a service ID, so that it can be deleted. An absent one is no error.
 func (c *Client) UnlockServiceID(ctx context.Context, id string) error {
 	return c.remove(ctx, c.iam("unlock a service ID", http.MethodDelete).at("/v1/serviceids/%s/lock", id))
 }
 
-// DeleteServiceID deletes a service ID, and with it its keys and policies. With NotFound it may be gone: a list tells.
+// DeleteServiceID deletes a service ID, and with it its keys and policies. With NotFound it may be gone: a list shows it.
 func (c *Client) DeleteServiceID(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("delete a service ID", http.MethodDelete).at("/v1/serviceids/%s", id))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Key is an API key without its value. Times are in UTC, and zero where they are not told.
+// Key is an API key without its value. Times are in UTC, and zero if IBM Cloud does not return them.
 type Key struct {
 	// ID begins with ApiKey-. IAMID is whose key it is, and CreatedBy the IAM id of who made it.
 	ID, Name, Description, IAMID, AccountID, CreatedBy string
@@ -52,7 +52,7 @@ func (w wireKey) key() (Key, bool) {
 	}, w.ID != "" && !w.ExpiresAt.malformed && !w.Activity.LastAuthn.malformed
 }
 
-// DescribeKey returns the key that has a value. Where there is none the error is of the kind NotFound.
+// DescribeKey returns the key with a value. If there is none the error is of the kind NotFound.
 func (c *Client) DescribeKey(ctx context.Context, value credential.Token) (Key, error) {
 	r := c.iam("find an API key by its value", http.MethodGet).at("/v1/apikeys/details")
 	text := value.Reveal()
@@ -107,7 +107,7 @@ func (c *Client) KeyActivity(ctx context.Context, id string) (Key, error) {
 	return c.oneKey(ctx, r)
 }
 
-// NewKey is what an API key is made of. Its value is the caller's, so that one whose reply is lost can be found by DescribeKey.
+// NewKey describes an API key to create. The caller chooses its value, so that DescribeKey finds it if the reply is lost.
 type NewKey struct {
 	Name, Description string
 	// IAMID is whose key it will be: iam-ServiceId-..., not ServiceId-....
@@ -118,8 +118,8 @@ type NewKey struct {
 	ExpiresAt time.Time
 }
 
-// CreateKey makes an API key, which IAM does not tell again, and which is disabled if it is found in public. It is sent once:
-// after any error but Forbidden, Unauthorized, KeyRefused, Limit and Busy it may be there.
+// CreateKey creates an API key. IAM does not return its value again, and disables it if it is found in public. It is sent once: after
+// any error but Forbidden, Unauthorized, KeyRefused, Limit and Busy it may exist.
 func (c *Client) CreateKey(ctx context.Context, k NewKey) (Key, error) {
 	r := c.iam("create an API key", http.MethodPost).at("/v1/apikeys").about(k.AccountID, k.IAMID)
 	r.creates = true
@@ -153,7 +153,7 @@ func (c *Client) oneKey(ctx context.Context, r request) (Key, error) {
 	return key, nil
 }
 
-// DisableKey has a key give no more tokens. Those that it gave live on, for an hour at most.
+// DisableKey disables a key: it gets no more tokens. Tokens that it got before work for up to an hour.
 func (c *Client) DisableKey(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("disable an API key", http.MethodPost).at("/v1/apikeys/%s/disable", id))
 }
@@ -163,17 +163,17 @@ func (c *Client) EnableKey(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("enable an API key", http.MethodDelete).at("/v1/apikeys/%s/disable", id))
 }
 
-// UnlockKey lets a key be deleted. That it is gone is no error.
+// UnlockKey unlocks a key, so that it can be deleted. An absent one is no error.
 func (c *Client) UnlockKey(ctx context.Context, id string) error {
 	return c.remove(ctx, c.iam("unlock an API key", http.MethodDelete).at("/v1/apikeys/%s/lock", id))
 }
 
-// DeleteKey deletes a key. With NotFound it may be gone: a list tells.
+// DeleteKey deletes a key. With NotFound it may be gone: a list shows it.
 func (c *Client) DeleteKey(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("delete an API key", http.MethodDelete).at("/v1/apikeys/%s", id))
 }
 
-// KeyLimit is how many API keys an identity of an account may have; 0 where that is not told.
+// KeyLimit is how many API keys an identity of an account may have; 0 if unknown.
 func (c *Client) KeyLimit(ctx context.Context, account string) (int, error) {
 	var limits struct {
 		Keys keyLimit `json:"apikeys_per_identity"`
@@ -188,7 +188,7 @@ func (c *Client) KeyLimit(ctx context.Context, account string) (int, error) {
 // keyLimit is a number, or an object that has it as its limit.
 type keyLimit int
 
-// UnmarshalJSON implements json.Unmarshaler. What has another form tells no limit.
+// UnmarshalJSON implements json.Unmarshaler. Any other form means that no limit is known.
 func (l *keyLimit) UnmarshalJSON(data []byte) error {
 	var object struct{ Limit int }
 	var number int

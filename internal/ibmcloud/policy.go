@@ -26,7 +26,7 @@ type Policy struct {
 	IAMID string
 	// Resource is what it grants them on: accountId, serviceName, region or geography, resourceType, resource, and their values.
 	Resource map[string]string
-	// ETag is told of a policy that was made just now, or stands in the way.
+	// ETag is set for a policy that was just created, or that already exists.
 	ETag string
 	// Other: it holds something else than this tells, such as a condition, a wildcard or another subject.
 	Other bool
@@ -119,7 +119,7 @@ func (w wirePolicy) policy() Policy {
 	return p
 }
 
-// Roles are those that a policy for the registry may grant: the CRN of each by the name that people see, such as Reader.
+// Roles returns the roles that a policy for the registry may grant: their CRNs by display name, such as Reader.
 func (c *Client) Roles(ctx context.Context, account string) (map[string]string, error) {
 	r := c.iam("list the roles of the registry", http.MethodGet).at("/v2/roles").about(account)
 	r.query = url.Values{"account_id": {account}, "service_name": {registryService}, "policy_type": {accessType}}
@@ -144,7 +144,7 @@ func (c *Client) Roles(ctx context.Context, account string) (map[string]string, 
 	return found, nil
 }
 
-// Policies lists the policies for the registry that grant something to an identity. A key that may not read them is told of none:
+// Policies lists the policies for the registry that grant something to an identity. A key that may not read them gets none:
 // that a policy is not listed does not prove that there is none.
 func (c *Client) Policies(ctx context.Context, account, identity string) ([]Policy, error) {
 	const parameter = "start"
@@ -181,8 +181,8 @@ func (c *Client) Policies(ctx context.Context, account, identity string) ([]Poli
 	return found, nil
 }
 
-// CreatePolicy makes a policy of its description, roles, identity and resource. It is sent once. Where there is an equal one the
-// error is of the kind Exists, and that policy is returned with it if IAM tells it.
+// CreatePolicy creates a policy with a description, roles, identity and resource. It is sent once. If an equal one exists the error is
+// of the kind Exists, and that policy is returned with it if IAM names it.
 func (c *Client) CreatePolicy(ctx context.Context, p Policy) (Policy, error) {
 	r := c.iam("create an access policy", http.MethodPost).at("/v2/policies").about(p.IAMID)
 	r.creates = true
@@ -241,7 +241,7 @@ func conflicting(a answer) Policy {
 	return Policy{}
 }
 
-// DeletePolicy takes what a policy grants away, which may take ten minutes. With NotFound it may be gone: a list tells.
+// DeletePolicy deletes a policy. It may take ten minutes until its rights end. With NotFound it may be gone: a list shows it.
 func (c *Client) DeletePolicy(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("delete an access policy", http.MethodDelete).at("/v2/policies/%s", id))
 }

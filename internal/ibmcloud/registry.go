@@ -16,7 +16,7 @@ func (c *Client) api(op, method, account string) request {
 	return r.about(account)
 }
 
-// Namespaces are the names of the account's namespaces that the key may see: none at all, if it may see none.
+// Namespaces returns the names of the account's namespaces that the key may see, which may be none.
 func (c *Client) Namespaces(ctx context.Context, account string) ([]string, error) {
 	var names []string
 	err := c.read(ctx, c.api("list namespaces", http.MethodGet, account).at("/api/v1/namespaces"), &names)
@@ -28,11 +28,11 @@ type Namespace struct {
 	Name, Account, CRN string
 	// ResourceGroup is an id; empty for a namespace that is in none.
 	ResourceGroup string
-	// CreatedAt is in UTC; zero where it is not told.
+	// CreatedAt is in UTC; zero if IBM Cloud does not return it.
 	CreatedAt time.Time
 }
 
-// NamespaceDetails is more about each of the namespaces that the key may see.
+// NamespaceDetails returns the namespaces that the key may see, with details.
 func (c *Client) NamespaceDetails(ctx context.Context, account string) ([]Namespace, error) {
 	var wire []struct {
 		Account       string `json:"account"`
@@ -52,8 +52,8 @@ func (c *Client) NamespaceDetails(ctx context.Context, account string) ([]Namesp
 	return found, nil
 }
 
-// CreateNamespace makes a namespace, in a resource group or, without one, in the account's own. It reports false for one that is
-// the account's already: also if a first reply was lost, so that what is true was made by this call, and what is false may be.
+// CreateNamespace creates a namespace, in a resource group or, without one, in the account's default group. It reports false if the
+// account has it already, also if a first reply was lost: so true means that this call created it, and false that it may have.
 func (c *Client) CreateNamespace(ctx context.Context, account, name, resourceGroup string) (created bool, err error) {
 	r := c.api("create a namespace", http.MethodPut, account).at("/api/v1/namespaces/%s", name)
 	if resourceGroup != "" {
@@ -63,12 +63,12 @@ func (c *Client) CreateNamespace(ctx context.Context, account, name, resourceGro
 	return a.status == http.StatusCreated, err
 }
 
-// DeleteNamespace deletes a namespace and every image in it. With NotFound it may be gone: a list tells.
+// DeleteNamespace deletes a namespace and every image in it. With NotFound it may be gone: a list shows it.
 func (c *Client) DeleteNamespace(ctx context.Context, account, name string) error {
 	return c.send(ctx, c.api("delete a namespace", http.MethodDelete, account).at("/api/v1/namespaces/%s", name))
 }
 
-// Quota is what an account may store in a region and move out of it in a month, and has: in bytes. A limit of -1 is none.
+// Quota is the limit and the use of an account's storage in a region and of its monthly traffic, in bytes. A limit of -1 is none.
 type Quota struct{ StorageLimit, StorageUsed, TrafficLimit, TrafficUsed int64 }
 
 // Quota returns the quota of an account in the region.

@@ -21,7 +21,7 @@ type stamp struct {
 	malformed bool
 }
 
-// UnmarshalJSON implements json.Unmarshaler. It does not fail: whether a time matters is for who asked to say.
+// UnmarshalJSON implements json.Unmarshaler. It does not fail: the caller decides whether the time matters.
 func (s *stamp) UnmarshalJSON(data []byte) error {
 	*s = readStamp(data)
 	return nil

@@ -120,7 +120,7 @@ func (t *Tokens) lead(
 	running.issued, running.failed = ask(ctx)
 }
 
-// OpToken is what is done at the token endpoint.
+// OpToken is the name of the operation at the token endpoint, for errors.
 const OpToken = "exchange the API key for a token"
 
 func (c *Client) place() place { return placeOf(c.endpoints.IAM, c.key) }
@@ -179,13 +179,13 @@ func plain(value string) bool {
 	return !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// Account is who an API key speaks for.
+// Account is the identity and the account of an API key.
 type Account struct {
 	// ID is that of the account, and IAMID that of the user or service ID, such as iam-ServiceId-0f1e....
 	ID, IAMID string
 }
 
-// Account returns what the token says of the client's key. It exchanges the key, unless there is a token in the cache.
+// Account returns the account of the client's key, from its token. It exchanges the key, unless a token is cached.
 func (c *Client) Account(ctx context.Context) (Account, error) {
 	token, _, failure := c.token(ctx)
 	if failure != nil {
@@ -210,7 +210,7 @@ func (c *Client) Account(ctx context.Context) (Account, error) {
 	return Account{ID: claims.Account.BSS, IAMID: claims.IAMID}, nil
 }
 
-// Works exchanges a key, which need not be the client's, and keeps nothing of it. An error of the kind KeyRefused means that the
+// Works exchanges a key, which need not be the client's, and does not cache the token. An error of the kind KeyRefused means that the
 // key does not work.
 func (c *Client) Works(ctx context.Context, key credential.Token) error {
 	if _, failure := c.exchange(ctx, key); failure != nil {

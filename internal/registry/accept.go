@@ -10,7 +10,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Answers asks whether the registry is there, without a token. An error is an *Error.
+// Answers asks without a token whether the registry answers. An error is an *Error.
 func (c *Client) Answers(ctx context.Context) error {
 	if !c.dialect.AnyRepository {
 		found, err := c.askRoot(ctx)
@@ -23,8 +23,8 @@ func (c *Client) Answers(ctx context.Context) error {
 	return err
 }
 
-// Accepts asks whether the registry takes a token, whatever the token may do. An
-// error is an *Error: of kind Refused if it does not, of another if it has not said.
+// Accepts asks whether the registry accepts a token, whatever its rights. An error is an *Error: of kind Refused if it does not, of
+// another kind if there is no answer.
 func (c *Client) Accepts(ctx context.Context, place, user string, token credential.Token) error {
 	if token.IsZero() {
 		return c.fail(Refused, opLogin, 0, errors.New("there is no token"))
@@ -44,8 +44,8 @@ func (c *Client) Accepts(ctx context.Context, place, user string, token credenti
 	return err
 }
 
-// Shows asks whether a repository is there, as far as a login is told, by one request beside those for the login itself. An
-// error is an *Error.
+// Shows asks whether a repository exists, as far as a login may see it, by one request beside those for the login itself. An error is
+// an *Error.
 func (c *Client) Shows(ctx context.Context, repository, user string, token credential.Token) (bool, error) {
 	w, err := c.findWay(ctx, repository)
 	if err != nil || w.open {

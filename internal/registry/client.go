@@ -21,14 +21,14 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// ProbeRepository is the repository of a project that is asked for. It need not
+// ProbeRepository is the repository of a project that a probe asks for. It need not
 // exist, and asking does not create it.
 const ProbeRepository = "edge-registry-probe"
 
 // maxBody is how many bytes of an answer are read.
 const maxBody = 64 << 10
 
-// Dialect is how a registry speaks, as far as its answers do not tell.
+// Dialect is what has to be known of how a registry answers.
 type Dialect struct {
 	// Anonymous is the token that the registry gives to whom it does not know; empty where it gives none.
 	Anonymous string
@@ -40,7 +40,7 @@ type Dialect struct {
 	TokenHosts []string
 }
 
-// Client talks to one registry, for one caller at a time and for no longer than it takes to try some logins.
+// Client is a client of one registry, for one probe of some logins. Not safe for concurrent use.
 type Client struct {
 	host      string
 	transport http.RoundTripper
@@ -85,8 +85,8 @@ type Access struct {
 	Unproven Unproven `json:"unproven,omitempty"`
 }
 
-// Probe logs in and finds what the token may do with the images of a project, or, where the dialect knows no repository of
-// any name, with those of a repository; without one, it only logs in. It stores nothing in the registry and begins no
+// Probe logs in and finds out what the token may do with the images of a project, or, if the dialect needs a named repository, with
+// those of one; without one, it only logs in. It stores nothing in the registry and begins no
 // upload. An error is an *Error and means that there is no answer, never that the answer is no.
 func (c *Client) Probe(ctx context.Context, place, user string, token credential.Token) (Access, error) {
 	if token.IsZero() {

@@ -133,7 +133,7 @@ func (c *Client) unexpected(o op, a answer) *Error {
 	return failure
 }
 
-// Busy reports that the registry asks to be left alone for now, which says nothing of any login.
+// Busy reports whether the registry asks for a pause, which says nothing about any login.
 func (e *Error) Busy() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// Unproven is why nothing is known of a right.
+// Unproven says why a right is not known.
 type Unproven string
 
 const (

@@ -169,7 +169,7 @@ func (c *Client) mayGiveTokens(host string) bool {
 // sameHost compares hosts with their ports, of which that of HTTPS may be left out.
 func sameHost(a, b string) bool { return WithPort(a) == WithPort(b) }
 
-// WithPort is a host, as host or host:port, with its port and in lower case: two that mean the same are the same then.
+// WithPort normalises a host or host:port: with its port and in lower case, so that equal hosts compare as equal.
 func WithPort(host string) string {
 	host = strings.ToLower(host)
 	if _, _, err := net.SplitHostPort(host); err == nil {

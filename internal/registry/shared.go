@@ -14,8 +14,8 @@ import (
 // long enough for all that are due at once.
 const sharedFor = 10 * time.Minute
 
-// Shared is what registries answer to whoever shows no login, which is the same for all who ask: clients of one process ask for
-// it once in some minutes. It holds no login. The zero value is ready for use.
+// Shared caches what registries answer without a login, which is the same for all clients: the clients of one process ask for it once
+// in some minutes. It holds no login. The zero value is ready for use.
 type Shared struct {
 	mu    sync.Mutex
 	known map[sharedKey]sharedAnswer
@@ -37,7 +37,7 @@ type sharedAnswer struct {
 	public bool
 }
 
-// Share has the client use what others were told. They have to trust the same CAs, which are given as PEM.
+// Share makes the client use a shared cache with the other clients that trust the same CAs, which are PEM.
 func (c *Client) Share(among *Shared, cas []byte, now time.Time) {
 	c.shared, c.now, c.trust = among, now, sha256.Sum256(cas)
 }

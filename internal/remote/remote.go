@@ -33,7 +33,7 @@ const (
 	TooSlow   = "it took too long"
 )
 
-// Kind says why there is no answer that can be judged.
+// Kind says why there is no usable answer.
 type Kind string
 
 const (
@@ -45,7 +45,7 @@ const (
 	Unexpected Kind = "Unexpected"
 )
 
-// Failure is why there is no answer that can be judged. It holds nothing that the server said.
+// Failure is why there is no usable answer. It holds nothing that the server said.
 type Failure struct {
 	Kind Kind
 	// Status is that of the answer; 0 where there was none.
@@ -57,14 +57,14 @@ type Failure struct {
 	Slow bool
 }
 
-// Answer is a response of which everything is read.
+// Answer is a response whose body was read.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Succeeded reports an answer of success.
+// Succeeded reports whether the status is one of success.
 func (a Answer) Succeeded() bool { return a.Status >= 200 && a.Status <= 299 }
 
 // isPage reports a body of HTML: a gateway in the way speaks of success too, also of what has no answer to be read.
@@ -72,7 +72,7 @@ func (a Answer) isPage() bool { return bytes.HasPrefix(bytes.TrimSpace(a.Body), 
 
 var errSlow = errors.New(TooSlow)
 
-// Send sends a request once, for no longer than a time. The answer is there with a failure too, if there was one.
+// Send sends a request once, with a timeout. With a failure the answer is returned too, if there was one.
 func Send(client *http.Client, req *http.Request, timeout time.Duration) (Answer, *Failure) {
 	caller := req.Context()
 	own, cancel := context.WithTimeoutCause(caller, timeout, errSlow)
@@ -114,7 +114,7 @@ func unanswered(caller, own context.Context, err error) *Failure {
 	}
 }
 
-// Ended is a request whose caller gave up.
+// Ended returns the failure of a request whose caller gave up.
 func Ended(caller context.Context) *Failure {
 	said := "the time for it is over"
 	if errors.Is(caller.Err(), context.Canceled) {
@@ -123,8 +123,8 @@ func Ended(caller context.Context) *Failure {
 	return &Failure{Kind: Unavailable, Text: said, Ended: caller.Err()}
 }
 
-// Describe is the text of a failure on one line: what happened on the attempt to do something at a server. details are left out
-// where they are empty, and the status where it is 0.
+// Describe returns the text of a failure on one line: what happened on the attempt to do something at a server. Empty details and the
+// status 0 are left out.
 func Describe(server, operation, what string, status int, details ...string) string {
 	if status != 0 {
 		what += strings.TrimRight(fmt.Sprintf(", with %d %s", status, http.StatusText(status)), " ")

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Longest is the longest wait that an answer is believed to ask for.
+// Longest is the longest wait that is honoured.
 const Longest = 5 * time.Minute
 
-// After is how long an answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3); 0 where it does not say. A
-// date is compared with the answer's own, since the clock here may be another; without that nothing is known of it. Where a server
-// and what stands before it both ask, the longest counts.
+// After returns how long a response asks to wait, in seconds or until a date (RFC 9110, section 10.2.3); 0 if it does not. A date is
+// compared with that of the response, since the clock here may differ; without that it is ignored. If a server and a proxy before it
+// both ask, the longest wait counts.
 func After(header http.Header) time.Duration {
 	var longest time.Duration
 	for _, value := range header.Values("Retry-After") {

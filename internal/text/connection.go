@@ -18,12 +18,12 @@ import (
 	"syscall"
 )
 
-// NoAnswer is what is said of an answer that is none, in the place of the answer.
+// NoAnswer is the text in place of an unusable answer.
 const NoAnswer = "no valid answer in HTTP"
 
-// Connection is the text of a connection that failed, in the words of this side: those of the system, of its resolver, of TLS
-// and of what is wrong with a certificate. What the peer said is not repeated, such as the line that net/http quotes of an
-// answer that it cannot read, or the reason that HTTP/2 lets a server give.
+// Connection returns the text of a failed connection, from this side only: the system, its resolver, TLS, and what is wrong with a
+// certificate. Text of the peer is not repeated, such as the line that net/http quotes of a malformed response, or the reason in an
+// HTTP/2 frame.
 func Connection(err error) string {
 	var refused ProxyRefusal
 	if errors.As(err, &refused) {
@@ -35,7 +35,7 @@ func Connection(err error) string {
 	return NoAnswer
 }
 
-// ProxyRefusal is the status with which a proxy refused to connect to a host. Its text says nothing else that the proxy said.
+// ProxyRefusal is the status with which a proxy refused to connect to a host. Nothing else of the proxy's answer is kept.
 type ProxyRefusal int
 
 // Error implements error.
@@ -43,8 +43,8 @@ func (r ProxyRefusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the proxy answered %d %s", int(r), http.StatusText(int(r))))
 }
 
-// RefusedByProxy is for the field OnProxyConnectResponse of a transport: without it net/http fails with the words of the proxy,
-// which are not repeated, so that nothing would tell that it was the proxy.
+// RefusedByProxy is for the field OnProxyConnectResponse of a transport: without it net/http fails with the proxy's text, which is not
+// repeated, so that the error would not show that it was the proxy.
 func RefusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		return ProxyRefusal(resp.StatusCode)
@@ -79,7 +79,7 @@ func ofTLS(err error) bool {
 	return errors.As(err, &plain) || Untrusted(err)
 }
 
-// Untrusted reports that a certificate was not trusted, by the handshake or by a transport that verifies by itself.
+// Untrusted reports whether a certificate was not trusted, by the handshake or by a transport that verifies itself.
 func Untrusted(err error) bool {
 	var unverified *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError

@@ -16,8 +16,7 @@ import (
 // (kubernetes, pkg/apis/core/validation/events.go).
 const limit = 1024
 
-// OneLine makes a text one line of at most 1024 bytes, and ends one that was longer with an ellipsis. Secrets are taken out
-// of it while they are whole.
+// OneLine makes a text one line of at most 1024 bytes, with an ellipsis if it was longer. Secrets are redacted before it is cut.
 func OneLine(text string) string {
 	const ellipsis = "…"
 	text = credential.Redact(text)
@@ -28,10 +27,10 @@ func OneLine(text string) string {
 	return text
 }
 
-// Of is the text of an error on one line.
+// Of returns the text of an error as OneLine does.
 func Of(err error) string { return OneLine(err.Error()) }
 
-// And joins the items of a list as a sentence does.
+// And joins the items of a list with commas and "and".
 func And(items []string) string {
 	if len(items) < 2 {
 		return strings.Join(items, "")
@@ -43,7 +42,7 @@ func And(items []string) string {
 // foreignLimit is how many bytes of a stranger's text a message holds.
 const foreignLimit = 200
 
-// Foreign makes a stranger's text fit for a message: printable, on one line, of at most 200 bytes, without secrets.
+// Foreign makes text from outside fit for a message: printable, on one line, at most 200 bytes, without secrets.
 func Foreign(text string) string {
 	text = printable(credential.Redact(text))
 	if len(text) > foreignLimit {

@@ -28,7 +28,7 @@ var certificateLabels = []string{certificateBlock, "X509 CERTIFICATE", "X.509 CE
 // it, and a file is mostly made by one program and read by others.
 var boundary = regexp.MustCompile(`-----(BEGIN|END) ([A-Za-z0-9. ]{1,64})-----`)
 
-// Reading is what is in a PEM file.
+// Reading is the content of a PEM file.
 type Reading struct {
 	// Certificates are in the order of the file.
 	Certificates []*x509.Certificate
@@ -87,7 +87,7 @@ func (r *Reading) leaveOut(why string, broken error) {
 	}
 }
 
-// Missing says, as a clause, which blocks of the file at a place are left out; empty where none is.
+// Missing returns a clause that says which blocks of the file at a place are left out; empty if none is.
 func (r Reading) Missing(place string) string {
 	const most = 3
 	if len(r.LeftOut) == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// Kind says what kept a host from being trusted, or from being asked.
+// Kind says why a host is not trusted, or does not answer.
 type Kind string
 
 const (
@@ -138,7 +138,7 @@ const (
 	field      = " and name it in spec.trust.caBundleRef"
 )
 
-// PlaceIn says in the advice in which namespace a ConfigMap with CAs has to be.
+// PlaceIn sets the namespace of ConfigMaps with CAs in the advice of an error.
 func (e *Error) PlaceIn(namespace string) {
 	e.Advice = strings.Replace(e.Advice, aConfigMap+field, aConfigMap+" in namespace "+namespace+field, 1)
 }

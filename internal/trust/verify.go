@@ -14,7 +14,7 @@ import (
 // Verify checks the chain that the host presented against each candidate in
 // order, anchored in that candidate's certificates only, and returns the bundle
 // of the first that verifies. presented is leaf first, as from Present. An error
-// is an *Error, of the candidate whose failure tells most.
+// is an *Error, of the candidate with the most specific failure.
 func Verify(host string, presented []*x509.Certificate, candidates []Candidate, now time.Time) (Bundle, error) {
 	if len(presented) == 0 {
 		return Bundle{}, nothingPresented(host)
