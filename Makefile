@@ -140,7 +140,7 @@ vulncheck: ## Look for known vulnerabilities in what the manager calls. Needs th
 	$(GOVULNCHECK) .
 
 .PHONY: demo
-demo: build controlplane ## Show the operator at work on a control plane of its own. PROVIDER=ibmcloud, external or harbor shows another registry, KEEP=1 leaves it running.
+demo: build plugin controlplane ## Show the operator at work on a control plane of its own. PROVIDER=ibmcloud, external or harbor shows another registry, KEEP=1 leaves it running.
 ifneq ($(PROVIDER),openshift)
 	cd test/registries && go build -o $(CURDIR)/bin/registry ./registry
 endif

@@ -17,6 +17,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
+	"github.com/edge-registry/edge-registry-operator/test/env"
 )
 
 // ofObject selects what the operator made for the sample in its project.
@@ -48,32 +49,32 @@ func (d *demo) event(ctx context.Context, reason, named string) (message string,
 
 // stayUp says what to try and waits for Ctrl-C.
 func (d *demo) stayUp(ctx context.Context) error {
-	kubeconfig, ca := d.scratch("admin.kubeconfig"), d.scratch("ca.crt")
+	kubeconfig := d.scratch("admin.kubeconfig")
 	if err := d.control.Kubeconfig(d.control.Admin, kubeconfig); err != nil {
+		return err
+	}
+	nodes, err := d.consumer(ctx, edgev1.SecretPull)
+	if err != nil {
 		return err
 	}
 	secret, err := d.secret(ctx, edgev1.SecretPull)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(ca, secret.Data[handoff.KeyCA], 0o644); err != nil {
-		return fmt.Errorf("write ca.crt: %w", err)
-	}
-	path := os.Getenv("KUBEBUILDER_ASSETS")
-	if path == "" {
-		path = "bin"
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return fmt.Errorf("find kubectl: %w", err)
+	reach, err := d.reach(secret)
+	if err != nil {
+		return err
 	}
 	lines := []string{
 		"In another terminal:",
 		"",
-		"export KUBECONFIG=" + kubeconfig + ` PATH="` + path + `:$PATH"`,
-		"kubectl get edgereg -w",
+		"export KUBECONFIG=" + kubeconfig + ` PATH="` + strings.Join(folders(), ":") + `:$PATH"`,
+		"kubectl edgereg status " + objectName,
 	}
-	lines = append(lines, d.provider.ideas(secret, ca)...)
-	lines = append(lines, "tail -f "+d.manager.log, "", "Ctrl-C ends it all.")
+	lines = append(lines, d.provider.ideas(secret)...)
+	lines = append(lines, "kubectl edgereg why "+objectName, "tail -f "+d.manager.log, "", "Push as a pipeline and pull as a node, with Skopeo:", "", reach)
+	lines = append(lines, pushAndPull(nodes.image())...)
+	lines = append(lines, "", "Ctrl-C ends it all.")
 	for _, line := range lines {
 		d.term.print(line)
 	}
@@ -82,6 +83,40 @@ func (d *demo) stayUp(ctx context.Context) error {
 		return errKept
 	}
 	return context.Cause(ctx)
+}
+
+// folders are those of the plugin and of kubectl.
+func folders() []string {
+	found := []string{filepath.Join(env.RepoRoot(), "bin")}
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		found = append(found, assets)
+	}
+	return found
+}
+
+// reach is the command after which the programs of a terminal find the registry and trust it. Their logins end with the demo.
+func (d *demo) reach(secret *corev1.Secret) (string, error) {
+	variables := append(d.provider.environment(), "REGISTRY_AUTH_FILE="+d.scratch("auth.json"))
+	if ca := secret.Data[handoff.KeyCA]; len(ca) > 0 {
+		if err := os.WriteFile(d.scratch("ca.crt"), ca, 0o644); err != nil {
+			return "", fmt.Errorf("write ca.crt: %w", err)
+		}
+		variables = append(variables, "SSL_CERT_FILE="+d.scratch("ca.crt"))
+	}
+	return "export " + strings.Join(variables, " "), nil
+}
+
+// pushAndPull are commands that use the logins of both Secrets, on the image that the demo pushed.
+func pushAndPull(image string) []string {
+	login := "kubectl edgereg login " + objectName + " --engine skopeo --no-ca"
+	return []string{
+		"IMAGE=docker://" + image,
+		login + " --role publish",
+		"skopeo copy $IMAGE $IMAGE-pushed",
+		login,
+		"skopeo inspect $IMAGE-pushed",
+		"skopeo copy $IMAGE $IMAGE-refused   # where a registry tells what each user may do",
+	}
 }
 
 // deleteObject deletes the EdgeRegistry and waits until its Secrets are gone.

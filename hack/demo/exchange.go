@@ -94,7 +94,7 @@ func (d *delivery) pull(ctx context.Context, shows string) error {
 	if !pulled.OK || pulled.Waited > 0 {
 		return errors.New("the node did not pull at its first attempt, by the current login")
 	}
-	d.term.good(fmt.Sprintf("the node pulls by login %d of the service: %s", pulled.ID, shows))
+	d.term.good("the node pulls by the login of the service: " + shows)
 	return nil
 }
 

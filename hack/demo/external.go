@@ -239,11 +239,10 @@ func (x *external) refuses(ctx context.Context, publish, _ consumer) error {
 	return nil
 }
 
-func (x *external) ideas(pull *corev1.Secret, ca string) []string {
+func (x *external) ideas(pull *corev1.Secret) []string {
 	return []string{
 		"kubectl label secret " + pullSecret + " -n " + suppliedTo + " edge.open-horizon.io/credentials-   # it is used no more",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
-		"curl -i --cacert " + ca + " https://" + x.registry.Host + "/v2/",
 	}
 }
 

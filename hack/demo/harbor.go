@@ -170,11 +170,10 @@ func (x *robots) refuses(ctx context.Context, publish, pull consumer) error {
 	return x.refusedPush(ctx, pull.client, publish.image(), "those of Secret "+pull.secret)
 }
 
-func (x *robots) ideas(pull *corev1.Secret, ca string) []string {
+func (x *robots) ideas(pull *corev1.Secret) []string {
 	return []string{
 		"kubectl annotate edgereg " + objectName + " --overwrite " + edgev1.RotateAnnotation + "=again   # other robots",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
-		"curl -i --cacert " + ca + " https://" + x.harbor.Host + "/v2/",
 	}
 }
 

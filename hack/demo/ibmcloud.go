@@ -276,11 +276,10 @@ func (c *cloud) refuses(ctx context.Context, publish, pull consumer) error {
 	return c.refusedPush(ctx, publish.client, elsewhere, "that of Secret "+publish.secret+" in another registry namespace")
 }
 
-func (c *cloud) ideas(pull *corev1.Secret, _ string) []string {
+func (c *cloud) ideas(pull *corev1.Secret) []string {
 	return []string{
 		"kubectl annotate edgereg " + objectName + " " + edgev1.RotateAnnotation + "=again --overwrite   # new keys",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back, with a new key",
-		"curl -i --proxy " + c.ibm.ProxyURL.String() + " --cacert " + c.scratch("public-cas.pem") + " https://us.icr.io/v2/",
 	}
 }
 

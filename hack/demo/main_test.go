@@ -153,9 +153,9 @@ func TestDemo(t *testing.T) {
 			"Secret factory/factory-publish, ", "Secret factory/factory-pull, ", "node-bootstrap.sh ",
 			"✓ pushed as sha256:", "✓ pulled as the same digest", "the registry answers 401 UNAUTHORIZED",
 			"unchanged NODE/etc/docker/certs.d/", "✓ the second run changed nothing",
-			"✓ published, as by hzn exchange service publish -r", "✓ the node pulls by login 1 ", "$ kubectl patch edgereg factory ",
+			"✓ published, as by hzn exchange service publish -r", "✓ the node pulls by the login of the service: ", "$ kubectl patch edgereg factory ",
 			"login 1 of edge-puller is in every service ", "$ kubectl annotate edgereg factory ", "✓ the Exchange holds the renewed token",
-			"✓ event LoginDelivered: brought login 2 of edge-puller ", "✓ the node pulls by login 1 of the service: the renewed one",
+			"✓ event LoginDelivered: brought login 2 of edge-puller ", "✓ the node pulls by the login of the service: the renewed one",
 			"✓ RoleBinding factory-publisher is back", "✓ event Repaired: ", "$ kubectl get events ",
 			"✓ both Secrets are gone", "✓ the Exchange holds the login no more", "✓ project factory stays", "stop everything", "real  ", "stand-ins  ")
 		g.Expect(p.output.String()).NotTo(ContainSubstring("\x1b"), "the output is no terminal")
@@ -225,6 +225,8 @@ func TestDemo(t *testing.T) {
 		_, after, _ := strings.Cut(p.output.String(), "export KUBECONFIG=")
 		kubeconfig, _, _ := strings.Cut(after, " ")
 		g.Expect(kubeconfig).To(BeARegularFile())
+		p.shows("kubectl edgereg status factory", "export HTTPS_PROXY=", "skopeo copy $IMAGE ")
+		g.Expect(p.output.String()).NotTo(MatchRegexp(`(?m) $`), "a line ends with its text")
 		g.Expect(p.cmd.Process.Signal(syscall.SIGINT)).To(Succeed())
 		p.ends(0)
 	})
@@ -257,6 +259,16 @@ func TestDemo(t *testing.T) {
 		p.ends(1)
 		NewWithT(t).Expect(p.output.String()).To(HaveSuffix("run `make demo PROVIDER=external`\n"))
 	})
+}
+
+// TestAShownCommandCanBePasted has a shell read what the demo shows of each argument.
+func TestAShownCommandCanBePasted(t *testing.T) {
+	g := NewWithT(t)
+	arguments := []string{"get", "-n", "default", "--type=merge", `{"spec":{"a":[{"b":"it's"}]}}`, `jsonpath={.c[?(@.type=="X")].m}`, `{{"\n"}}`, ""}
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", "printf '<%s>' "+pasted(arguments)).Output()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(output)).To(Equal("<" + strings.Join(arguments, "><") + ">"))
+	g.Expect(pasted(arguments)).To(HavePrefix("get -n default --type=merge '"), "what needs no quotes has none")
 }
 
 func TestATailKeepsTheLastLines(t *testing.T) {

@@ -75,11 +75,10 @@ func (o *openShift) refuses(ctx context.Context, publish, pull consumer) error {
 	return o.refusedPush(ctx, pull.client, publish.image(), "those of Secret "+pull.secret)
 }
 
-func (o *openShift) ideas(pull *corev1.Secret, ca string) []string {
+func (o *openShift) ideas(pull *corev1.Secret) []string {
 	return []string{
 		"kubectl annotate edgereg " + objectName + " " + edgev1.RotateAnnotation + "=1   # new tokens",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
-		"curl -i --proxy " + o.platform.ProxyURL().String() + " --cacert " + ca + " https://" + o.platform.Host() + "/v2/",
 	}
 }
 

@@ -22,14 +22,14 @@ type provider interface {
 	end(ctx context.Context) error
 	// stop ends what the acts started, but for the control plane and the manager.
 	stop()
-	// environment is that of the manager, as far as it is about the way to the registry.
+	// environment is that of the manager and of its users, as far as it is about the way to the registry.
 	environment() []string
 	// client logs in to the registry and trusts ca alone.
 	client(ca []byte, user string, token credential.Token) platform.ImageClient
 	// refuses shows a push that is refused.
 	refuses(ctx context.Context, publish, pull consumer) error
 	// ideas are commands to try while the demo is kept running.
-	ideas(pull *corev1.Secret, ca string) []string
+	ideas(pull *corev1.Secret) []string
 	summary() []string
 }
 

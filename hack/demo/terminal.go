@@ -88,7 +88,7 @@ func (t *terminal) paint(s style, text string) string {
 	return string(s) + text + string(plain)
 }
 
-func (t *terminal) print(line string) { fmt.Fprintln(t.out, indent+line) }
+func (t *terminal) print(line string) { fmt.Fprintln(t.out, strings.TrimRight(indent+line, " ")) }
 
 func (t *terminal) gap() { fmt.Fprintln(t.out) }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/show"
 )
 
 // objectName is that of the EdgeRegistry, and of the namespace with its Secrets.
@@ -125,6 +128,20 @@ func (d *demo) kubectl(ctx context.Context, arguments ...string) error {
 	if err != nil {
 		return err
 	}
-	d.term.command("kubectl "+strings.Join(arguments, " "), output)
+	d.term.command("kubectl "+pasted(arguments), output)
 	return nil
+}
+
+// unquoted is an argument that means itself to a shell.
+var unquoted = regexp.MustCompile(`^[\w./:=,@+-]+$`)
+
+// pasted is what a shell takes for the arguments.
+func pasted(arguments []string) string {
+	words := slices.Clone(arguments)
+	for i, word := range words {
+		if !unquoted.MatchString(word) {
+			words[i] = show.Quote(word)
+		}
+	}
+	return strings.Join(words, " ")
 }
