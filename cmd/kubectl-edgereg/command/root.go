@@ -103,7 +103,7 @@ status of the EdgeRegistry. A Secret that says something else is not used.`,
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	root.SetHelpCommand(helpVerb())
 	root.SetHelpTemplate(manual)
 	root.SetUsageTemplate(manual)
 	flags := root.PersistentFlags()

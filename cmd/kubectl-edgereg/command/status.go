@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/cluster"
 	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/show"
 )
 
@@ -30,12 +31,7 @@ from now, and what is not there is left out. Neither form ever holds a token.`,
   kubectl edgereg status factory -o json | jq -r '.edgeRegistries[0].credentials[] | [.role, .secondsLeft] | @tsv'`,
 		ValidArgsFunction:     p.completeName,
 		DisableFlagsInUseLine: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return wrongUsage("give one name, or none for all EdgeRegistries")
-			}
-			return nil
-		},
+		Args:                  oneOrAll,
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "`json` instead of a tree")
 	completeWith(c, "output", "json")
@@ -43,7 +39,11 @@ from now, and what is not there is left out. Neither form ever holds a token.`,
 		if output != "" && output != "json" {
 			return wrongUsage("-o is json, not %q", output)
 		}
-		edges, err := p.read(c.Context(), args)
+		connected, err := p.connect()
+		if err != nil {
+			return err
+		}
+		edges, err := read(c.Context(), connected, args)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ from now, and what is not there is left out. Neither form ever holds a token.`,
 		case err != nil:
 			return fmt.Errorf("write the status: %w", err)
 		case len(edges) == 0 && output == "":
-			p.say("there is no EdgeRegistry in this cluster")
+			p.say(noneThere)
 		case !report.AllReady():
 			return errNotReady
 		}
@@ -66,16 +66,22 @@ from now, and what is not there is left out. Neither form ever holds a token.`,
 	return c
 }
 
+// noneThere is no failure.
+const noneThere = "there is no EdgeRegistry in this cluster"
+
+func oneOrAll(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return wrongUsage("give one name, or none for all EdgeRegistries")
+	}
+	return nil
+}
+
 // read returns the EdgeRegistry that is named, or all.
-func (p *Plugin) read(ctx context.Context, args []string) ([]edgev1.EdgeRegistry, error) {
-	connected, err := p.connect()
-	if err != nil {
-		return nil, err
-	}
+func read(ctx context.Context, c *cluster.Cluster, args []string) ([]edgev1.EdgeRegistry, error) {
 	if len(args) == 0 {
-		return connected.Edges(ctx)
+		return c.Edges(ctx)
 	}
-	edge, err := connected.Edge(ctx, args[0])
+	edge, err := c.Edge(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,11 @@ import (
 func TestWrongUsageEndsWith2(t *testing.T) {
 	for line, says := range map[string]string{
 		"nonsense":                         `no verb "nonsense"`,
+		"help nonsense":                    `no verb "nonsense"`,
 		"status a b":                       "one name",
 		"status -o yaml":                   `not "yaml"`,
 		"status --nonsense":                "unknown flag",
-		"why":                              "name of one EdgeRegistry",
+		"why a b":                          "one name",
 		"login a b":                        "name of one EdgeRegistry",
 		"env a --role admin":               "--role is pull or publish",
 		"login a --engine crane":           "--engine is docker, podman or skopeo",
@@ -65,7 +66,25 @@ func TestHelpIsAManualPage(t *testing.T) {
 				g.Expect(len(line)).To(BeNumerically("<=", 150), line)
 			}
 			g.Expect(err.String()).To(BeEmpty())
+			var helped bytes.Buffer
+			g.Expect(plugin(&helped, &err).Run(t.Context(), append([]string{"help"}, strings.Fields(verb)...))).To(Equal(ExitDone))
+			g.Expect(helped.String()).To(Equal(out.String()))
 		})
+	}
+}
+
+func TestVerbsAreCompleted(t *testing.T) {
+	for line, want := range map[string]string{"": "bootstrap env help login rotate status verify why", "help ": "bootstrap env login rotate status verify why", "help why ": ""} {
+		g := NewWithT(t)
+		var out, err bytes.Buffer
+		g.Expect(plugin(&out, &err).Run(t.Context(), append(append([]string{"__complete"}, strings.Fields(line)...), ""))).To(Equal(ExitDone))
+		var verbs []string
+		for found := range strings.Lines(out.String()) {
+			if name, _, described := strings.Cut(found, "\t"); described {
+				verbs = append(verbs, name)
+			}
+		}
+		g.Expect(strings.Join(verbs, " ")).To(Equal(want), line)
 	}
 }
 

@@ -25,6 +25,7 @@ func TestEachUserGetsWhatItMayAndIsToldWhatItMayNot(t *testing.T) {
 		"a viewer sees the status":            {viewer, "status factory", ExitDone, "factory  Ready", ""},
 		"a viewer sees all":                   {viewer, "status", ExitDone, "RegistryVerified", ""},
 		"a viewer sees why":                   {viewer, "why factory", ExitDone, "factory is Ready", ""},
+		"a viewer sees why of all":            {viewer, "why", ExitDone, "factory is Ready", ""},
 		"a viewer has no login":               {viewer, "env factory", ExitForbidden, "false\n", "may not get the Secret factory-pull in the namespace factory"},
 		"a viewer is told what it may see":    {viewer, "bootstrap factory", ExitForbidden, "", "`kubectl edgereg status factory` shows all but the login"},
 		"a viewer cannot rotate":              {viewer, "rotate factory", ExitForbidden, "", needsEditor},

@@ -6,6 +6,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -18,20 +19,49 @@ import (
 const mostEvents = 5
 
 func (p *Plugin) why() *cobra.Command {
-	return p.verb(&cobra.Command{
-		Use:   "why NAME",
+	return &cobra.Command{
+		Use:   "why [NAME]",
 		Short: "tells why an EdgeRegistry is not Ready, and what to do",
 		Long: `Prints the reason and the message of Ready, who has to act, what to do about it, and the lines that matter: the conditions that
 are not as they should be, copies and services that are behind, and the latest warnings among the events. Of one that is
-Ready it prints what to look at anyway.`,
-		Example: "  kubectl edgereg why factory",
-	}, func(ctx context.Context, c *cluster.Cluster, name string) error {
-		edge, err := c.Edge(ctx, name)
-		if err != nil {
+Ready it prints what to look at anyway. Without a name it does so for each EdgeRegistry.`,
+		Example: `  kubectl edgereg why
+  kubectl edgereg why factory`,
+		ValidArgsFunction:     p.completeName,
+		DisableFlagsInUseLine: true,
+		Args:                  oneOrAll,
+		RunE: func(c *cobra.Command, args []string) error {
+			connected, err := p.connect()
+			if err != nil {
+				return err
+			}
+			edges, err := read(c.Context(), connected, args)
+			if err != nil {
+				return err
+			}
+			return p.explainEach(c.Context(), connected, edges)
+		},
+	}
+}
+
+// explainEach fails if one of them is not Ready.
+func (p *Plugin) explainEach(ctx context.Context, c *cluster.Cluster, edges []edgev1.EdgeRegistry) error {
+	if len(edges) == 0 {
+		p.say(noneThere)
+	}
+	var worst error
+	for i := range edges {
+		if i > 0 {
+			fmt.Fprintln(p.Out)
+		}
+		switch err := p.explain(ctx, c, &edges[i]); {
+		case errors.Is(err, errNotReady):
+			worst = err
+		case err != nil:
 			return err
 		}
-		return p.explain(ctx, c, edge)
-	})
+	}
+	return worst
 }
 
 // explain writes why an EdgeRegistry is not Ready. Without the right to list events it writes all the rest.

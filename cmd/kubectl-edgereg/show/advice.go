@@ -13,7 +13,7 @@ import (
 
 var (
 	codeSpan = regexp.MustCompile("`([^`]*)`")
-	link     = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	link     = regexp.MustCompile(`\[([^\]]*)\]\(([^)]*)\)`)
 )
 
 // Advice is what docs/troubleshooting.md says to do about a reason, as plain text; empty where it has no row of that reason. Some
@@ -36,7 +36,15 @@ func names(cell, reason string) bool {
 	return slices.ContainsFunc(codeSpan.FindAllStringSubmatch(cell, -1), func(span []string) bool { return span[1] == reason })
 }
 
-// plain takes the marks of Markdown out of a text: of a link its words stay, for the document is not at hand.
+// plain takes the marks of Markdown out of a text. Of links the words stay, and the pages come last.
 func plain(cell string) string {
-	return strings.TrimSpace(codeSpan.ReplaceAllString(link.ReplaceAllString(cell, "$1"), "$1"))
+	text := strings.TrimSpace(codeSpan.ReplaceAllString(link.ReplaceAllString(cell, "$1"), "$1"))
+	var pages []string
+	for _, found := range link.FindAllStringSubmatch(cell, -1) {
+		pages = append(pages, "docs/"+found[2])
+	}
+	if len(pages) > 0 {
+		text += " (" + strings.Join(pages, ", ") + ")"
+	}
+	return text
 }

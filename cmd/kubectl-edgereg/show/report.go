@@ -19,7 +19,7 @@ type State string
 const (
 	// Ready: every step is done, for the spec as it is now.
 	Ready State = "Ready"
-	// Waiting: the operator works on by itself.
+	// Waiting: the operator goes on by itself as soon as something changes.
 	Waiting State = "Waiting"
 	// Stalled: a person has to act.
 	Stalled State = "Stalled"

@@ -66,6 +66,19 @@ func TestEachStateReadsAsRecorded(t *testing.T) {
 	}
 }
 
+// TestEachMessageIsReadOnce has the operator tell it by Ready, by a condition and by an event, as it does.
+func TestEachMessageIsReadOnce(t *testing.T) {
+	g := NewWithT(t)
+	report := NewReport([]edgev1.EdgeRegistry{load(t, "waiting")}, now)
+	one := report.EdgeRegistries[0]
+	var tree, why bytes.Buffer
+	g.Expect(report.Tree(&tree, Colours{}, now)).To(Succeed())
+	g.Expect(one.Why(&why, Colours{}, now, []Event{{When: now, Reason: one.Reason, Message: one.Message}})).To(Succeed())
+	for _, text := range []string{tree.String(), why.String()} {
+		g.Expect(strings.Count(text, one.Message)).To(Equal(1), text)
+	}
+}
+
 func TestAStatusOfAnOlderSpecIsNotReady(t *testing.T) {
 	g := NewWithT(t)
 	edge := load(t, "ready")

@@ -6,6 +6,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +66,14 @@ func (r Registry) tree(p painter) treeprint.Tree {
 	return root
 }
 
-// because is the reason and message where there is something to say besides that all is well.
+// because is the reason and message where there is something to say besides that all is well. A message that a condition has
+// is read there.
 func (r Registry) because() string {
 	if r.State == Ready || r.Reason == "" {
 		return ""
+	}
+	if slices.ContainsFunc(r.Conditions, func(c Condition) bool { return c.Message == r.Message }) {
+		return "  " + Safe(r.Reason)
 	}
 	return "  " + Safe(r.Reason) + ": " + Safe(r.Message)
 }

@@ -30,7 +30,7 @@ var warnings = []string{
 
 // next is what happens by itself in each state.
 var next = map[State]string{
-	Waiting:  "The operator works on by itself.",
+	Waiting:  "The operator goes on by itself as soon as that changes.",
 	Stalled:  "The operator waits for you. It tries again by itself, after 5 minutes at the latest.",
 	Deleting: "The operator tries again by itself until everything is cleaned up.",
 }
@@ -50,7 +50,7 @@ func (r Registry) Why(w io.Writer, colours Colours, now time.Time, events []Even
 	}
 	advice = append(advice, Advice(edgev1.Ready, r.Reason))
 	lines = append(lines, section("What to do", distinct(advice))...)
-	lines = append(lines, section("The lines that matter", r.lines(p, matter, events))...)
+	lines = append(lines, section("The lines that matter", r.lines(p, matter, untold(events, matter)))...)
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
 	return err
 }
@@ -79,7 +79,7 @@ func (r Registry) matter() []Condition {
 func (r Registry) lines(p painter, matter []Condition, events []Event) []string {
 	var lines []string
 	for _, c := range matter {
-		lines = append(lines, fmt.Sprintf("%s %s %s: %s", Safe(c.Type), p.status(c.Status, Safe(c.Status)), Safe(c.Reason), Safe(c.Message)))
+		lines = append(lines, Safe(c.Type)+" "+p.status(c.Status, Safe(c.Status))+p.since(c)+" "+Safe(c.Reason)+r.unlessSaid(c.Message))
 	}
 	for _, c := range r.Credentials {
 		if c.Current && c.SecondsLeft != nil && *c.SecondsLeft < int64((24*time.Hour).Seconds()) {
@@ -103,6 +103,29 @@ func (r Registry) lines(p painter, matter []Condition, events []Event) []string 
 		lines = append(lines, fmt.Sprintf("event %s ago, %s: %s", duration.HumanDuration(p.now.Sub(e.When)), Safe(e.Reason), Safe(e.Message)))
 	}
 	return lines
+}
+
+// unlessSaid is a message, if the first lines have another: it may be long, and is to be read once.
+func (r Registry) unlessSaid(message string) string {
+	if message == r.Message {
+		return ""
+	}
+	return ": " + Safe(message)
+}
+
+// since is how long a condition has been as it is.
+func (p painter) since(c Condition) string {
+	if c.Since == nil || c.Since.IsZero() {
+		return ""
+	}
+	return " for " + duration.HumanDuration(p.now.Sub(c.Since.Time)) + ","
+}
+
+// untold are the events that say what no condition says.
+func untold(events []Event, conditions []Condition) []Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool {
+		return slices.ContainsFunc(conditions, func(c Condition) bool { return c.Message == e.Message })
+	})
 }
 
 func section(title string, lines []string) []string {
