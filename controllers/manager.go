@@ -61,7 +61,7 @@ func NewManager(config *rest.Config, options ctrl.Options, r *EdgeRegistryReconc
 	if err != nil {
 		return nil, err
 	}
-	r.Recorder = apiserver.RedactEvents(mgr.GetEventRecorder(objects.FieldManager))
+	r.Recorder = apiserver.RedactEvents(apiserver.LogEvents(mgr.GetEventRecorder(objects.FieldManager), mgr.GetLogger()))
 	if err := r.prepare(connection, mgr.GetCache()); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@
 //	scheme.go           the types and the paths of what the operator works with
 //	identity.go         who the operator is
 //	redact.go           no error, warning or event repeats a token
+//	event_log.go        each event is in the log besides
 //	bounded_watches.go  no watch lasts for ever
 //	occasions.go        when all tokens are to be reviewed
 //	signing_keys.go     the keys of the API server's tokens

@@ -57,7 +57,7 @@ func (r *run) takeOut(ctx context.Context) (left string, err error) {
 		}
 	}
 	if wrote > 0 {
-		r.Note(edgev1.ReasonLoginWithdrawn, fmt.Sprintf("took %d logins out of Exchange %s", wrote, to.login.Host()), nil)
+		r.Note(edgev1.ReasonLoginWithdrawn, fmt.Sprintf("took the logins out of Exchange %s: entries removed %d", to.login.Host(), wrote), nil)
 	}
 	if len(late) > 0 {
 		left = ", such as " + strings.Join(late[:min(len(late), maxFailed)], ", ")

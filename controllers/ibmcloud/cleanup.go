@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
-
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
@@ -35,9 +33,7 @@ func (s *session) cleanUp(ctx context.Context) error {
 		return waits
 	}
 	_, _, message := pass.Verdict(err)
-	left := s.left()
-	s.Note(edgev1.ReasonLeftAtIBMCloud, fmt.Sprintf("what was made at IBM Cloud could not be deleted: in account %s there may be %s; %s", s.Record.Remote.Account, left, message), nil)
-	logf.FromContext(ctx).Info("What was made at IBM Cloud could not be deleted", "account", s.Record.Remote.Account, "left", left, "cause", message)
+	s.Note(edgev1.ReasonLeftAtIBMCloud, fmt.Sprintf("what was made at IBM Cloud could not be deleted: in account %s there may be %s; %s", s.Record.Remote.Account, s.left(), message), nil)
 	return nil
 }
 
@@ -190,7 +186,7 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 			return err
 		}
 		s.Note(edgev1.ReasonRegistryNamespaceDeleted, fmt.Sprintf("%s is deleted with all images in it, as spec.deletionPolicy asks", s.where()), nil)
-		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace goes a moment after that was told", Retry: time.Second}
+		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace is deleted next, in a second: an event had to tell of it first", Retry: time.Second}
 	}
 	err = s.client.DeleteNamespace(ctx, s.account, s.spec.RegistryNamespace.Name)
 	if ibmcloud.KindOf(err) == ibmcloud.NotFound {

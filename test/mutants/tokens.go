@@ -125,8 +125,8 @@ var ofTokens = []mutant{
 		pattern: "a secret is written where none belongs",
 		edits: []edit{
 			{"controllers/manager.go",
-				`apiserver.RedactEvents(mgr.GetEventRecorder(objects.FieldManager))`,
-				`mgr.GetEventRecorder(objects.FieldManager)`},
+				`apiserver.RedactEvents(apiserver.LogEvents(mgr.GetEventRecorder(objects.FieldManager), mgr.GetLogger()))`,
+				`apiserver.LogEvents(mgr.GetEventRecorder(objects.FieldManager), mgr.GetLogger())`},
 		},
 		guards: []guard{controllers("TestNoMessageHoldsASecretThatAStepTellsByMistake")},
 	},
