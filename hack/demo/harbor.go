@@ -172,7 +172,7 @@ func (x *robots) refuses(ctx context.Context, publish, pull consumer) error {
 
 func (x *robots) ideas(pull *corev1.Secret) []string {
 	return []string{
-		"kubectl annotate edgereg " + objectName + " --overwrite " + edgev1.RotateAnnotation + "=again   # other robots",
+		"kubectl edgereg rotate " + objectName + " --wait   # other robots",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
 	}
 }

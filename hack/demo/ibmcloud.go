@@ -278,7 +278,7 @@ func (c *cloud) refuses(ctx context.Context, publish, pull consumer) error {
 
 func (c *cloud) ideas(pull *corev1.Secret) []string {
 	return []string{
-		"kubectl annotate edgereg " + objectName + " " + edgev1.RotateAnnotation + "=again --overwrite   # new keys",
+		"kubectl edgereg rotate " + objectName + " --wait   # new keys",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back, with a new key",
 	}
 }

@@ -77,7 +77,7 @@ func (o *openShift) refuses(ctx context.Context, publish, pull consumer) error {
 
 func (o *openShift) ideas(pull *corev1.Secret) []string {
 	return []string{
-		"kubectl annotate edgereg " + objectName + " " + edgev1.RotateAnnotation + "=1   # new tokens",
+		"kubectl edgereg rotate " + objectName + " --wait   # new tokens",
 		"kubectl delete secret " + pull.Name + " -n " + pull.Namespace + "   # it comes back",
 	}
 }
