@@ -215,20 +215,35 @@ var differs = regexp.MustCompile(`default-route-[a-z0-9.-]+|CN=[^", ]+|\d{4}-\d\
 
 func alike(text string) string { return differs.ReplaceAllString(strings.TrimSpace(text), "…") }
 
-// TestTheStatusThatIsShownIsReal has the plugin tell of a fresh EdgeRegistry.
+// TestTheStatusThatIsShownIsReal has the plugin tell of a fresh EdgeRegistry, and of one without a registry.
 func TestTheStatusThatIsShownIsReal(t *testing.T) {
 	g := NewWithT(t)
 	m := newMachine(t)
+	manage := func(state string) string {
+		return "kubectl patch configs.imageregistry.operator.openshift.io cluster --type=merge -p '{\"spec\":{\"managementState\":\"" + state + "\"}}'\n"
+	}
 	m.run(t, given+nothing)
 	m.run(t, factory)
 	told := m.run(t, "kubectl edgereg status factory")
-	shown := ""
+	removed := m.run(t, nothing+manage("Removed")+`
+kubectl apply -f config/samples/edge_v1alpha1_edgeregistry.yaml
+kubectl wait --for=condition=Stalled edgeregistry/factory --timeout=1m
+echo TOLD
+kubectl edgereg why factory || true
+`+manage("Managed")+nothing)
+	_, removed, _ = strings.Cut(removed, "TOLD\n")
+	removed, _, _ = strings.Cut(removed, "config.imageregistry.operator.openshift.io/cluster patched")
+	shown, why := "", ""
 	for _, block := range blocks(read(t, troubleshooting), "text") {
 		if strings.HasPrefix(block, "factory  Ready") {
 			shown = block
 		}
+		if _, after, found := strings.Cut(block, "$ kubectl edgereg why factory\n"); found {
+			why = after
+		}
 	}
 	g.Expect(alike(shown)).To(Equal(alike(told)))
+	g.Expect(alike(why)).To(Equal(alike(removed)))
 }
 
 // TestEveryPageRuns runs the shell examples of each page in their order, in one shell, from an

@@ -62,13 +62,14 @@ func reasonOf(r Registry) string {
 	return ": " + Safe(r.Reason)
 }
 
-// matter are the conditions that are not True, but for those that only wait for another, and those that warn.
+// matter are the conditions that are not True, but for those that only wait for another or are suspended with the whole, and
+// those that warn.
 func (r Registry) matter() []Condition {
 	var found []Condition
 	for _, c := range r.Conditions {
 		switch {
 		case c.Status == "True" && !slices.Contains(warnings, c.Reason):
-		case c.Status == "Unknown" && strings.HasPrefix(c.Message, "waits for "):
+		case c.Status == "Unknown" && (strings.HasPrefix(c.Message, "waits for ") || c.Reason == edgev1.ReasonSuspended):
 		default:
 			found = append(found, c)
 		}
