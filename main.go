@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -65,6 +66,8 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.DurationVar(&o.retry, "leader-elect-retry-period", 26*time.Second, "The time between two tries to take or renew the lease. 60s suits a single-node cluster.")
 	flags.IntVar(&o.concurrency, "max-concurrent-reconciles", 4, "How many EdgeRegistries are worked on at once.")
 	flags.StringVar(&o.externalHosts, "external-hosts", "", "The hosts that spec.external.host may name, with a comma between: host, host:port or *.suffix. Empty allows every host.")
+	// Where in a library an error was met helps nobody who runs the operator, and hides what does.
+	o.log.StacktraceLevel = zapcore.PanicLevel
 	o.log.BindFlags(flags)
 }
 

@@ -182,8 +182,10 @@ func TestAnOutageOfTheAPIServerIsSurvived(t *testing.T) {
 		g.Expect(process.exited).NotTo(BeClosed(), "it stays up")
 	}
 	g.Expect(m.stop(t)).To(BeZero())
+	g.Expect(m.output.String()).To(ContainSubstring(`"reason":"Ready"`), "events are in the log")
 	next := newEdge(t)
 	awaitReady(t, next)
 	g.Expect(tokens(t, edge)).To(Equal(before))
 	g.Expect(late.stop(t)).To(BeZero())
+	g.Expect(late.output.String()).To(And(ContainSubstring(`"level":"error"`), Not(ContainSubstring("stacktrace"))), "an error is one line")
 }

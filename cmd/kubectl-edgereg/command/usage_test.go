@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 )
 
 func TestWrongUsageEndsWith2(t *testing.T) {
@@ -70,6 +73,20 @@ func TestHelpIsAManualPage(t *testing.T) {
 			g.Expect(plugin(&helped, &err).Run(t.Context(), append([]string{"help"}, strings.Fields(verb)...))).To(Equal(ExitDone))
 			g.Expect(helped.String()).To(Equal(out.String()))
 		})
+	}
+}
+
+func TestOnlySuppliedLoginsAreNotIssued(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec edgev1.EdgeRegistrySpec
+		want types.GomegaMatcher
+	}{
+		"OpenShift": {edgev1.EdgeRegistrySpec{OpenShift: &edgev1.OpenShiftSpec{}}, Succeed()},
+		"IBM Cloud": {edgev1.EdgeRegistrySpec{IBMCloud: &edgev1.IBMCloudSpec{}}, Succeed()},
+		"Harbor":    {edgev1.EdgeRegistrySpec{External: &edgev1.ExternalSpec{Harbor: &edgev1.HarborSpec{}}}, Succeed()},
+		"another":   {edgev1.EdgeRegistrySpec{External: &edgev1.ExternalSpec{}}, MatchError(ContainSubstring("supplied by people"))},
+	} {
+		NewWithT(t).Expect(issued(&edgev1.EdgeRegistry{Spec: c.spec})).To(c.want, name)
 	}
 }
 
