@@ -319,7 +319,7 @@ func (p *run) deleteCopy(ctx context.Context, job *copyJob, name string, ours fu
 		job.scope.Note(edgev1.ReasonCopyRemoved, fmt.Sprintf("removed the copy of Secret %q from namespace %q", name, job.namespace), live)
 	}
 	if len(live.Finalizers) > 0 {
-		return pass.Waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v", p.Objects.Describe(p.Scope, live), live.Finalizers)
+		return pass.Waiting(edgev1.ReasonConflict, "%s is being deleted, held by the finalizers %v: see who takes them off", p.Objects.Describe(p.Scope, live), live.Finalizers)
 	}
 	return nil
 }

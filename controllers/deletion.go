@@ -6,6 +6,8 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -36,7 +38,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	r.triggers.Forget(edge.UID)
 	before := edge.DeepCopy()
 	if !controllerutil.RemoveFinalizer(edge, objects.CleanupFinalizer) {
-		return ctrl.Result{}, nil
+		return r.leave(ctx, before)
 	}
 	s := pass.NewScope(before, r.Clock.Now(), r.memories.Of(before))
 	passErr := r.openRecord(ctx, s)
@@ -52,19 +54,33 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	}
 	unreported := s.CountConflict(passErr)
 	switch {
+	case passErr == nil && len(edge.Finalizers) > 0:
+		return r.leave(ctx, edge)
 	case passErr == nil:
 		return ctrl.Result{}, nil
 	case unreported:
 		return pass.RetrySoon(), nil
 	}
 	held := before.DeepCopy()
+	dropExpired(held, s.Now)
+	doubtExchange(before, held)
 	pass.SetWaiting(held, edgev1.ReasonDeletionPending, "the EdgeRegistry is being deleted")
 	pass.Summarize(held, deletionBlocked(held, passErr), pass.IsStalled(passErr), "")
-	if result, err := r.conclude(ctx, before, held, kindOfWait(passErr)); err != nil || result != (ctrl.Result{}) {
-		return result, err
-	}
 	s.PaceStall(passErr)
-	return pass.Outcome(passErr, s.Now, s.Next)
+	next, err := pass.Outcome(passErr, s.Now, s.Next)
+	return r.conclude(ctx, before, held, kindOfWait(passErr), next, err)
+}
+
+// leave says of an EdgeRegistry that others keep from going that nothing is left of what was done for it.
+func (r *EdgeRegistryReconciler) leave(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
+	left := edge.DeepCopy()
+	left.Status.ExpiresAt = nil
+	left.Status.Credentials = slices.DeleteFunc(left.Status.Credentials, func(c edgev1.CredentialStatus) bool { return c.SuppliedBy == "" })
+	doubtExchange(edge, left)
+	pass.SetWaiting(left, edgev1.ReasonDeletionPending, "the EdgeRegistry is being deleted")
+	pass.Summarize(left, deletionPending(left, fmt.Sprintf(
+		"the operator has ended its work for this EdgeRegistry, and others keep it from going: see who takes off the finalizers %s", strings.Join(left.Finalizers, ", "))), false, "")
+	return r.conclude(ctx, edge, left, corev1.EventTypeNormal, ctrl.Result{}, nil)
 }
 
 // kindOfWait is the type of the event about a blocked deletion: Normal if the cause ends by itself, or the wait is given up in time.
@@ -91,11 +107,15 @@ func (r *EdgeRegistryReconciler) cleanUp(ctx context.Context, s *pass.Scope) err
 
 // deletionBlocked returns the status of an EdgeRegistry whose deletion cannot go on.
 func deletionBlocked(edge *edgev1.EdgeRegistry, err error) *metav1.Condition {
+	return deletionPending(edge, "the deletion is held up, and tried again: cannot "+err.Error())
+}
+
+func deletionPending(edge *edgev1.EdgeRegistry, message string) *metav1.Condition {
 	return &metav1.Condition{
 		Type:               edgev1.Ready,
 		Status:             metav1.ConditionFalse,
 		Reason:             edgev1.ReasonDeletionPending,
-		Message:            text.OneLine("the deletion is held up, and tried again: cannot " + err.Error()),
+		Message:            text.OneLine(message),
 		ObservedGeneration: edge.Generation,
 	}
 }
@@ -111,11 +131,14 @@ func (r *EdgeRegistryReconciler) writeFinalizers(ctx context.Context, before, af
 	return nil
 }
 
-// conclude writes the status of an EdgeRegistry whose steps do not run, and reports a new reason of Ready.
-func (r *EdgeRegistryReconciler) conclude(ctx context.Context, before, after *edgev1.EdgeRegistry, kind string) (ctrl.Result, error) {
-	observe(after)
+// conclude writes the status of an EdgeRegistry whose steps do not run, and reports a new reason of Ready. Then it returns next and
+// nextErr.
+func (r *EdgeRegistryReconciler) conclude(
+	ctx context.Context, before, after *edgev1.EdgeRegistry, kind string, next ctrl.Result, nextErr error,
+) (ctrl.Result, error) {
+	observe(after, nextLook(r.Clock.Now(), next, nextErr))
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
-		return ctrl.Result{}, nil
+		return next, nextErr
 	}
 	if err := r.writeStatus(ctx, before, after); err != nil {
 		return outcomeOfWrite(err)
@@ -124,5 +147,5 @@ func (r *EdgeRegistryReconciler) conclude(ctx context.Context, before, after *ed
 	if old := meta.FindStatusCondition(before.Status.Conditions, edgev1.Ready); old == nil || old.Reason != ready.Reason {
 		r.Recorder.Eventf(after, nil, kind, ready.Reason, ready.Type, "%s", ready.Message)
 	}
-	return ctrl.Result{}, nil
+	return next, nextErr
 }

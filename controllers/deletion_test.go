@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -352,6 +353,26 @@ func TestDeletionThatIsHeldUpSaysByWhatAndEndsWhenThatGoes(t *testing.T) {
 			gone(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: edge.Name}})
 		})
 	}
+}
+
+// Whoever deletes with cascade=foreground keeps the EdgeRegistry for a while, and a finalizer of another's may keep it for ever.
+func TestAnEdgeRegistryThatOthersKeepIsNotReadyAndListsNoDeadToken(t *testing.T) {
+	g := NewWithT(t)
+	startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Finalizers = append(e.Finalizers, "example.com/keep") })
+	t.Cleanup(func() {
+		_ = admin.Patch(context.Background(), edge, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
+	})
+	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
+	g.Eventually(func(g Gomega) {
+		c := condition(t, edge, edgev1.Ready)
+		g.Expect(edge.Finalizers).To(Equal([]string{"example.com/keep"}))
+		g.Expect(c.Status).To(Equal(metav1.ConditionFalse))
+		g.Expect(c.Message).To(ContainSubstring("see who takes off the finalizers example.com/keep"))
+		g.Expect(edge.Status.Credentials).To(BeEmpty())
+		g.Expect(series(t, metricReady, map[string]string{labelOfEdge: edge.Name})).To(Equal(map[string]float64{"": 0}))
+	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 }
 
 func unavailableAnswer(r *http.Request) *http.Response {

@@ -78,6 +78,22 @@ func (o *operator) comesTo(t *testing.T, edge *edgev1.EdgeRegistry, name, reason
 	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 }
 
+// turnsByItself does what a message says, and makes the one pass after it that the operator asked for before: within half a minute
+// of its clock, and the condition turns.
+func (o *operator) turnsByItself(t *testing.T, edge *edgev1.EdgeRegistry, name string, follow func()) {
+	t.Helper()
+	g := NewWithT(t)
+	next, err := makePass(t, o.EdgeRegistryReconciler, edge)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(condition(t, edge, name).Status).NotTo(Equal(metav1.ConditionTrue))
+	g.Expect(next.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", 30*time.Second)))
+	follow()
+	o.clock.SetTime(o.clock.Now().Add(next.RequeueAfter))
+	o.look(t, edge)
+	found := condition(t, edge, name)
+	g.Expect(found.Status).To(Equal(metav1.ConditionTrue), "%s: %s", found.Reason, found.Message)
+}
+
 // quiet is a recorder that keeps nothing.
 type quiet struct{}
 

@@ -115,9 +115,11 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		r.memories.Forget(req.Name)
 		return ctrl.Result{}, nil
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	observeStored(edge, r.Clock.Now())
+	switch {
 	case !edge.DeletionTimestamp.IsZero():
 		return r.delete(ctx, edge)
 	case edge.Spec.Suspend:
@@ -133,7 +135,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err := r.ensureFinalizer(ctx, edge); err != nil {
 		return outcomeOfWrite(err)
 	}
-	before := edge.DeepCopy()
+	before, held := edge.DeepCopy(), edge.Status.Exchange
 	// Copies are watched once the status lists them, from the version of the last write on.
 	defer r.triggers.Watch(edge) //nolint:contextcheck // The watches outlive the pass.
 	result := r.runSteps(ctx, s)
@@ -149,6 +151,9 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	edge.Status.LastHandledVerification = edge.Annotations[edgev1.VerifyAnnotation]
 	dropExpired(edge, s.Now)
+	if edge.Status.Exchange == held {
+		doubtExchange(before, edge)
+	}
 	pass.Summarize(edge, result.Pending, pass.IsStalled(result.Err), readyMessage(s))
 	if err := r.writeStatus(ctx, before, edge); err != nil {
 		return outcomeOfWrite(err)
@@ -156,8 +161,9 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	s.PauseAfterConflicts()
 	s.PaceStall(result.Err)
 	r.reportTransitions(before, edge, result)
-	observe(edge, s.Used...)
-	return pass.Outcome(result.Err, s.Now, s.Next)
+	next, err := pass.Outcome(result.Err, s.Now, s.Next)
+	observe(edge, nextLook(s.Now, next, err), s.Used...)
+	return next, err
 }
 
 func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pass.Result {

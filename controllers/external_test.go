@@ -306,7 +306,8 @@ func TestWhatASuppliedSecretDoesNotSayIsRefused(t *testing.T) {
 			edge := r.external(t)
 			inviteCopies(t, edge.Spec.Secrets.Namespace)
 			supply(t, r.login(edge.Name+"-push", pushUser, "push-1-secret", edge))
-			wrong := r.login(edge.Name+"-pull", pullUser, "pull-1-secret", edge)
+			right := r.login(edge.Name+"-pull", pullUser, "pull-1-secret", edge)
+			wrong := right.DeepCopy()
 			test.change(wrong)
 			supply(t, wrong)
 			apply(t, edge)
@@ -315,6 +316,9 @@ func TestWhatASuppliedSecretDoesNotSayIsRefused(t *testing.T) {
 			secrets := &corev1.SecretList{}
 			g.Expect(admin.List(t.Context(), secrets, client.InNamespace(edge.Spec.Secrets.Namespace))).To(Succeed())
 			g.Expect(secrets.Items).To(BeEmpty(), "nothing is published")
+			g.Expect(admin.Delete(t.Context(), wrong)).To(Succeed())
+			supply(t, right)
+			turns(t, edge, edgev1.CredentialsIssued)
 		})
 	}
 }
@@ -379,4 +383,9 @@ func TestABusyRegistryKeepsTheLastVerdict(t *testing.T) {
 		defer r.mu.Unlock()
 		return len(r.requests)
 	}).WithTimeout(2*time.Second).WithPolling(often).Should(Equal(1), "it is left alone for as long as it says")
+
+	o.advance(2 * time.Hour)
+	poke(t, edge)
+	told := awaitReason(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable)
+	g.Expect(told.Status).To(Equal(metav1.ConditionFalse), "a verdict of three intervals ago is believed no more")
 }

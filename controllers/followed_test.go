@@ -18,6 +18,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/controllers/consent"
+	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
 // patience is how long who followed a message looks at the condition, and a margin for a machine that is busy.
@@ -43,6 +44,45 @@ func runCommands(t *testing.T, message string) {
 	for command := range strings.SplitSeq(found[1], " && ") {
 		_, err := control.Kubectl(t.Context(), strings.Fields(command)[1:]...)
 		g.Expect(err).NotTo(HaveOccurred(), message)
+	}
+}
+
+// turns waits for a condition to become True while nobody asks for a pass.
+func turns(t *testing.T, edge *edgev1.EdgeRegistry, name string) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		found := condition(t, edge, name)
+		g.Expect(found.Status).To(Equal(metav1.ConditionTrue), "%s: %s", found.Reason, found.Message)
+	}).WithTimeout(patience).WithPolling(often).Should(Succeed())
+}
+
+// A project template that gives the requester too little, at each step that finds out.
+func TestWhoGrantsTheRightThatIsMissingSeesTheConditionTurn(t *testing.T) {
+	o := startOperator(t)
+	reader := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "edge-test-reads-" + stamp()},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"serviceaccounts", "secrets"}, Verbs: []string{"get", "list", "watch"}},
+			{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, Verbs: []string{"get", "list", "watch"}},
+		},
+	}
+	createForTest(t, reader)
+	stalled := map[*edgev1.EdgeRegistry]string{}
+	for role, step := range map[string]string{"view": edgev1.ProjectReady, "edit": edgev1.ProjectReady, reader.Name: edgev1.AccessGranted} {
+		withTemplate(t, roleInTemplate(role))
+		edge := apply(t, newEdge())
+		awaitReason(t, edge, step, edgev1.ReasonRightsMissing)
+		stalled[edge] = step
+	}
+	o.clock.SetTime(o.clock.Now().Add(2 * bindingDelay))
+	for edge := range stalled {
+		NewWithT(t).Eventually(func() bool { poke(t, edge); return isStalled(t, edge) }).WithTimeout(soon).WithPolling(time.Second).Should(BeTrue())
+	}
+	for edge, step := range stalled {
+		runCommands(t, condition(t, edge, step).Message)
+	}
+	for edge, step := range stalled {
+		turns(t, edge, step)
 	}
 }
 
@@ -173,8 +213,16 @@ func TestWhoAcceptsANamespaceSeesTheConditionTurn(t *testing.T) {
 	madeAgain(t, project, consent.Project, edge.Name)
 	told := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNamespaceReplaced)
 	runCommands(t, told.Message)
-	NewWithT(t).Eventually(func() metav1.ConditionStatus { return condition(t, edge, edgev1.ProjectReady).Status }).
-		WithTimeout(patience).WithPolling(often).Should(Equal(metav1.ConditionTrue))
+	turns(t, edge, edgev1.ProjectReady)
+}
+
+func TestWhoMakesTheProjectThatIsAbsentSeesTheConditionTurn(t *testing.T) {
+	startOperator(t)
+	edge := newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Project.Policy = edgev1.ProjectAdopt })
+	told := awaitReason(t, apply(t, edge), edgev1.ProjectReady, edgev1.ReasonProjectAbsent)
+	createForTest(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: openshift.ProjectName(edge)}})
+	runCommands(t, told.Message)
+	turns(t, edge, edgev1.ProjectReady)
 }
 
 // One that finds its project taken learns at once what else stands in its way.

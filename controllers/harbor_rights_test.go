@@ -12,9 +12,12 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/test/harbor"
 	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
@@ -64,15 +67,28 @@ func TestARightThatTheAccountLacksIsNamed(t *testing.T) {
 			}
 			g.Expect(condition(t, edge, edgev1.Stalled).Status).To(Equal(metav1.ConditionTrue))
 			g.Expect(p.Count(harbor.Writes) > 0).To(Equal(test.made), "nothing is asked to be made where it is known before")
+			o.turnsByItself(t, edge, edgev1.CredentialsIssued, func() {
+				if p.user == "mary" {
+					p.AddAdmin("mary", p.secret, "plant")
+					return
+				}
+				p.Grant("weak", makers...)
+			})
 		})
 	}
 	t.Run("a wrong password", func(t *testing.T) {
 		o := harborOperator(t)
 		p := startHarbor(t, o.clock)
+		right := p.secret
 		p.secret = "wrong-secret-1A"
 		edge := p.install(t)
 		o.comesTo(t, edge, edgev1.CredentialsIssued, edgev1.ReasonAccountRefused)
 		NewWithT(t).Expect(condition(t, edge, edgev1.CredentialsIssued).Message).NotTo(ContainSubstring(p.secret))
+		o.turnsByItself(t, edge, edgev1.CredentialsIssued, func() {
+			account := &corev1.Secret{}
+			NewWithT(t).Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: objects.CredentialsNamespace, Name: edge.Spec.External.Harbor.CredentialsSecretRef.Name}, account)).To(Succeed())
+			edit(t, account, func(s *corev1.Secret) { s.Data["password"] = []byte(right) })
+		})
 	})
 }
 

@@ -6,6 +6,7 @@ package controllers
 // This file is about what the supplied API key for IBM Cloud may be used for, and where it goes.
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,7 +57,9 @@ func TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			w.Forget()
-			edge, _ := w.edge(t, w.all(), test.change)
+			var wrong, right *corev1.Secret
+			edge, _ := w.edge(t, w.all(), func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { right = s.DeepCopy() }, test.change,
+				func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { wrong = s })
 			refused := awaitReason(t, edge, edgev1.AccountReady, test.reason)
 			g.Expect(refused.Message).To(And(ContainSubstring("Secret edge-registry-credentials/"+edge.Name), ContainSubstring(test.remedy)))
 			g.Expect(w.made(edge)).To(BeEmpty())
@@ -67,6 +70,15 @@ func TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone(t *testing.T) {
 			secrets := &corev1.SecretList{}
 			g.Expect(admin.List(t.Context(), secrets, client.InNamespace(edge.Spec.Secrets.Namespace))).To(Succeed())
 			g.Expect(secrets.Items).To(BeEmpty(), "nothing is published")
+			if id := edge.Spec.IBMCloud.Puller.ServiceIDRef; id != "" {
+				// Whose service ID that is has the next step to find out.
+				runCommands(t, refused.Message)
+				turns(t, edge, edgev1.AccountReady)
+				g.Expect(awaitReason(t, edge, edgev1.AccessGranted, edgev1.ReasonServiceIDMissing).Message).To(ContainSubstring("service ID " + id))
+				return
+			}
+			edit(t, wrong, func(s *corev1.Secret) { s.Labels, s.Annotations, s.Data = right.Labels, right.Annotations, right.Data })
+			turns(t, edge, edgev1.AccountReady)
 		})
 	}
 }
@@ -104,6 +116,17 @@ func TestServiceIDsThatAreThereAreUsedAsTheyAre(t *testing.T) {
 	g.Expect(w.Namespaces(plantAccount, cloudRegion)).To(Equal([]string{plantImages}))
 }
 
+func TestARegistryNamespaceThatIsMadeIsFound(t *testing.T) {
+	w := startCloud(t, ibmcloud.Options{})
+	edge, _ := w.edge(t, w.all(), func(e *edgev1.EdgeRegistry, _ *corev1.Secret) {
+		e.Spec.IBMCloud.RegistryNamespace.Policy = edgev1.RegistryNamespaceAdopt
+	})
+	told := awaitReason(t, edge, edgev1.RegistryNamespaceReady, edgev1.ReasonRegistryNamespaceAbsent)
+	NewWithT(t).Expect(told.Message).To(ContainSubstring("run 'ibmcloud cr namespace-add " + plantImages + "'"))
+	w.AddNamespace(plantAccount, cloudRegion, plantImages)
+	turns(t, edge, edgev1.RegistryNamespaceReady)
+}
+
 func TestAServiceIDThatMayDoMoreIsNotUsed(t *testing.T) {
 	g := NewWithT(t)
 	w := startCloud(t, ibmcloud.Options{})
@@ -117,6 +140,11 @@ func TestAServiceIDThatMayDoMoreIsNotUsed(t *testing.T) {
 	refused := awaitReason(t, edge, edgev1.AccessGranted, edgev1.ReasonRightsExcessive)
 	g.Expect(refused.Message).To(ContainSubstring("do more than Reader"))
 	g.Expect(w.keysOf(edge, "puller")).To(BeEmpty())
+	excess := regexp.MustCompile(`policy (\S+) lets`).FindStringSubmatch(refused.Message)
+	g.Expect(excess).NotTo(BeNil(), refused.Message)
+	g.Expect(w.DeletePolicy(excess[1])).To(BeTrue())
+	w.Grant(pull.IAMID, ibmcloud.Grant{Roles: []string{"Reader"}, On: ibmcloud.OnNamespace(plantAccount, cloudRegion, plantImages)})
+	turns(t, edge, edgev1.AccessGranted)
 }
 
 func TestWhatTheSuppliedKeyMayNotDoIsNamed(t *testing.T) {
@@ -136,9 +164,13 @@ func TestWhatTheSuppliedKeyMayNotDoIsNamed(t *testing.T) {
 			if test.there {
 				w.AddNamespace(plantAccount, cloudRegion, plantImages)
 			}
-			edge, _ := w.edge(t, test.grants)
+			edge, key := w.edge(t, test.grants)
 			refused := awaitReason(t, edge, test.condition, test.reason)
 			NewWithT(t).Expect(refused.Message).To(ContainSubstring(test.needed))
+			for _, grant := range w.all() {
+				w.Grant(key.IAMID, grant)
+			}
+			turns(t, edge, test.condition)
 		})
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -34,6 +36,7 @@ const (
 	metricNodes           = "edge_registry_exchange_nodes"
 	metricFormerEnd       = "edge_registry_former_token_expiration_timestamp_seconds"
 	metricQuotaUsed       = "edge_registry_quota_used_ratio"
+	metricNextLook        = "edge_registry_next_look_timestamp_seconds"
 	metricMints           = "edge_registry_mints_total"
 	metricRotations       = "edge_registry_rotations_total"
 	metricProbes          = "edge_registry_probes_total"
@@ -58,6 +61,7 @@ var (
 	servicesDesc   = ofEdge(metricServices, "The services in the Exchange that are to hold the login, by whether they do. Absent without an Exchange.", "state")
 	nodesDesc      = ofEdge(metricNodes, "The nodes that run these services, by whether they have read the login. Absent before they were looked at.", "state")
 	quotaUsedDesc  = ofEdge(metricQuotaUsed, "How much is used of what the account at IBM Cloud may store or move in the region: 1 for all. Absent where that is not known or not limited.", "quota")
+	nextLookDesc   = ofEdge(metricNextLook, "When the operator looks again at the latest, as Unix time: what the other metrics of the EdgeRegistry say is not known any more once that has passed. Absent where nothing is due.")
 	formerEndDesc  = ofEdge(metricFormerEnd, "When the first of the tokens before the one in use expires, as Unix time. Absent without one that still works and expires.", "role")
 )
 
@@ -98,7 +102,7 @@ var ofEdges = &edgeMetrics{}
 
 // Describe implements prometheus.Collector.
 func (*edgeMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc, nodesDesc, quotaUsedDesc, formerEndDesc} {
+	for _, desc := range []*prometheus.Desc{readyDesc, conditionDesc, transitionDesc, expirationDesc, renewalDesc, notAfterDesc, copiesDesc, servicesDesc, nodesDesc, quotaUsedDesc, nextLookDesc, formerEndDesc} {
 		out <- desc
 	}
 }
@@ -113,13 +117,37 @@ func (m *edgeMetrics) Collect(out chan<- prometheus.Metric) {
 	})
 }
 
-// observe sets the metrics of an EdgeRegistry from its status, and the use of quotas, which changes too often for a status.
-func observe(edge *edgev1.EdgeRegistry, used ...pass.Usage) {
+// observe sets the metrics of an EdgeRegistry from its status, the time until which they hold, and the use of quotas, which changes
+// too often for a status.
+func observe(edge *edgev1.EdgeRegistry, next time.Time, used ...pass.Usage) {
 	all := gauges(edge)
+	if !next.IsZero() {
+		all = append(all, newGauge(nextLookDesc, float64(next.Unix()), []string{edge.Name}))
+	}
 	for _, one := range used {
 		all = append(all, newGauge(quotaUsedDesc, one.Share, []string{edge.Name, one.Of}))
 	}
 	ofEdges.Store(edge.Name, all)
+}
+
+// observeStored sets the metrics of an EdgeRegistry from its stored status, when this process first reads it. Otherwise a pass that
+// cannot be finished would leave no metrics, and an alert would end though nothing is repaired.
+func observeStored(edge *edgev1.EdgeRegistry, now time.Time) {
+	if _, known := ofEdges.Load(edge.Name); !known {
+		observe(edge, now.Add(pass.RetryCap))
+	}
+}
+
+// nextLook is when an EdgeRegistry is looked at again, at the latest; zero when nothing is due.
+func nextLook(now time.Time, result ctrl.Result, err error) time.Time {
+	switch {
+	case err != nil:
+		return now.Add(pass.RetryCap)
+	case result.RequeueAfter > 0:
+		return now.Add(result.RequeueAfter)
+	default:
+		return time.Time{}
+	}
 }
 
 // unobserve removes the metrics of an EdgeRegistry that is gone.

@@ -7,14 +7,18 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -56,6 +60,51 @@ func series(t *testing.T, name string, given map[string]string) map[string]float
 var edgeMetricNames = []string{
 	metricReady, metricCondition, metricTransition, metricTokenExpiration, metricTokenRenewal, metricCANotAfter, metricCopies, metricServices,
 	metricNodes, metricFormerEnd,
+}
+
+// A pass that does not come to its end, by whatever it fails or hangs, leaves this gauge behind the time, and what the others say
+// with it.
+func TestMetricsSayUntilWhenTheyHold(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for name, test := range map[string]struct {
+		result ctrl.Result
+		err    error
+		want   map[string]float64
+	}{
+		"something is due": {ctrl.Result{RequeueAfter: time.Hour}, nil, map[string]float64{"": 1_003_600}},
+		"nothing is due":   {ctrl.Result{}, nil, map[string]float64{}},
+		"it failed":        {ctrl.Result{}, errors.New("no answer"), map[string]float64{"": 1_000_060}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "looked-at"}}
+			t.Cleanup(func() { unobserve(edge.Name) })
+			observe(edge, nextLook(now, test.result, test.err))
+			NewWithT(t).Expect(series(t, metricNextLook, map[string]string{labelOfEdge: edge.Name})).To(Equal(test.want))
+		})
+	}
+}
+
+// What the replica before wrote is seen at once, and that nobody has looked since.
+func TestMetricsOfAPassThatNeverEndsAreThoseOfTheStatus(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	edge := awaitReady(t, apply(t, newEdge()))
+	o.stop(t)
+	ofEdges.Clear()
+	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.DeletionPolicy = edgev1.DeletionDelete })
+	again := startOperator(t, func(o *operator, _ *rest.Config) {
+		o.unavailable(func(a ask) bool { return a.is(http.MethodPatch, "/status") })
+	})
+	of := map[string]string{labelOfEdge: edge.Name}
+	g.Eventually(func() map[string]float64 { return series(t, metricReady, of) }).WithTimeout(soon).WithPolling(often).Should(Equal(map[string]float64{"": 1}))
+	first := series(t, metricNextLook, of)[""]
+	g.Expect(first).To(BeNumerically("~", again.clock.Now().Add(pass.RetryCap).Unix(), 5))
+	again.advance(time.Hour)
+	poke(t, edge)
+	g.Consistently(func() float64 { return series(t, metricNextLook, of)[""] }).WithTimeout(2*time.Second).WithPolling(often).Should(Equal(first), "no pass has ended")
+	again.wire.setIntercept(nil)
+	poke(t, edge)
+	g.Eventually(func() float64 { return series(t, metricNextLook, of)[""] }).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", first))
 }
 
 func TestMetricsSayWhatTheStatusSaysAndGoWithTheEdgeRegistry(t *testing.T) {
@@ -149,12 +198,24 @@ func TestAnEdgeRegistryThatIsGoneLeavesNothingInTheMetrics(t *testing.T) {
 	g := NewWithT(t)
 	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "gone"}}
 	of := map[string]string{labelOfEdge: edge.Name}
-	observe(edge)
+	observe(edge, time.Time{})
 	g.Expect(series(t, metricReady, of)).To(HaveLen(1))
 	unobserve(edge.Name)
 	g.Expect(series(t, metricReady, of)).To(BeEmpty())
 	_, kept := sharedLabels.Load([2]string{labelOfEdge, edge.Name})
 	g.Expect(kept).To(BeFalse())
+}
+
+// What is used of a quota is known in a pass that asked for it, and in no other.
+func TestAQuotaThatWasNotLookedAtHasNoMetric(t *testing.T) {
+	g := NewWithT(t)
+	edge := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "of-a-quota"}}
+	t.Cleanup(func() { unobserve(edge.Name) })
+	of := map[string]string{labelOfEdge: edge.Name}
+	observe(edge, time.Time{}, pass.Usage{Of: "storage", Share: 0.5})
+	g.Expect(series(t, metricQuotaUsed, of)).To(Equal(map[string]float64{"storage": 0.5}))
+	observe(edge, time.Time{})
+	g.Expect(series(t, metricQuotaUsed, of)).To(BeEmpty())
 }
 
 func TestEveryOutcomeOfAVerificationHasItsResult(t *testing.T) {
@@ -242,7 +303,7 @@ func TestAlertsNameWhatIsServed(t *testing.T) {
 		current.Current = false
 		full.Status.Credentials = append(full.Status.Credentials, current)
 	}
-	observe(full, pass.Usage{Of: "storage", Share: 1}, pass.Usage{Of: "traffic", Share: 1})
+	observe(full, time.Now(), pass.Usage{Of: "storage", Share: 1}, pass.Usage{Of: "traffic", Share: 1})
 	t.Cleanup(func() { unobserve(full.Name) })
 	served := map[string][]string{}
 	families, err := metrics.Registry.Gather()

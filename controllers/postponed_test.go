@@ -165,6 +165,7 @@ func TestAfterARestartALoginIsLeftUntilNodesWereLookedAt(t *testing.T) {
 	s.until(made.Add(51 * oneDay))
 	g.Expect(m.works(first)).To(BeFalse())
 	g.Expect(m.works(second)).To(BeTrue(), "nodes may pull with it, for all that is known")
+	g.Expect(s.edge.Status.Exchange.Nodes.FormerMayEnd).To(Equal(edgev1.AnswerUnknown), "the Yes was about a login of before")
 	s.until(made.Add(62 * oneDay))
 	g.Expect(m.works(second)).To(BeFalse(), "Harbor ends it")
 }

@@ -223,10 +223,8 @@ func (r *EdgeRegistryReconciler) withoutRecord(ctx context.Context, edge *edgev1
 	after := edge.DeepCopy()
 	result := pass.Unsupported(after, why)
 	pass.Summarize(after, result.Pending, why.Stalled, "")
-	if result, err := r.conclude(ctx, edge, after, corev1.EventTypeWarning); err != nil || result != (ctrl.Result{}) {
-		return result, err
-	}
-	return pass.Outcome(err, r.Clock.Now(), time.Time{})
+	next, err := pass.Outcome(err, r.Clock.Now(), time.Time{})
+	return r.conclude(ctx, edge, after, corev1.EventTypeWarning, next, err)
 }
 
 // notePublication puts on record what is about to be published, so that no Secret carries an unknown credential.

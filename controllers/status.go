@@ -25,13 +25,45 @@ func readyMessage(s *pass.Scope) string {
 		" (push) and " + s.Puller.Secret + " (pull) are in the " + s.Home.Noun + " " + s.Home.Namespace
 }
 
+// expiryLeeway is how long the API server accepts a token after its expiry.
+const expiryLeeway = time.Minute
+
 // dropExpired removes credentials that no longer work from the status, for passes that stop before they are listed. The one in use
 // stays, with its expiry, and others stay for the minute that the API server accepts them longer.
 func dropExpired(edge *edgev1.EdgeRegistry, now time.Time) {
-	const leeway = time.Minute
 	edge.Status.Credentials = slices.DeleteFunc(edge.Status.Credentials, func(c edgev1.CredentialStatus) bool {
-		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Add(leeway))
+		return !c.Current && c.ExpiresAt != nil && !now.Before(c.ExpiresAt.Add(expiryLeeway))
 	})
+}
+
+// doubtExchange is for a status whose part about an Exchange is that of an earlier pass. It is no longer known whether earlier
+// logins may end, and no service is known to hold a login that was issued since.
+func doubtExchange(before, edge *edgev1.EdgeRegistry) {
+	if edge.Status.Exchange == nil {
+		return
+	}
+	held := edge.Status.Exchange.DeepCopy()
+	issued := currentGeneration(before) != currentGeneration(edge)
+	if issued {
+		held.Synced = 0
+	}
+	if nodes := held.Nodes; nodes != nil {
+		nodes.FormerMayEnd = edgev1.AnswerUnknown
+		if issued {
+			*nodes = edgev1.ExchangeNodes{Total: nodes.Total, Unknown: nodes.Total, FormerMayEnd: edgev1.AnswerUnknown}
+		}
+	}
+	edge.Status.Exchange = held
+}
+
+// currentGeneration is that of the pull login in use; zero without one.
+func currentGeneration(edge *edgev1.EdgeRegistry) int64 {
+	for _, c := range edge.Status.Credentials {
+		if c.Role == edgev1.TokenPuller && c.Current {
+			return c.Generation
+		}
+	}
+	return 0
 }
 
 // redactStatus removes secrets from the messages of a status. The steps redact their messages already, so this catches mistakes.
@@ -68,7 +100,7 @@ func (r *EdgeRegistryReconciler) report(edge *edgev1.EdgeRegistry, notes []pass.
 }
 
 // warningReasons are the reasons of a True condition, or of an act, that a person should look at before anything turns False.
-var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonIssuedWithWarnings, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
+var warningReasons = []string{edgev1.ReasonCAExpiring, edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonQuotaNearlyUsed, edgev1.ReasonIssuedWithWarnings, edgev1.ReasonVerifiedWithWarnings, edgev1.ReasonDeliveredWithWarnings,
 	edgev1.ReasonNodesLate, edgev1.ReasonRecordLost, edgev1.ReasonHostChanged, edgev1.ReasonProjectEmptied, edgev1.ReasonPushLoginFound,
 	edgev1.ReasonLoginLeftBehind, edgev1.ReasonNothingRevoked, edgev1.ReasonRobotChanged, edgev1.ReasonRobotsLeftBehind, edgev1.ReasonLeftAtIBMCloud}
 

@@ -20,6 +20,30 @@ const (
 	maybe = metav1.ConditionUnknown
 )
 
+// What an Exchange was seen to hold before another login was issued says nothing of that one.
+func TestWhatIsSaidOfAnExchangeThatWasNotLookedAt(t *testing.T) {
+	looked := edgev1.ExchangeStatus{Services: 3, Synced: 3, Nodes: &edgev1.ExchangeNodes{Total: 5, Confirmed: 5, FormerMayEnd: edgev1.AnswerYes}}
+	for name, test := range map[string]struct {
+		generation int64
+		want       edgev1.ExchangeStatus
+	}{
+		"the login is the same": {1, edgev1.ExchangeStatus{Services: 3, Synced: 3,
+			Nodes: &edgev1.ExchangeNodes{Total: 5, Confirmed: 5, FormerMayEnd: edgev1.AnswerUnknown}}},
+		"another was issued": {2, edgev1.ExchangeStatus{Services: 3,
+			Nodes: &edgev1.ExchangeNodes{Total: 5, Unknown: 5, FormerMayEnd: edgev1.AnswerUnknown}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := newEdge()
+			before.Status.Exchange = looked.DeepCopy()
+			before.Status.Credentials = []edgev1.CredentialStatus{{Role: edgev1.TokenPuller, Generation: 1, Current: true}}
+			edge := before.DeepCopy()
+			edge.Status.Credentials[0].Generation = test.generation
+			doubtExchange(before, edge)
+			NewWithT(t).Expect(*edge.Status.Exchange).To(Equal(test.want))
+		})
+	}
+}
+
 func TestATransitionWorthAnEvent(t *testing.T) {
 	c := func(name string, s metav1.ConditionStatus, reason string) metav1.Condition {
 		return metav1.Condition{Type: name, Status: s, Reason: reason}

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,30 +20,53 @@ import (
 func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeRegistry) (ctrl.Result, error) {
 	// Events of its watches would change nothing.
 	r.triggers.Forget(edge.UID)
-	before := edge.DeepCopy()
+	before, now := edge.DeepCopy(), r.Clock.Now()
 	pass.Introduce(edge)
 	meta.SetStatusCondition(&edge.Status.Conditions, metav1.Condition{
 		Type:               edgev1.Ready,
 		Status:             metav1.ConditionUnknown,
 		Reason:             edgev1.ReasonSuspended,
-		Message:            suspendedMessage(edge),
+		Message:            suspendedMessage(edge, now),
 		ObservedGeneration: edge.Generation,
 	})
 	pass.SetWaiting(edge, edgev1.ReasonSuspended, "spec.suspend is true")
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Reconciling)
 	meta.RemoveStatusCondition(&edge.Status.Conditions, edgev1.Stalled)
-	return r.conclude(ctx, before, edge, corev1.EventTypeNormal)
+	dropExpired(edge, now)
+	doubtExchange(before, edge)
+	// What the status says of time turns untrue by itself.
+	var next ctrl.Result
+	if at := firstEnd(edge, now); !at.IsZero() {
+		next.RequeueAfter = at.Sub(now)
+	}
+	return r.conclude(ctx, before, edge, corev1.EventTypeNormal, next, nil)
 }
 
-func suspendedMessage(edge *edgev1.EdgeRegistry) string {
+// firstEnd is when the status has to be told again, since a credential that it lists has ended; zero for never.
+func firstEnd(edge *edgev1.EdgeRegistry, now time.Time) (first time.Time) {
+	for _, c := range edge.Status.Credentials {
+		if c.ExpiresAt == nil {
+			continue
+		}
+		if at := c.ExpiresAt.Add(expiryLeeway); at.After(now) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+func suspendedMessage(edge *edgev1.EdgeRegistry, now time.Time) string {
 	message := "spec.suspend is true: nothing is written, repaired or renewed before it is false"
-	at := edge.Status.ExpiresAt
+	at, noun := edge.Status.ExpiresAt, "login"
+	if edge.Spec.OpenShift != nil {
+		noun = "token"
+	}
 	switch {
 	case at == nil:
 		return message
-	case edge.Spec.OpenShift == nil:
-		return message + "; the first login in use ends at " + pass.Timestamp(at.Time)
+	case at.Time.Before(now):
+		return message + "; the first " + noun + " in use expired at " + pass.Timestamp(at.Time) + ", and the Secrets still hold it"
 	default:
-		return message + "; the first token in use expires at " + pass.Timestamp(at.Time)
+		return message + "; the first " + noun + " in use expires at " + pass.Timestamp(at.Time)
 	}
 }

@@ -64,8 +64,10 @@ func TestSuspendStopsAllWritesUntilItEnds(t *testing.T) {
 	annotate(t, edge, edgev1.RotateAnnotation, "later")
 	suspendedPass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(found))
-	g.Expect(o.wire.writes()[writes:]).To(Equal([]string{
-		"PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/" + edge.Name + "/status"}))
+	status := "PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/" + edge.Name + "/status"
+	g.Expect(o.wire.writes()[writes:]).To(Equal([]string{status, status}), "that it is suspended, and that the tokens have expired")
+	g.Expect(condition(t, edge, edgev1.Ready).Message).To(ContainSubstring(
+		"the first token in use expired at " + before.Status.ExpiresAt.UTC().Format(time.RFC3339) + ", and the Secrets still hold it"))
 
 	// Resumed, it heals; what was due is done, once.
 	annotate(t, edge, edgev1.RotateAnnotation, "")

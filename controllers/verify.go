@@ -313,16 +313,20 @@ func (p *run) missesRepository() bool {
 	return false
 }
 
-// whileBusy keeps the last verdict while the registry is busy.
+// verdictIntervals is for how many intervals the last verdict counts while the registry is busy.
+const verdictIntervals = 3
+
+// whileBusy keeps the last verdict while the registry is busy, until it is too old.
 func (p *run) whileBusy(pause time.Duration) (pass.Done, error) {
 	p.Due(p.Now.Add(pause))
-	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {
+	verifiedAt := p.Record.VerifiedAt(p.Edge)
+	if verifiedAt.IsZero() || !p.knowsProof() || p.Now.After(verifiedAt.Add(verdictIntervals*p.Edge.Spec.Verification.Interval.Duration)) {
 		b := pass.Waiting(edgev1.ReasonRegistryUnavailable, "%s", p.verdict().busyFor)
 		b.Retry, b.CarryOn = pause, true
 		return pass.Done{}, b
 	}
 	last := p.proven()
-	last.Message += "; so it was at " + pass.Timestamp(p.Record.VerifiedAt(p.Edge)) + ", and the registry is too busy to be asked again"
+	last.Message += "; so it was at " + pass.Timestamp(verifiedAt) + ", and the registry is too busy to be asked again"
 	return last, nil
 }
 

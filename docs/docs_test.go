@@ -141,6 +141,7 @@ func TestEveryConditionReasonAndAnnotationIsDocumented(t *testing.T) {
 			g.Expect(row(specText, c.value)).To(BeTrue(), "a table of the specification has a row for %s", c.value)
 			for mark, words := range then {
 				if strings.Contains(c.doc, mark) {
+					g.Expect(inTable(read(t, "internal/testing.md"), c.value)).To(BeTrue(), "internal/testing.md says whether a test follows the advice of %s", c.value)
 					g.Expect(row(specText, c.value, words)).To(BeTrue(), "the row of %s says %s", c.value, words)
 					g.Expect(inTable(advice, c.value)).To(BeTrue(), "%s names %s", troubleshooting, c.value)
 				}

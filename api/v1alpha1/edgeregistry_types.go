@@ -147,7 +147,7 @@ type OpenShiftSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must be the name of a Route: lower-case letters, digits and '-', at most 63 characters"
 	Route string `json:"route,omitempty"`
 
-	// exposure says what becomes of the default route when the last EdgeRegistry that uses it is deleted. Retain leaves it as it is. Restore switches it off again, but only if the operator itself switched it on and nobody else has claimed spec.defaultRoute of the registry's Config since. It has no effect for another route.
+	// exposure says what becomes of the default route when the last EdgeRegistry that uses it is deleted. Retain leaves it as it is. Restore switches it off again, but only if the operator itself switched it on and nobody else has claimed spec.defaultRoute of the registry's Config since. It has no effect for another route. Defaults to Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	Exposure ExposurePolicy `json:"exposure,omitempty"`

@@ -13,7 +13,7 @@ type ExchangeSpec struct {
 	// +required
 	CredentialsSecretRef CredentialsSecretRef `json:"credentialsSecretRef"`
 
-	// caBundleRef names the certificates that verify the Exchange. Without it the public CAs do.
+	// caBundleRef is a ConfigMap with the root CA (PEM) of the certificate of the Exchange. Without it the public CAs do.
 	// +optional
 	CABundleRef *CABundleRef `json:"caBundleRef,omitempty"`
 

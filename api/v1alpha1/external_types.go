@@ -80,7 +80,7 @@ type HarborSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || !self.lifetime.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a robot is followed by another while it still works"
 // +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || !self.lifetime.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 10 <= duration(self.lifetime).getSeconds() * 9",fieldPath=".renewBefore",message="renewBefore must be at most nine tenths of lifetime: each renewal leaves a robot that works until its own end, and they would pile up"
 type RobotSpec struct {
-	// lifetime of each robot from its making, as a duration of whole days such as 2160h. It works for that long, whatever follows it. Harbor itself ends it renewBefore later, so that nothing works for ever should the operator be gone.
+	// lifetime of each robot from its making, as a duration of whole days such as 2160h. It works for that long, whatever follows it. Harbor itself ends it renewBefore later, so that nothing works for ever should the operator be gone. Defaults to 2160h.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32

@@ -15,13 +15,13 @@ type IBMCloudSpec struct {
 	// +required
 	Region IBMCloudRegion `json:"region"`
 
-	// visibility says by which host consumers reach the registry. Public is that of the region. Private puts "private." before it, which answers on IBM's private network alone. It cannot be changed, since images are named by the host.
+	// visibility says by which host consumers reach the registry. Public is that of the region. Private puts "private." before it, which answers on IBM's private network alone. It cannot be changed, since images are named by the host. Defaults to Public.
 	// +optional
 	// +kubebuilder:default=Public
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the visibility cannot be changed, since images are named by the host: create another EdgeRegistry for the other host"
 	Visibility IBMCloudNetwork `json:"visibility,omitempty"`
 
-	// apiEndpoints says where the operator itself talks to IBM Cloud's IAM and to the management of the registry: on the internet, or on IBM's private network.
+	// apiEndpoints says where the operator itself talks to IBM Cloud's IAM and to the management of the registry: on the internet with Public, or on IBM's private network with Private. Defaults to Public.
 	// +optional
 	// +kubebuilder:default=Public
 	APIEndpoints IBMCloudNetwork `json:"apiEndpoints,omitempty"`
@@ -88,7 +88,7 @@ type RegistryNamespaceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9-]+$')",message="must be the id of a resource group, letters, digits and '-' alone, as 'ibmcloud resource groups' prints it"
 	ResourceGroupID string `json:"resourceGroupID,omitempty"`
 
-	// policy says where the namespace comes from. Adopt uses one that is in the account. CreateOrAdopt makes it where there is none, for which the supplied key needs the role Manager of the registry at the level of the account.
+	// policy says where the namespace comes from. Adopt uses one that is in the account. CreateOrAdopt makes it where there is none, for which the supplied key needs the role Manager of the registry at the level of the account. Defaults to Adopt.
 	// +optional
 	// +kubebuilder:default=Adopt
 	Policy RegistryNamespacePolicy `json:"policy,omitempty"`
@@ -127,7 +127,7 @@ type ServiceIDSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.lifetime) || !has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) < duration(self.lifetime)",fieldPath=".renewBefore",message="renewBefore must be shorter than lifetime: a key is renewed while it still works"
 // +kubebuilder:validation:XValidation:rule="!has(self.lifetime) || !has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || !self.lifetime.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') || duration(self.renewBefore) >= duration(self.lifetime) || duration(self.renewBefore).getSeconds() * 4 <= duration(self.lifetime).getSeconds() * 3",fieldPath=".renewBefore",message="renewBefore must be at most three quarters of lifetime: each renewal leaves a key that works until its own end, and IBM Cloud has room for about twenty keys of one service ID"
 type KeySpec struct {
-	// lifetime of each key, as a duration such as 2160h: for so long after its issue a key that was published works. At least 1h, at most 43800h.
+	// lifetime of each key, as a duration such as 2160h: for so long after its issue a key that was published works. At least 1h, at most 43800h. Defaults to 2160h.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:MaxLength=32
@@ -135,7 +135,7 @@ type KeySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self != '' && self.matches('^([0-9]{1,6}([.][0-9]+)?h)?([0-9]{1,7}([.][0-9]+)?m)?([0-9]{1,9}([.][0-9]+)?s)?$') && duration(self) >= duration('1h') && duration(self) <= duration('43800h')",message="must be a duration from 1h to 43800h (five years), in hours, minutes and seconds, such as 2160h: there is no unit for days"
 	Lifetime metav1.Duration `json:"lifetime,omitzero"`
 
-	// renewBefore is how long before the end of its lifetime a key is followed by a new one, as a duration such as 1440h: the time that consumers have to take the new one. A key that is still in use at the end of its lifetime is left for at most this time more, and then IBM Cloud itself ends it.
+	// renewBefore is how long before the end of its lifetime a key is followed by a new one, as a duration such as 1440h: the time that consumers have to take the new one. A key that is still in use at the end of its lifetime is left for at most this time more, and then IBM Cloud itself ends it. Defaults to 1440h.
 	// +optional
 	// +kubebuilder:default="1440h"
 	// +kubebuilder:validation:MaxLength=32

@@ -186,7 +186,7 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 			return err
 		}
 		s.Note(edgev1.ReasonRegistryNamespaceDeleted, fmt.Sprintf("%s is deleted with all images in it, as spec.deletionPolicy asks", s.where()), nil)
-		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace is deleted next, in a second: an event had to tell of it first", Retry: time.Second}
+		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Message: "the registry namespace is deleted in a moment, so that the event about it comes first", Retry: time.Second}
 	}
 	err = s.client.DeleteNamespace(ctx, s.account, s.spec.RegistryNamespace.Name)
 	if ibmcloud.KindOf(err) == ibmcloud.NotFound {

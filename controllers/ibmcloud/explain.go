@@ -32,7 +32,7 @@ func (s *session) explain(err error, needed string) error {
 		}
 		return pass.Stalled(edgev1.ReasonRightsMissing, "%s lacks a right: it needs %s; %s", s.supplied(), needed, failure)
 	case ibmcloud.Limit:
-		return pass.Stalled(edgev1.ReasonLimitReached, "the account has as many as it may have: delete what nobody uses, or have IBM raise the limit; %s", failure)
+		return pass.Stalled(edgev1.ReasonLimitReached, "the account has as many namespaces, service IDs, policies or keys as it may have: delete those that nobody uses, or have IBM raise the limit; %s", failure)
 	case ibmcloud.Busy, ibmcloud.Unavailable:
 		b := pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "%s", failure)
 		b.Retry = max(failure.RetryAfter, pass.RetryCap)

@@ -32,7 +32,7 @@ func (s *session) useGiven(ctx context.Context, l *pass.Login, id string) error 
 	case err != nil:
 		return s.explain(err, needsGiven)
 	case found.AccountID != "" && found.AccountID != s.account:
-		return pass.Stalled(edgev1.ReasonAccountMismatch, "service ID %s of %s is one of another account than %s", id, l.Account, s.supplied())
+		return pass.Stalled(edgev1.ReasonAccountMismatch, "service ID %s of %s is one of another account than %s: supply a key of its account, or name a service ID of this one in another EdgeRegistry", id, l.Account, s.supplied())
 	}
 	identity := pass.RemoteIdentity{ID: found.ID, Subject: found.IAMID, Given: true}
 	if err := s.judgeGiven(ctx, l, identity); err != nil {

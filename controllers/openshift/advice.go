@@ -22,7 +22,7 @@ var advice = pass.Advice{
 	Probe: map[registry.Kind]string{
 		registry.Unresolvable: checkDNS,
 		registry.Unreachable:  checkWay,
-		registry.Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set trust.caBundleRef",
+		registry.Untrusted:    "the certificate of the route and the published CA do not match; wait for the next check of the route or set spec.trust.caBundleRef",
 		registry.Unavailable:  `check the pods and conditions of registry Config "cluster"`,
 		registry.Unexpected:   "check that the route leads to the image registry of OpenShift",
 	},

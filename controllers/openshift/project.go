@@ -95,10 +95,10 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 	case err == nil || apierrors.IsAlreadyExists(err):
 	case apierrors.IsForbidden(err):
 		return nil, pass.Stalled(edgev1.ReasonProjectRequestDenied,
-			"the cluster refuses to make the project %q for the operator: %s; allow it, or make the project and invite the operator", s.Home.Namespace, text.Of(err))
+			"the cluster refuses to make the project %q for the operator: %s; allow it, or %s", s.Home.Namespace, text.Of(err), s.madeByHand())
 	case apierrors.IsNotFound(err):
 		return nil, pass.Stalled(edgev1.ReasonProjectAPIAbsent,
-			"this cluster does not serve ProjectRequests: make the namespace %q and invite the operator", s.Home.Namespace)
+			"this cluster does not serve ProjectRequests: %s", s.madeByHand())
 	default:
 		return nil, fmt.Errorf("request project %q: %w", s.Home.Namespace, err)
 	}
@@ -122,6 +122,11 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 		return nil, fmt.Errorf("read the new project %q: %w", s.Home.Namespace, err)
 	}
 	return namespace, nil
+}
+
+// madeByHand is what to do where the operator cannot request the project. One that it did not request it takes with Adopt alone.
+func (s *session) madeByHand() string {
+	return fmt.Sprintf("set spec.openshift.project.policy to Adopt, make the namespace %q yourself and invite the operator by '%s'", s.Home.Namespace, s.Home.Invite())
 }
 
 // enterProject decides whether the project may be used, and reads the operator's objects in it.

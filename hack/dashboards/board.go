@@ -138,7 +138,7 @@ var board = []row{
 			kind: graph, title: "Steps that are not done", width: 6,
 			description: "How many EdgeRegistries have the condition of a step not True, by the reason.",
 			queries: []query{{
-				expr: `count by (type, reason) (edge_registry_status_condition{type!~"Ready|Reconciling|Stalled", status!="True"})`,
+				expr: `count by (type, reason) (max by (edgeregistry, type, reason) (edge_registry_status_condition{type!~"Ready|Reconciling|Stalled", status!="True"}))`,
 				name: "{{type}}: {{reason}}",
 			}},
 		},
@@ -176,12 +176,17 @@ var board = []row{
 	}},
 	{"How the operator is", []panel{
 		{
-			kind: graph, title: "Passes in five minutes", width: 4,
+			kind: graph, title: "Looks that are overdue", width: 3,
+			description: "EdgeRegistries that should have been looked at ten minutes ago. What is shown of them is old.",
+			queries:     []query{{expr: `sum(max by (edgeregistry) (edge_registry_next_look_timestamp_seconds) < bool (time() - 600))`, name: "EdgeRegistries"}},
+		},
+		{
+			kind: graph, title: "Passes in five minutes", width: 3,
 			description: "By their result. A pass that ends in an error is made again, later each time.",
 			queries:     []query{{expr: `sum by (result) (increase(controller_runtime_reconcile_total` + passes + `))`, name: "{{result}}"}},
 		},
 		{
-			kind: graph, title: "How long a pass takes", width: 4, unit: "s",
+			kind: graph, title: "How long a pass takes", width: 3, unit: "s",
 			description: "Mostly the requests to the API server, and those to the registry when the tokens are tried.",
 			queries: []query{
 				{expr: `histogram_quantile(0.5, sum by (le) (rate(controller_runtime_reconcile_time_seconds_bucket` + passes + `)))`, name: "half of them"},
@@ -189,7 +194,7 @@ var board = []row{
 			},
 		},
 		{
-			kind: graph, title: "Resident memory", width: 4, unit: "bytes",
+			kind: graph, title: "Resident memory", width: 3, unit: "bytes",
 			description: "Of each pod of the operator.",
 			queries:     []query{{expr: `process_resident_memory_bytes and on (job, instance) edge_registry_build_info`, name: "{{pod}}"}},
 		},

@@ -61,8 +61,8 @@ type prometheus struct {
 	now   time.Time
 }
 
-// scraped keeps the series that it is told to. Counters and histograms grow to what was recorded two minutes before the end.
-func scraped(t *testing.T, keep func(labels.Labels) bool) *prometheus {
+// scraped keeps the series that it is told to, of one pod and of others that say the same. Counters and histograms grow to what was recorded two minutes before the end.
+func scraped(t *testing.T, keep func(labels.Labels) bool, others ...string) *prometheus {
 	t.Helper()
 	g := NewWithT(t)
 	content, err := os.ReadFile(dashboards + "testdata/metrics.txt")
@@ -91,7 +91,7 @@ func scraped(t *testing.T, keep func(labels.Labels) bool) *prometheus {
 		}
 		var series labels.Labels
 		lines.Labels(&series)
-		if series = ofPod(series); !keep(series) {
+		if !keep(series) {
 			continue
 		}
 		_, _, value := lines.Series()
@@ -101,8 +101,10 @@ func scraped(t *testing.T, keep func(labels.Labels) bool) *prometheus {
 			if grows && ago > 2*time.Minute {
 				then = 0
 			}
-			_, err := samples.Append(0, series, p.now.Add(-ago).UnixMilli(), then)
-			g.Expect(err).NotTo(HaveOccurred())
+			for _, pod := range append(others, "0") {
+				_, err := samples.Append(0, ofPod(series, pod), p.now.Add(-ago).UnixMilli(), then)
+				g.Expect(err).NotTo(HaveOccurred())
+			}
 		}
 	}
 	g.Expect(samples.Commit()).To(Succeed())
@@ -110,12 +112,12 @@ func scraped(t *testing.T, keep func(labels.Labels) bool) *prometheus {
 }
 
 // ofPod adds the labels that the ServiceMonitor of config/prometheus brings with it.
-func ofPod(series labels.Labels) labels.Labels {
+func ofPod(series labels.Labels, pod string) labels.Labels {
 	with := labels.NewBuilder(series)
 	for name, value := range map[string]string{
-		"namespace": "edge-registry-system", "pod": "edge-registry-controller-manager-0", "container": "manager",
+		"namespace": "edge-registry-system", "pod": "edge-registry-controller-manager-" + pod, "container": "manager",
 		"job": "edge-registry-controller-manager-metrics", "service": "edge-registry-controller-manager-metrics",
-		"endpoint": "https", "instance": "10.128.0.7:8443",
+		"endpoint": "https", "instance": "10.128.0." + pod + ":8443",
 	} {
 		with.Set(name, value)
 	}
@@ -208,6 +210,30 @@ func TestEveryPanelShowsWhatTheOperatorTells(t *testing.T) {
 	recorded, err := os.ReadFile(file)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(shown.String()).To(Equal(string(recorded)))
+}
+
+// TestNoPanelCountsAnEdgeRegistryTwice: for a moment the replica before and the one that leads now both tell of each.
+func TestNoPanelCountsAnEdgeRegistryTwice(t *testing.T) {
+	one, both := scraped(t, everything), scraped(t, everything, "1")
+	ofReplicas := regexp.MustCompile(`increase|rate|build_info`)
+	seen := 0
+	for _, panel := range panels(t) {
+		for _, target := range panel.Targets {
+			if ofReplicas.MatchString(target.Expr) {
+				continue
+			}
+			seen++
+			values := func(p *prometheus) map[string]float64 {
+				found := map[string]float64{}
+				for _, sample := range p.ask(t, target.Expr) {
+					found[sample.Metric.String()] = sample.F
+				}
+				return found
+			}
+			NewWithT(t).Expect(values(both)).To(Equal(values(one)), panel.Title)
+		}
+	}
+	NewWithT(t).Expect(seen).To(BeNumerically(">", 12))
 }
 
 // TestTheGlanceTellsHealthFromSilence: no sample shows as "-" or "No data", which nobody takes for a zero.

@@ -70,12 +70,12 @@ type Error struct {
 var advice = map[Kind]string{
 	Unresolvable: "check its DNS record",
 	Unreachable:  "check the way to it, network policies and the proxy",
-	Untrusted:    "its certificate and the published CA do not match; wait for the next check of the host or set trust.caBundleRef",
-	Refused:      "the token has expired or was revoked and must be issued again",
+	Untrusted:    "its certificate and the published CA do not match; wait for the next check of the host or set spec.trust.caBundleRef",
+	Refused:      "it has expired, was revoked, or does not count there",
 	Unavailable:  "check the registry itself",
 	Unexpected:   "check what answers at the host",
 
-	OtherTokenHost: "if it is the registry's own, name it where the login is supplied",
+	OtherTokenHost: "see at the registry where it has its tokens given",
 }
 
 // Error implements error.

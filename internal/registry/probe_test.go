@@ -181,7 +181,7 @@ func TestProbeFails(t *testing.T) {
 		silent bool
 	}{
 		{"a token that the registry does not accept", garbageToken, "", nil, Refused, opLogin, "the token is refused", false},
-		{"a token that it forbids", publisherToken, "GET " + tokenPath, status(http.StatusForbidden), Refused, opLogin, "must be issued again", false},
+		{"a token that it forbids", publisherToken, "GET " + tokenPath, status(http.StatusForbidden), Refused, opLogin, "does not count there", false},
 		{"no token", "", "", nil, Refused, opLogin, "there is no token", true},
 		{"a login that is taken for anonymous", publisherToken, "GET " + tokenPath, answer200(`{"token":"anonymous"}`), Refused, opLogin, "anonymous", false},
 		{"a login without a token in the answer", publisherToken, "GET " + tokenPath, answer200(`{}`), Unexpected, opLogin, "holds no token", false},

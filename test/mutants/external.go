@@ -249,7 +249,7 @@ var ofOtherRegistries = []mutant{
 		pattern: "a missing answer is taken for a refusal",
 		edits: []edit{
 			{"controllers/verify.go",
-				`	if p.Record.VerifiedAt(p.Edge).IsZero() || !p.knowsProof() {`,
+				`	if verifiedAt.IsZero() || !p.knowsProof() || p.Now.After(verifiedAt.Add(verdictIntervals*p.Edge.Spec.Verification.Interval.Duration)) {`,
 				`	if pause > 0 {`},
 		},
 		guards: []guard{controllers("TestABusyRegistryKeepsTheLastVerdict")},

@@ -255,15 +255,18 @@ var ofPlatform = []mutant{
 		pattern: "a passing failure is taken for a lasting one",
 		edits: []edit{
 			{"controllers/edgeregistry_controller.go",
-				`	case err != nil:
+				`	if err != nil {
 		return ctrl.Result{}, err
-	case !edge`,
-				`	case err != nil && apierrors.ReasonForError(err) == "":
+	}
+	observeStored`,
+				`	if err != nil && apierrors.ReasonForError(err) == "" {
 		// Without a status it is nothing that the API server said.
 		return ctrl.Result{}, reconcile.TerminalError(err)
-	case err != nil:
+	}
+	if err != nil {
 		return ctrl.Result{}, err
-	case !edge`},
+	}
+	observeStored`},
 			{"controllers/edgeregistry_controller.go",
 				`	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 `,

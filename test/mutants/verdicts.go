@@ -6,6 +6,30 @@ package main
 // ofVerdicts are mistakes about what is believed for how long.
 var ofVerdicts = []mutant{
 	{
+		name:    "busy-for-ever",
+		pattern: "a state that was not checked is reported unchanged",
+		edits: []edit{{"controllers/verify.go", `	if verifiedAt.IsZero() || !p.knowsProof() || p.Now.After(verifiedAt.Add(verdictIntervals*p.Edge.Spec.Verification.Interval.Duration)) {
+`, `	if verifiedAt.IsZero() || !p.knowsProof() {
+`}},
+		guards: []guard{controllers("TestABusyRegistryKeepsTheLastVerdict")},
+	},
+	{
+		name:    "former-may-end-of-before",
+		pattern: "a state that was not checked is reported unchanged",
+		edits: []edit{{"controllers/edgeregistry_controller.go", `		doubtExchange(before, edge)
+`, `		_ = before
+`}},
+		guards: []guard{controllers("TestAfterARestartALoginIsLeftUntilNodesWereLookedAt")},
+	},
+	{
+		name:    "ready-without-a-token",
+		pattern: "a state that was not checked is reported unchanged",
+		edits: []edit{{"controllers/deletion.go", `		return r.leave(ctx, edge)
+	case`, `		return ctrl.Result{}, nil
+	case`}},
+		guards: []guard{controllers("TestAnEdgeRegistryThatOthersKeepIsNotReadyAndListsNoDeadToken")},
+	},
+	{
 		name:    "true-of-an-hour-ago",
 		pattern: "a state that was not checked is reported unchanged",
 		edits: []edit{

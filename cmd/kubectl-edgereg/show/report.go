@@ -151,6 +151,7 @@ func newRegistry(edge *edgev1.EdgeRegistry, now time.Time) Registry {
 			shown.Conditions = append(shown.Conditions, Condition{c.Type, string(c.Status), c.Reason, c.Message, &c.LastTransitionTime})
 		}
 	}
+	shown.date(edge, now)
 	if shown.State == Waiting && shown.Reason == edgev1.ReasonReady {
 		shown.Reason, shown.Message = edgev1.ReasonPending, "the operator has not looked at the latest change of the spec yet"
 	}
@@ -175,6 +176,21 @@ func newRegistry(edge *edgev1.EdgeRegistry, now time.Time) Registry {
 		}
 	}
 	return shown
+}
+
+// date says of a success that is three trials old when it was: the operator cannot take it back while it does not run.
+func (r *Registry) date(edge *edgev1.EdgeRegistry, now time.Time) {
+	at, interval := r.VerifiedAt, edge.Spec.Verification.Interval.Duration
+	if at == nil || interval == 0 || !meta.IsStatusConditionTrue(edge.Status.Conditions, edgev1.RegistryVerified) || now.Sub(at.Time) <= 3*interval {
+		return
+	}
+	note := "; that was at " + at.UTC().Format(time.RFC3339) + ", and was not tried since: see whether the operator runs"
+	r.Message += note
+	for i := range r.Conditions {
+		if r.Conditions[i].Type == edgev1.RegistryVerified {
+			r.Conditions[i].Message += note
+		}
+	}
 }
 
 func newCA(ca *edgev1.CAStatus, now time.Time) *CA {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -42,6 +43,28 @@ func expectGolden(t *testing.T, file, got string) {
 	want, err := os.ReadFile(path)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got).To(Equal(string(want)))
+}
+
+// Nobody writes a status while the operator is stopped.
+func TestASuccessOfLongAgoIsCalledThat(t *testing.T) {
+	for name, test := range map[string]struct {
+		ago  time.Duration
+		told string
+	}{
+		"of now":           {time.Hour, ""},
+		"of six hours ago": {6 * time.Hour, "; that was at 2026-11-21T04:00:00Z, and was not tried since: see whether the operator runs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edge := load(t, "ready")
+			edge.Spec.Verification.Interval.Duration = time.Hour
+			edge.Status.VerifiedAt = &metav1.Time{Time: now.Add(-test.ago)}
+			edge.Status.Conditions = append(edge.Status.Conditions, metav1.Condition{Type: edgev1.RegistryVerified, Status: metav1.ConditionTrue, Message: "accepted"})
+			report := NewReport([]edgev1.EdgeRegistry{edge}, now).EdgeRegistries[0]
+			g := NewWithT(t)
+			g.Expect(report.Message).To(HaveSuffix(test.told))
+			g.Expect(report.Conditions).To(ContainElement(HaveField("Message", "accepted"+test.told)))
+		})
+	}
 }
 
 func TestEachStateReadsAsRecorded(t *testing.T) {

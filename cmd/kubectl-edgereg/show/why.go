@@ -25,7 +25,7 @@ type Event struct {
 var warnings = []string{
 	edgev1.ReasonTrustedOffline, edgev1.ReasonCARolling, edgev1.ReasonCAExpiring, edgev1.ReasonIssuedShortened, edgev1.ReasonVerifiedWithWarnings,
 	edgev1.ReasonNotProven, edgev1.ReasonAnonymousPull, edgev1.ReasonDeliveredWithWarnings, edgev1.ReasonNodesLate,
-	edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonIssuedWithWarnings,
+	edgev1.ReasonKeyExpiring, edgev1.ReasonQuotaUsedUp, edgev1.ReasonQuotaNearlyUsed, edgev1.ReasonIssuedWithWarnings,
 }
 
 // next is what happens by itself in each state.
