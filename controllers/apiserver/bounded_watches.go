@@ -53,7 +53,7 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 			// back with an older etcd, whose versions repeat, and new events would be taken for old ones. So it lists again.
 			return nil, errors.New(err.Error())
 		}
-		body := bounded{ReadCloser: response.Body, cancel: cancel}
+		body := &bounded{ReadCloser: response.Body, cancel: cancel}
 		if response.StatusCode == http.StatusOK {
 			body.due = began.Add(lasts)
 		}
@@ -82,7 +82,7 @@ type bounded struct {
 // Read implements io.Reader. An API server that went away before a watch was due may come back with an older etcd, which uses the
 // same versions a second time: a reader that resumes would take new events for old ones. The cause is hidden, since readers
 // resume after some errors.
-func (b bounded) Read(p []byte) (int, error) {
+func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, context.Canceled) && time.Now().Before(b.due) {
 		err = errEndedEarly
@@ -91,7 +91,7 @@ func (b bounded) Read(p []byte) (int, error) {
 }
 
 // Close implements io.Closer.
-func (b bounded) Close() error {
+func (b *bounded) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()
 }

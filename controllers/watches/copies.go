@@ -86,7 +86,7 @@ func (t *Triggers) Reach(edge metav1.Object, namespace, since string) error {
 		return nil
 	}
 	ctx, stop := context.WithCancel(parent)
-	from := source{corev1.SchemeGroupVersion.WithKind("SecretList"), t.ofEdge(edge.GetName(), namespace)}
+	from := source{corev1.SchemeGroupVersion.WithKind("SecretList"), namespace, edge.GetName()}
 	events, err := t.open(ctx, from, since)
 	if err != nil {
 		stop()
@@ -98,11 +98,11 @@ func (t *Triggers) Reach(edge metav1.Object, namespace, since string) error {
 	if target.copies == nil {
 		target.copies = map[string]copyState{}
 	}
-	go t.follow(ctx, from, reader{
+	go t.follow(ctx, &followed{source: from, version: since, events: events, reader: reader{
 		changed: func(object metav1.Object) { t.copyChanged(target, object) },
 		doubt:   func() { t.doubt(target) },
 		lost:    func() { t.lose(ctx, target) },
-	}, since, events)
+	}})
 	return nil
 }
 

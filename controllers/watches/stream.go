@@ -71,23 +71,24 @@ func onNewStack(do func()) {
 	<-done
 }
 
-// drain reads a watch to its end and returns the version from which the next one may resume. An error means that events may have
-// been missed.
-func drain(events io.ReadCloser, resourceVersion string, isNews func(metav1.Object) bool, changed func(metav1.Object)) (string, error) {
-	heard := func(event *metav1.WatchEvent) (string, error) { return hear(event, isNews, changed) }
-	defer func() { _ = events.Close() }()
+// drain reads the open watch to its end, and sets the version from which the next one may resume. An error means that events may
+// have been missed.
+func (f *followed) drain(isNews func(metav1.Object) bool) error {
+	heard := func(event *metav1.WatchEvent) (string, error) { return hear(event, isNews, f.changed) }
 	for {
 		// To read nothing is to wait until there is something to read. Where it does not wait, the next read does.
-		_, err := events.Read(nil)
+		_, err := f.events.Read(nil)
 		if err == nil {
-			onNewStack(func() { resourceVersion, err = read(events, resourceVersion, heard) })
+			onNewStack(func() { f.version, err = read(f.events, f.version, heard) })
 		}
+		if err == nil {
+			continue
+		}
+		onNewStack(func() { _ = f.events.Close() })
 		if isEnd(err) {
-			return resourceVersion, nil
+			return nil
 		}
-		if err != nil {
-			return "", err
-		}
+		return err
 	}
 }
 

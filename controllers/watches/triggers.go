@@ -75,10 +75,10 @@ func (t *Triggers) Start(ctx context.Context, operatorNamespace string, enqueue 
 	t.mu.Unlock()
 	namespaces := byName(t.namespaceChanged)
 	namespaces.doubt = t.wentAway
-	go t.follow(ctx, source{kind: corev1.SchemeGroupVersion.WithKind("NamespaceList")}, namespaces, "", nil)
-	go t.follow(ctx, source{
-		kind: corev1.SchemeGroupVersion.WithKind("ConfigMapList"), options: []client.ListOption{client.InNamespace(operatorNamespace)},
-	}, byName(configMapChanged), "", nil)
+	go t.follow(ctx, &followed{source: source{kind: corev1.SchemeGroupVersion.WithKind("NamespaceList")}, reader: namespaces})
+	go t.follow(ctx, &followed{
+		source: source{kind: corev1.SchemeGroupVersion.WithKind("ConfigMapList"), namespace: operatorNamespace}, reader: byName(configMapChanged),
+	})
 }
 
 // Observe watches the objects of a kind in a namespace until ctx ends, and calls changed with the name of each that changed, or with
@@ -101,7 +101,7 @@ func (t *Triggers) Observe(ctx context.Context, kind schema.GroupVersionKind, na
 			changed(name)
 		}
 	}
-	go t.follow(ctx, source{kind, []client.ListOption{client.InNamespace(namespace)}}, byName(tell), "", nil)
+	go t.follow(ctx, &followed{source: source{kind: kind, namespace: namespace}, reader: byName(tell)})
 }
 
 // namespaceChanged enqueues the EdgeRegistries whose home a namespace is, or that copy to it; without a name, all, since
@@ -164,14 +164,10 @@ func (t *Triggers) Follow(edge metav1.Object, namespace string, uid types.UID, k
 	ctx, stop := context.WithCancel(t.ctx)
 	name := edge.GetName()
 	t.homes[edge.GetUID()] = home{edge: name, namespace: namespace, uid: uid, stop: stop}
+	r := byName(func(string) { t.enqueue(name) })
 	for _, kind := range kinds {
-		go t.follow(ctx, source{kind.Kind, t.ofEdge(name, namespace)}, byName(func(string) { t.enqueue(name) }), kind.At, nil)
+		go t.follow(ctx, &followed{source: source{kind.Kind, namespace, name}, reader: r, version: kind.At})
 	}
-}
-
-// ofEdge selects the objects of an EdgeRegistry in a namespace.
-func (t *Triggers) ofEdge(edge, namespace string) []client.ListOption {
-	return []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{t.label: edge}}
 }
 
 // Forget ends the watches of an EdgeRegistry that is gone.
@@ -185,10 +181,10 @@ func (t *Triggers) Forget(uid types.UID) {
 	delete(t.homes, uid)
 }
 
-// source is what to watch.
+// source is what to watch: a kind, in one namespace unless that is empty, and of one EdgeRegistry unless that is.
 type source struct {
-	kind    schema.GroupVersionKind
-	options []client.ListOption
+	kind            schema.GroupVersionKind
+	namespace, edge string
 }
 
 // reader is the set of callbacks of a watch.
@@ -207,36 +203,45 @@ func byName(changed func(name string)) reader {
 	return reader{changed: func(object metav1.Object) { changed(object.GetName()) }, begun: func() { changed("") }}
 }
 
-// follow keeps one watch open until ctx ends, or until it is lost: from a version on, or from now on if that is empty. events is
-// such a watch that is open already; nil for none.
-func (t *Triggers) follow(ctx context.Context, from source, r reader, version string, events io.ReadCloser) {
+// followed is a watch that is kept open. It is passed as a pointer, so that its loop fits on the smallest stack while it waits.
+type followed struct {
+	source
+	reader
+	// version is the one from which the watch resumes; empty for from now on.
+	version string
+	// events are of the watch that is open; nil for none.
+	events io.ReadCloser
+}
+
+// follow keeps one watch open until ctx ends, or until it is lost.
+func (t *Triggers) follow(ctx context.Context, f *followed) {
 	backoff := newWatchBackoff()
 	for ctx.Err() == nil {
 		began := time.Now()
 		var err error
-		if events == nil {
+		if f.events == nil {
 			onNewStack(func() {
-				if events, err = t.open(ctx, from, version); err == nil && version == "" {
-					r.begun()
+				if f.events, err = t.open(ctx, f.source, f.version); err == nil && f.version == "" {
+					f.begun()
 				}
 			})
 		}
 		if err == nil {
-			version, err = drain(events, version, t.isNews, r.changed)
+			err = f.drain(t.isNews)
 		}
-		events = nil
-		if err != nil {
-			onNewStack(func() {
-				logf.FromContext(ctx).V(1).Info("Watch failed", "kind", from.kind.Kind, "cause", err.Error())
-				if r.doubt != nil {
-					r.doubt()
+		f.events = nil
+		onNewStack(func() {
+			if err != nil {
+				logf.FromContext(ctx).V(1).Info("Watch failed", "kind", f.kind.Kind, "cause", err.Error())
+				if f.doubt != nil {
+					f.doubt()
 				}
-			})
-			version = ""
-		}
-		backoff = pause(ctx, began, backoff)
-		if version == "" && r.lost != nil && ctx.Err() == nil {
-			r.lost()
+				f.version = ""
+			}
+			backoff = pause(ctx, began, backoff)
+		})
+		if f.version == "" && f.lost != nil && ctx.Err() == nil {
+			f.lost()
 			return
 		}
 	}
@@ -257,7 +262,11 @@ func pause(ctx context.Context, began time.Time, backoff wait.Backoff) wait.Back
 // open watches the metadata of objects, from a resource version on, or from now on if that is empty.
 func (t *Triggers) open(ctx context.Context, from source, version string) (io.ReadCloser, error) {
 	raw := &metav1.ListOptions{AllowWatchBookmarks: true, ResourceVersion: version, TimeoutSeconds: apiserver.WatchSeconds()}
-	return t.watch(ctx, from.kind, slices.Concat(from.options, []client.ListOption{&client.ListOptions{Raw: raw}})...)
+	options := []client.ListOption{&client.ListOptions{Raw: raw}, client.InNamespace(from.namespace)}
+	if from.edge != "" {
+		options = append(options, client.MatchingLabels{t.label: from.edge})
+	}
+	return t.watch(ctx, from.kind, options...)
 }
 
 const watchBackoffCap = time.Minute

@@ -114,9 +114,10 @@ func TestDrainTellsEachChangeAndWhereToGoOn(t *testing.T) {
 					events.Stop()
 				}
 				var names []string
-				version, err := drain(bodyOf(mediaType, events), "7", isPublished, func(object metav1.Object) { names = append(names, object.GetName()) })
+				f := &followed{version: "7", events: bodyOf(mediaType, events), reader: byName(func(name string) { names = append(names, name) })}
+				err := f.drain(isPublished)
 				g.Expect(names).To(Equal(tt.names))
-				g.Expect(version).To(Equal(tt.version))
+				g.Expect(f.version).To(Equal(tt.version))
 				if tt.fails {
 					g.Expect(apierrors.IsResourceExpired(err)).To(BeTrue(), "%v", err)
 					g.Expect(events.IsStopped()).To(BeTrue())
@@ -245,9 +246,9 @@ func TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed(t *testing.T) {
 				over := make(chan struct{})
 				go func() {
 					defer close(over)
-					NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, ofSecrets, byName(func(name string) {
+					NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, &followed{source: ofSecrets, reader: byName(func(name string) {
 						changed = append(changed, name)
-					}), "", nil)
+					})})
 				}()
 				<-time.After(time.Hour)
 				synctest.Wait()
@@ -273,7 +274,7 @@ func TestFollowDoesNotPressAServerThatEndsEveryWatch(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, ofSecrets, byName(func(string) {}), "", nil)
+		NewTriggers(server.watch, objects.EdgeLabel, isPublished).follow(ctx, &followed{source: ofSecrets, reader: byName(func(string) {})})
 		g.Expect(len(server.asked)).To(And(BeNumerically(">=", 45), BeNumerically("<=", 80)))
 		g.Expect(server.at[1].Sub(server.at[0])).To(And(BeNumerically(">=", time.Second), BeNumerically("<=", 1200*time.Millisecond)))
 		last := len(server.at) - 1

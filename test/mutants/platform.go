@@ -166,11 +166,11 @@ var ofPlatform = []mutant{
 		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
-				`			version = ""
-		}
-		backoff = pause`,
-				`		}
-		backoff = pause`},
+				`				f.version = ""
+			}
+			backoff = pause`,
+				`			}
+			backoff = pause`},
 		},
 		guards: []guard{within("watches", "TestFollowLooksAgainWheneverSomethingMayHaveBeenMissed")},
 	},
@@ -179,10 +179,10 @@ var ofPlatform = []mutant{
 		pattern: "an event is missed, and nothing makes up for it",
 		edits: []edit{
 			{"controllers/watches/triggers.go",
-				`		if version == "" && r.lost != nil && ctx.Err() == nil {
+				`		if f.version == "" && f.lost != nil && ctx.Err() == nil {
 `,
-				`		if version == "" && r.lost != nil && ctx.Err() == nil {
-			if events, err = t.open(ctx, from, ""); err == nil {
+				`		if f.version == "" && f.lost != nil && ctx.Err() == nil {
+			if f.events, err = t.open(ctx, f.source, ""); err == nil {
 				continue
 			}
 `},
