@@ -109,8 +109,8 @@ func TestSharedProjectWithTakenNamesIsNotWrittenByTheLaterOne(t *testing.T) {
 	}
 }
 
-// A pass that finds all in place reads the two accounts and the two Secrets by name, and nothing else so.
-func TestSharedProjectCostsFourReadsByNameWhileAllIsInPlace(t *testing.T) {
+// A pass that finds all in place reads the two Secrets by name, and nothing else so.
+func TestSharedProjectCostsTwoReadsByNameWhileAllIsInPlace(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
@@ -123,5 +123,5 @@ func TestSharedProjectCostsFourReadsByNameWhileAllIsInPlace(t *testing.T) {
 	}
 	before := reads()
 	o.look(t, edge)
-	g.Expect(reads()).To(Equal(before + 4))
+	g.Expect(reads()).To(Equal(before + 2))
 }

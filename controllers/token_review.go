@@ -79,14 +79,15 @@ func (p *run) review(ctx context.Context, l *pass.Login) {
 	}
 }
 
-// queueReview sets when a new review is made: at once if a person requested it, otherwise spread among those of other EdgeRegistries.
+// queueReview sets when a new review is made: at once if a person requested it, or if it is the first of this process, whose passes
+// follow each other, otherwise spread among those of other EdgeRegistries.
 func (p *run) queueReview(l *pass.Login, wanted review) {
 	m := &p.memory(l).review
 	if m.wanted == wanted {
 		return
 	}
 	turn := p.Now.Add(time.Duration(float64(reviewSpread) * pass.PlaceOf(string(p.Edge.UID))))
-	if (m.wanted != review{}) && m.wanted.requested != wanted.requested {
+	if (m.wanted == review{}) || m.wanted.requested != wanted.requested {
 		turn = p.Now
 	}
 	m.wanted, m.turn = wanted, turn

@@ -26,6 +26,9 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;watch
 // +kubebuilder:rbac:groups=project.openshift.io,resources=projectrequests,verbs=create
 
+// accountsPage is how many service accounts are read at most, since others may give any the EdgeRegistry's label.
+const accountsPage = 20
+
 // bindingDelay is how long the admin binding of a new project may take to count at every API server.
 const bindingDelay = time.Minute
 
@@ -217,15 +220,31 @@ func (s *session) readProject(ctx context.Context, bindings []rbacv1.RoleBinding
 		// Whatever a template put there is met when the operator makes its own.
 		return nil
 	}
-	for _, l := range s.logins() {
-		account := &corev1.ServiceAccount{}
-		err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: l.Account}, account)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("read service account %q of project %q: %w", l.Account, s.Home.Namespace, err)
-		}
-		if err == nil {
-			s.accounts[l.Account] = account
-		}
+	if err := s.readAccounts(ctx); err != nil {
+		return err
 	}
 	return s.readSecrets(ctx)
+}
+
+// readAccounts reads the service accounts of the logins: from a page of those that carry the EdgeRegistry's label, by whose
+// version they are watched, and by name what that page lacks.
+func (s *session) readAccounts(ctx context.Context) error {
+	list := &corev1.ServiceAccountList{}
+	err := s.List(ctx, list, client.InNamespace(s.Home.Namespace), client.MatchingLabels{objects.EdgeLabel: s.Edge.Name}, client.Limit(accountsPage))
+	if err != nil {
+		return fmt.Errorf("list the service accounts of project %q: %w", s.Home.Namespace, err)
+	}
+	s.accountsListed = list.ResourceVersion
+	for _, l := range s.logins() {
+		account := &corev1.ServiceAccount{}
+		if i := slices.IndexFunc(list.Items, func(one corev1.ServiceAccount) bool { return one.Name == l.Account }); i >= 0 {
+			account = &list.Items[i]
+		} else if err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: l.Account}, account); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("read service account %q of project %q: %w", l.Account, s.Home.Namespace, err)
+		}
+		s.accounts[l.Account] = account
+	}
+	return nil
 }

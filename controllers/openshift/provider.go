@@ -73,10 +73,10 @@ func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 func (*Provider) Forget(types.UID) {}
 
 // watched are the kinds of the operator's objects in a project, which are watched from the version at which the pass listed
-// them. The service accounts it asks for by name.
+// them.
 func (s *session) watched() []watches.Listed {
 	return []watches.Listed{
-		{Kind: corev1.SchemeGroupVersion.WithKind("ServiceAccountList")},
+		{Kind: corev1.SchemeGroupVersion.WithKind("ServiceAccountList"), At: s.accountsListed},
 		{Kind: rbacv1.SchemeGroupVersion.WithKind("RoleBindingList"), At: s.BindingsListed},
 		{Kind: corev1.SchemeGroupVersion.WithKind("SecretList"), At: s.SecretsListed},
 	}

@@ -35,6 +35,8 @@ type session struct {
 	// accounts and bindings are those of the EdgeRegistry's names in the project, by prepareProject.
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
+	// accountsListed is the resource version at which the pass listed the service accounts there; empty where it did not.
+	accountsListed string
 	// signingKeys are those of the API server's tokens, once they were asked for.
 	signingKeys keySet
 	// publisher and puller are the two logins as this provider knows them.
