@@ -127,7 +127,7 @@ func observe(edge *edgev1.EdgeRegistry, next time.Time, used ...pass.Usage) {
 	for _, one := range used {
 		all = append(all, newGauge(quotaUsedDesc, one.Share, []string{edge.Name, one.Of}))
 	}
-	ofEdges.Store(edge.Name, all)
+	ofEdges.Store(edge.Name, slices.Clone(all))
 }
 
 // observeStored sets the metrics of an EdgeRegistry from its stored status, when this process first reads it. Otherwise a pass that

@@ -45,7 +45,7 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 			lasts = time.Duration(seconds) * time.Second
 		}
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(r.Context(), lasts+watchGrace)
+		ctx, cancel := context.WithTimeout(bareContext(r.Context()), lasts+watchGrace)
 		response, err := next.RoundTrip(r.WithContext(ctx))
 		if err != nil {
 			cancel()
@@ -63,6 +63,20 @@ func boundWatches(next http.RoundTripper) http.RoundTripper {
 		answer.Body = body
 		return &answer, nil
 	})
+}
+
+// bare is the key of a context that a request came with.
+type bare struct{}
+
+// Bare returns a context for a watch that is to be kept at little cost. client-go adds a trace to the context of each request,
+// which the stream would keep for as long as it lasts, and this one is looked for under it.
+func Bare(ctx context.Context) context.Context { return context.WithValue(ctx, bare{}, ctx) }
+
+func bareContext(ctx context.Context) context.Context {
+	if under, ok := ctx.Value(bare{}).(context.Context); ok {
+		return under
+	}
+	return ctx
 }
 
 // RoundTripper is a function that answers requests.

@@ -23,6 +23,8 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/edge-registry/edge-registry-operator/controllers/apiserver"
 )
 
 // A watch is idle nearly all the time, and there are three for each EdgeRegistry. So their cost at rest is that of the operator. A
@@ -56,7 +58,7 @@ func NewOpener(api rest.Interface, mapper meta.RESTMapper) Opener {
 		return api.Get().AbsPath(path...).NamespaceIfScoped(o.Namespace, o.Namespace != "").Resource(mapping.Resource.Resource).
 			SpecificallyVersionedParams(o.AsListOptions(), clientgoscheme.ParameterCodec, kind.GroupVersion()).
 			SetHeader("Accept", metadataOnly).
-			Stream(ctx)
+			Stream(apiserver.Bare(ctx))
 	}
 }
 

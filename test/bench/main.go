@@ -30,6 +30,8 @@ func main() {
 	out := flag.String("out", "docs", "The folder to write benchmarks.md and benchmarks.svg to.")
 	small := flag.Bool("quick", false, "Measure a few objects only, to see that everything works.")
 	only := flag.String("only", "", "Measure this part alone, print its figures and write no file: "+strings.Join(slices.Sorted(maps.Keys(parts)), ", ")+".")
+	before := flag.String("before", "", "Binaries of the manager of before, with a comma between, which the part restarts has take turns.")
+	objects := flag.Int("objects", 0, "The most objects that are applied at once, instead of what the plan says.")
 	steady := flag.Duration("steady", whole.Steady, "How long the operator is watched at rest.")
 	hold := flag.String("hold-watches", "", "A kubeconfig: only hold the watches of the projects that the input names, to be weighed.")
 	flag.Parse()
@@ -39,6 +41,10 @@ func main() {
 	if *small {
 		p = quick
 	}
+	if *objects > 0 {
+		p.Sizes = []int{p.Sizes[0], *objects}
+	}
+	p.Before = *before
 	var err error
 	switch {
 	case *hold != "":

@@ -18,6 +18,8 @@ type plan struct {
 	Sizes, Fanouts []int
 	// Beside is how many Secrets of others the last copies are measured beside.
 	Beside int
+	// Before are binaries of managers of before, with a comma between, that take turns with this one where restarts are measured.
+	Before string
 	// Steady is how long the operator is watched at rest.
 	Steady time.Duration
 	// Foreign is how many Secrets are made that are none of the operator's business, and Calm how long it rests before
@@ -40,6 +42,7 @@ func (p plan) pairs(n int) int { return min(p.Rounds, max(1, 1000/n)) }
 // parts are what can be measured alone, in a world of its own.
 var parts = map[string]func(*bench, context.Context, *world) error{
 	"heals": (*bench).heals, "copies": (*bench).copies, "anotherRegistry": (*bench).anotherRegistry,
+	"restarts": (*bench).restarts,
 }
 
 // bench is one run.
