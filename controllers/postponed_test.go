@@ -170,6 +170,19 @@ func TestAfterARestartALoginIsLeftUntilNodesWereLookedAt(t *testing.T) {
 	g.Expect(m.works(second)).To(BeFalse(), "Harbor ends it")
 }
 
+// While the Exchange is away nobody knows what nodes have read, whatever was known before.
+func TestWhetherALoginMayEndIsUnknownWhileTheExchangeIsAway(t *testing.T) {
+	g := NewWithT(t)
+	s, _, _ := waitFor(t, issuersThatWait["Harbor"](t), true, 0)
+	g.Expect(s.edge.Status.Exchange.Nodes.FormerMayEnd).To(Equal(edgev1.AnswerYes), s.updated().Message)
+	synced := s.edge.Status.Exchange.Synced
+	s.x.Close()
+	s.until(s.o.clock.Now().Add(time.Hour))
+	g.Expect(s.updated().Reason).To(Equal(edgev1.ReasonExchangeUnreachable))
+	g.Expect(s.edge.Status.Exchange.Nodes.FormerMayEnd).To(Equal(edgev1.AnswerUnknown))
+	g.Expect(s.edge.Status.Exchange.Synced).To(Equal(synced), "no login was issued since")
+}
+
 // until sets both clocks, and has the operator look.
 func (s *staffed) until(at time.Time) {
 	s.t.Helper()

@@ -19,7 +19,7 @@ var ofVerdicts = []mutant{
 		edits: []edit{{"controllers/edgeregistry_controller.go", `		doubtExchange(before, edge)
 `, `		_ = before
 `}},
-		guards: []guard{controllers("TestAfterARestartALoginIsLeftUntilNodesWereLookedAt")},
+		guards: []guard{controllers("TestWhetherALoginMayEndIsUnknownWhileTheExchangeIsAway")},
 	},
 	{
 		name:    "ready-without-a-token",
