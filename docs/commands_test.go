@@ -41,9 +41,9 @@ var notRun = map[string]string{
 	"kubectl patch configmap argocd-cm": "Argo CD is not installed",
 	"oc (adm|set data)":                 "kubectl has no such command",
 	"oc get (co|clusteroperators?) ":    "no operator of OpenShift is here to report",
-	"oc (apply -k config/prometheus|get servicemonitor)":      "Prometheus Operator is not installed",
-	"BASE=sensor VERSION=1.0.0 sh ../edge-registry-operator/": "config/consumers and test/consumers run it with each engine",
-	`(sudo -s -E )?./agent-install.sh`:                        "it is Open Horizon's",
+	"oc (apply -k config/prometheus|get servicemonitor)":                                       "Prometheus Operator is not installed",
+	"(BASE=sensor VERSION=1.0.0 )?sh (../edge-registry-operator/)?config/consumers/publish.sh": "config/consumers and test/consumers run it with each engine",
+	`(sudo -s -E )?./agent-install.sh`:                                                         "it is Open Horizon's",
 }
 
 // placeholder is what a reader replaces.
