@@ -201,8 +201,8 @@ func TestWhatAnAccountOfHarborDoesNotSayIsRefused(t *testing.T) {
 		"for another host":      {func(s *corev1.Secret) { s.Annotations["edge.open-horizon.io/hosts"] = p.Host + ".example.com" }, edgev1.ReasonCredentialNotGranted, "edge.open-horizon.io/hosts=" + p.Host},
 		"for another project":   {func(s *corev1.Secret) { s.Annotations["edge.open-horizon.io/harbor-projects"] = "plant2, plan" }, edgev1.ReasonCredentialNotGranted, "edge.open-horizon.io/harbor-projects=plant'"},
 		"for another namespace": {func(s *corev1.Secret) { s.Annotations["edge.open-horizon.io/publish-to"] = "other" }, edgev1.ReasonCredentialNotGranted, "edge.open-horizon.io/publish-to="},
-		"a line break":          {func(s *corev1.Secret) { s.Data["password"] = append(s.Data["password"], '\n') }, edgev1.ReasonCredentialUnusable, "without a line break"},
-		"no password":           {func(s *corev1.Secret) { s.Data["password"] = nil }, edgev1.ReasonCredentialUnusable, "username and password"},
+		"a line break":          {func(s *corev1.Secret) { s.Data["password"] = append(s.Data["password"], '\n') }, edgev1.ReasonCredentialUnusable, "its key password has a space, a line break"},
+		"no password":           {func(s *corev1.Secret) { s.Data["password"] = nil }, edgev1.ReasonCredentialUnusable, "its key password is missing or empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

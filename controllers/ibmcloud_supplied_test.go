@@ -47,8 +47,8 @@ func TestASuppliedKeyIsUsedForWhatItsSecretSaysAlone(t *testing.T) {
 		"for another namespace":  {annotate("publish-to", "other"), edgev1.ReasonCredentialNotGranted, "kubectl annotate secret"},
 		"for another's images":   {annotate("registry-namespaces", "other-images"), edgev1.ReasonCredentialNotGranted, "edge.open-horizon.io/registry-namespaces=other-images," + plantImages},
 		"a service ID not named": {func(e *edgev1.EdgeRegistry, _ *corev1.Secret) { e.Spec.IBMCloud.Puller.ServiceIDRef = "ServiceId-1" }, edgev1.ReasonCredentialNotGranted, "edge.open-horizon.io/service-ids=ServiceId-1"},
-		"no key":                 {func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { s.Data = nil }, edgev1.ReasonCredentialUnusable, "put the key there"},
-		"a key that is none":     {func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { s.Data["apikey"] = []byte("a key") }, edgev1.ReasonCredentialUnusable, "put the key there"},
+		"no key":                 {func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { s.Data = nil }, edgev1.ReasonCredentialUnusable, "put the key alone there"},
+		"a key that is none":     {func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { s.Data["apikey"] = []byte("a key") }, edgev1.ReasonCredentialUnusable, "put the key alone there"},
 		"an unknown key":         {func(_ *edgev1.EdgeRegistry, s *corev1.Secret) { s.Data["apikey"] = []byte("unknown-key") }, edgev1.ReasonKeyRefused, "put a key that works in its place"},
 		"a key of another's account": {func(e *edgev1.EdgeRegistry, s *corev1.Secret) {
 			e.Spec.IBMCloud.AccountID, s.Data["apikey"] = plantAccount, []byte(stranger.Value())
