@@ -39,7 +39,7 @@ func TestAFewObjectsGoThroughEveryMeasure(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	rest := string(page)
 	for _, text := range []string{
-		"one object, applied to Ready", "<= 1.10x", "against the documented commands", "service account is back", "a revoked token",
+		"one object, applied to Ready", "<= 1.10x", "against the documented commands", "service account is back", "a deleted bound Secret",
 		"2 copies of a Secret made", "resident for each of 2 copies", "one object of another registry, applied to Ready", "3 objects at once, all Ready", "rotation of 3 objects", "fail-over with 4 objects: mints | none |",
 		"at rest with 4 objects: writes | none |", "resident with no object", "resident with 3 objects",
 		"with 50 Secrets of others", "restart with 3 objects: writes | none |",
