@@ -172,12 +172,8 @@ func (s *harborSession) wanted(l *pass.Login, generation int64) harbor.Wanted {
 	}
 }
 
-const (
-	// attempts is how many names that are taken are passed over at a time.
-	attempts = 10
-	// lastGeneration is the highest number of a login, and in the name of a robot.
-	lastGeneration = 999_999_999
-)
+// attempts is how many names that are taken are passed over at a time.
+const attempts = 10
 
 // Issue implements pass.Issuer: it makes a robot, or gives one that was begun another secret.
 func (s *harborSession) Issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
@@ -241,7 +237,7 @@ func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l 
 			next = max(next, r.generation)
 		}
 	}
-	if next > lastGeneration-attempts {
+	if next > pass.LastGeneration-attempts {
 		return pass.Credential{}, pass.Stalled(edgev1.ReasonConflict, "robot %s in project %s has the last number that there is: delete it in Harbor", s.robotName(l.Role, next), s.harbor.Project)
 	}
 	var err error

@@ -151,7 +151,7 @@ func (s *session) overlap() time.Duration {
 // number there, and the next one has to be one too.
 func generationOf(published *corev1.Secret) int64 {
 	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
-	if err != nil || generation < 0 || generation > lastGeneration {
+	if err != nil || generation < 0 || generation > pass.LastGeneration {
 		return 0
 	}
 	return generation

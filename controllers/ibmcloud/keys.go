@@ -172,14 +172,11 @@ func (s *session) isOurs(key ibmcloud.Key, role edgev1.TokenRole) bool {
 	return key.IAMID == s.Record.Identity(role).Subject && strings.HasPrefix(key.Description, s.mark(role)+generationMark) && generationIn(key.Description) > 0
 }
 
-// lastGeneration is the highest number of a key. Whoever may make keys for a service ID can write a higher one.
-const lastGeneration = 999_999_999
-
-// generationIn is the generation that a description names; 0 for none.
+// generationIn is the generation that a description names; 0 for none. Whoever may make keys for a service ID can write any.
 func generationIn(description string) int64 {
 	_, number, _ := strings.Cut(description, generationMark)
 	generation, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || generation < 0 || generation > lastGeneration {
+	if err != nil || generation < 0 || generation > pass.LastGeneration {
 		return 0
 	}
 	return generation

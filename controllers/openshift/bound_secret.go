@@ -53,9 +53,6 @@ func (s *session) removeBoundSecret(ctx context.Context, bound *corev1.Secret) e
 	return nil
 }
 
-// lastGeneration is the highest number of a bound Secret. A token each second would take thirty years to come to it.
-const lastGeneration = 999_999_999
-
 // createBoundSecret creates the bound Secret of the next generation. It skips a name that is taken by a Secret of somebody
 // else, or by a bound Secret that a finalizer keeps.
 func (s *session) createBoundSecret(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
@@ -89,7 +86,7 @@ func (s *session) highestGeneration(l *login) int64 {
 	for _, bound := range s.boundSecrets(l) {
 		highest = max(highest, generationOf(bound))
 	}
-	if highest == lastGeneration {
+	if highest == pass.LastGeneration {
 		return l.Credential.Generation
 	}
 	return highest
@@ -98,7 +95,7 @@ func (s *session) highestGeneration(l *login) int64 {
 // freeGeneration is the next number whose name is not known to be taken; after the last comes the first.
 func (s *session) freeGeneration(l *login, after int64) int64 {
 	for {
-		after = after%lastGeneration + 1
+		after = after%pass.LastGeneration + 1
 		name := boundSecretName(l.Secret, after)
 		if s.Secrets[name] == nil && name != s.publisher.Secret && name != s.puller.Secret {
 			return after
@@ -197,10 +194,10 @@ func generationOf(bound *corev1.Secret) int64 {
 }
 
 // generationIn is the generation in the name of a bound Secret; zero unless boundSecretName gives that very name to a number
-// from 1 to lastGeneration.
+// from 1 to pass.LastGeneration.
 func generationIn(name, secret string) int64 {
 	generation, err := strconv.ParseInt(strings.TrimPrefix(name, secret+"-"), 10, 64)
-	if err != nil || generation < 1 || generation > lastGeneration || name != boundSecretName(secret, generation) {
+	if err != nil || generation < 1 || generation > pass.LastGeneration || name != boundSecretName(secret, generation) {
 		return 0
 	}
 	return generation

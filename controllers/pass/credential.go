@@ -57,6 +57,10 @@ type Policy struct {
 	RenewBefore time.Duration
 }
 
+// LastGeneration is the highest number of a credential. A credential each second would take thirty years to come to it. Where
+// somebody else can write a number, a higher one is nobody's.
+const LastGeneration = 999_999_999
+
 // Credential is one credential of a login: the token that is sent to the registry, and what is known of it.
 type Credential struct {
 	Token credential.Token

@@ -130,7 +130,7 @@ var ofIBMCloud = []mutant{
 		pattern: "a number that others can write is counted on",
 		edits: []edit{
 			{"controllers/ibmcloud/keys.go",
-				`generation < 0 || generation > lastGeneration`,
+				`generation < 0 || generation > pass.LastGeneration`,
 				`generation < 0`},
 		},
 		guards: []guard{within("ibmcloud", "TestWhichKeysAreOurs")},

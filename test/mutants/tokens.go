@@ -234,7 +234,7 @@ var ofTokens = []mutant{
 		pattern: "counting continues from a number that others can write",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
-				`generation < 1 || generation > lastGeneration || name`,
+				`generation < 1 || generation > pass.LastGeneration || name`,
 				`generation < 1 || name`},
 		},
 		guards: []guard{within("openshift", "TestAGenerationIsOnlyWhatTheOperatorWouldWrite")},
@@ -244,7 +244,7 @@ var ofTokens = []mutant{
 		pattern: "a numeric range overflows",
 		edits: []edit{
 			{"controllers/openshift/bound_secret.go",
-				`after = after%lastGeneration + 1`,
+				`after = after%pass.LastGeneration + 1`,
 				`after++`},
 		},
 		guards: []guard{controllers("TestTheLastGenerationIsFollowedByTheLowestThatIsFree/a_bound_Secret_has_the_last_but_one")},
