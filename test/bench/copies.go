@@ -179,10 +179,18 @@ func (c *copier) make(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// change changes each copy once.
+// change brings each copy to what the original holds now, by the change that the operator sends.
 func (c *copier) change(ctx context.Context) (time.Duration, error) {
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"data":{"OCP_TOKEN":"YmVuY2g="}}`))
+	before := c.in("")
+	if err := c.world.api.Get(ctx, client.ObjectKeyFromObject(c.secret), c.secret); err != nil {
+		return 0, err
+	}
+	content, err := client.MergeFrom(before).Data(c.in(""))
+	if err != nil {
+		return 0, err
+	}
+	patch := client.RawPatch(types.MergePatchType, content)
 	began := time.Now()
-	err := each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Patch(ctx, c.in(namespace), patch) })
+	err = each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Patch(ctx, c.in(namespace), patch) })
 	return time.Since(began), err
 }
