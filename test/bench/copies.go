@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/consent"
 )
 
 // copies measures one object that is copied to many namespaces, at last beside Secrets that are none of its business.
@@ -49,16 +50,27 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 	if err != nil {
 		return err
 	}
-	by, err := w.newCopier(ctx, client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}, namespaces)
+	original := client.ObjectKey{Namespace: name[0], Name: name[0] + "-publish"}
+	plain, err := w.newCopier(ctx, original, namespaces, false)
+	if err != nil {
+		return err
+	}
+	asking, err := w.newCopier(ctx, original, namespaces, true)
 	if err != nil {
 		return err
 	}
 	for _, act := range []struct {
-		what           string
-		operator, bare func() (time.Duration, error)
+		what                    string
+		operator, plain, asking func() (time.Duration, error)
 	}{
-		{"made", func() (time.Duration, error) { return w.copyTo(ctx, name[0], namespaces) }, func() (time.Duration, error) { return by.make(ctx) }},
-		{"changed, after a rotation", func() (time.Duration, error) { return w.rotateByOperator(ctx, name) }, func() (time.Duration, error) { return by.change(ctx) }},
+		{
+			"made", func() (time.Duration, error) { return w.copyTo(ctx, name[0], namespaces) },
+			func() (time.Duration, error) { return plain.make(ctx) }, func() (time.Duration, error) { return asking.make(ctx) },
+		},
+		{
+			"changed, after a rotation", func() (time.Duration, error) { return w.rotateByOperator(ctx, name) },
+			func() (time.Duration, error) { return plain.change(ctx) }, func() (time.Duration, error) { return asking.change(ctx) },
+		},
 	} {
 		operator, err := w.costOf(act.operator)
 		if err != nil {
@@ -68,13 +80,19 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 		if err != nil {
 			return err
 		}
-		bare, err := w.costOf(act.bare)
-		if err != nil {
-			return err
-		}
 		what := fmt.Sprintf("%d copies of a Secret %s%s", n, act.what, where)
-		b.report.compare(what, one(operator.took), one(bare.took), 1.25)
-		b.report.compare(what+": CPU of the API server", one(operator.cpu), one(bare.cpu), 1.25)
+		for _, bare := range []struct {
+			suffix string
+			do     func() (time.Duration, error)
+			goal   float64
+		}{{"", act.plain, 1.25}, {", by a client that asks for consent too", act.asking, 0}} {
+			cost, err := w.costOf(bare.do)
+			if err != nil {
+				return err
+			}
+			b.report.compare(what+bare.suffix, one(operator.took), one(cost.took), bare.goal)
+			b.report.compare(what+bare.suffix+": CPU of the API server", one(operator.cpu), one(cost.cpu), bare.goal)
+		}
 		b.report.tell(what+": CPU of the API server afterwards, for watches", seconds(afterwards.cpu))
 	}
 	with, err := w.restarted(ctx, b.binary)
@@ -154,29 +172,72 @@ type copier struct {
 	*bare
 	secret     *corev1.Secret
 	namespaces []string
+	// asks: it reads what the operator reads for consent. A second copier of one Secret writes others.
+	asks bool
+	// asOf is the version of the role bindings from which it reads them.
+	asOf string
 }
 
-func (w *world) newCopier(ctx context.Context, original client.ObjectKey, namespaces []string) (*copier, error) {
+func (w *world) newCopier(ctx context.Context, original client.ObjectKey, namespaces []string, asks bool) (*copier, error) {
 	b, err := newBare(w)
 	if err != nil {
 		return nil, err
 	}
-	c := &copier{bare: b, secret: &corev1.Secret{}, namespaces: namespaces}
+	c := &copier{bare: b, secret: &corev1.Secret{}, namespaces: namespaces, asks: asks}
 	return c, w.api.Get(ctx, original, c.secret)
 }
 
 func (c *copier) in(namespace string) *corev1.Secret {
+	name := "bare"
+	if c.asks {
+		name = "bare-asking"
+	}
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bare", Labels: c.secret.Labels, Annotations: c.secret.Annotations},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: c.secret.Labels, Annotations: c.secret.Annotations},
 		Type:       c.secret.Type, Data: c.secret.Data,
 	}
 }
 
+// inEach does something in each namespace, and returns how long that takes.
+func (c *copier) inEach(ctx context.Context, do func(ctx context.Context, namespace string) error) (time.Duration, error) {
+	began := time.Now()
+	err := each(ctx, appliers, c.namespaces, do)
+	return time.Since(began), err
+}
+
+// invited reads the role bindings of a namespace as the operator does, if this client asks for consent.
+func (c *copier) invited(ctx context.Context, namespace string) error {
+	if !c.asks {
+		return nil
+	}
+	_, _, err := consent.Bindings(ctx, c.api, namespace, c.asOf)
+	return err
+}
+
+// begin finds the version of the role bindings as of which all namespaces are read.
+func (c *copier) begin(ctx context.Context) (err error) {
+	if c.asks {
+		_, c.asOf, err = consent.Bindings(ctx, c.api, c.namespaces[0], "")
+	}
+	return err
+}
+
 // make makes all copies.
 func (c *copier) make(ctx context.Context) (time.Duration, error) {
-	began := time.Now()
-	err := each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Create(ctx, c.in(namespace)) })
-	return time.Since(began), err
+	if err := c.begin(ctx); err != nil {
+		return 0, err
+	}
+	return c.inEach(ctx, func(ctx context.Context, namespace string) error {
+		if err := c.invited(ctx, namespace); err != nil {
+			return err
+		}
+		if c.asks {
+			if err := c.api.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}); err != nil {
+				return err
+			}
+		}
+		return c.api.Create(ctx, c.in(namespace))
+	})
 }
 
 // change brings each copy to what the original holds now, by the change that the operator sends.
@@ -189,8 +250,14 @@ func (c *copier) change(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := c.begin(ctx); err != nil {
+		return 0, err
+	}
 	patch := client.RawPatch(types.MergePatchType, content)
-	began := time.Now()
-	err = each(ctx, appliers, c.namespaces, func(ctx context.Context, namespace string) error { return c.api.Patch(ctx, c.in(namespace), patch) })
-	return time.Since(began), err
+	return c.inEach(ctx, func(ctx context.Context, namespace string) error {
+		if err := c.invited(ctx, namespace); err != nil {
+			return err
+		}
+		return c.api.Patch(ctx, c.in(namespace), patch)
+	})
 }
