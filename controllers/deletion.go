@@ -66,7 +66,7 @@ func (r *EdgeRegistryReconciler) delete(ctx context.Context, edge *edgev1.EdgeRe
 	doubtExchange(before, held)
 	pass.SetWaiting(held, edgev1.ReasonDeletionPending, "the EdgeRegistry is being deleted")
 	pass.Summarize(held, deletionBlocked(held, passErr), pass.IsStalled(passErr), "")
-	s.PaceStall(passErr)
+	s.Pace(passErr)
 	next, err := pass.Outcome(passErr, s.Now, s.Next)
 	return r.conclude(ctx, before, held, kindOfWait(passErr), next, err)
 }

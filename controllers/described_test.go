@@ -122,6 +122,9 @@ func TestWhatDescribeSaysOfHarborIsShown(t *testing.T) {
 	})
 }
 
+// keyRestricted is IAM's answer to a key that is used from an address which is not on its list.
+const keyRestricted = `{"errorCode":"BXNIM0513E","errorMessage":"You are not authorized to access this resource from this IP address."}`
+
 // showsItsToken matches the exchange of an API key for a token of IAM.
 func showsItsToken(c standin.Call) bool { return c.Path == "/identity/token" }
 
@@ -173,8 +176,7 @@ func TestWhatDescribeSaysOfIBMCloudIsShown(t *testing.T) {
 		},
 		"### The supplied key is restricted by address": {
 			prepare: func(w *cloudWorld) []ibmcloud.Grant {
-				w.Inject(&standin.Fault{Match: showsItsToken, Always: true, Status: http.StatusForbidden,
-					Body: `{"errorCode":"BXNIM0513E","errorMessage":"You are not authorized to access this resource from this IP address."}`})
+				w.Inject(&standin.Fault{Match: showsItsToken, Always: true, Status: http.StatusForbidden, Body: keyRestricted})
 				return w.all()
 			},
 			shows: []string{edgev1.AccountReady}, reason: edgev1.ReasonKeyRestricted,

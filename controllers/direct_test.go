@@ -27,7 +27,7 @@ import (
 
 // newDirect returns a reconciler whose passes the test makes itself: no queue, no watch, no cache,
 // so that nothing happens but by the test. It works as the operator's own service account.
-func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper) http.RoundTripper) *EdgeRegistryReconciler {
+func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper) http.RoundTripper, mods ...func(*EdgeRegistryReconciler)) *EdgeRegistryReconciler {
 	t.Helper()
 	g := NewWithT(t)
 	config := rest.CopyConfig(operatorConfig)
@@ -35,15 +35,24 @@ func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper
 	r := &EdgeRegistryReconciler{
 		Namespace: operatorNamespace, Clock: now, Recorder: quiet{}, DialContext: openShift.DialContext,
 	}
+	for _, mod := range mods {
+		mod(r)
+	}
 	g.Expect(r.Connect(config)).To(Succeed())
 	return r
 }
 
 // directOperator is an operator that makes its passes by look and pass alone, and so as fast as can be. It tells no events.
-func directOperator(t *testing.T) *operator {
+func directOperator(t *testing.T, mods ...func(*EdgeRegistryReconciler)) *operator {
 	t.Helper()
-	o := &operator{clock: clocktesting.NewFakePassiveClock(time.Now()), wire: &wire{}, direct: true}
-	o.EdgeRegistryReconciler = newDirect(t, o.clock, o.wire.wrap)
+	return directAt(t, clocktesting.NewFakePassiveClock(time.Now()), mods...)
+}
+
+// directAt is such an operator whose time is another's too.
+func directAt(t *testing.T, now *clocktesting.FakePassiveClock, mods ...func(*EdgeRegistryReconciler)) *operator {
+	t.Helper()
+	o := &operator{clock: now, wire: &wire{}, direct: true}
+	o.EdgeRegistryReconciler = newDirect(t, now, o.wire.wrap, mods...)
 	return o
 }
 

@@ -159,7 +159,7 @@ func (r *EdgeRegistryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return outcomeOfWrite(err)
 	}
 	s.PauseAfterConflicts()
-	s.PaceStall(result.Err)
+	s.Pace(result.Err)
 	r.reportTransitions(before, edge, result)
 	next, err := pass.Outcome(result.Err, s.Now, s.Next)
 	observe(edge, nextLook(s.Now, next, err), s.Used...)
@@ -170,7 +170,7 @@ func (r *EdgeRegistryReconciler) runSteps(ctx context.Context, s *pass.Scope) pa
 	p := r.begin(s)
 	if p == nil {
 		return pass.Unsupported(s.Edge, pass.Stalled(edgev1.ReasonProviderUnknown,
-			"this version of the operator knows no provider but openshift, ibmCloud and external: set one of them in spec, or run a version that knows the one in use"))
+			"this version of the operator knows no provider but openshift, ibmCloud and external: run a version that knows the one in use, or make another EdgeRegistry with one of these"))
 	}
 	if len(s.Edge.Spec.Exchanges) == 0 {
 		s.Edge.Status.Exchange = nil

@@ -38,10 +38,16 @@ const (
 // exchangeFor starts an Exchange, and has an EdgeRegistry name it, with a Secret that says who asks.
 func exchangeFor(t *testing.T, edge *edgev1.EdgeRegistry) (*exchangetest.Exchange, *corev1.Secret) {
 	t.Helper()
+	return exchangeWith(t, edge, exchangetest.Options{})
+}
+
+// exchangeWith is exchangeFor with options.
+func exchangeWith(t *testing.T, edge *edgev1.EdgeRegistry, options exchangetest.Options) (*exchangetest.Exchange, *corev1.Secret) {
+	t.Helper()
 	if edge.Name == "" {
 		edge.Name, edge.GenerateName = edge.GenerateName+stamp()+fmt.Sprint("-", time.Now().UnixNano()%1e9), ""
 	}
-	x := exchangetest.Start(exchangetest.Options{})
+	x := exchangetest.Start(options)
 	t.Cleanup(x.Close)
 	// Nobody looks at it again once the test ends, and its metrics would stay among those of other tests.
 	t.Cleanup(func() { unobserve(edge.Name) })

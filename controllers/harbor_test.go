@@ -147,8 +147,7 @@ func harborOperator(t *testing.T) *operator {
 // restarted is another process, which remembers nothing.
 func (o *operator) restarted(t *testing.T) *operator {
 	t.Helper()
-	next := &operator{clock: o.clock, wire: &wire{}, direct: true}
-	next.EdgeRegistryReconciler = newDirect(t, o.clock, next.wire.wrap)
+	next := directAt(t, o.clock)
 	next.DialContext = nil
 	return next
 }

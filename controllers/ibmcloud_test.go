@@ -41,8 +41,16 @@ type cloudWorld struct {
 	clock *clocktesting.FakePassiveClock
 }
 
-// startCloud runs a cloud. What is written there counts at once, unless a test says otherwise.
+// startCloud runs a cloud, and an operator.
 func startCloud(t *testing.T, options ibmcloud.Options) *cloudWorld {
+	t.Helper()
+	w := newCloud(t, options)
+	w.restart(t)
+	return w
+}
+
+// newCloud runs a cloud. What is written there counts at once, unless a test says otherwise.
+func newCloud(t *testing.T, options ibmcloud.Options) *cloudWorld {
 	t.Helper()
 	w := &cloudWorld{clock: clocktesting.NewFakePassiveClock(time.Now())}
 	options.Clock = w.clock
@@ -52,7 +60,6 @@ func startCloud(t *testing.T, options ibmcloud.Options) *cloudWorld {
 	w.Cloud = ibmcloud.New(options)
 	t.Cleanup(w.Close)
 	w.AddAccount(plantAccount, ibmcloud.AccountOptions{})
-	w.restart(t)
 	return w
 }
 
@@ -63,11 +70,17 @@ func (w *cloudWorld) restart(t *testing.T) {
 		w.operator.stop(t)
 	}
 	w.operator = startOperator(t, func(o *operator, _ *rest.Config) {
-		roots := x509.NewCertPool()
-		roots.AddCert(w.CA.Certificate())
 		o.clock, o.Clock = w.clock, w.clock
-		o.DialContext, o.SystemRoots = w.Cloud.DialContext, roots
+		w.reaches(w.Cloud.DialContext)(o.EdgeRegistryReconciler)
 	})
+}
+
+// reaches has an operator reach the cloud by a way, and trust it.
+func (w *cloudWorld) reaches(way dialFunc) func(*EdgeRegistryReconciler) {
+	return func(r *EdgeRegistryReconciler) {
+		r.DialContext, r.SystemRoots = way, x509.NewCertPool()
+		r.SystemRoots.AddCert(w.CA.Certificate())
+	}
 }
 
 func (w *cloudWorld) advance(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }

@@ -20,8 +20,6 @@ const (
 	// retryRefused is how long a refusal is left alone: the Exchange keeps what it knows of users and owners for 90 minutes,
 	// and counts each attempt.
 	retryRefused = 15 * time.Minute
-	// retryFailed is the same for what may mend itself any time.
-	retryFailed = time.Minute
 	// maxFailed is how many services the status lists, and maxTold how many a message names.
 	maxFailed, maxTold = 20, 3
 )
@@ -48,16 +46,16 @@ func explain(err error) error {
 	}
 	b := pass.Waiting(reasons[failure.Kind], "%s", failure.Error())
 	b.Stalled = b.Reason == edgev1.ReasonExchangeLoginRefused
-	b.Retry = patience(failure)
+	b.Remote, b.Retry = true, patience(failure)
 	return b
 }
 
-// patience is how long to leave the Exchange alone after a failure.
+// patience is for how long to leave the Exchange alone after a failure, at least.
 func patience(failure *exchange.Error) time.Duration {
 	if failure.Kind == exchange.Refused || failure.Kind == exchange.Denied {
 		return retryRefused
 	}
-	return max(retryFailed, failure.RetryAfter)
+	return failure.RetryAfter
 }
 
 // describe puts into the status what the Exchange holds.
@@ -90,18 +88,17 @@ func why(o exchange.Outcome) string {
 // failed is what holds up the delivery, or nil. Where each service is one that a person has to do something about, it stalls.
 func (r *run) failed(login exchange.Login, report exchange.Report) error {
 	var told []string
-	stalled, retry := true, time.Duration(0)
+	stalled, remote, retry := true, true, retryRefused
 	late := missed(report)
 	for _, o := range late {
 		var failure *exchange.Error
-		wait := pass.RetryWaiting
 		if errors.As(o.Err, &failure) {
-			wait = patience(failure)
+			retry = min(retry, patience(failure))
+		} else {
+			// Somebody else wrote it, and the Exchange answers.
+			remote, retry = false, 0
 		}
 		stalled = stalled && exchange.IsKind(o.Err, exchange.Denied)
-		if retry == 0 || wait < retry {
-			retry = wait
-		}
 		if len(told) < maxTold {
 			told = append(told, text.Foreign(o.Service)+": "+why(o))
 		}
@@ -118,7 +115,7 @@ func (r *run) failed(login exchange.Login, report exchange.Report) error {
 	if stalled {
 		b.Reason, b.Stalled = edgev1.ReasonServicesFailed, true
 	}
-	b.Retry = retry
+	b.Remote, b.Retry = remote, retry
 	return b
 }
 

@@ -34,15 +34,27 @@ func (s *session) explain(err error, needed string) error {
 	case ibmcloud.Limit:
 		return pass.Stalled(edgev1.ReasonLimitReached, "the account has as many namespaces, service IDs, policies or keys as it may have: delete those that nobody uses, or have IBM raise the limit; %s", failure)
 	case ibmcloud.Busy, ibmcloud.Unavailable:
-		b := pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "%s", failure)
-		b.Retry = max(failure.RetryAfter, pass.RetryCap)
+		b := pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "%s; %s", failure, whileAway(failure))
+		b.Remote, b.Retry = true, failure.RetryAfter
 		return b
 	case ibmcloud.Untrusted:
 		return pass.Waiting(edgev1.ReasonIBMCloudUntrusted, "%s; a proxy that inspects TLS has to leave out IBM Cloud's hosts, or its CA has to be among those that the operator's pod trusts", failure)
 	default:
-		b := pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "%s", failure)
-		b.Retry = pass.RetryCap
+		b := pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "%s; check what answers at that host", failure)
+		b.Remote = true
 		return b
+	}
+}
+
+// whileAway says what to do about an API that is not available.
+func whileAway(failure *ibmcloud.Error) string {
+	switch {
+	case failure.Kind == ibmcloud.Busy:
+		return "it is asked again after a pause"
+	case failure.Status == 0:
+		return "check DNS, network policies and the proxy on the way to it"
+	default:
+		return "look at IBM Cloud's status page, and at what stands before that host; it is asked again"
 	}
 }
 

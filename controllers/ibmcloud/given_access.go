@@ -27,7 +27,7 @@ func (s *session) useGiven(ctx context.Context, l *pass.Login, id string) error 
 	found, err := s.client.ServiceID(ctx, id)
 	switch {
 	case ibmcloud.KindOf(err) == ibmcloud.NotFound:
-		return pass.Stalled(edgev1.ReasonServiceIDMissing, "service ID %s of %s does not exist in account %s: make it, with %s on %s, and name it in another EdgeRegistry",
+		return pass.Stalled(edgev1.ReasonServiceIDMissing, "service ID %s of %s does not exist in account %s: make one, with %s on %s, and name that in another EdgeRegistry",
 			id, l.Account, s.account, strings.Join(rolesOf(l.Role), " and "), s.where())
 	case err != nil:
 		return s.explain(err, needsGiven)

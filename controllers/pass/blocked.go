@@ -18,7 +18,7 @@ const (
 	// changes within half a minute. A stall that lasts is requeued less and less often, up to retryStalledLong.
 	retryStalled     = 25 * time.Second
 	retryStalledLong = 5 * time.Minute
-	// RetryCap is the longest pause before a failed pass is retried.
+	// RetryCap is the longest pause before a failed pass is retried, and before a server outside of the cluster is asked again.
 	RetryCap = time.Minute
 )
 
@@ -32,7 +32,9 @@ type Blocked struct {
 	CarryOn bool
 	// Conflict: it reports many conflicts in a row.
 	Conflict bool
-	// Retry is the requeue interval; zero for the usual one.
+	// Remote: it waits for a server outside of the cluster, which is asked less often the longer that lasts, up to RetryCap.
+	Remote bool
+	// Retry is the requeue interval; zero for the usual one. With Remote it is the shortest.
 	Retry time.Duration
 }
 

@@ -29,21 +29,25 @@ func (s *Scope) PauseWhile(topic string, what any, least, most time.Duration) ti
 	return min(max(s.Now.Sub(known.since)/20, least), most)
 }
 
-// PaceStall sets the requeue interval of a stalled error: short at first, when a person reads the message and acts, longer later.
-// Another reason, another spec and a request start over.
-func (s *Scope) PaceStall(err error) {
-	const topic = "stall"
+// Pace sets the requeue interval of an error that no watch ends: short at first, when a person reads the message and acts, longer
+// later. Another reason, another spec and a request start over.
+func (s *Scope) Pace(err error) {
+	const topic = "error"
 	b := AsBlocked(err)
-	if b == nil || !b.Stalled {
+	if b == nil || !b.Stalled && !b.Remote {
 		s.PauseWhile(topic, nil, 0, 0)
 		return
 	}
-	type stall struct {
+	type lasts struct {
 		reason string
 		asked  asked
 	}
-	pause := s.PauseWhile(topic, stall{b.Reason, askedOf(s.Edge)}, retryStalled, retryStalledLong)
-	if b.Retry == 0 {
-		b.Retry = pause
+	longest := retryStalledLong
+	if !b.Stalled {
+		longest = RetryCap
+	}
+	pause := s.PauseWhile(topic, lasts{b.Reason, askedOf(s.Edge)}, retryStalled, longest)
+	if b.Retry == 0 || b.Remote {
+		b.Retry = max(b.Retry, pause)
 	}
 }

@@ -19,7 +19,7 @@ func TestAStallIsLookedAtLessAndLessOften(t *testing.T) {
 	began := s.Now
 	pause := func(after time.Duration, err error) time.Duration {
 		s.Now = began.Add(after)
-		s.PaceStall(err)
+		s.Pace(err)
 		if b := AsBlocked(err); b != nil {
 			return b.Retry
 		}
@@ -39,4 +39,23 @@ func TestAStallIsLookedAtLessAndLessOften(t *testing.T) {
 
 	own := &Blocked{Reason: edgev1.ReasonConflict, Stalled: true, Retry: time.Second}
 	g.Expect(pause(90*time.Hour, own)).To(Equal(time.Second), "a pause of its own stays")
+}
+
+func TestAServerElsewhereIsAskedLessAndLessOften(t *testing.T) {
+	g := NewWithT(t)
+	s := newPass()
+	began := s.Now
+	pause := func(after, asked time.Duration, stalled bool) time.Duration {
+		s.Now = began.Add(after)
+		b := &Blocked{Reason: edgev1.ReasonExchangeUnreachable, Remote: true, Retry: asked, Stalled: stalled}
+		s.Pace(b)
+		return b.Retry
+	}
+	g.Expect(pause(0, 0, false)).To(Equal(retryStalled), "somebody may be following the message")
+	g.Expect(pause(10*time.Minute, 0, false)).To(Equal(30 * time.Second))
+	g.Expect(pause(10*time.Minute, 40*time.Second, false)).To(Equal(40*time.Second), "it asks for more")
+	g.Expect(pause(24*time.Hour, 0, false)).To(Equal(RetryCap))
+	g.Expect(pause(24*time.Hour, 15*time.Minute, true)).To(Equal(15 * time.Minute))
+	s.Pace(nil)
+	g.Expect(pause(25*time.Hour, 0, false)).To(Equal(retryStalled), "it was back in between")
 }

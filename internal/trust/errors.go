@@ -165,7 +165,7 @@ func invalid(host string, c Candidate, cause error) *Error {
 func nothingPresented(host string) *Error {
 	err := errors.New("no certificate presented")
 	return &Error{Kind: Untrusted, Host: host, Err: err, rank: rankNothing,
-		text: fmt.Sprintf("%s presented no certificate: check what answers on its port 443", host)}
+		text: fmt.Sprintf("%s presented no certificate: check what answers on its port %s", host, portOf(host))}
 }
 
 func noCertificates(host string, c Candidate, cause error) *Error {

@@ -134,7 +134,7 @@ func (d *dial) failure(err error) *Error {
 		return fail(Unresolvable, "check its DNS record", "cannot resolve %s (%s)",
 			d.host, text.Foreign(unknown.Err))
 	case d.handshake.Load() && !cutOff(err):
-		return fail(NotTLS, "", "no TLS with %s (%s): check what answers on its port 443", d.host, text.Foreign(err.Error()))
+		return fail(NotTLS, "", "no TLS with %s (%s): check what answers on its port %s", d.host, text.Foreign(err.Error()), portOf(d.host))
 	default:
 		return fail(Unreachable, "check the way to it, network policies and the proxy", "cannot connect to %s (%s)",
 			d.host, said(withoutAddresses(err)))

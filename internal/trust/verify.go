@@ -62,6 +62,14 @@ func nameOf(host string) string {
 	return host
 }
 
+// portOf is the port of a host, which is 443 if it names none.
+func portOf(host string) string {
+	if _, port, err := net.SplitHostPort(host); err == nil {
+		return port
+	}
+	return "443"
+}
+
 // leavesFor returns the certificates of the candidate that name the host: beside one that has expired may be its successor.
 func leavesFor(host string, c Candidate) []*x509.Certificate {
 	if c.Source == SourceSystem {

@@ -79,6 +79,16 @@ var ofInputs = []mutant{
 		guards: []guard{within("pass", "TestOutcomeIsTheTimeOfTheNextPass")},
 	},
 	{
+		name:    "outage-in-minutes",
+		pattern: "following the advice in a message fails",
+		edits: []edit{
+			{"controllers/pass/lasting.go",
+				`askedOf(s.Edge)}, retryStalled, longest)`,
+				`askedOf(s.Edge)}, longest, longest)`},
+		},
+		guards: []guard{controllers("TestWhoMendsTheExchangeSeesTheConditionTurn")},
+	},
+	{
 		name:    "lasting-tokens-by-host",
 		pattern: "an irreversible act answers a change that reverts",
 		edits: []edit{
