@@ -28,13 +28,13 @@ type given struct {
 	entry
 	ca []byte
 	grant
-	// version tells the Secret from what it was or will be.
+	// version is the UID and the resourceVersion of the Secret.
 	version string
 }
 
-// grant is for what a supplied login may be used.
+// grant is what the owner of a supplied login allows.
 type grant struct {
-	// publishTo are the namespaces that it may be published in, and tokenHosts further hosts that may give tokens for it.
+	// publishTo are the namespaces in which it may be published. tokenHosts are further hosts that may issue tokens for it.
 	publishTo, tokenHosts []string
 }
 
@@ -43,7 +43,7 @@ func (g grant) covers(namespaces []string) bool {
 	return !slices.ContainsFunc(namespaces, func(namespace string) bool { return !slices.Contains(g.publishTo, namespace) })
 }
 
-// reading is what came of reading a supplied Secret.
+// reading is the result of reading a supplied Secret.
 type reading struct {
 	given given
 	err   error
@@ -52,8 +52,8 @@ type reading struct {
 // tokenHost is a host with or without a port.
 var tokenHost = regexp.MustCompile(`(?i)^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$`)
 
-// supplied returns what the Secret of a login gives, as it is read once in a pass. The token hosts of the registry are those
-// that the Secrets of all logins name: no login goes to a host that its own Secret does not.
+// supplied returns what the Secret of a login gives. Each Secret is read once in a pass. The token hosts of the registry are
+// those that the Secrets of all logins name, so that no login goes to a host that its own Secret does not name.
 func (s *session) supplied(ctx context.Context, l *pass.Login) (given, error) {
 	r, known := s.read[l.Role]
 	if !known {
@@ -112,7 +112,7 @@ func (s *session) secretOf(l *pass.Login) string {
 	return s.spec.Puller.CredentialsSecretRef.Name
 }
 
-// checkGrant refuses a Secret that does not say that it may be used for what is asked of it.
+// checkGrant refuses a Secret that does not allow the use that the spec makes of it.
 func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 	refuse := func(format string, args ...any) error {
 		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s, the login of %s, %s", l.Supplied, l.Account, fmt.Sprintf(format, args...))
@@ -138,7 +138,7 @@ func (s *session) checkGrant(l *pass.Login, secret *corev1.Secret) error {
 	return nil
 }
 
-// namespacesOf are those that a login is published in: the pull login is in the publish Secret, too.
+// namespacesOf are the namespaces in which a login is published. The publish Secret also carries the pull login.
 func (s *session) namespacesOf(l *pass.Login) []string {
 	namespaces := []string{s.Home.Namespace}
 	if !s.Publisher.Absent {

@@ -37,20 +37,19 @@ type dockerAuth struct {
 	RegistryToken string `json:"registrytoken"`
 }
 
-// errNoEntry and the errors below end a sentence about a Secret. None holds anything of it but the host, which is in the
-// spec.
+// errNoEntry and the errors below end a sentence about a Secret. None quotes anything from the Secret.
 var errNoEntry = errors.New("has no entry for the registry and its prefix: add one under the key HOST in auths")
 
 // errNoForm drops the cause, which could quote a password.
 var errNoForm = errors.New(`has no JSON of the form {"auths":{...}} under the key .dockerconfigjson: write it again`)
 
-// errNoEntryForm also is what a password of digits alone gets that was written without quotes.
+// errNoEntryForm is also the error for a password of digits alone that was written without quotes.
 var errNoEntryForm = errors.New(`has an entry for the registry that is no {"auth":"..."}, or in which something is no text in quotes: write it again`)
 
 func missing(err error) bool { return errors.Is(err, errNoEntry) }
 
-// pick returns the login for the images below a prefix: of the entries for that host, the one with the longest path that
-// covers the prefix. Keys are written in several ways that mean the same.
+// pick returns the login for the images below a prefix: the entry for that host with the longest path that covers the prefix.
+// Several spellings of a key mean the same.
 func pick(config []byte, host, prefix string) (entry, error) {
 	var parsed dockerConfig
 	// The cause is dropped: it could quote a password.
@@ -60,7 +59,7 @@ func pick(config []byte, host, prefix string) (entry, error) {
 	}
 	longest := -1
 	var keys []string
-	// In an order that is the same each time: so is what is said.
+	// Sorted, so that the same Secret always gets the same error.
 	for _, key := range slices.Sorted(maps.Keys(parsed.Auths)) {
 		path, covers, err := covering(key, host, prefix)
 		switch {
@@ -76,7 +75,7 @@ func pick(config []byte, host, prefix string) (entry, error) {
 	return agreed(parsed, keys)
 }
 
-// agreed returns the login that all entries under the keys hold. Any other entry may be of any form.
+// agreed returns the login that the entries under all these keys hold. The form of other entries does not matter.
 func agreed(parsed dockerConfig, keys []string) (found entry, err error) {
 	for i, key := range keys {
 		var auth dockerAuth
@@ -111,13 +110,13 @@ func covering(key, host, prefix string) (path string, covers bool, err error) {
 	}
 	path = strings.Trim(path, "/")
 	if path == "v1" || path == "v2" {
-		// What docker once wrote behind every host.
+		// Old versions of docker wrote this behind every host.
 		path = ""
 	}
 	return path, path == "" || path == prefix || strings.HasPrefix(prefix, path+"/"), nil
 }
 
-// login returns what an entry says in one of two ways, or in both alike.
+// login returns the login of an entry, which is in auth, in username and password, or the same in both.
 func (a dockerAuth) login() (entry, error) {
 	switch {
 	case a.IdentityToken != "":
@@ -127,7 +126,7 @@ func (a dockerAuth) login() (entry, error) {
 	}
 	user, password := a.Username, a.Password
 	if a.Auth != "" {
-		// The kubelet takes base64 without the '=' at its end. None takes that of URLs (test/readers).
+		// The kubelet accepts base64 without padding. No client accepts the URL alphabet (test/readers).
 		pair, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(a.Auth), "="))
 		authUser, authPassword, split := strings.Cut(strings.TrimRight(string(pair), "\x00"), ":")
 		switch {
@@ -149,7 +148,7 @@ func (a dockerAuth) login() (entry, error) {
 	return entry{user, credential.NewToken(password)}, nil
 }
 
-// visible reports whether every byte is an ASCII character that leaves ink.
+// visible reports whether every byte is a printable ASCII character other than a space.
 func visible(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
 )
 
-// What a Secret with an account of Harbor says of itself, beside for whom it is and where what it makes may be published.
+// Annotations by which the owner of an account of Harbor allows its use. Those of objects.CheckFor and publish-to come on top.
 const (
 	hostsAnnotation    = "edge.open-horizon.io/hosts"
 	projectsAnnotation = "edge.open-horizon.io/harbor-projects"
@@ -30,7 +30,7 @@ type account struct {
 	user     string
 	password credential.Token
 	ca       []byte
-	// version tells the Secret from what it was or will be.
+	// version is the UID and the resourceVersion of the Secret.
 	version string
 }
 
@@ -39,13 +39,13 @@ func (s *harborSession) where() string {
 	return fmt.Sprintf("Secret %s/%s", objects.CredentialsNamespace, s.harbor.CredentialsSecretRef.Name)
 }
 
-// account returns what the Secret of the account gives, as it is read once in a pass.
+// account returns the account from its Secret, which is read once in a pass.
 func (s *harborSession) account(ctx context.Context) (account, error) {
-	if !s.askedAccount {
-		s.askedAccount = true
-		s.known, s.unknown = s.readAccount(ctx)
+	if !s.accountRead {
+		s.accountRead = true
+		s.maker, s.accountErr = s.readAccount(ctx)
 	}
-	return s.known, s.unknown
+	return s.maker, s.accountErr
 }
 
 func (s *harborSession) readAccount(ctx context.Context) (account, error) {
@@ -68,7 +68,7 @@ func (s *harborSession) readAccount(ctx context.Context) (account, error) {
 	}, nil
 }
 
-// wrongWith says by its key what of an account could not be sent; empty if all can.
+// wrongWith says which key of the Secret cannot be sent to Harbor, and why; empty if the account can be used.
 func wrongWith(user, password string) string {
 	for _, one := range []struct{ key, value string }{{corev1.BasicAuthUsernameKey, user}, {corev1.BasicAuthPasswordKey, password}} {
 		switch {

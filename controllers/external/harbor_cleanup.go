@@ -13,8 +13,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// removeRobots deletes the robots of an EdgeRegistry that is being deleted. A Harbor that cannot be used holds that up for a
-// time only; what may be left there is named by its id.
+// removeRobots deletes the robots of an EdgeRegistry that is being deleted. A Harbor that cannot be used delays the deletion for
+// a limited time. Then an event names by its id what may be left there.
 func (s *harborSession) removeRobots(ctx context.Context) error {
 	if !s.Record.Minting && !s.Record.Lost && len(s.Record.Issued) == 0 {
 		return nil
@@ -43,9 +43,9 @@ func (s *harborSession) removeRobots(ctx context.Context) error {
 	return nil
 }
 
-// removeAll deletes the robots that are listed, and those on record that a list lacks. Those that are not ours any more are left.
+// removeAll deletes the robots that Harbor lists, and those on record that the list lacks. Robots that somebody changed are left.
 func (s *harborSession) removeAll(ctx context.Context) (removed int, left []string, err error) {
-	if err := s.look(ctx); err != nil {
+	if err := s.ensureListed(ctx); err != nil {
 		return 0, nil, err
 	}
 	ids := s.idsOnRecord()
@@ -57,20 +57,20 @@ func (s *harborSession) removeAll(ctx context.Context) (removed int, left []stri
 		switch became, err := s.remove(ctx, id); {
 		case err != nil:
 			return removed, left, err
-		case became == isRemoved:
+		case became == deleted:
 			removed++
-		case became == isLeft:
+		case became == leftAlone:
 			left = append(left, id)
 		}
 	}
 	return removed, left, nil
 }
 
-// idsOnRecord are those of robots that may still work.
+// idsOnRecord are the ids of robots that may still work.
 func (s *harborSession) idsOnRecord() []string {
 	var ids []string
 	for _, issued := range s.Record.Issued {
-		// Harbor ends each some time after its lifetime.
+		// Harbor ends a robot renewBefore after its lifetime, so within a second lifetime.
 		if issued.EndedAt.IsZero() && s.Now.Before(issued.ExpiresAt.Add(issued.ExpiresAt.Sub(issued.IssuedAt.Time))) {
 			ids = append(ids, issued.ID)
 		}

@@ -19,10 +19,10 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/harbor"
 )
 
-// Harbor keeps what it makes, by names that are known before: should a reply be lost, or the operator die before it publishes
-// a robot, the next pass finds one that no Secret ever carried. Its secret is lost, so it is given another.
+// The name of a robot is known before it is made. If a reply is lost, or the operator stops before it publishes a robot, the next
+// pass finds a robot that no Secret ever carried. The secret of that robot is lost, so the operator has Harbor give it another.
 
-// Causes that robots have beside those of all.
+// Causes of new robots, besides those that all providers have.
 var (
 	causeRobotGone  = pass.Cause{Name: "RobotGone", Text: "its robot was deleted in Harbor", Undone: true}
 	causeUnrecorded = pass.Cause{Name: "Unrecorded", Text: "the operator's record, which told whose it is, was lost"}
@@ -39,33 +39,33 @@ func (s *harborSession) Current(ctx context.Context, l *pass.Login) (pass.Cause,
 	}
 	why := s.readCurrent(l, published)
 	if _, err := s.account(ctx); err != nil {
-		return pass.Cause{}, s.carriedOn(l, err)
+		return pass.Cause{}, s.carryOn(l, err)
 	}
-	if !why.IsZero() || s.listed || s.mustLook() {
-		if err := s.look(ctx); err != nil {
-			return pass.Cause{}, s.carriedOn(l, err)
+	if !why.IsZero() || s.listed || s.listingDue() {
+		if err := s.ensureListed(ctx); err != nil {
+			return pass.Cause{}, s.carryOn(l, err)
 		}
 		if err := s.findLost(ctx, l); err != nil {
-			return pass.Cause{}, s.carriedOn(l, err)
+			return pass.Cause{}, s.carryOn(l, err)
 		}
-		if why, err = s.weighRobots(ctx, l, why); err != nil {
-			return pass.Cause{}, s.carriedOn(l, err)
+		if why, err = s.checkRobots(ctx, l, why); err != nil {
+			return pass.Cause{}, s.carryOn(l, err)
 		}
-		if err := s.weighWhenDue(ctx); err != nil {
-			return pass.Cause{}, s.carriedOn(l, err)
+		if err := s.checkPermissionsWhenDue(ctx); err != nil {
+			return pass.Cause{}, s.carryOn(l, err)
 		}
 	}
 	if lacking := s.lacking(); lacking != "" && l.Role == edgev1.TokenPuller {
-		// It is one account for both.
+		// One account makes the robots of both logins: say it once.
 		l.Credential.Advice = append(l.Credential.Advice, lacking)
 	}
-	if said := s.saidOf(l); said != "" {
-		l.Credential.Advice = append(l.Credential.Advice, said)
+	if change := s.changeOf(l); change != "" {
+		l.Credential.Advice = append(l.Credential.Advice, change)
 	}
 	return why, nil
 }
 
-// readCurrent finds the robot whose login the published Secret carries, and why there has to be another.
+// readCurrent finds the robot whose login the published Secret carries. It returns why another is needed, if one is.
 func (s *harborSession) readCurrent(l *pass.Login, published *corev1.Secret) pass.Cause {
 	if published == nil {
 		return pass.CauseUnpublished
@@ -102,15 +102,15 @@ func (s *harborSession) robotCredential(l *pass.Login, id string, generation int
 	}
 }
 
-// weighRobots judges a login by its robots as they are in Harbor. One in use that somebody changed stays in use. One that the list
-// lacks is asked for: others may have moved it over the edge of a page while that was read.
-func (s *harborSession) weighRobots(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
+// checkRobots compares a login with its robots in Harbor. A robot in use that somebody changed stays in use. One that the list
+// lacks is read by its id: robots made or deleted meanwhile can shift it to a page that was read already.
+func (s *harborSession) checkRobots(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Cause, error) {
 	if l.Unpublished != nil {
 		if r := s.robotOf(l.Unpublished.ID); r == nil || r.Disable {
 			l.Unpublished = nil
 		}
 	}
-	if l.Credential.ID != "" && s.robotOf(l.Credential.ID) == nil && s.saidOf(l) == "" {
+	if l.Credential.ID != "" && s.robotOf(l.Credential.ID) == nil && s.changeOf(l) == "" {
 		if found, _, err := s.find(ctx, l.Credential.ID); err != nil || found != nil {
 			return why, err
 		}
@@ -119,14 +119,14 @@ func (s *harborSession) weighRobots(ctx context.Context, l *pass.Login, why pass
 	return why, nil
 }
 
-// saidOf says what somebody did to the robot in use; nothing where it is as it was made.
-func (s *harborSession) saidOf(l *pass.Login) string {
+// changeOf says what somebody changed about the robot in use; empty for nothing.
+func (s *harborSession) changeOf(l *pass.Login) string {
 	number, _ := strconv.ParseInt(l.Credential.ID, 10, 64)
-	return s.harborMemory().told[number]
+	return s.harborMemory().changes[number]
 }
 
-// wasPublished reports whether a Secret may have carried the login of a robot. A robot that is not on record was made before the
-// record was lost, unless it is newer than all that are there: what is made is on record before it is in a Secret.
+// wasPublished reports whether a Secret may have carried the login of a robot. A robot is put on record before it is in a Secret.
+// So one that is not on record was never published if it is newer than all that are. Otherwise a lost record may have named it.
 func (s *harborSession) wasPublished(r robot) bool {
 	highest := s.Record.Highest(r.role)
 	if issued := s.Record.Find(r.id()); issued != nil {
@@ -135,7 +135,8 @@ func (s *harborSession) wasPublished(r robot) bool {
 	return s.Record.Lost || r.generation <= highest
 }
 
-// findLost finds robots of a role that no Secret ever carried: one that is what would be made now is begun, and the others end.
+// findLost finds robots of a role that no Secret ever carried. One that equals what would be made now is completed (l.Begun); the
+// others are deleted.
 func (s *harborSession) findLost(ctx context.Context, l *pass.Login) error {
 	for _, r := range slices.Backward(slices.Clone(s.harborMemory().robots)) {
 		id := r.id()
@@ -151,52 +152,52 @@ func (s *harborSession) findLost(ctx context.Context, l *pass.Login) error {
 		if err != nil {
 			return err
 		}
-		if became != isLeft {
+		if became != leftAlone {
 			s.NoteLost(l, r.generation, nil)
 		}
 	}
 	return nil
 }
 
-// isFresh reports a robot that is like one that would be made now, and was made lately enough to live for as long.
+// isFresh reports a robot that equals one that would be made now, and was made so recently that it works for almost as long.
 func (s *harborSession) isFresh(r robot, l *pass.Login) bool {
 	p := l.Policy
 	return !r.Disable && r.Duration == hardLife(p) && s.Now.Before(r.CreationTime.Add((p.Lifetime-p.RenewBefore)/4)) &&
 		r.generation <= s.Record.Highest(l.Role)+attempts && r.MayAs(s.wanted(l, r.generation))
 }
 
-// wanted is the robot of a generation, as it is made.
+// wanted is the robot to make for a generation.
 func (s *harborSession) wanted(l *pass.Login, generation int64) harbor.Wanted {
 	return harbor.Wanted{
 		Project: s.harbor.Project, Name: s.robotName(l.Role, generation), Description: s.description(), Days: hardLife(l.Policy), Push: l.Role == edgev1.TokenPublisher,
 	}
 }
 
-// attempts is how many names that are taken are passed over at a time.
+// attempts is how many names are tried in one pass if others have taken them.
 const attempts = 10
 
-// Issue implements pass.Issuer: it makes a robot, or gives one that was begun another secret.
+// Issue implements pass.Issuer: it makes a robot, or completes one that an earlier pass made.
 func (s *harborSession) Issue(ctx context.Context, l *pass.Login, why pass.Cause) (pass.Credential, error) {
 	c, err := s.issue(ctx, l)
 	if err == nil {
 		return c, nil
 	}
-	// Whatever became of it: the next pass lists what is there.
-	s.harborMemory().lookedAt = time.Time{}
+	// Whatever Harbor did, the next pass lists the robots.
+	s.harborMemory().listedAt = time.Time{}
 	if why.Kept {
-		err = s.carriedOn(l, err)
+		err = s.carryOn(l, err)
 	}
 	return pass.Credential{}, err
 }
 
 func (s *harborSession) issue(ctx context.Context, l *pass.Login) (pass.Credential, error) {
-	if err := s.look(ctx); err != nil {
+	if err := s.ensureListed(ctx); err != nil {
 		return pass.Credential{}, err
 	}
 	if err := s.mayMake(ctx); err != nil {
 		return pass.Credential{}, err
 	}
-	client, err := s.at(ctx)
+	client, err := s.connect(ctx)
 	if err != nil {
 		return pass.Credential{}, err
 	}
@@ -212,7 +213,7 @@ func (s *harborSession) issue(ctx context.Context, l *pass.Login) (pass.Credenti
 	return s.makeRobot(ctx, client, l)
 }
 
-// complete gives a robot that no Secret ever carried another secret.
+// complete has Harbor give another secret to a robot that no Secret ever carried.
 func (s *harborSession) complete(ctx context.Context, client *harbor.Client, l *pass.Login) (pass.Credential, error) {
 	live, err := s.live(ctx, l.Begun.ID)
 	if err == nil && live == nil {
@@ -229,7 +230,7 @@ func (s *harborSession) complete(ctx context.Context, client *harbor.Client, l *
 	return s.fresh(l, live.id(), live.generation, live.CreationTime, entry{live.Name, secret}), nil
 }
 
-// makeRobot makes the robot of the next generation. A name that is taken by another's is passed over.
+// makeRobot makes the robot of the next generation. It skips names that other robots have.
 func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l *pass.Login) (pass.Credential, error) {
 	next := s.Record.Highest(l.Role)
 	for _, r := range s.harborMemory().robots {
@@ -251,7 +252,7 @@ func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l 
 		if err != nil {
 			return pass.Credential{}, s.explain(err)
 		}
-		if role, generation, named := s.named(made.Name); !named || role != l.Role || generation != next {
+		if role, generation, named := s.parseRobotName(made.Name); !named || role != l.Role || generation != next {
 			return pass.Credential{}, pass.Waiting(edgev1.ReasonIssuerUnavailable,
 				"Harbor at %s made robot %d under another name than %s, as no Harbor does", s.spec.Host, made.ID, s.robotName(l.Role, next))
 		}
@@ -261,35 +262,35 @@ func (s *harborSession) makeRobot(ctx context.Context, client *harbor.Client, l 
 		s.robotName(l.Role, next-attempts+1), next, s.harbor.Project, err)
 }
 
-// fresh is the credential of a robot that was made now. It counts from when Harbor made it.
+// fresh is the credential of a robot that was just made. Its lifetime begins when Harbor made it, by Harbor's clock.
 func (s *harborSession) fresh(l *pass.Login, id string, generation int64, made time.Time, from entry) pass.Credential {
 	made = made.UTC().Truncate(time.Second)
 	c := s.robotCredential(l, id, generation, from, made, made.Add(l.Policy.Lifetime))
 	c.Check = pass.NewCheck(from.token)
 	c.Until = made.Add(time.Duration(hardLife(l.Policy)) * day)
-	// It is not listed as it was made: the next look does that.
-	s.harborMemory().lookedAt = time.Time{}
+	// The list in memory lacks it: the next pass lists again.
+	s.harborMemory().listedAt = time.Time{}
 	return c
 }
 
-// Revoke implements pass.Issuer. One that somebody changed may be another's by now, and a person has to delete it.
+// Revoke implements pass.Issuer. A robot that somebody changed may belong to somebody else now, so a person has to delete it.
 func (s *harborSession) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
 	became, err := s.remove(ctx, c.ID)
-	if err == nil && became == isLeft {
+	if err == nil && became == leftAlone {
 		err = pass.Stalled(edgev1.ReasonConflict, "robot %s of Harbor, which was made as %s, was changed by somebody, so that the operator does not delete it: delete it in Harbor",
 			c.ID, s.robotName(l.Role, c.Generation))
 	}
 	if err != nil {
-		s.harborMemory().lookedAt = time.Time{}
-		return s.carriedOn(l, err)
+		s.harborMemory().listedAt = time.Time{}
+		return s.carryOn(l, err)
 	}
 	return nil
 }
 
-// Dead implements pass.Issuer: a robot that is gone, or one that works and whose login Harbor refuses anyway, since
+// Dead implements pass.Issuer. A robot is dead if it is gone, or if it is enabled and Harbor refuses its login anyway, because
 // somebody gave it another secret. One that somebody disabled is not dead: that was on purpose.
 func (s *harborSession) Dead(ctx context.Context, l *pass.Login) (bool, error) {
-	client, err := s.at(ctx)
+	client, err := s.connect(ctx)
 	if err != nil {
 		return false, err
 	}

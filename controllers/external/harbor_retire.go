@@ -14,20 +14,20 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// keptDisabled is how long a robot that has outlived its lifetime stays, disabled, before it is deleted: whoever misses it can
-// enable it at once.
+// keptDisabled is how long a robot whose lifetime is over stays disabled before it is deleted. Until then a person can enable it
+// again.
 const keptDisabled = day
 
-// retryRetire is when to try again where Harbor does not answer: nothing hangs on the moment, since Harbor ends robots too.
+// retryRetire is when to try again if Harbor does not answer. There is no hurry: Harbor itself ends each robot in the end.
 const retryRetire = 5 * time.Minute
 
-// Retire implements pass.Issuer: each robot works for its whole lifetime, even after it was replaced; then it is disabled, and
-// deleted a day later. One that nodes may need stays, until Harbor itself ends it.
+// Retire implements pass.Issuer. Each robot works for its whole lifetime, even after it was replaced. Then it is disabled, and
+// deleted a day later. One that nodes may still need stays until Harbor itself ends it.
 func (s *harborSession) Retire(ctx context.Context) error {
 	for _, l := range s.Logins() {
 		s.markPublished(l)
 	}
-	// Also where one cannot be retired.
+	// Even if a robot cannot be retired.
 	defer func() {
 		for _, l := range s.Logins() {
 			s.listAlive(l)
@@ -47,7 +47,7 @@ func (s *harborSession) Retire(ctx context.Context) error {
 	return nil
 }
 
-// markPublished puts on record that a Secret carries the login in use: from now on somebody may have read it.
+// markPublished records that a Secret carries the login in use: from now on somebody may have read it.
 func (s *harborSession) markPublished(l *pass.Login) {
 	if issued := s.Record.Find(l.Credential.ID); issued != nil {
 		issued.Published = true
@@ -71,20 +71,20 @@ func (s *harborSession) retire(ctx context.Context, r robot) error {
 		s.Due(end.Add(keptDisabled))
 		return nil
 	}
-	if became, err := s.remove(ctx, r.id()); err != nil || became == isLeft {
+	if became, err := s.remove(ctx, r.id()); err != nil || became == leftAlone {
 		return err
 	}
 	s.Note(edgev1.ReasonTokenRetired, fmt.Sprintf("robot %s, which had outlived its lifetime, is deleted in Harbor", s.robotName(r.role, r.generation)), nil)
 	return nil
 }
 
-// isPostponed reports a robot that is not to end yet, since nodes may need it.
+// isPostponed reports a robot that must not end yet, because nodes may need it.
 func (s *harborSession) isPostponed(r robot) bool {
 	l := s.LoginOf(r.role)
 	return l != nil && s.Postponed(l, r.generation, s.lastOf(r))
 }
 
-// disable ends a robot in a way that can be undone.
+// disable disables a robot, which a person can undo.
 func (s *harborSession) disable(ctx context.Context, r robot, end time.Time) error {
 	live, err := s.live(ctx, r.id())
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *harborSession) disable(ctx context.Context, r robot, end time.Time) err
 	return nil
 }
 
-// lastOf is until when a robot may be left, though somebody had Harbor let it live for longer.
+// lastOf is until when a robot may stay enabled, even if somebody extended its life in Harbor.
 func (s *harborSession) lastOf(r robot) time.Time {
 	if issued := s.Record.Find(r.id()); issued != nil && !issued.Until.IsZero() {
 		return pass.Earlier(r.hardEnd(), issued.Until.Time)
@@ -112,7 +112,7 @@ func (s *harborSession) lastOf(r robot) time.Time {
 	return r.hardEnd()
 }
 
-// endOf is until when a robot was promised to work. Of one that is not on record nobody knows that but Harbor.
+// endOf is when the lifetime of a robot ends. For one that is not on record that is when Harbor ends it.
 func (s *harborSession) endOf(r robot) time.Time {
 	if issued := s.Record.Find(r.id()); issued != nil {
 		return issued.ExpiresAt.Time
@@ -120,8 +120,7 @@ func (s *harborSession) endOf(r robot) time.Time {
 	return r.hardEnd()
 }
 
-// listAlive lists the robots of a login that work, also those that are on record no more. One that was left beyond its lifetime
-// works until Harbor ends it, at most.
+// listAlive lists the working robots of a login, including those that are no longer on record.
 func (s *harborSession) listAlive(l *pass.Login) {
 	l.Alive = nil
 	for _, issued := range s.Record.Issued {
@@ -146,7 +145,8 @@ func (s *harborSession) listAlive(l *pass.Login) {
 	slices.SortStableFunc(l.Alive, func(a, b pass.Working) int { return int(a.Generation - b.Generation) })
 }
 
-// worksUntil is until when a robot on record works, as far as this pass knows.
+// worksUntil is until when a robot on record works, as far as this pass knows. One that was left enabled beyond its lifetime works
+// until Harbor ends it.
 func (s *harborSession) worksUntil(issued pass.Issued) time.Time {
 	ends := issued.ExpiresAt.Time
 	if r := s.robotOf(issued.ID); r != nil && !r.Disable && issued.ID != "" && !s.Now.Before(ends) && s.Now.Before(r.hardEnd()) {

@@ -19,17 +19,17 @@ const (
 	listRobots  = "robot:list"
 )
 
-// makersRights are the permissions without which robots cannot be looked after from their making to their end. Those by which they
-// are listed the account has shown by then.
-var makersRights = []string{createRobot, "robot:read", "robot:update", "robot:delete", "repository:pull", "repository:push"}
+// requiredPermissions are what the account needs to make, renew and delete robots. The permission to list them is not among
+// these: the account has used it by then.
+var requiredPermissions = []string{createRobot, "robot:read", "robot:update", "robot:delete", "repository:pull", "repository:push"}
 
-// weighAccount asks which of the permissions that it needs the account lacks, once in a pass, after the robots were listed. Where
-// Harbor does not tell, what it refuses will.
-func (s *harborSession) weighAccount(ctx context.Context) error {
-	if s.weighed {
+// checkPermissions finds out which of these the account lacks, once in a pass, after the robots were listed. If Harbor does not
+// answer that, its later refusals will show.
+func (s *harborSession) checkPermissions(ctx context.Context) error {
+	if s.checked {
 		return nil
 	}
-	client, err := s.at(ctx)
+	client, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,27 +38,27 @@ func (s *harborSession) weighAccount(ctx context.Context) error {
 	if harbor.KindOf(err) == harbor.Unauthorized {
 		return s.explain(err)
 	}
-	s.weighed, m.weighedAt, m.weighed, m.lacking = true, s.Now, s.known.version, nil
-	// It has listed them a moment ago: an answer without that right is not about this account.
+	s.checked, m.checkedAt, m.checkedVersion, m.lacking = true, s.Now, s.maker.version, nil
+	// The account listed robots a moment ago, so an answer without that permission is not about this account.
 	if err == nil && slices.Contains(has, listRobots) {
-		m.lacking = slices.DeleteFunc(slices.Clone(makersRights), func(right string) bool { return slices.Contains(has, right) })
+		m.lacking = slices.DeleteFunc(slices.Clone(requiredPermissions), func(right string) bool { return slices.Contains(has, right) })
 	}
 	return nil
 }
 
-// weighWhenDue weighs the account though no robot is made: after a start, when another is supplied, and each day, so that what it
-// lacks is told before a renewal needs it.
-func (s *harborSession) weighWhenDue(ctx context.Context) error {
+// checkPermissionsWhenDue checks the permissions although no robot is made: after a start, when another account is supplied, and
+// each day. So a missing permission is reported before a renewal needs it.
+func (s *harborSession) checkPermissionsWhenDue(ctx context.Context) error {
 	m := s.harborMemory()
-	if m.weighed == s.known.version && pass.LeftOf(m.weighedAt.Add(day), s.Now, day) > 0 {
+	if m.checkedVersion == s.maker.version && pass.LeftOf(m.checkedAt.Add(day), s.Now, day) > 0 {
 		return nil
 	}
-	return s.weighAccount(ctx)
+	return s.checkPermissions(ctx)
 }
 
 // mayMake refuses an account that lacks a permission, before anything is made with it.
 func (s *harborSession) mayMake(ctx context.Context) error {
-	if err := s.weighAccount(ctx); err != nil {
+	if err := s.checkPermissions(ctx); err != nil {
 		return err
 	}
 	if lacking := s.lacking(); lacking != "" {
@@ -67,7 +67,7 @@ func (s *harborSession) mayMake(ctx context.Context) error {
 	return nil
 }
 
-// lacking says what the account lacks, as far as it was told; nothing where it has all.
+// lacking says what the account lacks, as far as Harbor reported it; empty for nothing.
 func (s *harborSession) lacking() string {
 	rights := s.harborMemory().lacking
 	if len(rights) == 0 {

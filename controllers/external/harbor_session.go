@@ -18,41 +18,41 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// harborSession is one EdgeRegistry during one pass whose logins are robots of Harbor. It implements pass.Session.
+// harborSession is one EdgeRegistry, with robots of Harbor as logins, during one pass. It implements pass.Session.
 type harborSession struct {
 	*session
 	harbor *edgev1.HarborSpec
-	// known is the account that makes robots, and unknown why there is none, once askedAccount.
-	known        account
-	unknown      error
-	askedAccount bool
-	// client is made when it is needed first.
+	// maker is the account that makes robots, or accountErr why there is none. Both are set once accountRead is.
+	maker       account
+	accountErr  error
+	accountRead bool
+	// client is made when it is first needed.
 	client *harbor.Client
-	// listed: this pass has listed the robots; unlisted is why it could not. weighed: it has asked what the account may do.
-	listed, weighed bool
-	unlisted        error
+	// listed: this pass has listed the robots; listErr is why it could not. checked: it has read the account's permissions.
+	listed, checked bool
+	listErr         error
 }
 
 // harborMemory is what the process remembers of one EdgeRegistry with robots. It only spares requests.
 type harborMemory struct {
-	// projectID is the number of the project as the robots were last listed.
+	// projectID is the number of the project when the robots were last listed.
 	projectID int64
-	// robots are ours as they were last listed, at lookedAt, by the account of a version; a zero time has them listed again.
+	// robots are ours as they were last listed, at listedAt, by the account of this version. A zero time has them listed again.
 	robots   []robot
-	lookedAt time.Time
+	listedAt time.Time
 	account  string
-	// lacking are the permissions that the account of the version weighed lacked at weighedAt.
-	lacking   []string
-	weighedAt time.Time
-	weighed   string
-	// told is what was said of a robot that somebody changed, so that it is said once.
-	told map[int64]string
+	// lacking are the permissions that the account of checkedVersion lacked at checkedAt.
+	lacking        []string
+	checkedAt      time.Time
+	checkedVersion string
+	// changes are what was reported of robots that somebody changed, by their ids, so that each change is reported once.
+	changes map[int64]string
 }
 
 func (s *harborSession) harborMemory() *harborMemory {
 	m := pass.Part[harborMemory](s.Memory)
-	if m.told == nil {
-		m.told = map[int64]string{}
+	if m.changes == nil {
+		m.changes = map[int64]string{}
 	}
 	return m
 }
@@ -83,7 +83,7 @@ func (s *harborSession) prepareRobot(l *pass.Login, life edgev1.RobotSpec) {
 // wholeDays rounds up to days, by which Harbor counts.
 func wholeDays(d time.Duration) time.Duration { return (d + day - 1).Truncate(day) }
 
-// hardLife is how many days a robot works if nobody ends it: for its lifetime, and for as long again as a renewal may be late.
+// hardLife is after how many days Harbor ends a robot by itself: its lifetime and renewBefore.
 func hardLife(p pass.Policy) int64 {
 	return int64((wholeDays(p.Lifetime) + wholeDays(p.RenewBefore)) / day)
 }
@@ -93,21 +93,22 @@ func (s *harborSession) Cleanups() []pass.Cleanup {
 	return []pass.Cleanup{{What: "remove the robots from Harbor", Run: s.removeRobots}}
 }
 
-// CASources implements pass.Session: the Secret of the account may hold the CA. There are no places for other registries too.
+// CASources implements pass.Session: the Secret of the account may hold the CA. There are no places that are shared with other
+// registries, so far returns only the error of the account.
 func (s *harborSession) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	account, err := s.account(ctx)
 	switch {
 	case far:
 		return nil, err
 	case err != nil || len(account.ca) == 0:
-		return nil, nil //nolint:nilerr // Why it cannot be used is told with the far ones.
+		return nil, nil //nolint:nilerr // The call with far returns the error.
 	default:
 		return []trust.Candidate{{Source: sourceSupplied, Where: s.where() + ", key " + handoff.KeyCA, PEM: account.ca}}, nil
 	}
 }
 
-// at is the client with the account.
-func (s *harborSession) at(ctx context.Context) (*harbor.Client, error) {
+// connect returns the client that speaks for the account.
+func (s *harborSession) connect(ctx context.Context) (*harbor.Client, error) {
 	if s.Registry.Forbidden != nil {
 		return nil, s.Registry.Forbidden
 	}
@@ -128,8 +129,9 @@ func (s *harborSession) at(ctx context.Context) (*harbor.Client, error) {
 	return s.client, nil
 }
 
-// roots are those that are published for the host; nil for the public CAs. While the EdgeRegistry is being deleted nobody has
-// verified the host, and whoever owns the namespace may have written what is published: then they are those that people supply.
+// roots are the CAs to verify Harbor with: those that are published for the host; nil for the public CAs. While the EdgeRegistry is
+// being deleted, no step has verified the host, and the owner of the namespace may have changed what is published. Then only the
+// CAs that people supply count.
 func (s *harborSession) roots(ctx context.Context, from account) (*x509.CertPool, error) {
 	if len(s.CA) > 0 {
 		return trust.Pool(s.CA)
@@ -157,7 +159,7 @@ func (s *harborSession) roots(ctx context.Context, from account) (*x509.CertPool
 	return pool, nil
 }
 
-// explain makes of an error of Harbor's what a condition can say.
+// explain turns an error of Harbor's into one for a condition, with what to do.
 func (s *harborSession) explain(err error) error {
 	switch harbor.KindOf(err) {
 	case "":
@@ -175,8 +177,8 @@ func (s *harborSession) explain(err error) error {
 	}
 }
 
-// carriedOn lets the steps after this one go on with the credential in use, if there is one.
-func (s *harborSession) carriedOn(l *pass.Login, err error) error {
+// carryOn has the steps after this one go on with the credential in use, if there is one.
+func (s *harborSession) carryOn(l *pass.Login, err error) error {
 	b := pass.AsBlocked(err)
 	if b == nil || l.Credential.ID == "" || b.Reason == edgev1.ReasonCredentialNotGranted {
 		return err

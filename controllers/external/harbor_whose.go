@@ -11,9 +11,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer: a robot is known by its name, also one of a generation that is gone.
+// Whose implements pass.Issuer. A robot is recognised by its name, even one that was deleted.
 func (s *harborSession) Whose(_ context.Context, user string, _ credential.Token) (exchange.Owner, error) {
-	role, generation, named := s.named(user)
+	role, generation, named := s.parseRobotName(user)
 	if !named {
 		return exchange.Nobody, nil
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// Why a login is published: people supply another, or none is published.
+// Causes of a publication, besides those that all providers have.
 var (
 	causeSupplied    = pass.Cause{Name: "Supplied", Text: "another was supplied", Kept: true}
 	causeUnpublished = pass.Cause{Name: pass.CauseUnpublished.Name, Text: "none was published", Undone: true}
@@ -26,7 +26,7 @@ var (
 
 // remembered is what the process remembers of one EdgeRegistry for this provider.
 type remembered struct {
-	// published is what it last published of each login, which nobody in the namespace of the Secrets can have written.
+	// published is what this process last published for each login. Unlike the Secret, nobody else can have changed it.
 	published map[edgev1.TokenRole]*publication
 }
 
@@ -39,7 +39,7 @@ type publication struct {
 
 func (s *session) remembered() *remembered { return pass.Part[remembered](s.Memory) }
 
-// Current implements pass.Issuer. The published login stays as long as no other is supplied.
+// Current implements pass.Issuer. The published login stays until another is supplied.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
 	published, err := s.Objects.ReadPublished(ctx, s.Scope, l)
 	if err != nil {
@@ -50,24 +50,24 @@ func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error
 		return pass.Cause{}, s.keep(l, err)
 	}
 	if published == nil {
-		s.name(l, supplied.user)
+		s.setUser(l, supplied.user)
 		return causeUnpublished, nil
 	}
 	carried, intact := readLogin(published)
 	known := s.remembered().published[l.Role]
 	switch {
 	case intact && carried.equal(supplied.entry):
-		s.name(l, carried.user)
+		s.setUser(l, carried.user)
 		l.Credential = s.credentialOf(l, carried, published)
 		return pass.Cause{}, nil
 	case !intact:
-		s.name(l, supplied.user)
+		s.setUser(l, supplied.user)
 		return pass.CauseEmptied.In(published), nil
 	case known != nil && !carried.equal(known.entry):
-		s.name(l, supplied.user)
+		s.setUser(l, supplied.user)
 		return pass.CauseAltered.In(published), nil
 	}
-	s.name(l, carried.user)
+	s.setUser(l, carried.user)
 	l.Credential = s.credentialOf(l, carried, published)
 	l.Credential.Unvouched = known == nil
 	why := causeSupplied
@@ -76,21 +76,21 @@ func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error
 	return why, nil
 }
 
-// keep has the pass go on with what this process published, where no other login can be taken. It does not where that would
-// be used for more than was allowed.
+// keep has the pass go on with what this process published, if the supplied Secret cannot be used. It does not if that would
+// publish the login in a namespace for which its owner did not allow it.
 func (s *session) keep(l *pass.Login, cause error) error {
 	b, known := pass.AsBlocked(cause), s.remembered().published[l.Role]
 	if b == nil || known == nil || b.Reason == edgev1.ReasonCredentialNotGranted || !known.covers(s.namespacesOf(l)) {
 		return cause
 	}
-	s.name(l, known.user)
+	s.setUser(l, known.user)
 	l.Credential = known.credential
 	b.CarryOn = true
 	return b
 }
 
-// name says whose login it is.
-func (s *session) name(l *pass.Login, user string) { l.User, l.Account = user, user }
+// setUser sets the user of a login, which is also what messages call it.
+func (s *session) setUser(l *pass.Login, user string) { l.User, l.Account = user, user }
 
 // readLogin returns the login that a published Secret carries, and false if it was emptied or altered.
 func readLogin(published *corev1.Secret) (entry, bool) {
@@ -115,8 +115,8 @@ func (s *session) newCredential(l *pass.Login, from entry, generation int64, sin
 	return c
 }
 
-// advise says what a person should know of a login. The one before it has to work until whoever holds it has taken this one,
-// for which they have as long as for a CA.
+// advise says what a person should know about a login. The previous one has to work until its holders have taken this one. They
+// have as long for that as for a new CA.
 func (s *session) advise(l *pass.Login, c pass.Credential) []string {
 	var all []string
 	if until := c.IssuedAt.Add(s.overlap()); c.Generation > 1 && s.Now.Before(until) {
@@ -130,7 +130,7 @@ func (s *session) advise(l *pass.Login, c pass.Credential) []string {
 	return append(all, s.adviseOfHost(l)...)
 }
 
-// adviseOfHost says what the Secrets lack for the sake of the registry's host.
+// adviseOfHost says what the Secrets lack because of the form of the registry's host.
 func (s *session) adviseOfHost(l *pass.Login) []string {
 	if l.Role != edgev1.TokenPuller || !handoff.RegistryAuthMisread(s.Registry.Host) {
 		return nil
@@ -138,7 +138,7 @@ func (s *session) adviseOfHost(l *pass.Login) []string {
 	return []string{handoff.KeyRegistryAuth + " is left out of the Secrets, since 'hzn -r' misreads a host with a port"}
 }
 
-// overlap is how long consumers have to take what is new.
+// overlap is how long consumers have to take a new login.
 func (s *session) overlap() time.Duration {
 	const usual = 720 * time.Hour
 	if overlap := s.Edge.Spec.Trust.Overlap; overlap != nil {
@@ -147,8 +147,8 @@ func (s *session) overlap() time.Duration {
 	return usual
 }
 
-// generationOf is the generation that a published Secret says; 0 where it says none. Whoever may write that Secret may write any
-// number there, and the next one has to be one too.
+// generationOf is the generation that a published Secret states; 0 for none. Its writers can put any number there, so a number
+// after which there is no next one counts as none.
 func generationOf(published *corev1.Secret) int64 {
 	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
 	if err != nil || generation < 0 || generation > pass.LastGeneration {
@@ -157,13 +157,13 @@ func generationOf(published *corev1.Secret) int64 {
 	return generation
 }
 
-// Issue implements pass.Issuer: it returns the supplied login. If its Secret was deleted, that is the last one.
+// Issue implements pass.Issuer: it returns the supplied login.
 func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
 	supplied, err := s.supplied(ctx, l)
 	if err != nil {
 		return pass.Credential{}, err
 	}
-	s.name(l, supplied.user)
+	s.setUser(l, supplied.user)
 	generation, since := int64(1), s.Now.UTC().Truncate(time.Second)
 	known := s.remembered().published[l.Role]
 	switch {
@@ -182,12 +182,12 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 // Revoke implements pass.Issuer: the rejected login stays where it is supplied, and the previous one stays in use.
 func (s *session) Revoke(_ context.Context, l *pass.Login, _ pass.Credential) error {
 	if carried, intact := readLogin(l.Published); intact {
-		s.name(l, carried.user)
+		s.setUser(l, carried.user)
 	}
 	return nil
 }
 
-// Retire implements pass.Issuer: it notes what is published now. People end the earlier logins.
+// Retire implements pass.Issuer. It remembers what is published now. People end the earlier logins.
 func (s *session) Retire(context.Context) error {
 	m := s.remembered()
 	if m.published == nil {

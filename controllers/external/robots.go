@@ -17,7 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/harbor"
 )
 
-// robot is a robot of Harbor that was made for the EdgeRegistry, by its name and its description.
+// robot is a robot of Harbor that was made for the EdgeRegistry, as its name and its description say.
 type robot struct {
 	harbor.Robot
 	role       edgev1.TokenRole
@@ -26,7 +26,7 @@ type robot struct {
 
 func (r robot) id() string { return strconv.FormatInt(r.ID, 10) }
 
-// hardEnd is when Harbor ends it; zero for never.
+// hardEnd is when Harbor ends the robot by itself; zero for never.
 func (r robot) hardEnd() time.Time {
 	if r.ExpiresAt <= 0 {
 		return time.Time{}
@@ -34,17 +34,17 @@ func (r robot) hardEnd() time.Time {
 	return time.Unix(r.ExpiresAt, 0)
 }
 
-// baseName is the name of all robots of a role, but for the generation.
+// baseName is what the names of all robots of a role begin with. The generation follows.
 func (s *harborSession) baseName(role edgev1.TokenRole) string {
 	return fmt.Sprintf("edge-%.8s-%s", s.Edge.UID, strings.ToLower(string(role)))
 }
 
-// robotName is a robot's own name, without project and prefix.
+// robotName is a robot's name without the prefix and the project that Harbor puts before it.
 func (s *harborSession) robotName(role edgev1.TokenRole, generation int64) string {
 	return fmt.Sprintf("%s-%d", s.baseName(role), generation)
 }
 
-// mark is in the description of each robot of the EdgeRegistry. Its name has only a part of the UID.
+// mark is in the description of each robot of the EdgeRegistry. The name holds only a part of the UID.
 func (s *harborSession) mark() string { return "EdgeRegistry UID " + string(s.Edge.UID) }
 
 func (s *harborSession) description() string {
@@ -53,8 +53,9 @@ func (s *harborSession) description() string {
 
 var numbered = regexp.MustCompile(`^(.*)-([1-9][0-9]{0,8})$`)
 
-// named finds the role and the generation in the login of a robot. The prefix before the project is a setting of Harbor's.
-func (s *harborSession) named(login string) (edgev1.TokenRole, int64, bool) {
+// parseRobotName finds the role and the generation in the user name of a robot. The prefix before the project is a setting of
+// Harbor's, so any is accepted.
+func (s *harborSession) parseRobotName(login string) (edgev1.TokenRole, int64, bool) {
 	before, own, found := cutLast(login, "+")
 	parts := numbered.FindStringSubmatch(own)
 	if !found || !strings.HasSuffix(before, s.harbor.Project) || parts == nil {
@@ -79,18 +80,18 @@ func cutLast(text, separator string) (before, after string, found bool) {
 
 // ours reports whether a robot is the EdgeRegistry's, and which.
 func (s *harborSession) ours(r harbor.Robot) (robot, bool) {
-	role, generation, named := s.named(r.Name)
+	role, generation, named := s.parseRobotName(r.Name)
 	if !named || r.Level != "project" || !strings.Contains(r.Description, s.mark()) {
 		return robot{}, false
 	}
 	if issued := s.recorded(role, generation); issued != nil && issued.ID != strconv.FormatInt(r.ID, 10) {
-		// Another of that name was on record: this one somebody made.
+		// The record has another robot of that name, so somebody else made this one.
 		return robot{}, false
 	}
 	return robot{r, role, generation}, true
 }
 
-// recorded is a robot on record, or nil.
+// recorded returns the robot of a role and generation that is on record, or nil.
 func (s *harborSession) recorded(role edgev1.TokenRole, generation int64) *pass.Issued {
 	for i := range s.Record.Issued {
 		if issued := &s.Record.Issued[i]; issued.Role == role && issued.Generation == generation {
@@ -100,33 +101,33 @@ func (s *harborSession) recorded(role edgev1.TokenRole, generation int64) *pass.
 	return nil
 }
 
-// mustLook reports that the robots are to be listed though nothing is due: after a start, after a failure, when another account
-// is supplied, and as often as the registry is asked about logins.
-func (s *harborSession) mustLook() bool {
+// listingDue reports that the robots have to be listed although nothing else is due: after a start, after a failure, when another
+// account is supplied, and once in each interval of the verification.
+func (s *harborSession) listingDue() bool {
 	m, interval := s.harborMemory(), s.Edge.Spec.Verification.Interval.Duration
-	if m.lookedAt.IsZero() || m.account != s.known.version || pass.LeftOf(m.lookedAt.Add(interval), s.Now, interval) == 0 {
+	if m.listedAt.IsZero() || m.account != s.maker.version || pass.LeftOf(m.listedAt.Add(interval), s.Now, interval) == 0 {
 		return true
 	}
-	s.Due(m.lookedAt.Add(interval))
+	s.Due(m.listedAt.Add(interval))
 	return false
 }
 
-// look lists the robots, once in a pass.
-func (s *harborSession) look(ctx context.Context) error {
-	if !s.listed && s.unlisted == nil {
-		s.unlisted = s.list(ctx)
+// ensureListed lists the robots, once in a pass.
+func (s *harborSession) ensureListed(ctx context.Context) error {
+	if !s.listed && s.listErr == nil {
+		s.listErr = s.list(ctx)
 	}
-	return s.unlisted
+	return s.listErr
 }
 
 func (s *harborSession) list(ctx context.Context) error {
 	m := s.harborMemory()
-	m.lookedAt = time.Time{}
-	client, err := s.at(ctx)
+	m.listedAt = time.Time{}
+	client, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	// A project that was recreated has another number, and an admin of all of Harbor is told of no robots under the one before.
+	// A project that was recreated has another number. Under the old one Harbor lists no robots to its system admins.
 	project, err := client.Project(ctx, s.harbor.Project)
 	if err != nil {
 		return s.explain(err)
@@ -142,13 +143,13 @@ func (s *harborSession) list(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(m.robots, func(a, b robot) int { return int(a.generation - b.generation) })
-	s.noteChanged(all)
-	m.lookedAt, m.account, s.listed = s.Now, s.known.version, true
+	s.reportChanged(all)
+	m.listedAt, m.account, s.listed = s.Now, s.maker.version, true
 	s.Due(s.Now.Add(s.Edge.Spec.Verification.Interval.Duration))
 	return nil
 }
 
-// robotOf is one of ours by its id, or nil.
+// robotOf returns one of our robots by its id, or nil.
 func (s *harborSession) robotOf(id string) *robot {
 	m := s.harborMemory()
 	for i := range m.robots {
@@ -159,31 +160,31 @@ func (s *harborSession) robotOf(id string) *robot {
 	return nil
 }
 
-// noteChanged tells of robots on record that somebody changed. They are left as they are.
-func (s *harborSession) noteChanged(all []harbor.Robot) {
+// reportChanged reports robots on record that somebody changed. The operator leaves them as they are.
+func (s *harborSession) reportChanged(all []harbor.Robot) {
 	m := s.harborMemory()
-	before := m.told
-	m.told = map[int64]string{}
+	before := m.changes
+	m.changes = map[int64]string{}
 	for _, one := range all {
 		issued := s.Record.Find(strconv.FormatInt(one.ID, 10))
 		if issued == nil || !s.Now.Before(issued.ExpiresAt.Time) {
 			continue
 		}
-		said := s.changed(one, issued)
-		if said == "" {
+		change := s.describeChange(one, issued)
+		if change == "" {
 			continue
 		}
-		if before[one.ID] != said {
-			s.Note(edgev1.ReasonRobotChanged, said, nil)
+		if before[one.ID] != change {
+			s.Note(edgev1.ReasonRobotChanged, change, nil)
 		}
-		m.told[one.ID] = said
+		m.changes[one.ID] = change
 	}
 }
 
-// changed says what somebody did to a robot that is to work still; nothing where it is as it was made.
-func (s *harborSession) changed(r harbor.Robot, issued *pass.Issued) string {
+// describeChange says what somebody changed about a robot within its lifetime; empty for nothing.
+func (s *harborSession) describeChange(r harbor.Robot, issued *pass.Issued) string {
 	name := s.robotName(issued.Role, issued.Generation)
-	role, generation, named := s.named(r.Name)
+	role, generation, named := s.parseRobotName(r.Name)
 	switch {
 	case !named || role != issued.Role || generation != issued.Generation:
 		return fmt.Sprintf("robot %d of Harbor, which was made as %s, has another name now: the operator leaves it alone", r.ID, name)
@@ -197,36 +198,36 @@ func (s *harborSession) changed(r harbor.Robot, issued *pass.Issued) string {
 	}
 }
 
-// fate is what became of a robot that was to be removed.
-type fate int
+// removal is what came of removing a robot.
+type removal int
 
 const (
-	// wasGone: it was not there.
-	wasGone fate = iota
-	// isRemoved: it was deleted.
-	isRemoved
-	// isLeft: it is there, and was left alone, since it is not known to be ours any more.
-	isLeft
+	// alreadyGone: it was not there.
+	alreadyGone removal = iota
+	// deleted: the operator deleted it.
+	deleted
+	// leftAlone: it is still there, because somebody changed it and it may not be ours any more.
+	leftAlone
 )
 
-// remove deletes a robot of ours, as it is now.
-func (s *harborSession) remove(ctx context.Context, id string) (fate, error) {
+// remove deletes a robot, if it is still ours.
+func (s *harborSession) remove(ctx context.Context, id string) (removal, error) {
 	found, ours, err := s.find(ctx, id)
 	switch {
 	case err != nil || found == nil:
-		return wasGone, err
+		return alreadyGone, err
 	case !ours:
-		return isLeft, nil
+		return leftAlone, nil
 	}
 	if err := s.client.DeleteRobot(ctx, found.ID); err != nil {
-		return isLeft, s.explain(err)
+		return leftAlone, s.explain(err)
 	}
 	m := s.harborMemory()
 	m.robots = slices.DeleteFunc(m.robots, func(r robot) bool { return r.ID == found.ID })
-	return isRemoved, nil
+	return deleted, nil
 }
 
-// live reads a robot before something is done to it; nil for one that is gone, or is not ours any more.
+// live reads a robot before a change to it; nil for one that is gone, or is no longer ours.
 func (s *harborSession) live(ctx context.Context, id string) (*robot, error) {
 	found, ours, err := s.find(ctx, id)
 	if err != nil || !ours {
@@ -235,9 +236,9 @@ func (s *harborSession) live(ctx context.Context, id string) (*robot, error) {
 	return found, nil
 }
 
-// find reads a robot, and reports whether it is ours; nil for one that is gone.
+// find reads a robot by its id, and reports whether it is ours; nil for one that is gone.
 func (s *harborSession) find(ctx context.Context, id string) (found *robot, ours bool, err error) {
-	client, err := s.at(ctx)
+	client, err := s.connect(ctx)
 	if err != nil {
 		return nil, false, err
 	}

@@ -22,14 +22,14 @@ type session struct {
 	*Provider
 	*pass.Scope
 	spec *edgev1.ExternalSpec
-	// read are the supplied Secrets as this pass has read them.
+	// read are the supplied Secrets that this pass has read.
 	read map[edgev1.TokenRole]reading
 }
 
-// sourceSupplied is the key ca.crt of a Secret that people supply.
+// sourceSupplied is a CA in the key ca.crt of a Secret that people supply.
 const sourceSupplied trust.Source = "SuppliedSecret"
 
-// begin begins a pass with logins that people supply.
+// begin begins a pass for logins that people supply.
 func (p *Provider) begin(scope *pass.Scope) *session {
 	s := p.beginAnywhere(scope)
 	scope.Publisher.Absent = s.spec.Publisher == nil
@@ -40,7 +40,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 	return s
 }
 
-// beginAnywhere begins a pass, wherever its logins come from.
+// beginAnywhere is what begin and beginHarbor share.
 func (p *Provider) beginAnywhere(scope *pass.Scope) *session {
 	edge := scope.Edge
 	s := &session{Provider: p, Scope: scope, spec: edge.Spec.External, read: map[edgev1.TokenRole]reading{}}
@@ -55,7 +55,7 @@ func (p *Provider) beginAnywhere(scope *pass.Scope) *session {
 	return s
 }
 
-// trial is the repository that rights are tried on; empty where none is named.
+// trial is the repository with which the verification tries rights; empty for none.
 func (s *session) trial() string {
 	named := s.Edge.Spec.Verification.Repository
 	if named == "" || s.spec.RepositoryPrefix == "" {
@@ -78,8 +78,8 @@ func (s *session) Steps() []pass.Step { return nil }
 // Cleanups implements pass.Session: garbage collection deletes the Secrets, and nothing else was made.
 func (s *session) Cleanups() []pass.Cleanup { return nil }
 
-// CASources implements pass.Session: the Secrets may hold the registry's CA. There are no places for other registries
-// too, but far returns the error of a Secret that cannot be used, since its CA was not tried.
+// CASources implements pass.Session: the Secrets may hold the registry's CA. There are no places that are shared with other
+// registries, so far returns only the error of a Secret that cannot be used: its CA was not tried.
 func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	var candidates []trust.Candidate
 	var failed error
@@ -96,7 +96,7 @@ func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, e
 	return nil, failed
 }
 
-// advice is what to do where a registry cannot be used.
+// advice is what to do if a registry cannot be used.
 var advice = pass.Advice{
 	Trust: map[trust.Kind]string{
 		trust.NoCandidates: "supply its root CA in the key ca.crt of the Secret with the login, or by spec.trust.caBundleRef",

@@ -11,9 +11,9 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer: a supplied login is recognised by its user, earlier ones by the record. Some registries
-// give one user tokens of different rights. Then the current token tells, and an earlier one is taken for the puller's, which is
-// what the operator brings to an Exchange.
+// Whose implements pass.Issuer. A supplied login is recognised by its user, an earlier one by the users on record. In some
+// registries one user has tokens of different rights. Then a current token decides by itself, and an earlier one counts as the
+// puller's, because the operator brings only those to an Exchange.
 func (s *session) Whose(_ context.Context, user string, token credential.Token) (exchange.Owner, error) {
 	owner := exchange.Nobody
 	for _, l := range s.Logins() {
@@ -31,7 +31,7 @@ func (s *session) Whose(_ context.Context, user string, token credential.Token) 
 	return owner, nil
 }
 
-// wasUser reports whether a login had a user before.
+// wasUser reports whether a login had this user before.
 func (s *session) wasUser(role edgev1.TokenRole, user string) bool {
 	for _, issued := range s.Record.Issued {
 		if issued.Role == role && issued.User == user && user != "" {

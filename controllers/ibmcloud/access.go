@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// settling is how long IBM Cloud may take until a new key or right counts.
-	settling = 10 * time.Minute
-	// unseen is how long a service ID that was made may not be listed.
-	unseen = 2 * time.Minute
-	// grantsLife is how long policies are not read again while the registry accepts the logins.
+	// propagation is how long IBM Cloud may take until a new key or policy has effect.
+	propagation = 10 * time.Minute
+	// listingDelay is how long a list may lack a service ID that was made.
+	listingDelay = 2 * time.Minute
+	// grantsLife is after how long policies are read again while the registry accepts the logins.
 	grantsLife = 24 * time.Hour
 
 	needsServiceIDs = "the role Operator of iam-identity, and 'Service ID creator' where the account restricts who makes service IDs; or name service IDs that are there in spec.ibmCloud.publisher.serviceIDRef and spec.ibmCloud.puller.serviceIDRef"
@@ -38,12 +38,12 @@ func rolesOf(role edgev1.TokenRole) []string {
 	return []string{"Reader"}
 }
 
-// grantAccess makes sure that both logins have a service ID, and that each may do what its login needs and no more.
+// grantAccess makes sure that each login has a service ID with exactly the rights that it needs.
 func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
 	if s.client != nil {
 		for _, l := range s.Logins() {
 			if err := s.prepareIdentity(ctx, l); err != nil {
-				return pass.Done{}, s.unlessServed(err)
+				return pass.Done{}, s.carryOnIfPublished(err)
 			}
 		}
 		if s.grantsDue() {
@@ -54,14 +54,15 @@ func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
 		s.Record.Identity(edgev1.TokenPublisher).ID, s.where(), s.Record.Identity(edgev1.TokenPuller).ID), nil
 }
 
-// grantsDue reports that policies are to be read: they were not by this process while the logins were not found to work.
+// grantsDue reports whether the policies have to be read: every five minutes until the registry has accepted the logins, then once in
+// grantsLife.
 func (s *session) grantsDue() bool {
 	last := s.remembered().grantsChecked
 	if s.Record.VerifiedAt(s.Edge).IsZero() {
 		return s.Now.Sub(last).Abs() >= 5*time.Minute
 	}
 	if last.IsZero() {
-		// Another process read them before the logins were found to work.
+		// An earlier process read them before the registry accepted the logins.
 		s.remembered().grantsChecked = s.Now
 		return false
 	}
@@ -84,14 +85,14 @@ func (s *session) prepareIdentity(ctx context.Context, l *pass.Login) error {
 		return nil
 	}
 	if identity.Given {
-		return s.judgeGiven(ctx, l, identity)
+		return s.checkGiven(ctx, l, identity)
 	}
 	return s.grant(ctx, l, identity)
 }
 
-// findOrMakeServiceID makes the service ID of a login. One that was about to be made may be there, and is found by the mark in its
-// description; if it is not listed, it may be there anyway, for a while. Without such an intent the mark proves nothing:
-// whoever may make service IDs can write it, to be given rights by it.
+// findOrMakeServiceID makes the service ID of a login. If an earlier pass was about to make one, it may exist: it is found by the
+// mark in its description, and for listingDelay it may exist without being listed. Without that intent on record the mark proves
+// nothing, because anybody who may make service IDs can write it to be given rights.
 func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error {
 	identity := s.Record.Identity(l.Role)
 	found, err := s.ownServiceIDs(ctx, l.Role)
@@ -99,12 +100,12 @@ func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error 
 		return s.explain(err, needsServiceIDs)
 	}
 	if len(found) > 0 && (!identity.IntendedAt.IsZero() || s.Record.Lost) {
-		// Any of several does: each carries the mark, and a deletion finds the others by it.
-		return s.identify(ctx, l, found[0])
+		// If there are several, any will do: each carries the mark, and a deletion finds the others by it.
+		return s.recordServiceID(ctx, l, found[0])
 	}
-	if since := s.Now.Sub(identity.IntendedAt.Time); !identity.IntendedAt.IsZero() && since >= 0 && since < unseen {
+	if since := s.Now.Sub(identity.IntendedAt.Time); !identity.IntendedAt.IsZero() && since >= 0 && since < listingDelay {
 		return pass.Waiting(edgev1.ReasonPropagating, "whether the service ID of %s was made is not known: it is made again if IBM Cloud does not list it by %s",
-			l.Account, pass.Timestamp(identity.IntendedAt.Add(unseen)))
+			l.Account, pass.Timestamp(identity.IntendedAt.Add(listingDelay)))
 	}
 	identity.IntendedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
 	s.Record.At().Account = s.account
@@ -121,10 +122,10 @@ func (s *session) findOrMakeServiceID(ctx context.Context, l *pass.Login) error 
 		return s.explain(err, needsServiceIDs)
 	}
 	s.Note(edgev1.ReasonServiceIDCreated, fmt.Sprintf("made service ID %s for %s in account %s", made.ID, l.Account, s.account), s.SecretOf(l))
-	return s.identify(ctx, l, made)
+	return s.recordServiceID(ctx, l, made)
 }
 
-// refused reports that a call certainly made nothing.
+// refused reports whether an error means that the call certainly made nothing.
 func refused(err error) bool {
 	switch ibmcloud.KindOf(err) {
 	case ibmcloud.Forbidden, ibmcloud.Unauthorized, ibmcloud.KeyRefused, ibmcloud.Limit, ibmcloud.Busy:
@@ -139,7 +140,7 @@ func (s *session) ownServiceIDs(ctx context.Context, role edgev1.TokenRole) ([]i
 	return slices.DeleteFunc(all, func(one ibmcloud.ServiceID) bool { return one.Description != s.mark(role) }), err
 }
 
-func (s *session) identify(ctx context.Context, l *pass.Login, found ibmcloud.ServiceID) error {
+func (s *session) recordServiceID(ctx context.Context, l *pass.Login, found ibmcloud.ServiceID) error {
 	s.Record.At().Account = s.account
 	s.Record.Identify(l.Role, pass.RemoteIdentity{ID: found.ID, Subject: found.IAMID})
 	return s.SaveRecord(ctx, s.Scope)
@@ -173,11 +174,11 @@ func (s *session) grant(ctx context.Context, l *pass.Login, identity pass.Remote
 	case slices.ContainsFunc(policies, func(p ibmcloud.Policy) bool { return p.ID == identity.Grant }):
 		return nil
 	case len(policies) > 0:
-		// Any of several does. Once it is on record it is that one, in whatever order they are listed.
-		return s.granted(ctx, l, identity, policies[0].ID)
+		// If there are several, any will do. The record keeps the choice, in whatever order they are listed.
+		return s.recordGrant(ctx, l, identity, policies[0].ID)
 	}
-	if identity.Grant != "" && s.Now.Sub(identity.GrantedAt.Time).Abs() < settling {
-		// It was made a moment ago, and is not listed yet.
+	if identity.Grant != "" && s.Now.Sub(identity.GrantedAt.Time).Abs() < propagation {
+		// It was made a moment ago, and the list may lack it still.
 		return nil
 	}
 	s.Record.At().Account = s.account
@@ -191,16 +192,16 @@ func (s *session) grant(ctx context.Context, l *pass.Login, identity pass.Remote
 	if err != nil {
 		return s.explain(err, needsPolicies)
 	}
-	return s.granted(ctx, l, identity, made.ID)
+	return s.recordGrant(ctx, l, identity, made.ID)
 }
 
-func (s *session) granted(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity, policy string) error {
+func (s *session) recordGrant(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity, policy string) error {
 	identity.Grant, identity.GrantedAt = policy, metav1.NewTime(s.Now.UTC().Truncate(time.Second))
 	s.Record.Identify(l.Role, identity)
 	return s.SaveRecord(ctx, s.Scope)
 }
 
-// fits reports that a policy grants a service ID these roles on the registry namespace, and nothing else.
+// fits reports whether a policy grants a service ID exactly these roles on the registry namespace.
 func (s *session) fits(p ibmcloud.Policy, roles []string, subject string) bool {
 	has, wanted := slices.Sorted(slices.Values(p.Roles)), slices.Sorted(slices.Values(roles))
 	return p.ID != "" && !p.Other && p.IAMID == subject && slices.Equal(has, wanted) && maps.Equal(p.Resource, s.resource())

@@ -13,17 +13,17 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// expiryWarning is how long before its end a supplied key is warned of.
+// expiryWarning is how long before its expiry a supplied key is reported.
 const expiryWarning = 30 * 24 * time.Hour
 
-// useAccount makes sure that IBM Cloud accepts the supplied key, and that its account is the one that is meant. What is published
-// stays, and goes on being looked after, where that key cannot be used for a while.
+// useAccount makes sure that IBM Cloud accepts the supplied key, and that the key's account is the right one. If the key cannot be
+// used for a while, the published logins stay and the steps after this one go on.
 func (s *session) useAccount(ctx context.Context) (pass.Done, error) {
 	done, err := s.connect(ctx)
 	if err == nil {
 		return done, nil
 	}
-	s.client, s.away = nil, err
+	s.client, s.clientErr = nil, err
 	b := pass.AsBlocked(err)
 	if b == nil || b.Reason == edgev1.ReasonCredentialNotGranted || b.Reason == edgev1.ReasonAccountMismatch || s.Record.Settled == 0 {
 		return pass.Done{}, err
@@ -32,7 +32,7 @@ func (s *session) useAccount(ctx context.Context) (pass.Done, error) {
 	return pass.Done{}, b
 }
 
-// connect is useAccount without what it means to the other steps.
+// connect reads the supplied key, makes the client, and checks the account.
 func (s *session) connect(ctx context.Context) (pass.Done, error) {
 	key, err := s.readSupplied(ctx)
 	if err != nil {

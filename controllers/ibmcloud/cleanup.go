@@ -14,11 +14,11 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// cleanUp deletes at IBM Cloud what was made there for an EdgeRegistry. Where that cannot be done, the deletion waits, but not for
-// ever: then what is left is named.
+// cleanUp deletes what was made at IBM Cloud for an EdgeRegistry. If that fails, the deletion waits for a limited time. Then an
+// event names what may be left there.
 func (s *session) cleanUp(ctx context.Context) error {
 	if s.Record.Remote == nil && !s.Record.Lost {
-		// Whatever is made is on record before.
+		// Everything is put on record before it is made.
 		return nil
 	}
 	s.Record.At()
@@ -33,7 +33,7 @@ func (s *session) cleanUp(ctx context.Context) error {
 		return waits
 	}
 	_, _, message := pass.Verdict(err)
-	s.Note(edgev1.ReasonLeftAtIBMCloud, fmt.Sprintf("what was made at IBM Cloud could not be deleted: in account %s there may be %s; %s", s.Record.Remote.Account, s.left(), message), nil)
+	s.Note(edgev1.ReasonLeftAtIBMCloud, fmt.Sprintf("what was made at IBM Cloud could not be deleted: in account %s there may be %s; %s", s.Record.Remote.Account, s.leftovers(), message), nil)
 	return nil
 }
 
@@ -41,17 +41,17 @@ func (s *session) undo(ctx context.Context) error {
 	if _, err := s.connect(ctx); err != nil {
 		return err
 	}
-	if err := s.endAll(ctx); err != nil {
+	if err := s.deleteLogins(ctx); err != nil {
 		return err
 	}
-	return s.leaveNamespace(ctx)
+	return s.deleteNamespace(ctx)
 }
 
-// endAll deletes the keys of both logins, and what was made for them.
-func (s *session) endAll(ctx context.Context) error {
+// deleteLogins deletes the keys of both logins, and what was made for them.
+func (s *session) deleteLogins(ctx context.Context) error {
 	ended := false
 	for _, l := range s.Logins() {
-		done, err := s.end(ctx, l)
+		done, err := s.deleteLogin(ctx, l)
 		if err != nil {
 			return err
 		}
@@ -65,10 +65,10 @@ func (s *session) endAll(ctx context.Context) error {
 }
 
 // end deletes the keys of a login, and the service ID and policy that were made for it. It reports whether there was any.
-func (s *session) end(ctx context.Context, l *pass.Login) (bool, error) {
+func (s *session) deleteLogin(ctx context.Context, l *pass.Login) (bool, error) {
 	identities := []pass.RemoteIdentity{s.Record.Identity(l.Role)}
 	if !identities[0].Given {
-		// One whose making was in doubt may be there, too.
+		// There may be another, if the reply to its creation was lost.
 		found, err := s.ownServiceIDs(ctx, l.Role)
 		if err != nil {
 			return false, s.explain(err, needsServiceIDs)
@@ -84,33 +84,33 @@ func (s *session) end(ctx context.Context, l *pass.Login) (bool, error) {
 		if identity.ID == "" {
 			continue
 		}
-		if err := s.endKeys(ctx, l, identity); err != nil {
+		if err := s.deleteKeys(ctx, l, identity); err != nil {
 			return false, err
 		}
 		ended = true
 		if identity.Given {
 			continue
 		}
-		if err := s.endIdentity(ctx, identity); err != nil {
+		if err := s.deleteServiceID(ctx, identity); err != nil {
 			return false, err
 		}
 	}
 	return ended, nil
 }
 
-// endKeys deletes the keys of a login: those on record, that which was written ahead, and those that carry its mark.
-func (s *session) endKeys(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity) error {
-	doomed := map[string]bool{}
+// deleteKeys deletes the keys of a login: those on record, one that was written ahead, and those that carry its mark.
+func (s *session) deleteKeys(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity) error {
+	ids := map[string]bool{}
 	for _, issued := range s.Record.Issued {
 		if issued.Role == l.Role && issued.EndedAt.IsZero() {
-			doomed[issued.ID] = true
+			ids[issued.ID] = true
 		}
 	}
 	if pending, waits := s.Record.Pending[l.Role]; waits {
 		if pending.ID != "" {
-			doomed[pending.ID] = true
+			ids[pending.ID] = true
 		} else if found, err := s.client.DescribeKey(ctx, s.begun(pending).Token); err == nil && found.IAMID == identity.Subject {
-			doomed[found.ID] = true
+			ids[found.ID] = true
 		}
 	}
 	keys, err := s.client.Keys(ctx, s.account, identity.Subject)
@@ -119,10 +119,10 @@ func (s *session) endKeys(ctx context.Context, l *pass.Login, identity pass.Remo
 	}
 	for _, key := range keys {
 		if s.isOurs(key, l.Role) {
-			doomed[key.ID] = true
+			ids[key.ID] = true
 		}
 	}
-	for id := range doomed {
+	for id := range ids {
 		if err := s.remove(ctx, id); err != nil {
 			return err
 		}
@@ -130,8 +130,9 @@ func (s *session) endKeys(ctx context.Context, l *pass.Login, identity pass.Remo
 	return nil
 }
 
-// endIdentity deletes a service ID that was made for a login. IBM Cloud may ask to try that again.
-func (s *session) endIdentity(ctx context.Context, identity pass.RemoteIdentity) error {
+// deleteServiceID deletes a service ID that was made for a login, and its policy. IBM Cloud may answer a first attempt with a
+// conflict.
+func (s *session) deleteServiceID(ctx context.Context, identity pass.RemoteIdentity) error {
 	if err := s.client.UnlockServiceID(ctx, identity.ID); err != nil {
 		return s.explain(err, needsServiceIDs)
 	}
@@ -154,15 +155,15 @@ func (s *session) endIdentity(ctx context.Context, identity pass.RemoteIdentity)
 	return s.explain(err, needsServiceIDs)
 }
 
-// leaveNamespace deletes the registry namespace with its images, if the spec says so and it was made for this EdgeRegistry, after
-// an event has said so.
-func (s *session) leaveNamespace(ctx context.Context) error {
+// deleteNamespace deletes the registry namespace with its images, if the spec says so and it was made for this EdgeRegistry. An event
+// announces it one pass before.
+func (s *session) deleteNamespace(ctx context.Context) error {
 	place := &s.Record.Remote.Place
 	if s.Edge.Spec.DeletionPolicy != edgev1.DeletionDelete || (!place.Found && !place.Created) {
 		return nil
 	}
 	if !place.Created {
-		s.retained("it is not known to have been made for this EdgeRegistry")
+		s.reportRetained("it is not known to have been made for this EdgeRegistry")
 		return nil
 	}
 	other, err := s.sharer(ctx)
@@ -170,14 +171,14 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 		return err
 	}
 	if other != "" {
-		s.retained("EdgeRegistry " + other + " uses it too")
+		s.reportRetained("EdgeRegistry " + other + " uses it too")
 		return nil
 	}
 	switch same, err := s.isAsMade(ctx); {
 	case err != nil:
 		return err
 	case !same:
-		s.retained("it was deleted and made again since the operator made it")
+		s.reportRetained("it was deleted and made again since the operator made it")
 		return nil
 	}
 	if !place.Announced {
@@ -195,11 +196,11 @@ func (s *session) leaveNamespace(ctx context.Context) error {
 	if err != nil {
 		return s.explain(err, needsManager)
 	}
-	s.cloud.in(string(s.spec.Region)).namespaces.drop()
+	s.cloud.in(string(s.spec.Region)).namespaces.invalidate()
 	return nil
 }
 
-// isAsMade reports that the registry namespace is the one that the operator made, and not another of its name.
+// isAsMade reports whether the registry namespace is the one that the operator made, and not a later one of the same name.
 func (s *session) isAsMade(ctx context.Context) (bool, error) {
 	all, err := s.client.NamespaceDetails(ctx, s.account)
 	if err != nil {
@@ -207,15 +208,15 @@ func (s *session) isAsMade(ctx context.Context) (bool, error) {
 	}
 	for _, one := range all {
 		if one.Name == s.spec.RegistryNamespace.Name {
-			return !one.CreatedAt.IsZero() && one.CreatedAt.Sub(s.Record.Remote.Place.CreatedAt.Time).Abs() <= settling, nil
+			return !one.CreatedAt.IsZero() && one.CreatedAt.Sub(s.Record.Remote.Place.CreatedAt.Time).Abs() <= propagation, nil
 		}
 	}
-	// To delete one that is gone does no harm.
+	// It is gone, so a deletion does no harm.
 	return true, nil
 }
 
-// sharer is another EdgeRegistry that uses the registry namespace; empty for none. It is asked for live: images that are deleted
-// do not come back.
+// sharer is another EdgeRegistry that uses the registry namespace; empty for none. It is read live, because deleted images do not
+// come back.
 func (s *session) sharer(ctx context.Context) (string, error) {
 	list := &edgev1.EdgeRegistryList{}
 	if err := s.List(ctx, list); err != nil {
@@ -232,14 +233,14 @@ func (s *session) sharer(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// retained tells that deletionPolicy is not followed.
-func (s *session) retained(why string) {
+// reportRetained reports that the registry namespace stays although deletionPolicy is Delete.
+func (s *session) reportRetained(why string) {
 	s.Note(edgev1.ReasonRegistryNamespaceRetained, fmt.Sprintf("%s is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'ibmcloud cr namespace-rm %s'",
 		s.where(), why, s.spec.RegistryNamespace.Name), nil)
 }
 
-// left names what may be left at IBM Cloud.
-func (s *session) left() string {
+// leftovers names what may be left at IBM Cloud.
+func (s *session) leftovers() string {
 	var all []string
 	for _, l := range s.Logins() {
 		identity := s.Record.Identity(l.Role)

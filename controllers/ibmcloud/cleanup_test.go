@@ -41,7 +41,7 @@ func TestADeletionThatIsCutOffAnywhereEndsInTheSame(t *testing.T) {
 	whole := newWorld(t, cloudtest.Delays{})
 	NewWithT(t).Expect(whole.pass(t, false)).To(Succeed())
 	whole.Forget()
-	NewWithT(t).Expect(whole.begin(t).endAll(t.Context())).To(Succeed())
+	NewWithT(t).Expect(whole.begin(t).deleteLogins(t.Context())).To(Succeed())
 	calls := whole.Count(cloudtest.Writes)
 	NewWithT(t).Expect(calls).To(BeNumerically(">", 6))
 	for at := range calls {
@@ -56,9 +56,9 @@ func TestADeletionThatIsCutOffAnywhereEndsInTheSame(t *testing.T) {
 				}
 				w.Forget()
 				w.Inject(&standin.Fault{Match: cloudtest.Writes, Skip: at, Commit: commit, Status: http.StatusInternalServerError})
-				g.Expect(w.begin(t).endAll(t.Context())).NotTo(Succeed())
+				g.Expect(w.begin(t).deleteLogins(t.Context())).NotTo(Succeed())
 				w.start(t)
-				g.Expect(w.begin(t).endAll(t.Context())).To(Succeed())
+				g.Expect(w.begin(t).deleteLogins(t.Context())).To(Succeed())
 				g.Expect(w.bare()).To(ConsistOf(before), "all of ours, and nothing of others")
 				g.Expect(w.Namespaces(plant, "us-south")).To(Equal([]string{"plant-images"}))
 			})
@@ -77,7 +77,7 @@ func TestADeletionFindsAKeyThatWasOnlyWrittenAhead(t *testing.T) {
 	g.Expect(w.oursOf("publisher")).To(HaveLen(1))
 	w.Heal()
 	w.start(t)
-	g.Expect(w.begin(t).endAll(t.Context())).To(Succeed())
+	g.Expect(w.begin(t).deleteLogins(t.Context())).To(Succeed())
 	g.Expect(w.bare()).To(ConsistOf(before))
 }
 
@@ -85,7 +85,7 @@ func TestWhatIsLeftIsNamedByItsID(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, cloudtest.Delays{})
 	g.Expect(w.pass(t, false)).To(Succeed())
-	left := w.begin(t).left()
+	left := w.begin(t).leftovers()
 	for _, one := range w.ServiceIDs(plant) {
 		if strings.Contains(one.Description, string(w.edge.UID)) {
 			g.Expect(left).To(ContainSubstring("service ID " + one.ID))

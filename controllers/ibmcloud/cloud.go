@@ -16,11 +16,10 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// listLife is how long a list is used again, by all EdgeRegistries that use one supplied key.
+// listLife is how long an answer of IBM Cloud's is cached, for all EdgeRegistries with the same supplied key.
 const listLife = time.Hour
 
-// clouds are what the process knows of accounts, by the supplied key and where it is used. The zero value has to be given how
-// to send requests, and the time.
+// clouds caches what IBM Cloud answered, by the supplied key and the endpoints. The zero value needs http and clock.
 type clouds struct {
 	http   *http.Client
 	clock  clock.PassiveClock
@@ -30,67 +29,67 @@ type clouds struct {
 	all map[cloudKey]*cloud
 }
 
-// cloudKey holds a digest in the place of the key.
+// cloudKey identifies a supplied key by its digest.
 type cloudKey struct {
 	digest  [sha256.Size]byte
 	private bool
 }
 
-// cloud is what is known of the account of one supplied key.
+// cloud caches answers about the account of one supplied key.
 type cloud struct {
-	account shelf[checked]
-	keys    shelf[[]ibmcloud.Key]
-	limit   shelf[int]
-	roles   shelf[map[string]string]
+	account cached[checked]
+	keys    cached[[]ibmcloud.Key]
+	limit   cached[int]
+	roles   cached[map[string]string]
 
 	mu      sync.Mutex
 	regions map[string]*region
 	used    time.Time
 }
 
-// region is what is known of an account's registry in one region.
+// region caches answers about an account's registry in one region.
 type region struct {
-	namespaces shelf[[]string]
-	quota      shelf[ibmcloud.Quota]
+	namespaces cached[[]string]
+	quota      cached[ibmcloud.Quota]
 }
 
-// shelf caches what was read. A caller that comes while it is being read waits.
-type shelf[T any] struct {
+// cached holds one answer. While a caller reads it, others wait for the result.
+type cached[T any] struct {
 	mu    sync.Mutex
 	known bool
 	at    time.Time
 	value T
 }
 
-// get is what is kept, or else what read returns, and when it was read. What failed is not kept.
-func (s *shelf[T]) get(now time.Time, read func() (T, error)) (value T, at time.Time, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if age := now.Sub(s.at); s.known && age >= 0 && age < listLife {
-		return s.value, s.at, nil
+// get returns the cached value, or what read returns, and when it was read. Errors are not cached.
+func (c *cached[T]) get(now time.Time, read func() (T, error)) (value T, at time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.at); c.known && age >= 0 && age < listLife {
+		return c.value, c.at, nil
 	}
 	value, err = read()
 	if err == nil {
-		s.value, s.known, s.at = value, true, now
+		c.value, c.known, c.at = value, true, now
 	}
 	return value, now, err
 }
 
-// kept is what was last read, however long ago; the zero value for nothing.
-func (s *shelf[T]) kept() T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.value
+// last returns what was last read, however long ago; the zero value for nothing.
+func (c *cached[T]) last() T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
 }
 
-// drop has the next one read again.
-func (s *shelf[T]) drop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.known = false
+// invalidate has the next get read again.
+func (c *cached[T]) invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = false
 }
 
-// of is what is known of the account of a key. What nobody used for long is dropped.
+// of returns the cache for the account of a key. Caches that were not used for a day are dropped.
 func (c *clouds) of(key credential.Token, private bool) *cloud {
 	at := cloudKey{sha256.Sum256([]byte(key.Reveal())), private}
 	now := c.clock.Now()
@@ -127,7 +126,7 @@ type checked struct {
 	key ibmcloud.Key
 }
 
-// check asks whom the supplied key speaks for, and until when it works.
+// check reads the account of the supplied key, and the details of the key.
 func check(ctx context.Context, c *ibmcloud.Client, key credential.Token) (checked, error) {
 	account, err := c.Account(ctx)
 	if err != nil {

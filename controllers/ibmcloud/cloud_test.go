@@ -21,8 +21,8 @@ func TestWhatWasReadIsKeptForAnHour(t *testing.T) {
 		reads++
 		return reads, nil
 	}
-	s := &shelf[int]{}
-	_, _, err := s.get(now, func() (int, error) { return 7, errors.New("away") })
+	s := &cached[int]{}
+	_, _, err := s.get(now, func() (int, error) { return 7, errors.New("clientErr") })
 	g.Expect(err).To(HaveOccurred(), "what failed is not kept")
 	for _, step := range []struct {
 		after time.Duration
@@ -32,8 +32,8 @@ func TestWhatWasReadIsKeptForAnHour(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(value).To(Equal(step.want), step.after.String())
 	}
-	s.drop()
-	g.Expect(s.kept()).To(Equal(3))
+	s.invalidate()
+	g.Expect(s.last()).To(Equal(3))
 	value, at, err := s.get(now, read)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(value).To(Equal(4))

@@ -17,7 +17,7 @@ func (s *session) supplied() string {
 	return fmt.Sprintf("the API key of Secret %s/%s", credentialsNamespace, s.spec.CredentialsSecretRef.Name)
 }
 
-// explain says what a failed call means. needed is what the supplied key has to be allowed for it.
+// explain turns the error of a call into one for a condition, with what to do. needed is the right that the call takes.
 func (s *session) explain(err error, needed string) error {
 	var failure *ibmcloud.Error
 	if !errors.As(err, &failure) || failure.Unwrap() != nil {
@@ -58,7 +58,7 @@ func whileAway(failure *ibmcloud.Error) string {
 	}
 }
 
-// statusOf is that of the answer which an error tells of; 0 for none.
+// statusOf is the HTTP status in an error; 0 for none.
 func statusOf(err error) int {
 	var failure *ibmcloud.Error
 	if !errors.As(err, &failure) {
@@ -67,8 +67,8 @@ func statusOf(err error) int {
 	return failure.Status
 }
 
-// unlessServed lets the steps after one go on that waits for IBM Cloud, where the Secrets are published.
-func (s *session) unlessServed(err error) error {
+// carryOnIfPublished has the later steps go on although this one waits for IBM Cloud, if the Secrets are published.
+func (s *session) carryOnIfPublished(err error) error {
 	if b := pass.AsBlocked(err); b != nil && !b.Stalled && s.Record.Settled != 0 {
 		b.CarryOn = true
 	}

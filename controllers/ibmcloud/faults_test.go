@@ -98,7 +98,7 @@ func (l *life) expectSecond(t *testing.T) {
 func (l *life) vanish(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
-	g.Expect(l.begin(t).endAll(t.Context())).To(Succeed())
+	g.Expect(l.begin(t).deleteLogins(t.Context())).To(Succeed())
 	g.Expect(l.oursOf("")).To(BeEmpty())
 	g.Expect(l.RemoveNamespace("us-south", l.edge.Name)).To(Succeed())
 }

@@ -16,10 +16,10 @@ import (
 
 const needsGiven = "the role Operator of iam-identity on the service IDs that the spec names"
 
-// givenGrant stands for the policies of a service ID that is somebody else's.
+// givenGrant is on record in place of a policy for a service ID that the spec names, whose policies are not ours.
 const givenGrant = "given"
 
-// useGiven takes a service ID that the spec names, and the supplied Secret too.
+// useGiven takes a service ID that the spec names, if the supplied Secret names it too.
 func (s *session) useGiven(ctx context.Context, l *pass.Login, id string) error {
 	if !slices.Contains(s.serviceIDs, id) {
 		return pass.Stalled(edgev1.ReasonCredentialNotGranted, "%s does not say that it may be used for service ID %q: add that to its annotation %s", s.supplied(), id, serviceIDsAnnotation)
@@ -35,7 +35,7 @@ func (s *session) useGiven(ctx context.Context, l *pass.Login, id string) error 
 		return pass.Stalled(edgev1.ReasonAccountMismatch, "service ID %s of %s is one of another account than %s: supply a key of its account, or name a service ID of this one in another EdgeRegistry", id, l.Account, s.supplied())
 	}
 	identity := pass.RemoteIdentity{ID: found.ID, Subject: found.IAMID, Given: true}
-	if err := s.judgeGiven(ctx, l, identity); err != nil {
+	if err := s.checkGiven(ctx, l, identity); err != nil {
 		return err
 	}
 	s.Record.At().Account = s.account
@@ -44,9 +44,9 @@ func (s *session) useGiven(ctx context.Context, l *pass.Login, id string) error 
 	return s.SaveRecord(ctx, s.Scope)
 }
 
-// judgeGiven refuses a service ID that may do more in the registry than its login needs. That no policy is listed proves nothing,
-// since a key that may not see them is told of none: what the login may do, the registry says.
-func (s *session) judgeGiven(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity) error {
+// checkGiven refuses a service ID that may do more in the registry than its login needs. An empty list proves nothing, because IBM
+// Cloud lists no policies to a key that may not see them. The verification at the registry finds what is missing.
+func (s *session) checkGiven(ctx context.Context, l *pass.Login, identity pass.RemoteIdentity) error {
 	allowed, err := s.wantedRoles(ctx, l.Role)
 	if err != nil {
 		return err

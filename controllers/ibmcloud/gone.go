@@ -12,10 +12,10 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// That something is not there is the end of it for the operator, which then forgets it. One answer is not enough for that: it may
-// come from a part of IBM Cloud that does not know it yet. So a list has to lack it, too.
+// The operator forgets what is gone. A single 404 is not enough for that: it may come from a replica of IBM Cloud's that does not
+// know the object yet. So a list has to lack it, too.
 
-// goneUnlessListed is a wait for what is said not to be there and is listed.
+// goneUnlessListed returns a wait if a list still holds what a 404 said to be gone.
 func goneUnlessListed[T any](all []T, err error, is func(T) bool, what string) error {
 	if err == nil && slices.ContainsFunc(all, is) {
 		return pass.Waiting(edgev1.ReasonIBMCloudUnexpected, "IBM Cloud says that %s is not there, and lists it anyway: it is deleted again", what)
@@ -29,7 +29,7 @@ func (s *session) keyIsGone(ctx context.Context, id string) error {
 	return s.explain(err, needsServiceIDs)
 }
 
-// policyIsGone also takes it for gone where the service ID is, which takes its policies with it.
+// policyIsGone also counts a policy as gone if its service ID is: IBM Cloud deletes both together.
 func (s *session) policyIsGone(ctx context.Context, of pass.RemoteIdentity) error {
 	policies, err := s.client.Policies(ctx, s.account, of.Subject)
 	if ibmcloud.KindOf(err) == ibmcloud.NotFound {

@@ -17,7 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// Current implements pass.Issuer. A published key is recognised by the record, without asking IBM Cloud.
+// Current implements pass.Issuer. It recognises a published key by the record, without a request to IBM Cloud.
 func (s *session) Current(ctx context.Context, l *pass.Login) (pass.Cause, error) {
 	if err := s.rebuild(ctx, l); err != nil {
 		return pass.Cause{}, err
@@ -64,7 +64,7 @@ func (s *session) readCurrent(ctx context.Context, l *pass.Login) (pass.Cause, e
 	return pass.Cause{}, nil
 }
 
-// works reports a key on record that is neither ended nor past what was promised of it.
+// works reports whether a key on record is within its lifetime and was not ended.
 func (s *session) works(issued *pass.Issued) bool {
 	return issued.DisabledAt.IsZero() && issued.EndedAt.IsZero() && s.Now.Before(issued.ExpiresAt.Time)
 }
@@ -79,7 +79,7 @@ func (s *session) issuedAs(role edgev1.TokenRole, key credential.Token) *pass.Is
 	return nil
 }
 
-// recognise finds the published key among those on record whose checks were lost with a record, by asking IBM Cloud.
+// recognise asks IBM Cloud for the id of the published key, if the record lost the checks of its keys.
 func (s *session) recognise(ctx context.Context, l *pass.Login, token credential.Token) (*pass.Issued, error) {
 	unknown := false
 	for _, issued := range s.Record.Issued {
@@ -103,7 +103,7 @@ func (s *session) recognise(ctx context.Context, l *pass.Login, token credential
 	return issued, nil
 }
 
-// credentialOf is a key on record as a credential.
+// credentialOf returns the credential of a key on record.
 func (s *session) credentialOf(l *pass.Login, token credential.Token, issued *pass.Issued) pass.Credential {
 	c := s.newCredential(l.Role, token, pass.Pending{
 		Generation: issued.Generation, ID: issued.ID, IssuedAt: issued.IssuedAt, ExpiresAt: issued.ExpiresAt, Until: issued.Until,
@@ -114,9 +114,9 @@ func (s *session) credentialOf(l *pass.Login, token credential.Token, issued *pa
 }
 
 func (s *session) newCredential(role edgev1.TokenRole, token credential.Token, of pass.Pending) pass.Credential {
-	settles := of.IssuedAt.Add(settling)
-	// A grant that is not known is one of the year 1.
-	if granted := s.Record.Identity(role).GrantedAt.Add(settling); granted.After(settles) {
+	settles := of.IssuedAt.Add(propagation)
+	// The zero time of an unknown grant is in the past.
+	if granted := s.Record.Identity(role).GrantedAt.Add(propagation); granted.After(settles) {
 		settles = granted
 	}
 	check := ""
@@ -135,7 +135,7 @@ func (s *session) newCredential(role edgev1.TokenRole, token credential.Token, o
 	}
 }
 
-// begun is a key that was written ahead as a credential.
+// begun returns the credential of a key that was written ahead.
 func (s *session) begun(pending pass.Pending) pass.Credential {
 	return pass.Credential{
 		Token:    credential.NewToken(pending.Value),
@@ -146,13 +146,13 @@ func (s *session) begun(pending pass.Pending) pass.Credential {
 // Dead implements pass.Issuer. A key that IBM Cloud does not know, or that somebody disabled there, no longer works.
 func (s *session) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	if s.client == nil {
-		return false, s.away
+		return false, s.clientErr
 	}
 	if s.Now.Before(l.Credential.Settles) {
 		return false, nil
 	}
 	if !s.Record.VerifiedAt(s.Edge).IsZero() {
-		// A list that may be an hour old does where the registry had nothing to say against the key.
+		// As long as the registry accepts the key, a list that is an hour old is enough.
 		if listed, err := s.listed(ctx); err == nil && slices.ContainsFunc(listed, func(key ibmcloud.Key) bool {
 			return key.ID == l.Credential.ID && !key.Disabled
 		}) {
@@ -169,7 +169,7 @@ func (s *session) Dead(ctx context.Context, l *pass.Login) (bool, error) {
 	return key.Disabled || (!key.ExpiresAt.IsZero() && !s.Now.Before(key.ExpiresAt)), nil
 }
 
-// listed are the keys of the service IDs of the account that the supplied key may see, as they were in the last hour.
+// listed are the keys of the account's service IDs that the supplied key may see, at most listLife old.
 func (s *session) listed(ctx context.Context) ([]ibmcloud.Key, error) {
 	keys, at, err := s.cloud.keys.get(s.Now, func() ([]ibmcloud.Key, error) { return s.client.AccountKeys(ctx, s.account) })
 	if err != nil {
@@ -184,5 +184,5 @@ func keyName(l *pass.Login, id string, generation int64) string {
 	return fmt.Sprintf("key %s of %s (generation %d)", id, l.Account, generation)
 }
 
-// soon is when something at IBM Cloud is looked at again.
+// soon is the shortest time until something at IBM Cloud is read again.
 const soon = time.Minute

@@ -22,13 +22,14 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// IBM Cloud tells a key's value only as it is made, and takes the same name twice. So the operator makes the value itself, and
-// writes it ahead in the record: whatever becomes of the reply, or of the operator, the value tells whether the key is there.
+// IBM Cloud shows the value of a key only in the reply to its creation, and accepts the same name twice. So the operator makes the
+// value itself and writes it to the record first. If the reply is lost or the operator stops, it asks by the value whether the key
+// exists.
 
 const (
-	// usualLimit is how many keys a service ID may have where IBM Cloud does not say.
+	// usualLimit is how many keys a service ID may have, if IBM Cloud does not say.
 	usualLimit = 20
-	// staleAfter is when a key that was written ahead and never made begins its lifetime again.
+	// staleAfter is after how long a key that was written ahead and never made gets new times.
 	staleAfter = 5 * time.Minute
 )
 
@@ -43,7 +44,7 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 
 func (s *session) issue(ctx context.Context, l *pass.Login) (pass.Credential, error) {
 	if s.client == nil {
-		return pass.Credential{}, s.away
+		return pass.Credential{}, s.clientErr
 	}
 	pending, waits := s.Record.Pending[l.Role]
 	if waits && pending.ID != "" && s.isOverdue(l, pending) {
@@ -79,20 +80,21 @@ func (s *session) issue(ctx context.Context, l *pass.Login) (pass.Credential, er
 	if err := s.SaveRecord(ctx, s.Scope); err != nil {
 		return pass.Credential{}, err
 	}
-	s.cloud.keys.drop()
+	s.cloud.keys.invalidate()
 	begun.ID = key.ID
 	c := s.newCredential(l.Role, credential.NewToken(pending.Value), pending)
 	c.About, c.Warnings = s.SecretOf(l), s.warn(l)
 	return c, nil
 }
 
-// isOverdue reports a key that was made and never published, and that would be renewed by now, or is not what is wanted.
+// isOverdue reports a key that was made and never published, and that is due for renewal by now or has another lifetime than the
+// spec.
 func (s *session) isOverdue(l *pass.Login, pending pass.Pending) bool {
 	asked := pending.Until.Sub(pending.IssuedAt.Time) - l.Policy.RenewBefore
 	return s.Now.After(pending.IssuedAt.Add(l.Policy.Lifetime-l.Policy.RenewBefore)) || (asked-l.Policy.Lifetime).Abs() > time.Minute
 }
 
-// writeAhead puts a key on record that is about to be made. One that was never made keeps its value: it may be there anyway.
+// writeAhead puts a key on record before it is made. A key that is on record already keeps its value, because it may exist.
 func (s *session) writeAhead(ctx context.Context, l *pass.Login, before pass.Pending) (pass.Pending, error) {
 	pending := before
 	if pending.Value == "" {
@@ -110,7 +112,7 @@ func (s *session) writeAhead(ctx context.Context, l *pass.Login, before pass.Pen
 	issued := s.Now.UTC().Truncate(time.Second)
 	pending.IssuedAt = metav1.NewTime(issued)
 	pending.ExpiresAt = metav1.NewTime(issued.Add(l.Policy.Lifetime))
-	// To the minute, as IBM Cloud takes it, and never before what is promised.
+	// In whole minutes, as IBM Cloud takes it, and never before the lifetime ends.
 	pending.Until = metav1.NewTime(issued.Add(l.Policy.Lifetime + max(l.Policy.RenewBefore, time.Minute)).Truncate(time.Minute))
 	s.Record.Await(l.Role, pending)
 	return pending, s.SaveRecord(ctx, s.Scope)
@@ -139,7 +141,7 @@ func (s *session) nextGeneration(ctx context.Context, l *pass.Login) (int64, err
 	return highest + 1, nil
 }
 
-// make has IBM Cloud make a key. What an earlier attempt made is found by its value.
+// make has IBM Cloud make a key. If an earlier attempt made it, it is found by its value.
 func (s *session) make(ctx context.Context, l *pass.Login, pending pass.Pending) (ibmcloud.Key, error) {
 	value := credential.NewToken(pending.Value)
 	identity := s.Record.Identity(l.Role)
@@ -172,7 +174,8 @@ func (s *session) isOurs(key ibmcloud.Key, role edgev1.TokenRole) bool {
 	return key.IAMID == s.Record.Identity(role).Subject && strings.HasPrefix(key.Description, s.mark(role)+generationMark) && generationIn(key.Description) > 0
 }
 
-// generationIn is the generation that a description names; 0 for none. Whoever may make keys for a service ID can write any.
+// generationIn is the generation that a description names; 0 for none. Anybody who may make keys for a service ID can write any
+// number there.
 func generationIn(description string) int64 {
 	_, number, _ := strings.Cut(description, generationMark)
 	generation, err := strconv.ParseInt(number, 10, 64)
@@ -182,10 +185,10 @@ func generationIn(description string) int64 {
 	return generation
 }
 
-// Revoke implements pass.Issuer: it deletes a key that no Secret carries. One that may not exist is looked for first.
+// Revoke implements pass.Issuer: it deletes a key that no Secret carries. A key without an id is first looked for by its value.
 func (s *session) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) error {
 	if s.client == nil {
-		return s.away
+		return s.clientErr
 	}
 	id := c.ID
 	if id == "" {
@@ -214,7 +217,7 @@ func (s *session) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) 
 	return s.SaveRecord(ctx, s.Scope)
 }
 
-// remove deletes a key, also one that somebody locked.
+// remove deletes a key, even one that somebody locked.
 func (s *session) remove(ctx context.Context, id string) error {
 	if err := s.client.UnlockKey(ctx, id); err != nil {
 		return s.explain(err, needsServiceIDs)
@@ -226,7 +229,7 @@ func (s *session) remove(ctx context.Context, id string) error {
 	return s.explain(err, needsServiceIDs)
 }
 
-// rebuild puts the keys back on record that are there, where the record was lost. Nothing is deleted for that.
+// rebuild puts the keys that exist back on record, if the record was lost. It deletes nothing.
 func (s *session) rebuild(ctx context.Context, l *pass.Login) error {
 	if !s.Record.Lost || s.client == nil || s.Record.Highest(l.Role) > 0 {
 		return nil
@@ -250,7 +253,7 @@ func (s *session) rebuild(ctx context.Context, l *pass.Login) error {
 	return nil
 }
 
-// warn says what is wrong with keys of a login at IBM Cloud, as far as is known.
+// warn says what is wrong with the keys of a login at IBM Cloud, by the last list.
 func (s *session) warn(l *pass.Login) []string {
 	if s.client == nil || s.cloud == nil {
 		return nil
@@ -260,7 +263,7 @@ func (s *session) warn(l *pass.Login) []string {
 		all = append(all, "keys whose lifetime is over could not be ended: "+trouble)
 	}
 	identity := s.Record.Identity(l.Role)
-	for _, key := range s.cloud.keys.kept() {
+	for _, key := range s.cloud.keys.last() {
 		if key.IAMID != identity.Subject {
 			continue
 		}

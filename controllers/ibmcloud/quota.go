@@ -16,11 +16,11 @@ import (
 // noQuota is one that limits nothing, or is not known.
 var noQuota = ibmcloud.Quota{StorageLimit: -1, TrafficLimit: -1}
 
-// nearly are the shares of a quota, in percent, from which on it counts as nearly used, the highest first. They are few, so that
-// a status does not change with every image.
+// nearly are the percentages of a quota at which its use is reported, the highest first. They are few, so that the status does not
+// change with every image.
 var nearly = []int{90, 80}
 
-// limited is one of the things that a quota limits.
+// limited is one thing that a quota limits.
 type limited struct {
 	name, remedy, lost string
 	limit, used        int64
@@ -33,13 +33,13 @@ func limits(q ibmcloud.Quota) []limited {
 	}
 }
 
-// share is how much is used, of a limit that is not 0.
+// share is which part of the limit is used. The limit is not 0.
 func (l limited) share() float64 { return float64(l.used) / float64(l.limit) }
 
-// usedUp reports that what it limits is refused.
+// usedUp reports whether IBM Cloud refuses what the quota limits.
 func (l limited) usedUp() bool { return l.limit >= 0 && l.used >= l.limit }
 
-// percent is the share from which on it counts as nearly used, and which it has passed; 0 for none.
+// percent is the highest percentage of nearly that the use has reached; 0 for none.
 func (l limited) percent() int {
 	for _, percent := range nearly {
 		if l.limit > 0 && l.share() >= float64(percent)/100 {
@@ -49,7 +49,7 @@ func (l limited) percent() int {
 	return 0
 }
 
-// namespaceDone says where the registry namespace comes from, and what of the account's quota is used.
+// namespaceDone says where the registry namespace comes from, and how much of the account's quota is used.
 func (s *session) namespaceDone(quota ibmcloud.Quota) pass.Done {
 	const raise = "or run 'ibmcloud cr quota-set' or 'ibmcloud cr plan-upgrade'"
 	reason, what := edgev1.ReasonAdopted, "was there"

@@ -22,8 +22,8 @@ const (
 	needsManager       = "the role Manager of container-registry at the level of the account, and Viewer of the resource group"
 )
 
-// prepareNamespace finds the registry namespace, or makes it. A namespace carries no mark: it counts as made for this EdgeRegistry
-// only if the intent was on record, a list had lacked it, and the creation itself said so.
+// prepareNamespace finds the registry namespace, or makes it. A namespace carries no mark. So it counts as made for this EdgeRegistry
+// only if the intent was on record, a list lacked it, and the reply to its creation said that it was created.
 func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	if s.client == nil {
 		return s.namespaceDone(noQuota), nil
@@ -34,17 +34,17 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	}
 	names, listed, err := list()
 	if err != nil {
-		return pass.Done{}, s.unlessServed(s.explain(err, needsNamespaceList))
+		return pass.Done{}, s.carryOnIfPublished(s.explain(err, needsNamespaceList))
 	}
 	if listed.Before(s.Now) && !slices.Contains(names, s.spec.RegistryNamespace.Name) {
-		// It may be there since.
-		known.namespaces.drop()
+		// It may have been made since the list was read.
+		known.namespaces.invalidate()
 		if names, _, err = list(); err != nil {
 			return pass.Done{}, s.explain(err, needsNamespaceList)
 		}
 	}
 	if !slices.Contains(names, s.spec.RegistryNamespace.Name) {
-		known.namespaces.drop()
+		known.namespaces.invalidate()
 		if err := s.makeNamespace(ctx); err != nil {
 			return pass.Done{}, err
 		}
@@ -56,13 +56,13 @@ func (s *session) prepareNamespace(ctx context.Context) (pass.Done, error) {
 	at.Account, at.Place.Found, at.Place.Intended = s.account, true, false
 	quota, _, err := known.quota.get(s.Now, func() (ibmcloud.Quota, error) { return s.client.Quota(ctx, s.account) })
 	if err != nil {
-		// It is told for people alone.
+		// The quota is only reported, so the step goes on without it.
 		quota = noQuota
 	}
 	return s.namespaceDone(quota), nil
 }
 
-// makeNamespace makes a namespace that a list has lacked, where the spec says so.
+// makeNamespace makes a namespace that no list holds, if the spec says so.
 func (s *session) makeNamespace(ctx context.Context) error {
 	name := s.spec.RegistryNamespace.Name
 	if s.spec.RegistryNamespace.Policy != edgev1.RegistryNamespaceCreateOrAdopt {
@@ -78,7 +78,7 @@ func (s *session) makeNamespace(ctx context.Context) error {
 	}
 	created, err := s.client.CreateNamespace(ctx, s.account, name, s.spec.RegistryNamespace.ResourceGroupID)
 	if err != nil {
-		return s.notMade(ctx, err)
+		return s.explainNotMade(ctx, err)
 	}
 	s.Record.At().Place.Created = created
 	if created {
@@ -93,8 +93,9 @@ func (s *session) makeNamespace(ctx context.Context) error {
 	return nil
 }
 
-// notMade says why a namespace was not made. What an answer says is not believed before the list is read again.
-func (s *session) notMade(ctx context.Context, cause error) error {
+// explainNotMade says why a namespace was not made. It reads the list again first, because it may have been made in spite of the
+// error.
+func (s *session) explainNotMade(ctx context.Context, cause error) error {
 	name := s.spec.RegistryNamespace.Name
 	if names, err := s.client.Namespaces(ctx, s.account); err == nil && slices.Contains(names, name) {
 		return nil
@@ -114,7 +115,7 @@ func (s *session) notMade(ctx context.Context, cause error) error {
 	}
 }
 
-// checkGroup refuses a namespace in another resource group than the spec names: it can never leave the one that it is in.
+// checkGroup refuses a namespace in another resource group than the spec names: a namespace can never change its group.
 func (s *session) checkGroup(ctx context.Context) error {
 	want := s.spec.RegistryNamespace.ResourceGroupID
 	if want == "" || (s.Record.Remote != nil && s.Record.Remote.Place.Found) {

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// tokenLife is for how long a token of IAM's lives that was given for a key before it was disabled.
+	// tokenLife is how long an IAM token works that was issued for a key before the key was disabled.
 	tokenLife = time.Hour
-	// recent is how long ago a key may have been used and count as in use.
+	// recent is how long after its last use a key counts as in use.
 	recent = 24 * time.Hour
 )
 
-// Retire implements pass.Issuer. A key works for its whole lifetime. Then it is disabled, which can be undone, and deleted once no
-// token of it lives. One that is still in use, or that nodes may need, stays until IBM Cloud itself ends it.
+// Retire implements pass.Issuer. A key works for its whole lifetime. Then it is disabled, which a person can undo, and deleted once
+// no IAM token of it works. A key that is still in use, or that nodes may need, stays until IBM Cloud itself ends it.
 func (s *session) Retire(ctx context.Context) error {
 	if s.client != nil {
-		// What is wrong with the list is told where something depends on it.
+		// An error of the list is reported by those that need the list.
 		_, _ = s.listed(ctx)
 	}
 	trouble := &s.remembered().trouble
@@ -39,7 +39,7 @@ func (s *session) Retire(ctx context.Context) error {
 			if b == nil {
 				return err
 			}
-			// It is no reason to call the Secrets out of date.
+			// The Secrets are right anyway, so this is only a warning.
 			*trouble = b.Message
 			s.Due(s.Now.Add(pass.RetryCap))
 		}
@@ -58,10 +58,10 @@ func (s *session) retireAll(ctx context.Context, l *pass.Login) error {
 			return err
 		}
 	}
-	return s.dropLost(ctx, l)
+	return s.deleteUnrecorded(ctx, l)
 }
 
-// forgetPending takes a key off the record that was written ahead.
+// forgetPending removes a key that was written ahead from the record.
 func (s *session) forgetPending(role edgev1.TokenRole) {
 	delete(s.Record.Pending, role)
 	if len(s.Record.Pending) == 0 {
@@ -69,7 +69,7 @@ func (s *session) forgetPending(role edgev1.TokenRole) {
 	}
 }
 
-// retire takes a key one step towards its end, if that is due.
+// retire disables or deletes a key, whichever is due.
 func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued) error {
 	switch {
 	case s.Now.Before(issued.ExpiresAt.Time):
@@ -78,7 +78,7 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 	case issued.DisabledAt.IsZero() && s.Postponed(l, issued.Generation, issued.Until.Time):
 		return nil
 	case s.client == nil:
-		// IBM Cloud ends it by itself.
+		// Without a client, IBM Cloud ends the key by itself.
 		return nil
 	case issued.DisabledAt.IsZero() && s.Now.Before(issued.Until.Time):
 		return s.disable(ctx, issued)
@@ -94,7 +94,7 @@ func (s *session) retire(ctx context.Context, l *pass.Login, issued *pass.Issued
 	return nil
 }
 
-// disable switches a key off, unless somebody logs in with it.
+// disable disables a key, unless somebody used it recently.
 func (s *session) disable(ctx context.Context, issued *pass.Issued) error {
 	m := s.remembered()
 	if again := m.vetoed[issued.ID]; s.Now.Before(again) {
@@ -134,8 +134,9 @@ func (s *session) disable(ctx context.Context, issued *pass.Issued) error {
 	return nil
 }
 
-// dropLost deletes keys that were made for a login, and never came on record. Older ones than those on record may have left it.
-func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
+// deleteUnrecorded deletes keys that were made for a login and never came on record. It keeps keys that are older than those on
+// record, because the record may have dropped them.
+func (s *session) deleteUnrecorded(ctx context.Context, l *pass.Login) error {
 	if s.client == nil || s.Record.Lost {
 		return nil
 	}
@@ -145,7 +146,7 @@ func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
 			lowest = issued.Generation
 		}
 	}
-	for _, key := range s.cloud.keys.kept() {
+	for _, key := range s.cloud.keys.last() {
 		generation := generationIn(key.Description)
 		known := s.Record.Find(key.ID) != nil || s.Record.Pending[l.Role].ID == key.ID || s.Record.Pending[l.Role].Generation == generation
 		if !s.isOurs(key, l.Role) || known || generation < lowest {
@@ -154,13 +155,13 @@ func (s *session) dropLost(ctx context.Context, l *pass.Login) error {
 		if err := s.remove(ctx, key.ID); err != nil {
 			return err
 		}
-		s.cloud.keys.drop()
+		s.cloud.keys.invalidate()
 		s.NoteLost(l, generation, s.SecretOf(l))
 	}
 	return nil
 }
 
-// listAlive lists the keys of a login that work. One that was left beyond its lifetime works until IBM Cloud ends it, at most.
+// listAlive lists the working keys of a login. One that was left enabled beyond its lifetime works until IBM Cloud ends it.
 func (s *session) listAlive(l *pass.Login) {
 	l.Alive = nil
 	for _, issued := range s.Record.Issued {

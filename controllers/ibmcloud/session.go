@@ -26,11 +26,12 @@ type session struct {
 	*pass.Scope
 	spec *edgev1.IBMCloudSpec
 
-	// client speaks for the supplied key, to account, by useAccount; nil where that key cannot be used now, for the cause away.
-	client  *ibmcloud.Client
-	cloud   *cloud
-	account string
-	away    error
+	// client, cloud and account are those of the supplied key, which useAccount sets. If the key cannot be used, client is nil and
+	// clientErr says why.
+	client    *ibmcloud.Client
+	cloud     *cloud
+	account   string
+	clientErr error
 	// serviceIDs are those that the supplied Secret names.
 	serviceIDs []string
 }
@@ -39,9 +40,9 @@ type session struct {
 type remembered struct {
 	// grantsChecked is when the policies were last read.
 	grantsChecked time.Time
-	// vetoed are keys that were seen to be in use after their time, by their ids, and when to look again.
+	// vetoed are, by their ids, keys that somebody used after their lifetime, and when to check them again.
 	vetoed map[string]time.Time
-	// trouble is why keys could not be ended, the last time; empty where they could.
+	// trouble is why the last attempt to end keys failed; empty if it did not.
 	trouble string
 	whose   verdicts
 }
@@ -106,12 +107,12 @@ func (s *session) Cleanups() []pass.Cleanup {
 	return []pass.Cleanup{{What: "delete what was made at IBM Cloud", Run: s.cleanUp}}
 }
 
-// mark is the description of what is made for a login, by which it is known again.
+// mark is the description of what is made for a login, by which the operator recognises it.
 func (s *session) mark(role edgev1.TokenRole) string {
 	return fmt.Sprintf("EdgeRegistry uid=%s role=%s", s.Edge.UID, objects.RoleValue(role))
 }
 
-// nameOf is the name of a login's service ID, and the beginning of those of its keys.
+// nameOf is the name of a login's service ID. The names of its keys begin with it.
 func (s *session) nameOf(role edgev1.TokenRole) string {
 	return fmt.Sprintf("edge-%.8s-%s", s.Edge.UID, objects.RoleValue(role))
 }

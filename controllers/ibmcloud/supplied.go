@@ -22,14 +22,13 @@ const credentialsNamespace = objects.CredentialsNamespace
 // keyEntry is where a supplied Secret holds the API key.
 const keyEntry = "apikey"
 
-// What a supplied Secret says of itself. An author of EdgeRegistries cannot use a key for anything that its owner did not write
-// down here.
+// Annotations by which the owner of a supplied key allows its use. An author of EdgeRegistries cannot use it for anything else.
 const (
 	namespacesAnnotation = "edge.open-horizon.io/registry-namespaces"
 	serviceIDsAnnotation = "edge.open-horizon.io/service-ids"
 )
 
-// readSupplied returns the supplied API key, if its Secret says that it may be used for what is asked of it.
+// readSupplied returns the supplied API key, if its Secret allows the use that the spec makes of it.
 func (s *session) readSupplied(ctx context.Context) (credential.Token, error) {
 	name := s.spec.CredentialsSecretRef.Name
 	secret, err := objects.ReadSupplied(ctx, s, name, pass.Stalled(edgev1.ReasonCredentialMissing,
@@ -40,7 +39,7 @@ func (s *session) readSupplied(ctx context.Context) (credential.Token, error) {
 	}
 	key := strings.TrimSpace(string(secret.Data[keyEntry]))
 	if key != "" {
-		// It is known before anything is said of the Secret.
+		// From here on no message can contain it.
 		credential.Know(key)
 	}
 	if err := s.checkGrant(secret); err != nil {
@@ -54,13 +53,13 @@ func (s *session) readSupplied(ctx context.Context) (credential.Token, error) {
 	return credential.NewToken(key), nil
 }
 
-// isKey reports what can be an API key. What has quotes is one as a shell or the file of 'ibmcloud iam api-key-create --file'
-// writes it.
+// isKey reports whether a text can be an API key. A text in quotes was copied from a shell, or from the file that 'ibmcloud iam
+// api-key-create --file' writes.
 func isKey(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' })
 }
 
-// checkGrant refuses a Secret that does not say that its key may be used for what is asked of it.
+// checkGrant refuses a Secret that does not allow the use that the spec makes of its key.
 func (s *session) checkGrant(secret *corev1.Secret) error {
 	what := fmt.Sprintf("Secret %s/%s, with the API key for IBM Cloud,", secret.Namespace, secret.Name)
 	if err := objects.CheckFor(s.Edge.Name, secret, what); err != nil {

@@ -18,24 +18,24 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
 )
 
-// looksAMinute is how often a minute IBM Cloud is asked for one EdgeRegistry whose a key is.
-const looksAMinute = 20
+// asksPerMinute is how often in a minute IBM Cloud is asked about keys in an Exchange, for one EdgeRegistry.
+const asksPerMinute = 20
 
-// verdicts are what IBM Cloud said of keys in an Exchange that are not on record, by their digests. Several goroutines of a pass
-// ask.
+// verdicts are the owners of keys in an Exchange that are not on record, as IBM Cloud reported them, by the digests of the keys.
+// Several goroutines of a pass use them.
 type verdicts struct {
-	mu    sync.Mutex
-	known map[string]exchange.Owner
-	looks []time.Time
+	mu      sync.Mutex
+	known   map[string]exchange.Owner
+	askedAt []time.Time
 }
 
-// unanswered are the failures that say nothing of the key that was asked about.
+// unanswered are the failures that say nothing about the key in question.
 var unanswered = []ibmcloud.Kind{ibmcloud.Busy, ibmcloud.Unavailable, ibmcloud.KeyRefused, ibmcloud.Unauthorized, ibmcloud.Untrusted}
 
-var errLooks = errors.New("whose a login is was asked too often in a minute: it is asked again later")
+var errAskedTooOften = errors.New("whose a login is was asked too often in a minute: it is asked again later")
 
-// Whose implements pass.Issuer. All keys have the same user name, so the key itself decides: by the record, otherwise by IBM Cloud.
-// Without a clear answer it is somebody else's.
+// Whose implements pass.Issuer. All keys have the same user name, so the key itself decides: by the record, otherwise by asking IBM
+// Cloud. Without a clear answer it is somebody else's.
 func (s *session) Whose(ctx context.Context, name string, key credential.Token) (exchange.Owner, error) {
 	if name != user || key.IsZero() {
 		return exchange.Nobody, nil
@@ -68,22 +68,22 @@ func (s *session) askWhose(ctx context.Context, digest string, key credential.To
 	if owner, known := v.known[digest]; known {
 		return owner, nil
 	}
-	if s.client == nil && s.away == nil {
+	if s.client == nil && s.clientErr == nil {
 		// An EdgeRegistry that is being deleted has no steps that connect.
 		if _, err := s.connect(ctx); err != nil {
-			s.client, s.away = nil, err
+			s.client, s.clientErr = nil, err
 		}
 	}
 	if s.client == nil {
-		return exchange.Nobody, s.away
+		return exchange.Nobody, s.clientErr
 	}
-	for len(v.looks) > 0 && s.Now.Sub(v.looks[0]).Abs() >= time.Minute {
-		v.looks = v.looks[1:]
+	for len(v.askedAt) > 0 && s.Now.Sub(v.askedAt[0]).Abs() >= time.Minute {
+		v.askedAt = v.askedAt[1:]
 	}
-	if len(v.looks) >= looksAMinute {
-		return exchange.Nobody, errLooks
+	if len(v.askedAt) >= asksPerMinute {
+		return exchange.Nobody, errAskedTooOften
 	}
-	v.looks = append(v.looks, s.Now)
+	v.askedAt = append(v.askedAt, s.Now)
 	found, err := s.client.DescribeKey(ctx, key)
 	if slices.Contains(unanswered, ibmcloud.KindOf(err)) {
 		return exchange.Nobody, s.explain(err, needsServiceIDs)
@@ -99,7 +99,7 @@ func (s *session) askWhose(ctx context.Context, digest string, key credential.To
 	return owner, nil
 }
 
-// ownerOfKey is whose a key is that is not on record. Of a service ID that is somebody else's, only what was made here is ours.
+// ownerOfKey is the owner of a key that is not on record. For a service ID that the spec names, only keys with our mark are ours.
 func (s *session) ownerOfKey(key ibmcloud.Key) exchange.Owner {
 	for _, l := range s.Logins() {
 		identity := s.Record.Identity(l.Role)
@@ -114,7 +114,7 @@ func (s *session) ownerOfKey(key ibmcloud.Key) exchange.Owner {
 	return exchange.Nobody
 }
 
-// digestOf is by what this process knows a key again that it asked about.
+// digestOf identifies a key in verdicts without keeping it.
 func digestOf(key credential.Token) string {
 	sum := sha256.Sum256([]byte(key.Reveal()))
 	return hex.EncodeToString(sum[:])

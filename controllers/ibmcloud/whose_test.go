@@ -22,7 +22,7 @@ func TestWhoseAKeyOnRecordIs(t *testing.T) {
 	s.Now = time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 	s.Memory = &pass.Memory{}
 	s.Publisher, s.Puller = pass.Login{Role: edgev1.TokenPublisher}, pass.Login{Role: edgev1.TokenPuller}
-	s.away = pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "away")
+	s.clientErr = pass.Waiting(edgev1.ReasonIBMCloudUnavailable, "clientErr")
 	note := func(role edgev1.TokenRole, value string, change func(*pass.Issued)) {
 		issued := pass.Issued{Role: role, ID: "ApiKey-" + value, Check: pass.NewCheck(credential.NewToken(value)), Until: metav1.NewTime(s.Now.Add(time.Hour))}
 		change(&issued)
@@ -45,7 +45,7 @@ func TestWhoseAKeyOnRecordIs(t *testing.T) {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(owner).To(Equal(exchange.Nobody))
 	_, err = s.Whose(t.Context(), user, credential.NewToken("somebody-elses-key"))
-	NewWithT(t).Expect(err).To(HaveOccurred(), "while IBM Cloud is away nobody knows")
+	NewWithT(t).Expect(err).To(HaveOccurred(), "while IBM Cloud is clientErr nobody knows")
 }
 
 func TestWhoseAKeyIsThatIBMCloudDescribes(t *testing.T) {

@@ -255,7 +255,7 @@ func (l *life) expectReplaced(t *testing.T, dead pass.Credential) {
 	l.clock.SetTime(since)
 	g.Expect(l.pulls(t, dead.Token)).To(BeFalse())
 	for !l.pulls(t, l.published[edgev1.TokenPuller].Token) {
-		g.Expect(l.clock.Now().Sub(since)).To(BeNumerically("<", settling))
+		g.Expect(l.clock.Now().Sub(since)).To(BeNumerically("<", propagation))
 		l.mustLook(t)
 		l.expectPromises(t)
 		l.clock.SetTime(l.clock.Now().Add(time.Minute))

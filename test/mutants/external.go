@@ -135,11 +135,11 @@ var ofOtherRegistries = []mutant{
 	return b
 }
 
-// name says`,
+// setUser sets`,
 				`	return b
 }
 
-// name says`},
+// setUser sets`},
 		},
 		guards: []guard{controllers("TestASuppliedSecretThatGoesTakesNothingAway")},
 	},

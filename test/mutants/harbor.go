@@ -99,8 +99,8 @@ var ofHarbor = []mutant{
 		pattern: "a failed act is reported as done",
 		edits: []edit{
 			{"controllers/external/harbor_issuer.go",
-				`	if err == nil && became == isLeft {`,
-				`	if err == nil && became == isLeft && false {`},
+				`	if err == nil && became == leftAlone {`,
+				`	if err == nil && became == leftAlone && false {`},
 		},
 		guards: []guard{controllers("TestARobotThatIsNotDeletedIsNotCalledRevoked")},
 	},

@@ -120,8 +120,8 @@ var ofIBMCloud = []mutant{
 		pattern: "each object requests what all could share",
 		edits: []edit{
 			{"controllers/ibmcloud/cloud.go",
-				`s.known && age >= 0 && age < listLife {`,
-				`s.known && age >= 0 && age < listLife/60 {`},
+				`c.known && age >= 0 && age < listLife {`,
+				`c.known && age >= 0 && age < listLife/60 {`},
 		},
 		guards: []guard{within("ibmcloud", "TestAHundredAtRestAskAsMuchAsOne")},
 	},
