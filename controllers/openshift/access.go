@@ -25,7 +25,7 @@ import (
 // account it sets labels and the owner only: OpenShift's own controllers keep secrets,
 // imagePullSecrets and annotations there.
 func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
-	if err := s.claimNames(ctx); err != nil {
+	if err := s.checkNames(ctx); err != nil {
 		return pass.Done{}, err
 	}
 	for _, l := range s.logins() {
@@ -48,8 +48,8 @@ func (s *session) grantAccess(ctx context.Context) (pass.Done, error) {
 		s.publisher.Account, s.publisher.clusterRole, s.puller.Account, s.puller.clusterRole, s.Home.Namespace), nil
 }
 
-// refusePusher refuses a token to a puller that may push, by what the API server says of its account: every node would hold
-// that token before the registry could be asked.
+// refusePusher refuses a token to a puller whose account may push. It asks the API server, because every node would hold the token
+// before the registry could be asked with it.
 func (s *session) refusePusher(ctx context.Context, l *login) error {
 	if l.Role != edgev1.TokenPuller {
 		return nil
@@ -58,7 +58,7 @@ func (s *session) refusePusher(ctx context.Context, l *login) error {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User:   apiserver.ServiceAccountPrefix + s.Home.Namespace + ":" + l.Account,
 		Groups: []string{accounts, accounts + ":" + s.Home.Namespace, "system:authenticated"},
-		// What the registry asks of a push (openshift/image-registry, pkg/dockerregistry/server/auth.go).
+		// The right that the registry demands for a push (openshift/image-registry, pkg/dockerregistry/server/auth.go).
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Namespace: s.Home.Namespace, Verb: "update", Group: "image.openshift.io", Resource: "imagestreams", Subresource: "layers",
 		},
@@ -85,7 +85,7 @@ func (s *session) desiredBinding(l *login) *rbacv1.RoleBinding {
 	}
 }
 
-// explainBinding tells an absent role, and one that the operator may not hand on, from other refusals.
+// explainBinding says what to do about a role that is absent, and about one that the operator may not grant.
 func (s *session) explainBinding(err error, l *login) error {
 	switch {
 	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), l.clusterRole):
@@ -105,8 +105,8 @@ func (s *session) explainBinding(err error, l *login) error {
 	}
 }
 
-// allowBinding is what a cluster admin runs so that the operator may bind the role of a login in the project, whatever is in
-// it. The verb bind is enough for that; a role binding that somebody else makes would be in the operator's way.
+// allowBinding is the command by which a cluster admin lets the operator bind the role of a login in the project, whatever rights
+// the role holds. The verb bind is enough. A role binding that somebody else makes would conflict with the operator's.
 func (s *session) allowBinding(l *login) string {
 	name := "edge-registry-bind-" + l.clusterRole
 	return fmt.Sprintf("oc create clusterrole %s --verb=bind --resource=clusterroles.rbac.authorization.k8s.io --resource-name=%s && oc create rolebinding %s -n %s --clusterrole=%s %s",

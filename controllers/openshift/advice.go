@@ -12,7 +12,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/trust"
 )
 
-// advice is what to do where OpenShift's image registry cannot be used.
+// advice is what to do if OpenShift's image registry cannot be used.
 var advice = pass.Advice{
 	Trust: map[trust.Kind]string{
 		trust.Unresolvable: checkDNS,
@@ -34,8 +34,8 @@ const (
 	checkWay = "check the router, network policies and the cluster proxy"
 )
 
-// dialect is that of OpenShift's image registry: to whom it does not know it gives a token of this name
-// (openshift/image-registry, pkg/dockerregistry/server/token.go), and asking makes no repository there.
+// dialect is how OpenShift's image registry differs from others. Without a login it issues a token for the user "anonymous"
+// (openshift/image-registry, pkg/dockerregistry/server/token.go). A request about a repository does not create it.
 var dialect = registry.Dialect{Anonymous: "anonymous", AnyRepository: true}
 
 // Places where OpenShift publishes CAs.

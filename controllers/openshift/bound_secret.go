@@ -22,11 +22,11 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// In the names of this package a bound Secret is also the token Secret of a LongLived token: it is named and numbered like
-// one, and its token dies with it just so.
+// In this package "bound Secret" also means the token Secret of a LongLived token. Both have the same names and numbers, and a token
+// of either type ends when its Secret is deleted.
 
-// dropLostSecrets deletes the bound Secrets of a role whose token was never published, and so revokes tokens that nobody
-// knows. It keeps that of a token which waits to be published, and the token Secret that can still be published.
+// dropLostSecrets deletes the bound Secrets of a role whose token was never published, and so revokes these tokens. It keeps the
+// Secrets of tokens that can still be published: l.Unpublished and l.Begun.
 func (s *session) dropLostSecrets(ctx context.Context, l *login) error {
 	for _, bound := range s.boundSecrets(l) {
 		uid := string(bound.UID)
@@ -79,8 +79,8 @@ func (s *session) createBoundSecret(ctx context.Context, l *login, why pass.Caus
 }
 
 // highestGeneration is the number after which to look for a free one: the highest of the bound Secrets, the published Secret
-// and the record. A tenant can write the last number there is: then it is that of the token in use. Using a number again does
-// no harm, since a token is bound to the UID of its Secret too.
+// and the record. A tenant can write the last possible number. Then it is the number of the token in use. A number that is used
+// twice does no harm, because a token is also bound to the UID of its Secret.
 func (s *session) highestGeneration(l *login) int64 {
 	highest := max(s.publishedGeneration(l), s.Record.Highest(l.Role))
 	for _, bound := range s.boundSecrets(l) {
@@ -103,8 +103,7 @@ func (s *session) freeGeneration(l *login, after int64) int64 {
 	}
 }
 
-// publishedGeneration is the generation on the published Secret, whose bound Secret may be gone; zero if the operator would
-// not write it so.
+// publishedGeneration is the generation on the published Secret, whose bound Secret may be gone; zero if it is not a valid one.
 func (s *session) publishedGeneration(l *login) int64 {
 	published := s.Secrets[l.Secret]
 	if published == nil {
@@ -113,8 +112,8 @@ func (s *session) publishedGeneration(l *login) int64 {
 	return generationIn(l.Secret+"-"+published.Annotations[objects.GenerationAnnotation], l.Secret)
 }
 
-// desiredBoundSecret is the Secret for a token of either type. Nothing in it comes from the spec: whoever chooses the labels
-// or annotations of a token Secret chooses whose token the cluster puts there.
+// desiredBoundSecret is the Secret for a token of either type. No label or annotation comes from the spec, because an annotation of a
+// token Secret decides whose token the cluster puts there.
 func (s *session) desiredBoundSecret(l *login, generation int64, tokenType edgev1.TokenType) *corev1.Secret {
 	bound := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -125,7 +124,7 @@ func (s *session) desiredBoundSecret(l *login, generation int64, tokenType edgev
 		},
 		Type: corev1.SecretTypeOpaque,
 	}
-	// The console and oc describe show it, so that nobody deletes the Secret because it has no data.
+	// The console and oc describe show the description, so that nobody deletes the Secret because it has no data.
 	bound.Annotations[descriptionAnnotation] = fmt.Sprintf(
 		"Empty on purpose. Token %d of service account %s is bound to this Secret: deleting it revokes that token, wherever it is in use.", generation, l.Account)
 	if tokenType == edgev1.TokenLongLived {
@@ -150,8 +149,8 @@ func (s *session) newBoundSecret(l *login, generation int64, why pass.Cause) *co
 }
 
 // boundSecrets returns the EdgeRegistry's bound Secrets of a role, ordered by generation. The current one counts even if its
-// labels were removed, so that they are repaired. A Secret with the labels and the owner but a name that the operator would
-// not give is none: everybody who may write in the project can write those.
+// labels were removed, so that they are repaired. Labels and owner are not enough, since everybody who may write in the project
+// can write them: the name has to be one that the operator gives.
 func (s *session) boundSecrets(l *login) []*corev1.Secret {
 	var found []*corev1.Secret
 	for _, secret := range s.Secrets {
@@ -165,13 +164,13 @@ func (s *session) boundSecrets(l *login) []*corev1.Secret {
 	return found
 }
 
-// onRecord is the entry in the record for the token of a bound Secret, or nil.
+// onRecord returns the entry in the record for the token of a bound Secret, or nil.
 func (s *session) onRecord(bound metav1.Object) *pass.Issued {
 	return s.Record.Find(string(bound.GetUID()))
 }
 
-// wasPublished reports whether the token of a bound Secret was published: the Secret says so, or a later token of its role is
-// on record, which was issued once this one was in use.
+// wasPublished reports whether the token of a bound Secret was published: the Secret is marked so, or a later token of its role is
+// on record, which is only issued after this one was published.
 func (s *session) wasPublished(bound metav1.Object) bool {
 	issued := s.onRecord(bound)
 	return isMarked(bound) || (issued != nil && issued.Generation < s.Record.Highest(issued.Role))
@@ -182,13 +181,13 @@ func isMarked(bound metav1.Object) bool {
 	return bound.GetAnnotations()[objects.IssuedAtAnnotation] != ""
 }
 
-// IsNews reports whether the creation or deletion of an object is worth a pass. A bound Secret whose token is not published
-// comes and goes within a pass: if that started another, a pass that fails after the mint would be repeated without a pause.
+// IsNews reports whether the creation or deletion of an object starts a pass. A bound Secret whose token is not published comes and
+// goes within a pass. If that started another pass, one that fails after the mint would be repeated without a pause.
 func IsNews(object metav1.Object) bool {
 	return object.GetLabels()[objects.KindLabel] != objects.KindBound || isMarked(object)
 }
 
-// generationOf is the generation of a bound Secret, by its name, which nobody can alter.
+// generationOf is the generation of a bound Secret. It comes from the name, which nobody can change.
 func generationOf(bound *corev1.Secret) int64 {
 	return generationIn(bound.Name, bound.Name[:max(0, strings.LastIndex(bound.Name, "-"))])
 }
@@ -203,8 +202,8 @@ func generationIn(name, secret string) int64 {
 	return generation
 }
 
-// askedLifetime is the lifetime that was requested for the token of a bound Secret. Where neither record nor annotation says
-// it, it is that of the spec: a lost annotation is no cause to mint.
+// askedLifetime is the lifetime that was requested for the token of a bound Secret. If neither record nor annotation has it, it is
+// the lifetime in the spec, so that a lost annotation causes no new token.
 func (s *session) askedLifetime(bound *corev1.Secret, l *login) string {
 	if issued := s.onRecord(bound); issued != nil && issued.Lifetime != "" {
 		return issued.Lifetime
@@ -230,7 +229,7 @@ func (s *session) expiryOf(bound *corev1.Secret, l *login) time.Time {
 	return bound.CreationTimestamp.Add(lifetime)
 }
 
-// accountOf is the UID of the service account of a bound Secret's token. A token dies with its account.
+// accountOf is the UID of the service account of a bound Secret's token. A token stops working when its account is deleted.
 func (s *session) accountOf(bound *corev1.Secret, l *login) types.UID {
 	if issued := s.onRecord(bound); issued != nil {
 		return types.UID(issued.Marks[objects.AccountUIDAnnotation])

@@ -19,8 +19,8 @@ import (
 // +kubebuilder:rbac:groups="",namespace=openshift-config-managed,resources=configmaps,resourceNames=default-ingress-cert,verbs=get;list;watch
 // +kubebuilder:rbac:groups=config.openshift.io,resources=proxies,resourceNames=cluster,verbs=get
 
-// CASources implements pass.Session. The near places are about this very route: the Route itself, and what the default router serves
-// for a Route without its own certificate. The far one is the trusted CA of the cluster's proxy configuration.
+// CASources implements pass.Session. The near sources concern this route alone: the Route itself, and the certificate that the
+// default router serves for a Route without its own. The far one is the trusted CA of the cluster's proxy configuration.
 func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, error) {
 	if far {
 		return s.proxyCA(ctx)
@@ -51,8 +51,8 @@ func (s *session) CASources(ctx context.Context, far bool) ([]trust.Candidate, e
 	return candidates, nil
 }
 
-// proxyCA is the CA that the cluster's proxy configuration adds. OpenShift merges it with the public CAs in one ConfigMap,
-// so it counts as the proxy's only if there is one.
+// proxyCA is the CA that the cluster's proxy configuration adds. OpenShift merges it with the public CAs into one ConfigMap, which
+// exists without a proxy too. So the ConfigMap counts only if the Proxy names a CA.
 func (s *session) proxyCA(ctx context.Context) ([]trust.Candidate, error) {
 	proxy := &configv1.Proxy{}
 	err := s.Get(ctx, client.ObjectKey{Name: clusterProxy}, proxy)

@@ -26,18 +26,18 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// adminClusterRole is what OpenShift's project template binds to whoever requests a project.
+// adminClusterRole is the role that OpenShift's project template binds to the requester of a project.
 const adminClusterRole = "admin"
 
 // projectState is the project of an EdgeRegistry that is being deleted.
 type projectState struct {
 	namespace *corev1.Namespace
-	// requested: the operator requested the project; ours: for this very EdgeRegistry.
+	// requested: the operator requested the project; ours: for this EdgeRegistry.
 	requested, ours bool
 	now             time.Time
 }
 
-// readProjectState reads the project; nil if the operator never had one to work in, or if it is gone.
+// readProjectState reads the project; nil if it is gone, or is one in which the operator never works.
 func (s *session) readProjectState(ctx context.Context) (*projectState, error) {
 	if objects.IsReserved(s.Home.Namespace, s.Namespace) {
 		return nil, nil //nolint:nilnil // Absence is an answer here.
@@ -63,8 +63,8 @@ func (s *session) readProjectState(ctx context.Context) (*projectState, error) {
 	}, nil
 }
 
-// wasRequestedFor reports whether the project is the one that was requested for this EdgeRegistry. Its description, which its
-// admin may write, counts only for a project that the operator did not come to put on record.
+// wasRequestedFor reports whether the project is the one that was requested for this EdgeRegistry. The record decides. Its
+// description, which its admin can change, counts only for a project that is not on record yet.
 func (s *session) wasRequestedFor(namespace *corev1.Namespace) bool {
 	if uid, known := s.Record.Served[s.Home.Namespace]; known || s.Record.Lost {
 		return uid == namespace.UID
@@ -72,8 +72,8 @@ func (s *session) wasRequestedFor(namespace *corev1.Namespace) bool {
 	return strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID))
 }
 
-// ignoreGone drops the errors that a deletion does not wait for: an absent object is fine, and where the operator lost its
-// rights, garbage collection deletes. In a project that was requested a moment ago the rights may still come.
+// ignoreGone drops the errors that a deletion does not wait for: an absent object is fine, and if the operator lost its rights,
+// garbage collection deletes the objects. In a project that was just requested the rights may not be effective yet.
 func (state *projectState) ignoreGone(err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
@@ -96,7 +96,7 @@ func (s *session) leaveProject(ctx context.Context) error {
 	}
 	edges := s.Edges
 	if s.Edge.Spec.DeletionPolicy == edgev1.DeletionDelete {
-		// Images that are deleted do not come back: a cache may not know of whoever uses them since a moment ago.
+		// Deleted images do not come back, and the cache may lack a new EdgeRegistry that uses them: read live.
 		edges = s.WithWatch
 	}
 	others, err := others(ctx, edges, s.Edge, func(other *edgev1.EdgeRegistry) bool { return ProjectName(other) == s.Home.Namespace })
@@ -120,10 +120,10 @@ func (s *session) leaveProject(ctx context.Context) error {
 func (s *session) deleteProject(ctx context.Context, state *projectState, others []*edgev1.EdgeRegistry) (bool, error) {
 	switch {
 	case !state.requested || !state.ours:
-		s.retained("it is not known to have been requested for this EdgeRegistry")
+		s.reportRetained("it is not known to have been requested for this EdgeRegistry")
 		return false, nil
 	case len(others) > 0:
-		s.retained(text.And(namesOf(others)) + ifOne(others, " uses", " use") + " it too")
+		s.reportRetained(text.And(namesOf(others)) + ifOne(others, " uses", " use") + " it too")
 		return false, nil
 	}
 	project := &projectv1.Project{ObjectMeta: metav1.ObjectMeta{Name: s.Home.Namespace}}
@@ -133,23 +133,23 @@ func (s *session) deleteProject(ctx context.Context, state *projectState, others
 		s.Note(edgev1.ReasonProjectDeleted, fmt.Sprintf("deleted project %q with its images, as spec.deletionPolicy asks", s.Home.Namespace), nil)
 		return true, nil
 	case apierrors.IsNotFound(err) && apiAbsent(err):
-		s.retained("this cluster does not serve projects any more")
+		s.reportRetained("this cluster does not serve projects any more")
 		return false, nil
 	case apierrors.IsNotFound(err):
 		return true, nil
 	case apierrors.IsConflict(err):
-		// Whether another of its name has taken its place shows when the next pass reads it again.
+		// The next pass reads it again, and sees whether another of the same name has taken its place.
 		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, err)
 	}
 	if waits := state.ignoreGone(err); waits != nil {
 		return false, fmt.Errorf("delete project %q: %w", s.Home.Namespace, waits)
 	}
-	s.retained("the operator may not delete it any more")
+	s.reportRetained("the operator may not delete it any more")
 	return false, nil
 }
 
 // retained reports that deletionPolicy is not followed.
-func (s *session) retained(why string) {
+func (s *session) reportRetained(why string) {
 	s.Note(edgev1.ReasonProjectRetained, fmt.Sprintf(
 		"project %q is kept with its images although spec.deletionPolicy is Delete, because %s: to delete it, run 'oc delete project %s'", s.Home.Namespace, why, s.Home.Namespace), nil)
 }
@@ -194,7 +194,7 @@ func (s *session) removeSubjects(ctx context.Context, binding *rbacv1.RoleBindin
 	return s.Patch(ctx, binding, patch, client.FieldOwner(objects.FieldManager))
 }
 
-// others are the other EdgeRegistries that share something, but for those that are being deleted too.
+// others are the other EdgeRegistries that share something, without those that are being deleted too.
 func others(ctx context.Context, edges client.Reader, edge *edgev1.EdgeRegistry, share func(*edgev1.EdgeRegistry) bool) ([]*edgev1.EdgeRegistry, error) {
 	list := &edgev1.EdgeRegistryList{}
 	if err := edges.List(ctx, list); err != nil {

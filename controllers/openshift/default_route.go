@@ -26,44 +26,43 @@ import (
 )
 
 const (
-	// contestWindow is how soon after the operator switched the default route on somebody has to
-	// switch it off for the operator to take it for a fight. A GitOps tool does so within minutes.
+	// contestWindow: the default route counts as contested if somebody switches it off this soon after the operator switched it on.
+	// A GitOps tool does so within minutes.
 	contestWindow = 10 * time.Minute
 	// contestPause is how long the operator leaves a contested default route alone.
 	contestPause = time.Hour
 )
 
-// contest is what the operator remembers about the default route, which is one for the cluster and
-// so for all EdgeRegistries. Times are by the operator's clock.
+// contest is what the operator remembers about the default route. There is one for the cluster, which all EdgeRegistries share.
+// Times are by the operator's clock.
 type contest struct {
 	mu sync.Mutex
-	// set is when the operator last switched the default route on, and of in which Config: one that
-	// was deleted and recreated starts without the route, and nobody fights.
+	// set is when the operator last switched the default route on, and of is the UID of that Config. One that was deleted and
+	// recreated starts without the route, which is no contest.
 	set time.Time
 	of  types.UID
-	// lost is when it found that somebody had switched it off again, at this resource version, and rivals are the field
-	// managers that claimed the field then.
+	// lost is when the operator found that somebody had switched it off again, and version the resourceVersion of the Config then.
+	// rivals are the field managers that owned the field then.
 	lost    time.Time
 	version string
 	rivals  []string
 }
 
-// switchOn sets spec.defaultRoute of the registry's Config, which is not set by what the caller has
-// read. It leaves it alone where somebody switches it off each time.
+// switchOn sets spec.defaultRoute of the registry's Config, unless it is contested.
 func (s *session) switchOn(ctx context.Context) error {
 	s.contest.mu.Lock()
 	defer s.contest.mu.Unlock()
-	// What the caller has read may be from before the operator's own write, or before somebody gave in.
+	// The informer may be behind the operator's own write, or behind the end of a contest.
 	live := &imageregistryv1.Config{}
 	if err := s.Get(ctx, client.ObjectKeyFromObject(s.config), live); err != nil {
 		return fmt.Errorf("read the image registry Config %q: %w", s.config.Name, err)
 	}
 	if live.Spec.DefaultRoute {
-		// The watch may tell of that only after somebody has switched it off once more.
+		// By the time the watch reports this, somebody may have switched it off once more.
 		s.contest.end(live)
 		return nil
 	}
-	if err := s.contest.judge(live, s.Now); err != nil {
+	if err := s.contest.check(live, s.Now); err != nil {
 		return err
 	}
 	if err := s.writeDefaultRoute(ctx, live.Name, `{"spec":{"defaultRoute":true}}`); err != nil {
@@ -75,8 +74,8 @@ func (s *session) switchOn(ctx context.Context) error {
 	return nil
 }
 
-// judge returns an error while the default route is contested.
-func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
+// check returns an error while the default route is contested.
+func (c *contest) check(config *imageregistryv1.Config, now time.Time) error {
 	if config.UID != c.of {
 		c.set, c.lost = time.Time{}, time.Time{}
 	}
@@ -86,7 +85,7 @@ func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
 	case c.lost.IsZero() && !c.set.IsZero() && now.Sub(c.set) < contestWindow:
 		c.lost, c.version, c.rivals = now, config.ResourceVersion, managers
 	case !c.lost.IsZero() && len(c.rivals) > 0 && len(managers) == 0:
-		// The writer that claimed the field has given it up, as the message asks.
+		// The other field manager has given up the field, as the message asks.
 		c.lost = time.Time{}
 	}
 	again := c.lost.Add(contestPause)
@@ -99,11 +98,11 @@ func (c *contest) judge(config *imageregistryv1.Config, now time.Time) error {
 	return contested
 }
 
-// switchOnCommand is what a person runs to end a fight that nobody else has begun.
+// switchOnCommand is what a person runs if the route was switched off by hand.
 const switchOnCommand = `oc patch configs.imageregistry.operator.openshift.io ` + imageRegistryConfig + ` --type=merge -p {"spec":{"defaultRoute":true}}`
 
-// describeLoss says who switched the default route off again, and when, as far as the API server noted that, and what to do:
-// who replaces the Config by one without the field claims nothing.
+// describeLoss says who switched the default route off again, when, and what to do. A writer that replaces the Config by one
+// without the field owns nothing, so there may be no name.
 func describeLoss(config *imageregistryv1.Config, managers []string, at time.Time) string {
 	if len(managers) == 0 {
 		return fmt.Sprintf("spec.defaultRoute of registry Config %q was taken out after the operator had set it: have whatever replaces that Config set it to true",
@@ -117,7 +116,7 @@ func describeLoss(config *imageregistryv1.Config, managers []string, at time.Tim
 		strings.Join(managers, `", "`), config.Name, when)
 }
 
-// settle ends a fight when the default route was switched on by others since it was lost.
+// settle ends the contest if others switched the default route on since it was lost.
 func (c *contest) settle(config *imageregistryv1.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +166,7 @@ func (s *session) restoreDefaultRoute(ctx context.Context) error {
 	if !config.Spec.DefaultRoute || !slices.Equal(owners, []string{objects.FieldManager}) {
 		return nil
 	}
-	// As it was read: a claim that comes in between counts.
+	// The resourceVersion makes the patch fail if somebody wrote in between.
 	err = s.writeDefaultRoute(ctx, config.Name, fmt.Sprintf(`{"metadata":{"resourceVersion":%q},"spec":{"defaultRoute":false}}`, config.ResourceVersion))
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 		return nil
@@ -175,14 +174,13 @@ func (s *session) restoreDefaultRoute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The next EdgeRegistry that finds it off has nobody to fight with.
+	// If the next EdgeRegistry finds it off, that is no contest.
 	s.contest.set, s.contest.lost = time.Time{}, time.Time{}
 	s.Note(edgev1.ReasonDefaultRouteRestored, "switched the default route of the image registry off again, as spec.openshift.exposure asks", nil)
 	return nil
 }
 
-// defaultRouteOwners returns the field managers that claim spec.defaultRoute, each once and in
-// order, and when the last of them wrote.
+// defaultRouteOwners returns the field managers that own spec.defaultRoute, sorted and each once, and when the last of them wrote.
 func defaultRouteOwners(config *imageregistryv1.Config) (owners []string, last time.Time) {
 	field := fieldpath.MakePathOrDie("spec", "defaultRoute")
 	for _, entry := range config.ManagedFields {

@@ -40,17 +40,17 @@ func TestTheContestOverTheDefaultRoute(t *testing.T) {
 		"switched on, by a clock gone back": {set(-time.Hour), 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := tt.contest.judge(at("7"), start.Add(tt.now))
+			err := tt.contest.check(at("7"), start.Add(tt.now))
 			NewWithT(t).Expect(err != nil).To(Equal(tt.want), "%v", err)
 		})
 	}
 	t.Run("a Config that was recreated ends it", func(t *testing.T) {
 		g := NewWithT(t)
 		c := set(0)
-		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
+		g.Expect(c.check(at("7"), start)).NotTo(Succeed())
 		again := at("8")
 		again.UID = "another"
-		g.Expect(c.judge(again, start)).To(Succeed())
+		g.Expect(c.check(again, start)).To(Succeed())
 	})
 	t.Run("a rival that gives the field up ends it", func(t *testing.T) {
 		g := NewWithT(t)
@@ -60,22 +60,22 @@ func TestTheContestOverTheDefaultRoute(t *testing.T) {
 			return config
 		}
 		c := set(0)
-		g.Expect(c.judge(claimed("7"), start)).To(MatchError(And(HavePrefix(`"argocd-controller" set spec.defaultRoute`),
+		g.Expect(c.check(claimed("7"), start)).To(MatchError(And(HavePrefix(`"argocd-controller" set spec.defaultRoute`),
 			ContainSubstring("back to false: take"), ContainSubstring(`oc patch configs.imageregistry.operator.openshift.io cluster`))))
-		g.Expect(c.judge(claimed("8"), start)).NotTo(Succeed())
-		g.Expect(c.judge(at("9"), start)).To(Succeed())
+		g.Expect(c.check(claimed("8"), start)).NotTo(Succeed())
+		g.Expect(c.check(at("9"), start)).To(Succeed())
 		c.set = start
-		g.Expect(c.judge(at("10"), start)).NotTo(Succeed(), "taken out by nobody known: that they claim nothing says nothing")
-		g.Expect(c.judge(at("11"), start)).NotTo(Succeed())
+		g.Expect(c.check(at("10"), start)).NotTo(Succeed(), "taken out by nobody known: that they claim nothing says nothing")
+		g.Expect(c.check(at("11"), start)).NotTo(Succeed())
 	})
 	t.Run("an old view of true does not end it", func(t *testing.T) {
 		g := NewWithT(t)
 		c := set(0)
-		g.Expect(c.judge(at("7"), start)).To(MatchError(And(ContainSubstring("was taken out"), ContainSubstring("set it to true"), Not(ContainSubstring("at :")))))
+		g.Expect(c.check(at("7"), start)).To(MatchError(And(ContainSubstring("was taken out"), ContainSubstring("set it to true"), Not(ContainSubstring("at :")))))
 		c.settle(at("6"))
-		g.Expect(c.judge(at("7"), start)).NotTo(Succeed())
+		g.Expect(c.check(at("7"), start)).NotTo(Succeed())
 		c.settle(at("8"))
-		g.Expect(c.judge(at("9"), start)).To(Succeed())
+		g.Expect(c.check(at("9"), start)).To(Succeed())
 	})
 }
 

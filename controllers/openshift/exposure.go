@@ -27,9 +27,8 @@ import (
 // +kubebuilder:rbac:groups=imageregistry.operator.openshift.io,resources=configs,resourceNames=cluster,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=route.openshift.io,namespace=openshift-image-registry,resources=routes,verbs=get;list;watch
 
-// expose gives the image registry a Route and finds the host that a router admitted for it. In the
-// registry's Config it writes spec.defaultRoute and nothing else, for the registry's own operator
-// and its admin write there too.
+// expose gives the image registry a Route and finds the host that a router admitted for it. In the registry's Config it writes only
+// spec.defaultRoute, because the registry's own operator and its admin write there too.
 func (s *session) expose(ctx context.Context) (pass.Done, error) {
 	config, err := s.configs.Get(ctx, "", imageRegistryConfig)
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
@@ -39,7 +38,7 @@ func (s *session) expose(ctx context.Context) (pass.Done, error) {
 		return pass.Done{}, fmt.Errorf("read the image registry Config %q: %w", imageRegistryConfig, err)
 	}
 	s.config = config
-	if err := managed(config); err != nil {
+	if err := checkManaged(config); err != nil {
 		return pass.Done{}, err
 	}
 	if err := s.declareRoute(ctx); err != nil {
@@ -73,8 +72,8 @@ func (s *session) expose(ctx context.Context) (pass.Done, error) {
 	return pass.DoneBecause(edgev1.ReasonExposed, "Route %s is admitted at %s", name, host), nil
 }
 
-// whyNoConfig says why the registry's Config cannot be read. Where its API is not served, the API server answers with
-// "forbidden" before it looks for the API, so that it is asked for the API itself.
+// whyNoConfig says why the registry's Config cannot be read. The API server answers "forbidden" even if it does not serve the API at
+// all, so this asks for the API itself.
 func (s *session) whyNoConfig(ctx context.Context, refusal error) error {
 	_, err := s.API.Get().AbsPath("/apis/" + imageregistryv1.GroupVersion.String()).DoRaw(ctx)
 	switch {
@@ -90,8 +89,8 @@ func (s *session) whyNoConfig(ctx context.Context, refusal error) error {
 	}
 }
 
-// readRoute returns the Route of a name. A copy that has another host than this process found before may be an old one:
-// what follows from a new host cannot be undone, so the API server has to confirm it.
+// readRoute returns the Route of a name. What follows from a new host cannot be undone. So if the informer has another host than
+// this process found before, the API server has to confirm it.
 func (s *session) readRoute(ctx context.Context, name string) (*routev1.Route, error) {
 	route, err := s.routes.Get(ctx, imageRegistryNamespace, name)
 	if err != nil {
@@ -104,7 +103,7 @@ func (s *session) readRoute(ctx context.Context, name string) (*routev1.Route, e
 	return live, s.Get(ctx, client.ObjectKeyFromObject(route), live)
 }
 
-func managed(config *imageregistryv1.Config) error {
+func checkManaged(config *imageregistryv1.Config) error {
 	switch config.Spec.ManagementState {
 	case operatorv1.Removed:
 		return pass.Stalled(edgev1.ReasonRegistryRemoved,
@@ -122,7 +121,7 @@ func managed(config *imageregistryv1.Config) error {
 	return nil
 }
 
-// declareRoute makes the registry's operator make the Route.
+// declareRoute makes sure that the registry's Config declares the Route, which the registry's operator then makes.
 func (s *session) declareRoute(ctx context.Context) error {
 	name, config := s.Edge.Spec.OpenShift.Route, s.config
 	if name != defaultRoute {
@@ -141,14 +140,13 @@ func (s *session) declareRoute(ctx context.Context) error {
 	return s.switchOn(ctx)
 }
 
-// apiAbsent tells an API that is not served at all from one that lacks the object: the former's
-// answer is no Status of Kubernetes.
+// apiAbsent reports whether an API is not served at all, and not only lacks the object: then the answer is no Status of Kubernetes.
 func apiAbsent(err error) bool {
 	return apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
-// routeAbsent says why there is no Route. The registry's operator makes Routes last, so that any
-// trouble before, such as missing storage, shows as a Route that never comes.
+// routeAbsent says why there is no Route. The registry's operator makes Routes last, so an earlier problem, such as missing storage,
+// shows as a missing Route.
 func routeAbsent(config *imageregistryv1.Config, name string) error {
 	const storageNotConfigured = "StorageNotConfigured"
 	for _, condition := range config.Status.Conditions {
@@ -159,16 +157,16 @@ func routeAbsent(config *imageregistryv1.Config, name string) error {
 	}
 	if degraded := registryCondition(config, operatorv1.OperatorStatusTypeDegraded); degraded != nil && degraded.Status == operatorv1.ConditionTrue {
 		return pass.Waiting(edgev1.ReasonRouteNotFound,
-			"Route %q is not there yet; registry Config %q is Degraded: %s", name, config.Name, given(degraded.Reason, degraded.Message))
+			"Route %q is not there yet; registry Config %q is Degraded: %s", name, config.Name, conditionText(degraded.Reason, degraded.Message))
 	}
 	return pass.Waiting(edgev1.ReasonRouteNotFound, "Route %q is not there yet: the image registry operator makes it", name)
 }
 
-// admittedHost returns the host at which a router serves the Route, and that router, the default one if it is among several.
-// What counts is status.ingress: a host in spec alone is only wished for. But nobody takes out the entry of a router that is
-// gone or selects the Route no more, so that one for another host than the Route's is of a time before. A host that any router
-// knows as another Route's is none of the registry's, whichever router admits it besides: the tokens would go to whoever owns
-// that Route.
+// admittedHost returns the host at which a router serves the Route, and that router; the default router if there are several.
+//
+// Only status.ingress counts, since a host in spec is only a request. Nobody removes the entry of a router that is gone or no longer
+// selects the Route, so an entry for another host than the Route's is stale. A host that any router knows as another Route's is not
+// the registry's, even if a second router admits it: tokens would go to the owner of that Route.
 func admittedHost(route *routev1.Route) (host, router string, err error) {
 	refusal := ""
 	claimed := sets.New[string]()
@@ -177,12 +175,12 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 		for _, condition := range ingress.Conditions {
 			switch {
 			case condition.Type != routev1.RouteAdmitted:
-			case condition.Status == corev1.ConditionTrue && ingress.Host != "" && !ofBefore(route, ingress):
+			case condition.Status == corev1.ConditionTrue && ingress.Host != "" && !isStale(route, ingress):
 				admitted = append(admitted, ingress)
 			case condition.Status == corev1.ConditionTrue && ingress.Host != "":
 				refusal = fmt.Sprintf("router %q admitted it at %s, and its host is %s by now", ingress.RouterName, ingress.Host, route.Spec.Host)
 			case condition.Status == corev1.ConditionFalse:
-				refusal = fmt.Sprintf("router %q refuses it: %s", ingress.RouterName, given(condition.Reason, condition.Message))
+				refusal = fmt.Sprintf("router %q refuses it: %s", ingress.RouterName, conditionText(condition.Reason, condition.Message))
 				if condition.Reason == hostClaimed {
 					claimed.Insert(strings.ToLower(ingress.Host))
 				}
@@ -206,18 +204,18 @@ func admittedHost(route *routev1.Route) (host, router string, err error) {
 	return "", "", pass.Waiting(edgev1.ReasonRouteNotAdmitted, "Route %q is not admitted: %s", route.Name, refusal)
 }
 
-// given is what a condition says of why, as far as it does.
-func given(reason, message string) string {
+// conditionText is the reason and the message of a condition, in one line.
+func conditionText(reason, message string) string {
 	said := slices.DeleteFunc([]string{reason, text.OneLine(message)}, func(word string) bool { return word == "" })
 	return cmp.Or(strings.Join(said, ": "), "it gives no reason")
 }
 
-// ofBefore reports an entry for another host than the Route has. One that has none takes what its routers give it.
-func ofBefore(route *routev1.Route, ingress routev1.RouteIngress) bool {
+// isStale reports an entry for another host than the Route has now. A Route without a host gets one from its router, so none is stale.
+func isStale(route *routev1.Route, ingress routev1.RouteIngress) bool {
 	return route.Spec.Host != "" && !strings.EqualFold(route.Spec.Host, ingress.Host)
 }
 
-// rankOf puts the default router first, whose CA is published.
+// rankOf sorts the default router first, whose CA is published.
 func rankOf(ingress routev1.RouteIngress) int {
 	if ingress.RouterName == defaultRouter {
 		return 0

@@ -166,7 +166,7 @@ func TestEachFieldOfTheRegistrysConfigThatARouteNeeds(t *testing.T) {
 			g := NewWithT(t)
 			config := &imageregistryv1.Config{ObjectMeta: metav1.ObjectMeta{Name: "cluster"}}
 			config.Spec.ManagementState = tt.state
-			err := managed(config)
+			err := checkManaged(config)
 			if tt.reason == "" {
 				g.Expect(err).NotTo(HaveOccurred())
 				return

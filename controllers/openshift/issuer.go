@@ -20,11 +20,11 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// The API server keeps no list of the tokens that it issues, so each is bound to a Secret that is created before it, by the
-// BoundObjectRef of its TokenRequest. If the reply is lost, or the operator dies before it publishes the token, the next pass
-// finds a bound Secret whose token was never published and deletes it, and the token dies with it.
+// The API server keeps no list of the tokens that it issues. So the operator creates a Secret first, and binds the token to it by the
+// BoundObjectRef of the TokenRequest. If the reply is lost, or the operator stops before it publishes the token, the next pass
+// finds a bound Secret whose token was never published. It deletes the Secret, which revokes the token.
 
-// Causes of this provider, beside those that all share.
+// Causes of new tokens, besides those that all providers have.
 var (
 	causeBoundSecretDeleted = pass.Cause{Name: "AnchorDeleted", Text: "the Secret that it is bound to was deleted", Undone: true}
 	causeAccountRecreated   = pass.Cause{Name: "ServiceAccountRecreated", Text: "the service account was recreated", Undone: true}
@@ -57,7 +57,7 @@ func (s *session) Current(ctx context.Context, login *pass.Login) (pass.Cause, e
 	return why, s.dropLostSecrets(ctx, l)
 }
 
-// readCurrent finds the token that the published Secret carries, and why there has to be another.
+// readCurrent finds the token that the published Secret carries. It returns why another is needed, if one is.
 func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error) {
 	published, err := s.Objects.ReadPublished(ctx, s.Scope, l.Login)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *session) readCurrent(ctx context.Context, l *login) (pass.Cause, error)
 	return s.whyReplace(l, bound), nil
 }
 
-// whyReplace returns why a token has to be replaced; the zero Cause if it has not.
+// whyReplace returns why a token has to be replaced; the zero Cause if it does not.
 func (s *session) whyReplace(l *login, bound *corev1.Secret) pass.Cause {
 	switch {
 	case l.Credential.Marks[objects.AccountUIDAnnotation] != string(l.accountUID):
@@ -103,7 +103,7 @@ func (s *session) whyReplace(l *login, bound *corev1.Secret) pass.Cause {
 	}
 }
 
-// credentialOf is the token of a bound Secret as a credential.
+// credentialOf returns the credential of a bound Secret's token.
 func (s *session) credentialOf(l *login, token credential.Token, claims credential.Claims, bound *corev1.Secret) pass.Credential {
 	c := pass.Credential{
 		Token:      token,
@@ -125,7 +125,7 @@ func (s *session) credentialOf(l *login, token credential.Token, claims credenti
 	return c
 }
 
-// readToken returns the token that a Secret carries, and false if it is none of the login's.
+// readToken returns the token that a Secret carries, and false if it does not belong to the login.
 func (s *session) readToken(published *corev1.Secret, l *login) (credential.Token, credential.Claims, bool) {
 	token, intact := handoff.Token(published.Data)
 	if !intact {
@@ -135,14 +135,14 @@ func (s *session) readToken(published *corev1.Secret, l *login) (credential.Toke
 	return token, claims, err == nil && s.speaksFor(claims, l)
 }
 
-// speaksFor reports whether claims are of a token that was minted for a login.
+// speaksFor reports whether claims belong to a token that was minted for a login.
 func (s *session) speaksFor(claims credential.Claims, l *login) bool {
 	return claims.Namespace == s.Home.Namespace && claims.ServiceAccount == l.Account && generationIn(claims.SecretName, l.Secret) != 0
 }
 
-// genuine reports whether a token is one that was issued. Its signature cannot be checked here. So it has to be on record; and
-// one that does not expire has to be the one that the cluster keeps in its token Secret. Where the record was lost, the
-// Secrets are believed once: the token is one of this very project's account, so that whoever wrote them had it.
+// genuine reports whether a token was issued by the cluster. Its signature is not checked here. So it has to be on record, and one
+// that does not expire has to equal the one in its token Secret. If the record was lost, the annotations of the Secrets count once.
+// That is safe: a writer of these Secrets who presents a token of the account had that token already.
 func (s *session) genuine(published, bound *corev1.Secret, token credential.Token, claims credential.Claims) bool {
 	if !claims.Expires() && (typeOf(bound) != edgev1.TokenLongLived || !keptToken(bound).Equal(token)) {
 		return false
@@ -158,8 +158,8 @@ func (s *session) genuine(published, bound *corev1.Secret, token credential.Toke
 	}
 }
 
-// attests reports whether a Secret records the token of these claims. Before Kubernetes 1.30 a token
-// has no id, and none is recorded: then its expiry identifies it, with the UID of its Secret, which the caller compared.
+// attests reports whether the annotations of a Secret name the token of these claims. Before Kubernetes 1.30 a token has no id. Then
+// its expiry identifies it, together with the UID of its Secret, which the caller compared.
 func attests(secret *corev1.Secret, claims credential.Claims) bool {
 	return secret.Annotations[objects.CredentialIDAnnotation] == claims.ID &&
 		secret.Annotations[objects.ExpiresAtAnnotation] == pass.Timestamp(claims.Expiry)
@@ -177,12 +177,12 @@ func (s *session) isBound(ctx context.Context, l *login, c pass.Credential) (boo
 // Issue implements pass.Issuer: it creates a bound Secret and has a token issued for it.
 func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) (pass.Credential, error) {
 	l := s.of(login)
-	// An operator that died after it published the token in use may not have come to its mark.
+	// An operator that stopped right after a publication may not have marked the token as published.
 	if err := s.markCurrent(ctx, l); err != nil {
 		return pass.Credential{}, err
 	}
-	if until := s.remembered().odd[l.Role]; s.Now.Before(until) {
-		return pass.Credential{}, s.odd(l, until)
+	if until := s.remembered().malformed[l.Role]; s.Now.Before(until) {
+		return pass.Credential{}, s.malformed(l, until)
 	}
 	if err := s.refusePusher(ctx, l); err != nil {
 		return pass.Credential{}, err
@@ -205,28 +205,28 @@ func (s *session) Issue(ctx context.Context, login *pass.Login, why pass.Cause) 
 	claims, err := credential.ReadClaims(token)
 	claims = completed(claims, bound)
 	if err != nil || !s.speaksFor(claims, l) || claims.SecretName != bound.Name || claims.SecretUID != bound.UID {
-		return pass.Credential{}, s.refuseOdd(ctx, l, bound)
+		return pass.Credential{}, s.refuseMalformed(ctx, l, bound)
 	}
 	return s.credentialOf(l, token, claims, bound), nil
 }
 
-// refuseOdd revokes a token that was not what was asked for. The next would be no other: it is asked for only after a
-// while, since whoever issues such tokens may do so for ever.
-func (s *session) refuseOdd(ctx context.Context, l *login, bound *corev1.Secret) error {
+// refuseMalformed revokes a token that is not what was asked for. The next would probably be the same, so it is only requested
+// after a pause.
+func (s *session) refuseMalformed(ctx context.Context, l *login, bound *corev1.Secret) error {
 	const pause = time.Hour
 	until := s.Now.Add(pause)
-	if s.remembered().odd == nil {
-		s.remembered().odd = map[edgev1.TokenRole]time.Time{}
+	if s.remembered().malformed == nil {
+		s.remembered().malformed = map[edgev1.TokenRole]time.Time{}
 	}
-	s.remembered().odd[l.Role] = until
+	s.remembered().malformed[l.Role] = until
 	if err := s.removeBoundSecret(ctx, bound); err != nil {
 		return err
 	}
-	return s.odd(l, until)
+	return s.malformed(l, until)
 }
 
-// odd says that tokens of a login are not what was asked for.
-func (s *session) odd(l *login, until time.Time) *pass.Blocked {
+// malformed says that a token of a login was not what was asked for.
+func (s *session) malformed(l *login, until time.Time) *pass.Blocked {
 	return pass.Stalled(edgev1.ReasonRequestFailed,
 		"the token issued for service account %q in project %q does not say which account and which Secret it is bound to, as one of a Kubernetes API server does: it was revoked, and the next is asked for at %s; see what answers token requests in this cluster",
 		l.Account, s.Home.Namespace, pass.Timestamp(until))
@@ -246,8 +246,8 @@ func (s *session) requestToken(ctx context.Context, l *login, bound *corev1.Secr
 	return credential.NewToken(request.Status.Token), nil
 }
 
-// Revoke implements pass.Issuer: a token dies with its Secret. Anyone who may edit the project can remove its labels and its owner, but
-// cannot change its UID.
+// Revoke implements pass.Issuer: it deletes the bound Secret. An editor of the project can remove its labels and its owner, but cannot
+// change its UID.
 func (s *session) Revoke(ctx context.Context, login *pass.Login, c pass.Credential) error {
 	name := boundSecretName(login.Secret, c.Generation)
 	bound := s.Secrets[name]

@@ -26,7 +26,7 @@ import (
 // the token (kubernetes, pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go).
 const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since"
 
-// typeOf is the type of a bound Secret's token, by the type of the Secret, which nobody can alter.
+// typeOf is the type of a bound Secret's token. It follows from the type of the Secret, which is immutable.
 func typeOf(bound *corev1.Secret) edgev1.TokenType {
 	if bound.Type == corev1.SecretTypeServiceAccountToken {
 		return edgev1.TokenLongLived
@@ -34,12 +34,12 @@ func typeOf(bound *corev1.Secret) edgev1.TokenType {
 	return edgev1.TokenBound
 }
 
-// keptToken is the token that the cluster keeps in a token Secret; the zero Token before it is there.
+// keptToken is the token in a token Secret; the zero Token before the cluster has put it there.
 func keptToken(secret *corev1.Secret) credential.Token {
 	return credential.NewToken(string(secret.Data[corev1.ServiceAccountTokenKey]))
 }
 
-// completed adds to the claims of a LongLived token what only its Secret says.
+// completed adds to the claims of a LongLived token what only its Secret shows.
 func completed(claims credential.Claims, secret *corev1.Secret) credential.Claims {
 	if !claims.Expires() {
 		claims.SecretUID = secret.UID
@@ -52,8 +52,8 @@ func invalidated(secret *corev1.Secret) bool {
 	return secret.Labels[invalidSinceLabel] != ""
 }
 
-// isPending reports a token Secret whose token can still be published for a login: the cluster has not put it there yet, or
-// has put the right one there.
+// isPending reports a token Secret whose token can still be published for a login: the cluster has not filled it yet, or has put
+// the right token there.
 func (s *session) isPending(secret *corev1.Secret, l *login) bool {
 	if typeOf(secret) != edgev1.TokenLongLived || s.wasPublished(secret) || invalidated(secret) || !secret.DeletionTimestamp.IsZero() ||
 		secret.Annotations[corev1.ServiceAccountNameKey] != l.Account {
@@ -68,15 +68,15 @@ func (s *session) isPending(secret *corev1.Secret, l *login) bool {
 		claims.ServiceAccount == l.Account && claims.ServiceAccountUID == l.accountUID
 }
 
-// boundSecretToFill is the Secret for the next token. A token Secret that was never published is not lost, since the token is
-// in it: it is used before another is made.
+// boundSecretToFill is the Secret for the next token. A token Secret that was never published is used before another is made,
+// because its token is not lost.
 func (s *session) boundSecretToFill(ctx context.Context, l *login, why pass.Cause) (*corev1.Secret, error) {
 	if bound := s.pendingTokenSecret(l); bound != nil {
 		return bound, nil
 	}
 	bound, err := s.createBoundSecret(ctx, l, why)
 	if err == nil && typeOf(bound) == edgev1.TokenLongLived {
-		// The cluster mints for it from now on, whether or not anybody waits for that.
+		// The cluster fills it from now on, whether or not this pass waits for that.
 		l.Begun = begun(bound)
 	}
 	return bound, err
@@ -130,7 +130,7 @@ func (s *session) awaitToken(ctx context.Context, l *login, secret *corev1.Secre
 	return nil, err
 }
 
-// superseded are the LongLived tokens of a login that go on working though another is current.
+// superseded are the LongLived tokens of a login that still work although another is current.
 func (s *session) superseded(l *login, current types.UID) []string {
 	var names []string
 	for _, secret := range s.boundSecrets(l) {
@@ -152,7 +152,7 @@ func (s *session) adviseOnSuperseded(l *login, current types.UID) string {
 		l.Account, listSecrets(names), s.Home.Namespace)
 }
 
-// adviseOnKept says what a person should know of the LongLived tokens of a login, beside what is said of those superseded.
+// adviseOnKept says what a person should know about the LongLived tokens of a login.
 func (s *session) adviseOnKept(l *login, superseded string) []string {
 	var advice []string
 	if superseded != "" {
@@ -165,8 +165,8 @@ func (s *session) adviseOnKept(l *login, superseded string) []string {
 	return advice
 }
 
-// expiringUnused are the LongLived tokens that the cluster revokes when nobody uses them for a year: those
-// that the service account lists. The operator does not list them, and leaves the list to others.
+// expiringUnused are the LongLived tokens that the cluster revokes when nobody uses them for a year: those that the service account
+// lists. The operator never lists a token there, and does not change the list.
 func (s *session) expiringUnused(l *login) []string {
 	account := s.accounts[l.Account]
 	if account == nil {
@@ -182,7 +182,7 @@ func (s *session) expiringUnused(l *login) []string {
 	return names
 }
 
-// listSecrets names Secrets, the oldest first, and not more than fit into a message.
+// listSecrets names Secrets for a message, the oldest first. It counts those that do not fit.
 func listSecrets(names []string) string {
 	const most = 5
 	if len(names) > most {

@@ -26,8 +26,8 @@ const (
 	requesterAnnotation    = "openshift.io/requester"
 )
 
-// TrustedCAConfigMap is in the operator's namespace; OpenShift's network operator fills it with
-// the trusted CAs of the cluster, by its label config.openshift.io/inject-trusted-cabundle.
+// TrustedCAConfigMap is in the operator's namespace. OpenShift's network operator fills it with the trusted CAs of the cluster,
+// because of its label config.openshift.io/inject-trusted-cabundle.
 const TrustedCAConfigMap = "edge-registry-trusted-ca"
 
 // ProjectName is the name of the project of an EdgeRegistry.
@@ -46,8 +46,8 @@ func boundSecretName(secret string, generation int64) string {
 	return fmt.Sprintf("%s-%d", secret, generation)
 }
 
-// ownerMark is written into the description of a requested project: labels and annotations of a
-// ProjectRequest do not survive it, its description does.
+// ownerMark is written into the description of a requested project. Labels and annotations of a ProjectRequest are not kept; its
+// description is.
 func ownerMark(name string, uid types.UID) string {
 	return fmt.Sprintf("[EdgeRegistry %s %s]", name, uid)
 }

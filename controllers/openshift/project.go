@@ -26,16 +26,16 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;watch
 // +kubebuilder:rbac:groups=project.openshift.io,resources=projectrequests,verbs=create
 
-// accountsPage is how many service accounts are read at most, since others may give any the EdgeRegistry's label.
+// accountsPage is how many service accounts are listed at most, because others can label any number of them.
 const accountsPage = 20
 
-// bindingDelay is how long the admin binding of a new project may take to count at every API server.
+// bindingDelay is how long the admin binding of a new project may take until every API server knows it.
 const bindingDelay = time.Minute
 
 const defaultDescription = "Images of Open Horizon edge services"
 
-// prepareProject requests the project when it is absent, and otherwise makes sure that it is this
-// EdgeRegistry's or that its owner invited the operator. Then it reads what the operator has there.
+// prepareProject requests the project if it is absent. Otherwise it makes sure that the project is this EdgeRegistry's, or that its
+// owner invited the operator. Then it reads the operator's objects there.
 func (s *session) prepareProject(ctx context.Context) (pass.Done, error) {
 	if objects.IsReserved(s.Home.Namespace, s.Namespace) {
 		return pass.Done{}, pass.Stalled(edgev1.ReasonProjectReserved,
@@ -79,7 +79,7 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 			return nil, err
 		}
 	}
-	// What follows cannot be undone by the operator, so it is not done for an EdgeRegistry that is gone.
+	// The operator could not undo the request, so it makes sure that the EdgeRegistry still exists.
 	if err := s.Objects.Confirm(ctx, s.Scope); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 		delete(s.Record.Served, s.Home.Namespace)
 		s.Note(edgev1.ReasonProjectRequested, "requested "+project, nil)
 		if served {
-			// Its tokens died with it, too.
+			// Its tokens were deleted with it.
 			s.Edge.Status.Credentials, s.Edge.Status.ExpiresAt = nil, nil
 			s.Note(edgev1.ReasonProjectEmptied, project+" had been deleted, and its images with it: push them again before a node needs them", nil)
 		}
@@ -127,7 +127,7 @@ func (s *session) requestProject(ctx context.Context) (*corev1.Namespace, error)
 	return namespace, nil
 }
 
-// madeByHand is what to do where the operator cannot request the project. One that it did not request it takes with Adopt alone.
+// madeByHand is what to do if the operator cannot request the project: it uses one that others made only with policy Adopt.
 func (s *session) madeByHand() string {
 	return fmt.Sprintf("set spec.openshift.project.policy to Adopt, make the namespace %q yourself and invite the operator by '%s'", s.Home.Namespace, s.Home.Invite())
 }
@@ -162,8 +162,9 @@ func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace)
 	return pass.DoneBecause(edgev1.ReasonOwned, "project %q was requested for this EdgeRegistry", s.Home.Namespace), nil
 }
 
-// wasRequested makes sure that the operator requested the project for this EdgeRegistry. That the operator did is not for
-// others to write (openshift/origin keeps the requester); for whom, the description says until the project's UID is on record.
+// wasRequested makes sure that the operator requested the project for this EdgeRegistry. The annotation with the requester proves
+// that the operator did, since OpenShift lets nobody else write it (openshift/origin). Until the project's UID is on record, its
+// description says for which EdgeRegistry.
 func (s *session) wasRequested(ctx context.Context, namespace *corev1.Namespace) error {
 	if namespace.Annotations[requesterAnnotation] != s.username {
 		return pass.Stalled(edgev1.ReasonProjectConflict,
@@ -192,7 +193,7 @@ func (s *session) wasInvited(bindings []rbacv1.RoleBinding, namespace *corev1.Na
 	return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
 }
 
-// shutOut explains a refusal to read in the project.
+// shutOut says why the operator may not read in the project.
 func (s *session) shutOut(namespace *corev1.Namespace) error {
 	if s.adopts() {
 		none := consent.Find(nil, consent.Project, s.Home.Namespace, s.username, s.Edge.Name)
@@ -217,7 +218,7 @@ func (s *session) readProject(ctx context.Context, bindings []rbacv1.RoleBinding
 		}
 	}
 	if s.isNew {
-		// Whatever a template put there is met when the operator makes its own.
+		// A conflict with an object from a project template shows when the operator makes its own.
 		return nil
 	}
 	if err := s.readAccounts(ctx); err != nil {
@@ -226,8 +227,8 @@ func (s *session) readProject(ctx context.Context, bindings []rbacv1.RoleBinding
 	return s.readSecrets(ctx)
 }
 
-// readAccounts reads the service accounts of the logins: from a page of those that carry the EdgeRegistry's label, by whose
-// version they are watched, and by name what that page lacks.
+// readAccounts reads the service accounts of the logins. It lists one page of those with the EdgeRegistry's label, which also gives
+// the resourceVersion to watch from. What that page lacks is read by name.
 func (s *session) readAccounts(ctx context.Context) error {
 	list := &corev1.ServiceAccountList{}
 	err := s.List(ctx, list, client.InNamespace(s.Home.Namespace), client.MatchingLabels{objects.EdgeLabel: s.Edge.Name}, client.Limit(accountsPage))

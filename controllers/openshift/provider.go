@@ -72,8 +72,7 @@ func (p *Provider) Watch(ctx context.Context, enqueue func(edge string)) error {
 // Forget implements pass.Provider. All that it remembers of an EdgeRegistry is in the memory of the passes.
 func (*Provider) Forget(types.UID) {}
 
-// watched are the kinds of the operator's objects in a project, which are watched from the version at which the pass listed
-// them.
+// watched are the kinds of objects to watch in a project, from the resourceVersion at which the pass listed them.
 func (s *session) watched() []watches.Listed {
 	return []watches.Listed{
 		{Kind: corev1.SchemeGroupVersion.WithKind("ServiceAccountList"), At: s.accountsListed},
@@ -84,15 +83,15 @@ func (s *session) watched() []watches.Listed {
 
 // remembered is what the process remembers of one EdgeRegistry for this provider.
 type remembered struct {
-	// host is that of its Route.
+	// host is the last admitted host of its Route.
 	host string
-	// entered: its project was there, and the operator was let in.
+	// entered: its project existed, and the operator was allowed in.
 	entered bool
-	// odd are the logins for which no token is asked for again before a time, since the last was not what was asked for.
-	odd map[edgev1.TokenRole]time.Time
+	// malformed are the logins whose last token was not what was asked for, and when the next may be requested.
+	malformed map[edgev1.TokenRole]time.Time
 }
 
-// causeOf is why the token of a bound Secret was issued: by the record, or by the Secret where it is not on record yet.
+// causeOf is why the token of a bound Secret was issued: by the record, or by the Secret if it is not on record yet.
 func (s *session) causeOf(bound *corev1.Secret) string {
 	if issued := s.onRecord(bound); issued != nil {
 		return issued.Cause

@@ -15,7 +15,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// leeway is how long after its expiry the API server takes a token.
+// leeway is how long after its expiry the API server still accepts a token.
 const leeway = time.Minute
 
 // Retire implements pass.Issuer: it marks the bound Secrets of the published tokens, and deletes those whose token does not
@@ -46,8 +46,8 @@ func (s *session) Retire(ctx context.Context) error {
 	return nil
 }
 
-// markCurrent makes sure that the bound Secret of the published token is marked before another token is issued: an operator
-// that died in between may not have come to it.
+// markCurrent makes sure that the bound Secret of the published token is marked before another token is issued. An operator that
+// stopped in between may not have marked it.
 func (s *session) markCurrent(ctx context.Context, l *login) error {
 	bound := s.Secrets[boundSecretName(l.Secret, l.Credential.Generation)]
 	if bound == nil || string(bound.UID) != l.Credential.ID || isMarked(bound) {

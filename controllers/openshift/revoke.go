@@ -19,9 +19,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// revokeTokens deletes everything in the project that a token of this EdgeRegistry depends on or is
-// kept in. It does not wait for garbage collection, which deletes nothing when the EdgeRegistry is
-// deleted with --cascade=orphan.
+// revokeTokens deletes every Secret in the project that a token of this EdgeRegistry is bound to or kept in. It does not wait for
+// garbage collection, which deletes nothing if the EdgeRegistry is deleted with --cascade=orphan.
 func (s *session) revokeTokens(ctx context.Context) error {
 	state, err := s.readProjectState(ctx)
 	if err != nil || state == nil {
@@ -29,7 +28,7 @@ func (s *session) revokeTokens(ctx context.Context) error {
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	// All of them and their metadata alone: one that lost its labels, or by its UID its owner too, is found, and no foreign Secret is read.
+	// All Secrets, so that one is found that lost its labels or its owner. Only metadata, so that no value of others is read.
 	if err := s.List(ctx, secrets, client.InNamespace(s.Home.Namespace)); err != nil {
 		return s.leaveToCollector(state, err)
 	}
@@ -47,7 +46,7 @@ func (s *session) revokeTokens(ctx context.Context) error {
 		case apierrors.IsNotFound(err):
 			// It went by itself.
 		default:
-			// A conflict too: whether another has taken its name shows when the next pass reads them again.
+			// After a conflict the next pass reads them again, and sees whether another has taken the name.
 			return s.leaveToCollector(state, fmt.Errorf("delete Secret %q in project %q: %w", secret.Name, s.Home.Namespace, err))
 		}
 	}
@@ -56,15 +55,15 @@ func (s *session) revokeTokens(ctx context.Context) error {
 			"the tokens of %s and %s in project %q are revoked", s.publisher.Account, s.puller.Account, s.Home.Namespace), nil)
 	}
 	if slices.Contains(s.Edge.Finalizers, metav1.FinalizerOrphanDependents) {
-		// What an operator that is about to lose its lease makes before the collector has been here would stay.
+		// An operator that is about to lose its lease may still create objects. They would stay if the collector had not been here.
 		return &pass.Blocked{Reason: edgev1.ReasonDeletionPending, Retry: pass.RetrySoon().RequeueAfter,
 			Message: "the garbage collector has not released the objects yet, as --cascade=orphan asks"}
 	}
 	return nil
 }
 
-// leaveToCollector excuses a refusal, and tells whoever deletes the EdgeRegistry how its tokens end where the operator was shut
-// out: their Secrets go with their owner, unless the deletion orphans them.
+// leaveToCollector ignores a refusal, and reports how the tokens end if the operator may no longer work in the project: garbage
+// collection deletes their Secrets, unless the deletion orphans them.
 func (s *session) leaveToCollector(state *projectState, err error) error {
 	waits := state.ignoreGone(err)
 	if waits == nil && apierrors.IsForbidden(err) && len(s.Record.Issued) > 0 {

@@ -14,12 +14,12 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
-// A tenant decides how many Secrets in the project carry the EdgeRegistry's label, and how large they are. So their metadata is
-// listed, in no more pages than this, and values are read by name.
+// A tenant decides how many Secrets in the project carry the EdgeRegistry's label, and how large they are. So the operator lists
+// only metadata, in a limited number of pages, and reads values by name.
 const (
 	secretsPage  = 500
 	secretsPages = 4
-	// maxPending is how many bound Secrets of a role that are not on record are looked into.
+	// maxPending is how many token Secrets of a role that are not on record are read with their values.
 	maxPending = 5
 )
 
@@ -50,7 +50,7 @@ func (s *session) readSecrets(ctx context.Context) error {
 	return nil
 }
 
-// readSecret notes one Secret, with its value where that is needed: of the published ones, and of token Secrets.
+// readSecret adds one Secret to s.Secrets. It reads the values of published Secrets and of token Secrets.
 func (s *session) readSecret(ctx context.Context, metadata *metav1.PartialObjectMetadata, pending map[*login]int) error {
 	name := metadata.Name
 	whole := name == s.publisher.Secret || name == s.puller.Secret

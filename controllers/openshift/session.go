@@ -23,21 +23,19 @@ type session struct {
 	*Provider
 	*pass.Scope
 
-	// config is the registry's Config as it was read, by expose.
+	// expose sets config, which is the registry's Config, the admitted route, and the router that admitted it.
 	config *imageregistryv1.Config
-	// route is the admitted Route, and router the router that admitted it, by expose.
 	route  *routev1.Route
 	router string
-	// username is the operator's own, by prepareProject.
+	// prepareProject sets the following. username is the operator's own. isNew: the project was requested in this pass.
 	username string
-	// isNew: the project was requested in this pass.
-	isNew bool
-	// accounts and bindings are those of the EdgeRegistry's names in the project, by prepareProject.
+	isNew    bool
+	// accounts and bindings are the objects with the EdgeRegistry's names in the project.
 	accounts map[string]*corev1.ServiceAccount
 	bindings map[string]*rbacv1.RoleBinding
-	// accountsListed is the resource version at which the pass listed the service accounts there; empty where it did not.
+	// accountsListed is the resourceVersion at which the pass listed the service accounts; empty if it did not.
 	accountsListed string
-	// signingKeys are those of the API server's tokens, once they were asked for.
+	// signingKeys are the keys of the API server's tokens, once they were read.
 	signingKeys keySet
 	// publisher and puller are the two logins as this provider knows them.
 	publisher, puller login
@@ -46,7 +44,7 @@ type session struct {
 // login is one of the two service accounts.
 type login struct {
 	*pass.Login
-	// accountUID is that of the service account, by grantAccess.
+	// accountUID is the UID of the service account, which grantAccess sets.
 	accountUID  types.UID
 	clusterRole string
 	tokenType   edgev1.TokenType
@@ -74,7 +72,7 @@ func (p *Provider) begin(scope *pass.Scope) *session {
 
 func newLogin(l *pass.Login, project, account, clusterRole string, policy edgev1.TokenSpec) login {
 	lifetime := policy.Lifetime.Duration
-	// The registry accepts any user name with a token. This one shows whose a login is, for example in the Exchange.
+	// The registry accepts any user name with a token. This one shows whose login it is, for example in the Exchange.
 	l.Account, l.User = account, account+"."+project
 	l.Policy = pass.Policy{Lifetime: lifetime, RenewBefore: lifetime * 2 / 3}
 	if policy.RenewBefore != nil {
@@ -93,7 +91,7 @@ func newLogin(l *pass.Login, project, account, clusterRole string, policy edgev1
 // logins are both logins, the publisher's first.
 func (s *session) logins() []*login { return []*login{&s.publisher, &s.puller} }
 
-// of is a login of the pass as this provider knows it.
+// of returns what this provider knows about a login of the pass.
 func (s *session) of(l *pass.Login) *login {
 	if l.Role == edgev1.TokenPublisher {
 		return &s.publisher

@@ -22,55 +22,54 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// claim is a name that an EdgeRegistry needs in its project.
-type claim struct {
+// requiredName is a name that an EdgeRegistry needs in its project.
+type requiredName struct {
 	kind schema.GroupVersionKind
 	name string
-	// field is where another EdgeRegistry would choose another name.
+	// field is the field by which another EdgeRegistry chooses another name.
 	field string
-	// live is what the pass has read under that name, or nil.
+	// live is the object of that name that the pass has read, or nil.
 	live client.Object
 	// listed: the pass has looked for it, so that nil means that the name is free.
 	listed bool
 }
 
-// claims are the six names that an EdgeRegistry writes, whatever happens. The bound Secrets of its tokens
-// pass over a name that is taken.
-func (s *session) claims() []claim {
-	var claims []claim
+// requiredNames are the six names that an EdgeRegistry always writes. Its bound Secrets are not among them: they skip a name that is
+// taken.
+func (s *session) requiredNames() []requiredName {
+	var names []requiredName
 	for _, l := range s.logins() {
 		role := objects.RoleValue(l.Role)
 		binding := bindingName(s.Edge, l.Role)
-		claims = append(claims,
-			claim{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), l.Account,
+		names = append(names,
+			requiredName{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), l.Account,
 				"spec.openshift." + role + ".serviceAccountName", s.accounts[l.Account], true},
-			claim{rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), binding, "metadata.name", s.bindings[binding], true},
-			claim{corev1.SchemeGroupVersion.WithKind("Secret"), l.Secret,
+			requiredName{rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), binding, "metadata.name", s.bindings[binding], true},
+			requiredName{corev1.SchemeGroupVersion.WithKind("Secret"), l.Secret,
 				"spec.secrets." + objects.SecretKind(l.Role) + ".name", s.Secrets[l.Secret], false},
 		)
 	}
-	return claims
+	return names
 }
 
-// claimNames makes sure that no name is another's before anything is written in the project, and tells all that are at once:
-// whoever makes another EdgeRegistry has to choose them all. Only what this pass has not read yet is asked for, so that it
-// costs nothing once all is there.
-func (s *session) claimNames(ctx context.Context) error {
+// checkNames makes sure that others have taken none of the names, before anything is written in the project. It reports all taken
+// names at once, so that a new EdgeRegistry can avoid them all. It reads only what this pass has not read yet.
+func (s *session) checkNames(ctx context.Context) error {
 	if s.isNew {
 		s.Free.Insert(s.publisher.Secret, s.puller.Secret)
 		return nil
 	}
 	taken := &takenNames{project: s.Home.Namespace}
-	for _, c := range s.claims() {
+	for _, c := range s.requiredNames() {
 		holder := c.live
 		if objects.IsNil(holder) && c.listed {
 			continue
 		}
 		if objects.IsNil(holder) {
-			// Its metadata alone: it may be another's Secret.
-			stranger := &metav1.PartialObjectMetadata{}
-			stranger.SetGroupVersionKind(c.kind)
-			err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: c.name}, stranger)
+			// Only metadata: it may be somebody else's Secret.
+			foreign := &metav1.PartialObjectMetadata{}
+			foreign.SetGroupVersionKind(c.kind)
+			err := s.Get(ctx, client.ObjectKey{Namespace: s.Home.Namespace, Name: c.name}, foreign)
 			if apierrors.IsNotFound(err) {
 				if c.kind.Kind == "Secret" {
 					s.Free.Insert(c.name)
@@ -80,7 +79,7 @@ func (s *session) claimNames(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("look for %s %q in project %q: %w", c.kind.Kind, c.name, s.Home.Namespace, err)
 			}
-			holder = stranger
+			holder = foreign
 		}
 		if !objects.OwnedBy(holder, s.Edge.UID) {
 			taken.add(c, holder)
@@ -89,8 +88,8 @@ func (s *session) claimNames(ctx context.Context) error {
 	return taken.refusal()
 }
 
-// sameAccounts says, as a clause, which accounts other EdgeRegistries in the project have too: to use it, this one would need
-// others. Empty where none has, or where that cannot be read now.
+// sameAccounts says, as a clause of a message, which other EdgeRegistries in the project have the same service accounts; empty if
+// none has, or if that cannot be read now.
 func (s *session) sameAccounts(ctx context.Context) string {
 	sharing, err := others(ctx, s.Edges, s.Edge, func(other *edgev1.EdgeRegistry) bool { return ProjectName(other) == s.Home.Namespace })
 	if err != nil {
@@ -115,17 +114,17 @@ func (s *session) sameAccounts(ctx context.Context) string {
 		text.And(namesOf(with)), ifOne(with, "has", "have"), text.And(slices.Sorted(maps.Keys(taken))))
 }
 
-// takenNames are the names in a project that are another's.
+// takenNames are the names in a project that others have taken.
 type takenNames struct {
 	project string
-	// by are the objects that each other EdgeRegistry has there, and strangers those that none has, in words.
-	by        map[string][]string
-	strangers []string
-	// fields are where another EdgeRegistry would choose other names.
+	// by are the objects of each other EdgeRegistry, and unowned those that belong to none, as messages call them.
+	by      map[string][]string
+	unowned []string
+	// fields are the fields by which another EdgeRegistry chooses other names.
 	fields []string
 }
 
-func (t *takenNames) add(c claim, holder client.Object) {
+func (t *takenNames) add(c requiredName, holder client.Object) {
 	object := fmt.Sprintf("%s %q", c.kind.Kind, c.name)
 	if !slices.Contains(t.fields, c.field) {
 		t.fields = append(t.fields, c.field)
@@ -142,11 +141,11 @@ func (t *takenNames) add(c claim, holder client.Object) {
 		owned = true
 	}
 	if !owned {
-		t.strangers = append(t.strangers, object)
+		t.unowned = append(t.unowned, object)
 	}
 }
 
-// refusal is the refusal to touch objects of another's, and to write anything beside them; nil where no name is taken.
+// refusal reports the taken names; nil for none.
 func (t *takenNames) refusal() error {
 	if len(t.fields) == 0 {
 		return nil
@@ -156,9 +155,9 @@ func (t *takenNames) refusal() error {
 		parts = append(parts, fmt.Sprintf("%s %s to EdgeRegistry %q and not to this one", text.And(t.by[owner]), ifOne(t.by[owner], "belongs", "belong"), owner))
 	}
 	remedy := "make another EdgeRegistry with another " + text.And(t.fields)
-	if len(t.strangers) > 0 {
-		parts = append(parts, text.And(t.strangers)+ifOne(t.strangers, " exists and does", " exist and do")+" not belong to this EdgeRegistry")
-		remedy = "delete " + text.And(t.strangers) + ", or " + remedy
+	if len(t.unowned) > 0 {
+		parts = append(parts, text.And(t.unowned)+ifOne(t.unowned, " exists and does", " exist and do")+" not belong to this EdgeRegistry")
+		remedy = "delete " + text.And(t.unowned) + ", or " + remedy
 	}
 	return pass.Stalled(edgev1.ReasonConflict, "in project %q %s, for which nothing is written: %s", t.project, text.And(parts), remedy)
 }

@@ -13,10 +13,9 @@ import (
 	operatorv1 "github.com/openshift/api/operator/v1"
 )
 
-// registryWarnings are the reasons, in the registry's Config alone, for which people may fail to
-// push, or nodes to pull, although login and rights are as they should be. Each names the field to
-// change. None is a failure: the operator cannot see from where nodes pull, it fetches no image,
-// and the settings are the admin's to choose.
+// registryWarnings are settings of the registry's Config that can make pushes or pulls fail although logins and rights are right.
+// Each names the field to change. None is a failure of the EdgeRegistry: the operator does not know from where nodes pull, and the
+// settings are the admin's choice.
 func registryWarnings(config *imageregistryv1.Config) []string {
 	var found []string
 	if config.Spec.ReadOnly {
@@ -32,11 +31,10 @@ func registryWarnings(config *imageregistryv1.Config) []string {
 	return found
 }
 
-// redirectsTo is the storage to which the registry sends who downloads a layer, if that is one that
-// a node outside of the cluster's network may not reach, or whose certificate it may not trust;
-// empty otherwise. S3, GCS, Azure, Swift, IBM COS and OSS redirect unless told not to; volumes cannot
-// (REGISTRY_STORAGE_REDIRECT_DISABLE in openshift/cluster-image-registry-operator, pkg/resource).
-// The public endpoints of public clouds are taken to be reached and trusted from everywhere.
+// redirectsTo is the storage to which the registry redirects downloads of layers, if a node outside of the cluster's network may not
+// reach it or trust its certificate; empty otherwise. S3, GCS, Azure, Swift, IBM COS and OSS redirect unless that is switched off;
+// volumes cannot (REGISTRY_STORAGE_REDIRECT_DISABLE in openshift/cluster-image-registry-operator, pkg/resource). The public
+// endpoints of public clouds count as reachable and trusted from everywhere.
 func redirectsTo(spec *imageregistryv1.ImageRegistrySpec) string {
 	storage := &spec.Storage
 	switch {
@@ -49,22 +47,22 @@ func redirectsTo(spec *imageregistryv1.ImageRegistrySpec) string {
 	case storage.Azure != nil:
 		return privateAzure(storage.Azure)
 	case storage.OSS != nil && storage.OSS.EndpointAccessibility != imageregistryv1.PublicEndpoint:
-		// Internal is also what an empty value means.
+		// An empty value means Internal too.
 		return "the internal endpoint of Alibaba OSS (spec.storage.oss.endpointAccessibility)"
 	default:
 		return ""
 	}
 }
 
-// ownS3 is the endpoint of storage that speaks S3 and is not Amazon's, such as that of OpenShift Data
-// Foundation, or Amazon's behind an endpoint of the cluster's private network.
+// ownS3 is the endpoint of S3 storage that is not Amazon's, such as that of OpenShift Data Foundation, or that is an Amazon endpoint
+// in a private network (.vpce.); empty for others.
 func ownS3(s3 *imageregistryv1.ImageRegistryConfigStorageS3) string {
 	if s3.CloudFront != nil || s3.RegionEndpoint == "" {
 		return ""
 	}
 	host := s3.RegionEndpoint
 	if _, _, found := strings.Cut(host, "://"); !found {
-		// It should be an address with a scheme, and the registry takes one without.
+		// The registry also accepts an address without a scheme.
 		host = "https://" + host
 	}
 	if endpoint, err := url.Parse(host); err == nil && endpoint.Host != "" {
@@ -88,8 +86,8 @@ func privateAzure(azure *imageregistryv1.ImageRegistryConfigStorageAzure) string
 	return ""
 }
 
-// registryState is what the registry's own operator says of its pods. Its conditions tell why
-// something fails, never whether it works: that the probe alone decides.
+// registryState is what the registry's own operator reports of its pods. Its conditions can say why something fails. Whether the
+// registry works is decided by the probe alone.
 func registryState(config *imageregistryv1.Config) string {
 	var says []string
 	for _, name := range []string{operatorv1.OperatorStatusTypeAvailable, operatorv1.OperatorStatusTypeDegraded} {
@@ -97,7 +95,7 @@ func registryState(config *imageregistryv1.Config) string {
 		if condition == nil || (name == operatorv1.OperatorStatusTypeDegraded && condition.Status != operatorv1.ConditionTrue) {
 			continue
 		}
-		says = append(says, fmt.Sprintf("%s=%s: %s", name, condition.Status, given(condition.Reason, condition.Message)))
+		says = append(says, fmt.Sprintf("%s=%s: %s", name, condition.Status, conditionText(condition.Reason, condition.Message)))
 	}
 	if says == nil {
 		return fmt.Sprintf("registry Config %q says nothing of its pods yet", config.Name)
@@ -105,7 +103,7 @@ func registryState(config *imageregistryv1.Config) string {
 	return fmt.Sprintf("registry Config %q says %s", config.Name, strings.Join(says, "; "))
 }
 
-// registryCondition is the condition of a type, of which the API takes one (listMapKey); nil where there is none.
+// registryCondition is the condition of a type; nil if there is none. The API allows one of each type (listMapKey).
 func registryCondition(config *imageregistryv1.Config, name string) *operatorv1.OperatorCondition {
 	for i := range config.Status.Conditions {
 		if config.Status.Conditions[i].Type == name {

@@ -14,13 +14,13 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// Whose implements pass.Issuer. A token's claims say whose it is, under any user name; its signature proves that it was issued, also
-// once it has expired, and the record that the operator issued it. One that was issued for our accounts and is not on record is that
-// of a clone of this cluster, or of a restored one: unless it has expired, it may be in use.
+// Whose implements pass.Issuer. The claims of a token say whose it is, under any user name. Its signature proves that a cluster with
+// these keys issued it, even after it expired. The record proves that the operator had it issued. A token for our accounts that is
+// not on record comes from a clone of this cluster, or from before a restore. Unless it has expired, it may be in use.
 func (s *session) Whose(ctx context.Context, _ string, token credential.Token) (exchange.Owner, error) {
 	claims, err := credential.ReadClaims(token)
 	if err != nil {
-		return exchange.Nobody, nil //nolint:nilerr // What is no such token is another's login.
+		return exchange.Nobody, nil //nolint:nilerr // A password that is no token is somebody else's login.
 	}
 	for _, l := range s.logins() {
 		if !s.speaksFor(claims, l) {
@@ -35,7 +35,7 @@ func (s *session) Whose(ctx context.Context, _ string, token credential.Token) (
 	return exchange.Nobody, nil
 }
 
-// ownerOf is what a token is that was issued for a login.
+// ownerOf classifies a token that was issued for a login.
 func (s *session) ownerOf(l *login, claims credential.Claims) exchange.Owner {
 	switch issued := s.issuedAs(l, claims); {
 	case claims.Expires() && !s.Now.Before(claims.Expiry):
@@ -49,8 +49,8 @@ func (s *session) ownerOf(l *login, claims credential.Claims) exchange.Owner {
 	}
 }
 
-// issuedAs finds a token on record. One that does not expire does not say the UID of the Secret that keeps it, whose name has
-// its generation.
+// issuedAs finds a token on record. A token that does not expire lacks the UID of its Secret, but the name of the Secret holds the
+// generation.
 func (s *session) issuedAs(l *login, claims credential.Claims) *pass.Issued {
 	if claims.SecretUID != "" {
 		return s.Record.Find(string(claims.SecretUID))

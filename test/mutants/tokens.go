@@ -62,8 +62,8 @@ var ofTokens = []mutant{
 		pattern: "a permanent failure is retried without end",
 		edits: []edit{
 			{"controllers/openshift/issuer.go",
-				`s.remembered().odd[l.Role]; s.Now.Before(until) {`,
-				`s.remembered().odd[l.Role]; s.Now.Equal(until) {`},
+				`s.remembered().malformed[l.Role]; s.Now.Before(until) {`,
+				`s.remembered().malformed[l.Role]; s.Now.Equal(until) {`},
 		},
 		guards: []guard{controllers("TestTokensThatDoNotSayWhatTheyAreBoundToAreNotMintedWithoutEnd")},
 	},
