@@ -25,7 +25,7 @@ func TestEveryOwnerOfATakenNameIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	owner := func(kind, name string) metav1.OwnerReference { return metav1.OwnerReference{Kind: kind, Name: name} }
 	taken := takenNames{project: "plant"}
-	account := claim{kind: corev1.SchemeGroupVersion.WithKind("ServiceAccount"), name: "edge-puller", field: "spec.openshift.puller.serviceAccountName"}
+	account := requiredName{kind: corev1.SchemeGroupVersion.WithKind("ServiceAccount"), name: "edge-puller", field: "spec.openshift.puller.serviceAccountName"}
 	taken.add(account, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{
 		owner("Deployment", "other"), owner("EdgeRegistry", "north"), owner("EdgeRegistry", "south"),
 	}}})
