@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Claims is what a service account token says of itself. It is read without
-// checking the signature, so it describes a token and never authorises one.
+// Claims are the claims of a service account token. They are read without
+// checking the signature, so they describe a token and never authorise one.
 type Claims struct {
 	// ID is the credential id ("jti"), by which the audit log of the API server names
 	// the token. A token that does not expire has none, nor has one of an API server
@@ -34,7 +34,7 @@ type Claims struct {
 	IssuedAt, Expiry time.Time
 }
 
-// Expires reports whether the token works for a time only.
+// Expires reports whether the token has an expiry.
 func (c Claims) Expires() bool { return !c.Expiry.IsZero() }
 
 // wireClaims is the payload of a token, as kube-apiserver writes it for a
@@ -71,7 +71,7 @@ type reference struct {
 // keptIssuer is the issuer of the tokens that kube-controller-manager keeps in Secrets.
 const keptIssuer = "kubernetes/serviceaccount"
 
-// errNotAToken carries nothing of the input: what is malformed may still be secret.
+// errNotAToken quotes nothing of the input: what is malformed may still be secret.
 var errNotAToken = errors.New("not a service account token")
 
 // ReadClaims returns the claims of a service account token, of one that a

@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// view is what a text is the encoding of. Its text is nil where the other is as it is.
+// view is a decoded text. Its text is nil if there was nothing to decode.
 type view struct {
 	text []byte
-	// at is where each byte comes from, and where the last one ends.
+	// at holds, for each byte, its position in the encoded text, and at the end the length of that.
 	at []int
 }
 
-// add adds what was decoded of an escape.
+// add adds the bytes that an escape stands for.
 func (v *view) add(at int, decoded []byte) {
 	v.text = append(v.text, decoded...)
 	for range decoded {
@@ -25,7 +25,7 @@ func (v *view) add(at int, decoded []byte) {
 	}
 }
 
-// copy adds a part of the text as it is.
+// copy adds a part of the encoded text as it is.
 func (v *view) copy(text []byte, from, to int) {
 	v.text = append(v.text, text[from:to]...)
 	for at := from; at < to; at++ {
@@ -33,8 +33,8 @@ func (v *view) copy(text []byte, from, to int) {
 	}
 }
 
-// unescaped decodes each place that begins with a mark by a function, which returns how many bytes it read; none for what
-// is no escape.
+// unescaped decodes the escapes in a text. Each begins with mark. decode returns the bytes that the escape at the beginning of its
+// argument stands for, and how long the escape is; 0 if it is none.
 func unescaped(text []byte, mark byte, decode func([]byte) (decoded []byte, read int)) view {
 	var v view
 	for i := 0; i < len(text); {
@@ -68,7 +68,7 @@ func unescaped(text []byte, mark byte, decode func([]byte) (decoded []byte, read
 	return v
 }
 
-// percent decodes what is escaped for the path of a URL.
+// percent decodes the escapes of a URL.
 func percent(text []byte) view { return unescaped(text, '%', percentAt) }
 
 func percentAt(text []byte) ([]byte, int) {
@@ -78,13 +78,13 @@ func percentAt(text []byte) ([]byte, int) {
 	return nil, 0
 }
 
-// query decodes what a query writes otherwise than a path does: the blank. It is asked for only while a value with a blank is
-// known, because base64 is full of its mark.
+// query decodes '+' to a blank, as in the query of a URL. It is used only while a value with a blank is known, because base64 is full
+// of '+'.
 func query(text []byte) view {
 	return unescaped(text, '+', func([]byte) ([]byte, int) { return []byte{' '}, 1 })
 }
 
-// quoted decodes what is escaped in a string of JSON or of Go.
+// quoted decodes the escapes of a string in JSON or Go.
 func quoted(text []byte) view { return unescaped(text, '\\', quotedAt) }
 
 func quotedAt(text []byte) ([]byte, int) {
@@ -118,7 +118,7 @@ func quotedAt(text []byte) ([]byte, int) {
 	return nil, 0
 }
 
-// unicodeAt decodes \u0000, or two of them that are one character.
+// unicodeAt decodes \u0000, or a surrogate pair of them.
 func unicodeAt(text []byte) ([]byte, int) {
 	first, ok := hexadecimal(text, 2, 4)
 	if !ok {
@@ -132,7 +132,7 @@ func unicodeAt(text []byte) ([]byte, int) {
 	return utf8.AppendRune(nil, first), 6
 }
 
-// hexadecimal reads at most eight digits of a character's number, or of a byte.
+// hexadecimal reads a number of up to eight hexadecimal digits.
 func hexadecimal(text []byte, from, digits int) (rune, bool) {
 	if len(text) < from+digits {
 		return 0, false
@@ -141,7 +141,7 @@ func hexadecimal(text []byte, from, digits int) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// sextet is the value of each character in either alphabet of base64, and noSextet of all others.
+// sextet is the value of each character in both alphabets of base64, and noSextet for all others.
 var sextet = func() (values [256]byte) {
 	for i := range values {
 		values[i] = noSextet
@@ -155,7 +155,7 @@ var sextet = func() (values [256]byte) {
 
 const noSextet = 0xff
 
-// runs returns the parts of a text that could be base64, of at least that many characters.
+// runs returns the parts of a text that could be base64 and have at least that many characters.
 func runs(text []byte, least int) []span {
 	var found []span
 	for i := 0; i < len(text); i++ {
@@ -170,7 +170,7 @@ func runs(text []byte, least int) []span {
 	return found
 }
 
-// sextets decodes base64 without padding; what does not fill a byte at the end is dropped.
+// sextets decodes base64 without padding. It drops bits at the end that fill no byte.
 func sextets(encoded []byte) []byte {
 	decoded := make([]byte, 0, len(encoded)*6/8)
 	var bits uint

@@ -13,24 +13,23 @@ import (
 )
 
 const (
-	// minSecret is the length of the shortest value that is known. What is shorter is a part of too many words.
+	// minSecret is the length of the shortest value that is redacted. A shorter one is a part of too many words.
 	minSecret = 6
-	// minSignature is the length from which the last of three parts is looked for by itself. A token says at its
-	// beginning what all tokens say, and is good for nothing without its signature.
+	// minSignature is the length from which the signature of a JWT is looked for by itself. The beginning is alike in all tokens, and
+	// useless without the signature.
 	minSignature = 32
-	// generationTime is how long a value is known at least since it was last taken in hand. The next one comes for it in
-	// half an hour by default, with the next verification.
+	// generationTime is how long a value is known at least after its last use. By default the verification uses each every half an
+	// hour.
 	generationTime = time.Hour
 	// generationSize bounds the memory: two generations of so many values are at most 8 MB.
 	generationSize = 1 << 16
 )
 
-// live knows the values of this process. There is one for all, because what is to be kept from the log is not a matter of
-// who writes the line: a caller that had to be given the set could be given none.
+// live knows the secret values of this process. It is a global on purpose: a caller that had to be given it could be given none.
 var live = newKnown(time.Now)
 
-// known knows secret values by their fingerprints: it holds no secret longer than it was in memory anyway, and about 50
-// bytes for each. What was not in hand for one to two hours is forgotten.
+// known recognises secret values by their fingerprints, without holding the values: about 50 bytes for each. It forgets a value one
+// to two hours after its last use.
 type known struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -41,29 +40,29 @@ type known struct {
 	begun time.Time
 }
 
-// generation is the values that were in hand in one stretch of time.
+// generation are the values that were used in one period of time.
 type generation struct {
 	prints map[uint64][]fingerprint
-	// count is how many prints there are, and shortest the length of the shortest value of them.
+	// count is how many prints there are, and shortest the length of the shortest value.
 	count, shortest int
 	// blank: a value has a blank.
 	blank bool
-	// filter holds a bit for each tail, and says quickly that a tail is none of them.
+	// filter is a Bloom filter of the tails, which rules most texts out quickly.
 	filter [1 << 10]uint64
 }
 
-// fingerprint stands for a value. It is found by the value's tail.
+// fingerprint identifies a value. The map finds it by the tail of the value.
 type fingerprint struct {
 	sum    uint64
 	length uint32
-	// signature: the value is the last part of a token, whose other parts stand before it.
+	// signature: the value is the signature of a JWT, whose other parts come before it in a text.
 	signature bool
 }
 
-// tailSize is how many bytes of the end of a value it is found by.
+// tailSize is the length of a tail, the end of a value, in bytes.
 const tailSize = 6
 
-// tailMask are the bits of a tail.
+// tailMask masks the bits of a tail.
 const tailMask = 1<<(8*tailSize) - 1
 
 func newKnown(now func() time.Time) *known {
@@ -74,10 +73,10 @@ func newGeneration() *generation {
 	return &generation{prints: map[uint64][]fingerprint{}, shortest: math.MaxInt}
 }
 
-// Know makes a secret that is not a Token be redacted from now on.
+// Know has a secret that is not a Token redacted from now on.
 func Know(secret string) { live.add(secret) }
 
-// add has a value known for the generation that runs, and the next.
+// add has a value known for the current generation and the next.
 func (k *known) add(text string) {
 	if len(text) < minSecret {
 		return
@@ -106,7 +105,7 @@ func (k *known) add(text string) {
 	k.current.add(tail, value, blank)
 }
 
-// shortest is the length of the shortest value that is known.
+// shortest is the length of the shortest known value.
 func (k *known) shortest() int { return min(k.current.shortest, k.previous.shortest) }
 
 func (g *generation) add(tail uint64, value fingerprint, blank bool) {
@@ -125,7 +124,7 @@ func (g *generation) holds(tail uint64, value fingerprint) bool {
 	return slices.Contains(g.prints[tail], value)
 }
 
-// place spreads tails over the filter.
+// place returns the bit of a tail in the filter.
 func place(tail uint64) (word int, bit uint64) {
 	hash := tail * 0x9e3779b97f4a7c15
 	return int(hash >> 54), 1 << (hash >> 48 & 63)

@@ -52,7 +52,7 @@ func (s discreetSink) WithName(name string) logr.LogSink {
 	return discreetSink{s.LogSink.WithName(Redact(name))}
 }
 
-// WithCallDepth implements logr.CallDepthLogSink, so that a caller's line is not this file's.
+// WithCallDepth implements logr.CallDepthLogSink, so that the log names the line of the caller.
 func (s discreetSink) WithCallDepth(depth int) logr.LogSink {
 	if deeper, ok := s.LogSink.(logr.CallDepthLogSink); ok {
 		return discreetSink{deeper.WithCallDepth(depth)}
@@ -60,7 +60,7 @@ func (s discreetSink) WithCallDepth(depth int) logr.LogSink {
 	return s
 }
 
-// redactAll returns the values as they are where none holds a secret, which is nearly always.
+// redactAll applies redactValue to each value.
 func redactAll(values []any) []any {
 	all := make([]any, len(values))
 	for i, value := range values {
@@ -69,8 +69,8 @@ func redactAll(values []any) []any {
 	return all
 }
 
-// redactValue returns a value as it is, or a text in its place that holds no secret. Which backend writes it, and how, is not
-// known here: so it is looked at both as fmt shows it and as JSON does.
+// redactValue returns the value, or a redacted text in its place if it holds a secret. How the backend will write the value is not
+// known here, so both fmt's and JSON's form are checked.
 func redactValue(value any) any {
 	switch v := value.(type) {
 	case nil, bool, int, int32, int64, uint64, float64, time.Duration, time.Time, Token, *Token:
@@ -96,7 +96,7 @@ func redactValue(value any) any {
 	return value
 }
 
-// marshaled is what a value wants logged; nothing where it panics, as one that is nil may.
+// marshaled is what a value wants logged; "<panic>" if that panics, as a nil value may.
 func marshaled(value logr.Marshaler) (log any) {
 	defer func() {
 		if recover() != nil {
@@ -106,15 +106,15 @@ func marshaled(value logr.Marshaler) (log any) {
 	return value.MarshalLog()
 }
 
-// redactError returns the error as it is, or one of the same text that holds no secret. %+v is how backends show those that
-// carry more than their text.
+// redactError returns the error, or one with a redacted text if it holds a secret. Backends show an error by %v, or by %+v if it
+// carries more than its text.
 func redactError(err error) error {
 	if err == nil {
 		return nil
 	}
 	for _, shown := range []string{fmt.Sprintf("%v", err), fmt.Sprintf("%+v", err)} {
-		if told := Redact(shown); told != shown {
-			return errors.New(told)
+		if clean := Redact(shown); clean != shown {
+			return errors.New(clean)
 		}
 	}
 	return err

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// maxLayers is how deep one encoding may lie in another: the login in a Secret that is quoted in an error is base64 in
-	// JSON in base64 in JSON.
+	// maxLayers is how deep encodings can be nested: a login in a Secret that is quoted in an error is base64 in JSON in base64 in
+	// JSON.
 	maxLayers = 4
-	// maxWork bounds what is decoded of a text, as a multiple of its length. Real encodings need about twenty times it; a
-	// text that is made to take more is taken away whole.
+	// maxWork bounds how much is decoded of a text, as a multiple of its length. Real encodings need about twenty times the length.
+	// A text that takes more is redacted whole.
 	maxWork = 128
-	// LongSecret is the length from which no name or key in a cluster is a secret by chance. Only such values may be
-	// taken out of what programs read.
+	// LongSecret is the length from which no name or key in a cluster equals a secret by chance. Only such values may be removed
+	// from data that programs read.
 	LongSecret = 20
 )
 
@@ -53,7 +53,7 @@ func (k *known) redact(text string) string {
 	return b.String()
 }
 
-// mayHold reports whether a text of that length could hold a value. At rest none does.
+// mayHold reports whether a text of that length could hold a value.
 func (k *known) mayHold(length int) bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -66,15 +66,15 @@ type span struct{ from, to int }
 // search looks for values in one text.
 type search struct {
 	*known
-	// least is the length of the shortest value that is looked for.
+	// least is the length of the shortest value to look for.
 	least int
 	// work is how many bytes may still be decoded.
 	work int
-	// found maps to the text itself, in any order.
+	// found are the places in the outermost text, in any order.
 	found []span
 }
 
-// find returns where the text holds values of at least that length, in order and apart from each other.
+// find returns where the text holds values of at least that length: sorted, without overlaps.
 func (k *known) find(text []byte, least int) []span {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -95,7 +95,7 @@ func (k *known) find(text []byte, least int) []span {
 	return apart
 }
 
-// layer looks for values in a text and in what it is the encoding of.
+// layer looks for values in a text and in what it decodes to.
 func (s *search) layer(text []byte, layers int, report func(span)) {
 	if len(text) < s.least {
 		return
@@ -129,7 +129,7 @@ func (s *search) layer(text []byte, layers int, report func(span)) {
 	}
 }
 
-// afford takes from the work that is left.
+// afford subtracts from the work that is left, and reports whether there was enough.
 func (s *search) afford(work int) bool {
 	if s.work >= 0 {
 		s.work -= work
@@ -137,7 +137,7 @@ func (s *search) afford(work int) bool {
 	return s.work >= 0
 }
 
-// plain looks for values as they are. It looks at each byte once, however many values there are.
+// plain looks for values that are not encoded. It reads each byte once, however many values there are.
 func (s *search) plain(text []byte, report func(span)) {
 	var tail uint64
 	current, previous := &s.current.filter, &s.previous.filter
@@ -159,7 +159,7 @@ func (s *search) plain(text []byte, report func(span)) {
 	}
 }
 
-// beginning is where a token begins whose signature begins there.
+// beginning is where the token begins whose signature begins at from.
 func beginning(text []byte, from int) int {
 	if from == 0 || text[from-1] != '.' {
 		return from

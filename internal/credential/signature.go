@@ -16,8 +16,8 @@ var signatureAlgorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512,
 }
 
-// SignedBy reports whether a token carries the signature of a key in a JSON Web Key Set, as an API server publishes its own.
-// It does not check whether the token still works. The error is about the key set.
+// SignedBy reports whether a token is signed by a key of a JSON Web Key Set, such as the one that an API server publishes. It does
+// not check whether the token still works. The error is about the key set.
 func SignedBy(token Token, keySet []byte) (bool, error) {
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(keySet, &keys); err != nil {
@@ -25,8 +25,8 @@ func SignedBy(token Token, keySet []byte) (bool, error) {
 	}
 	signed, err := jose.ParseSignedCompact(token.Reveal(), signatureAlgorithms)
 	if err != nil {
-		// What it says could quote the token.
-		return false, nil //nolint:nilerr // What is no such token is not signed.
+		// The error could quote the token.
+		return false, nil //nolint:nilerr // A text that is no JWT has no signature.
 	}
 	for _, key := range keys.Keys {
 		if _, err := signed.Verify(key); err == nil {

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// nodeBootstrapTemplate is a script that runs as it stands, but for the
-// placeholders @HOST@, @PROJECT@, @IMAGE_PREFIX@, @PUBLIC@ and @CA@.
+// nodeBootstrapTemplate is a shell script with the placeholders @HOST@,
+// @PROJECT@, @IMAGE_PREFIX@, @PUBLIC@ and @CA@.
 //
 //go:embed node-bootstrap.sh.tmpl
 var nodeBootstrapTemplate string
 
-// NodeBootstrap returns the script for a caller that has host, image prefix and CA from another place than the pull Secret. Without a
-// CA, public ones verify the host.
+// NodeBootstrap returns the script for a caller that has its own host, project and CA, not those of a pull Secret. Without a CA, public
+// ones verify the host.
 func NodeBootstrap(host, project string, ca []byte) ([]byte, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ var (
 )
 
 // check returns the CA in the form in which it is published, or what is wrong
-// with the input. What passes can stand in a shell script, an environment
-// variable and HZN_REGISTRY_AUTH without quoting.
+// with the input. Input that passes needs no quoting in a shell script, an
+// environment variable or HZN_REGISTRY_AUTH.
 func (in Input) check() ([]byte, error) {
 	if err := checkHost(in.Host); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func checkProject(project string) error {
 	return nil
 }
 
-// splitHost returns the name and the port of a host, of which the usual one is left out in a host.
+// splitHost returns the name and the port of a host; 443 if the host has none.
 func splitHost(host string) (name, port string) {
 	name, port, found := strings.Cut(host, ":")
 	if !found {
@@ -93,8 +93,8 @@ func (l Login) Check() error {
 	return checkToken(l.Token)
 }
 
-// checkToken is what Token asks of a token too, so that what it returns can be
-// published again.
+// checkToken returns why a token cannot be published. Token uses it too, so that
+// what it returns can be published again.
 func checkToken(token credential.Token) error {
 	if token.IsZero() {
 		return errors.New("token is empty: mint it before it is published")
@@ -105,7 +105,7 @@ func checkToken(token credential.Token) error {
 	return nil
 }
 
-// visible reports whether every byte is an ASCII character that leaves ink.
+// visible reports whether every byte is a printable ASCII character other than a space.
 func visible(text string) bool {
 	for i := range len(text) {
 		if text[i] < '!' || text[i] > '~' {
@@ -118,9 +118,9 @@ func visible(text string) bool {
 // Certificates returns a PEM bundle for publication: only the certificates, each re-encoded.
 func Certificates(bundle []byte) ([]byte, error) { return encodeCA(bundle) }
 
-// encodeCA writes the certificates of a PEM bundle again, so that nothing but
-// base64 between two fixed lines reaches a file or a script. It refuses what it
-// would have to leave out.
+// encodeCA encodes the certificates of a PEM bundle again, so that a file or a
+// script only gets base64 between two fixed lines. It refuses a bundle with
+// anything that it would have to leave out.
 func encodeCA(bundle []byte) ([]byte, error) {
 	var encoded bytes.Buffer
 	blocks := 0
@@ -137,7 +137,7 @@ func encodeCA(bundle []byte) ([]byte, error) {
 			return nil, fmt.Errorf("encode block %d of the CA: %w", blocks, err)
 		}
 	}
-	// The decoder passes over a damaged block without a word.
+	// The decoder skips a damaged block without an error.
 	if begun := bytes.Count(bundle, []byte("-----BEGIN ")); begun != blocks {
 		return nil, fmt.Errorf("the CA has %d PEM blocks but %d can be read: give it whole", begun, blocks)
 	}

@@ -31,10 +31,10 @@ const (
 	// KeyImagePrefix holds HOST/PROJECT, what every image name begins with.
 	KeyImagePrefix = "IMAGE_PREFIX"
 	// KeyRegistryAuth holds HOST:PULL-USER:PULL-TOKEN for "hzn exchange service publish -r".
-	// It is the puller's in both Secrets, because every node can read it in the Exchange. It is absent where the host has a
-	// port, at whose ":" hzn would split it.
+	// It is the puller's in both Secrets, because every node can read it in the Exchange. It is absent if the host has a port,
+	// because hzn would split it at the port's ":".
 	KeyRegistryAuth = "HZN_REGISTRY_AUTH"
-	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs. It is absent where public CAs verify the host.
+	// KeyCA holds the PEM certificates that certs.d/HOST/ca.crt needs. It is absent if public CAs verify the host.
 	KeyCA = "ca.crt"
 )
 
@@ -59,7 +59,7 @@ const (
 
 const (
 	bindingType = "container-registry"
-	// bindingPort is the usual one of HTTPS.
+	// bindingPort is the default port of HTTPS.
 	bindingPort = "443"
 )
 
@@ -79,7 +79,7 @@ type Login struct {
 	Token credential.Token
 }
 
-// Input is what both Secrets are made from. Each needs all of it.
+// Input is what both Secrets are made from.
 type Input struct {
 	// Host is the DNS name of the registry, without a scheme, and with its port if that is not the usual one.
 	Host string
@@ -91,7 +91,7 @@ type Input struct {
 	Publisher, Puller Login
 	// PullOnly: there is no publisher.
 	PullOnly bool
-	// CA is one or more PEM certificates. It may be empty where PublicCAs verify the host.
+	// CA is one or more PEM certificates. It may be empty if PublicCAs verify the host.
 	CA        []byte
 	PublicCAs bool
 }
@@ -191,9 +191,9 @@ type dockerConfig struct {
 	Auths map[string]dockerAuth `json:"auths"`
 }
 
-// dockerAuth is one login. It is published as auth alone, the base64 of user and token joined by ":", which every reader
-// takes: docker and crane drop the whole of DOCKER_AUTH_CONFIG when an entry has another field. Secrets that were
-// published before hold username and password beside it.
+// dockerAuth is one login. Only auth is published, the base64 of user and token joined by ":", because every reader accepts that:
+// docker and crane ignore the whole DOCKER_AUTH_CONFIG if an entry has another field. Secrets of earlier versions also hold username
+// and password.
 type dockerAuth struct {
 	Username string `json:"username,omitempty"`
 	Password string `json:"password,omitempty"`
@@ -205,7 +205,7 @@ func newDockerAuth(login Login) dockerAuth {
 	return dockerAuth{Auth: base64.StdEncoding.EncodeToString([]byte(pair))}
 }
 
-// holds reports whether the login carries the token, and no other beside it.
+// holds reports whether the login carries the token, and no other.
 func (a dockerAuth) holds(token credential.Token) bool {
 	pair, err := base64.StdEncoding.DecodeString(a.Auth)
 	if err != nil {

@@ -32,7 +32,7 @@ type Client struct {
 	host     string
 	user     string
 	password credential.Token
-	// timeout is remote.Timeout but in tests.
+	// timeout is remote.Timeout, except in tests.
 	timeout time.Duration
 }
 
@@ -41,7 +41,7 @@ func New(c Config) *Client {
 	return &Client{
 		http: http.Client{
 			Transport: c.Transport,
-			// A login follows nobody to another place.
+			// A login is never sent to where a redirect points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		host: c.Host, user: c.User, password: c.Password, timeout: remote.Timeout,
@@ -62,12 +62,12 @@ type request struct {
 	// permission is what Harbor calls the right that the request needs, such as robot:create.
 	permission string
 	host       string
-	// place is asked for instead of one of the API; empty for none. The login is that of user, then.
+	// place is a path outside of the API that is used instead; empty for none. Then the login is user and secret.
 	place, user string
 	secret      *credential.Token
 }
 
-// do sends a request and reads what it answers; into is nil where that does not matter.
+// do sends a request and decodes the answer into a value; nil to ignore the answer.
 func (c *Client) do(ctx context.Context, r request, into any) (http.Header, error) {
 	r.host = c.host
 	req, err := c.build(ctx, r)

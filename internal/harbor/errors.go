@@ -18,37 +18,37 @@ import (
 type Kind string
 
 const (
-	// Unauthorized: the account is refused: its password is wrong, or it is disabled or expired.
+	// Unauthorized: Harbor refuses the account, because its password is wrong, or it is disabled or expired.
 	Unauthorized Kind = "Unauthorized"
 	// Forbidden: the account may not do this.
 	Forbidden Kind = "Forbidden"
-	// NotFound: what is asked for is not there.
+	// NotFound: the object does not exist.
 	NotFound Kind = "NotFound"
-	// Exists: something of that name is there already.
+	// Exists: an object of that name exists already.
 	Exists Kind = "Exists"
-	// Invalid: Harbor does not take what was sent.
+	// Invalid: Harbor does not accept the request.
 	Invalid Kind = "Invalid"
-	// Unavailable: no connection, none that lasts, no time left, too many requests, or Harbor cannot serve now. What was asked
-	// for may have been done.
+	// Unavailable: the connection failed or broke, the request took too long, there were too many, or Harbor cannot serve now. The
+	// request may have been carried out.
 	Unavailable Kind = "Unavailable"
 	// Untrusted: the certificate of the host is not trusted.
 	Untrusted Kind = "Untrusted"
-	// Unexpected: anything else, such as an answer that is not one of Harbor's. What was asked for may have been done.
+	// Unexpected: anything else, such as an answer that is not one of Harbor's. The request may have been carried out.
 	Unexpected Kind = "Unexpected"
 )
 
 // Error is the error of an operation at Harbor. It holds no secret, and its text is one line.
 type Error struct {
 	Kind Kind
-	// Host is where it was asked.
+	// Host is Harbor's.
 	Host string
 	// Operation is what was being done, such as "make a robot".
 	Operation string
-	// Permission is what Harbor calls the right that it needs, such as robot:create.
+	// Permission is what Harbor calls the right that the operation needs, such as robot:create.
 	Permission string
-	// Status is that of the answer; 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// Code is Harbor's, such as FORBIDDEN; empty where there is none.
+	// Code is Harbor's, such as FORBIDDEN; empty if there is none.
 	Code string
 	// Text says what happened, in fixed words or in Harbor's after redaction: one line.
 	Text string
@@ -98,20 +98,20 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// fail is a failure in words of this side.
+// fail returns an error with a text of our own.
 func (r request) fail(kind Kind, status int, said string) *Error {
 	return &Error{Kind: kind, Host: r.host, Operation: r.op, Permission: r.permission, Status: status, Text: said}
 }
 
-// unanswered is a request without an answer that can be judged.
+// unanswered returns the error of a request without a usable answer.
 func (r request) unanswered(why *remote.Failure) *Error {
 	failure := r.fail(Kind(why.Kind), why.Status, why.Text)
 	failure.ended = why.Ended
 	return failure
 }
 
-// saying is how Harbor writes an error (src/lib/errors).
-type saying struct {
+// errorBody is the body of an error of Harbor's (src/lib/errors).
+type errorBody struct {
 	Errors []struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
@@ -120,14 +120,14 @@ type saying struct {
 
 var codeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// unwanted judges an answer that is not what was asked for. What is believed only in a form of Harbor's is that something is
-// not there, is there, or is refused: other answers are those of something on the way.
+// unwanted returns the error of an answer without success. Only an answer in Harbor's own form means that something does not exist,
+// exists already or is refused. Any other form comes from a gateway on the way.
 func (r request) unwanted(status int, body []byte) *Error {
-	var told saying
-	_ = json.Unmarshal(body, &told)
+	var answer errorBody
+	_ = json.Unmarshal(body, &answer)
 	failure := r.fail(Unexpected, status, "")
-	for _, one := range told.Errors {
-		// The first that is in the form of a code: what comes after follows from it.
+	for _, one := range answer.Errors {
+		// The first error with a proper code: later ones follow from it.
 		if code := text.Foreign(one.Code); codeForm.MatchString(code) {
 			failure.Code = code
 			failure.Text = strings.Join(strings.Fields(text.Foreign(one.Message)), " ")

@@ -13,7 +13,7 @@ import (
 
 // Project is a project of Harbor.
 type Project struct {
-	// ID is by what its robots are listed.
+	// ID is the number by which its robots are listed.
 	ID   int64  `json:"project_id"`
 	Name string `json:"name"`
 }
@@ -22,7 +22,7 @@ type Project struct {
 func (c *Client) Project(ctx context.Context, name string) (Project, error) {
 	r := request{
 		op: "find project " + name, method: http.MethodGet, path: "/projects/" + url.PathEscape(name), permission: "project:read", host: c.host,
-		// Without this header a name of digits alone is taken for a number.
+		// Without this header Harbor takes a name of digits alone for an id.
 		header: http.Header{"X-Is-Resource-Name": {"true"}},
 	}
 	var found Project

@@ -17,12 +17,12 @@ func (c *Client) Permissions(ctx context.Context, in Project) ([]string, error) 
 		op: "see what the account may do in project " + in.Name, method: http.MethodGet, path: "/users/current/permissions",
 		query: url.Values{"scope": {fmt.Sprintf("/project/%d", in.ID)}, "relative": {"true"}}, host: c.host,
 	}
-	var told []access
-	if _, err := c.do(ctx, r, &told); err != nil {
+	var granted []access
+	if _, err := c.do(ctx, r, &granted); err != nil {
 		return nil, err
 	}
 	var all []string
-	for _, one := range told {
+	for _, one := range granted {
 		all = append(all, one.Resource+":"+one.Action)
 	}
 	return all, nil

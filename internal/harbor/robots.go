@@ -20,14 +20,14 @@ import (
 // Robot is a robot of a project.
 type Robot struct {
 	ID int64 `json:"id"`
-	// Name is that of its login, such as robot$plant+edge: a prefix that Harbor's admins choose, the project, a '+' and its own.
+	// Name is its user name, such as robot$plant+edge: a prefix that Harbor's admins choose, the project, a '+' and its own name.
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	Level       string `json:"level"`
-	// Duration is how many days it works from its making; -1 for ever.
+	// Duration is how many days it works after its creation; -1 for ever.
 	Duration int64 `json:"duration"`
 	Disable  bool  `json:"disable"`
-	// CreationTime is when it was made, and ExpiresAt when Harbor ends it, in seconds of Unix; -1 for never.
+	// CreationTime is when it was made, and ExpiresAt when Harbor ends it, as a Unix time in seconds; -1 for never.
 	CreationTime time.Time `json:"creation_time"`
 	ExpiresAt    int64     `json:"expires_at"`
 	// Permissions are what it may do, as Harbor wrote them.
@@ -39,9 +39,9 @@ type Wanted struct {
 	Project string
 	// Name is its own: parts of lower-case letters and digits, joined by '.', '_' or '-'.
 	Name, Description string
-	// Days are how many it works.
+	// Days is how many days it works.
 	Days int64
-	// Push: it may push besides pull.
+	// Push: it may push as well as pull.
 	Push bool
 }
 
@@ -64,7 +64,7 @@ type access struct {
 	Action   string `json:"action"`
 }
 
-// permission is what the robot may do.
+// permission is what the robot is allowed.
 func (w Wanted) permission() permission {
 	rights := []access{{"repository", "pull"}}
 	if w.Push {
@@ -73,7 +73,7 @@ func (w Wanted) permission() permission {
 	return permission{"project", w.Project, rights}
 }
 
-// MayAs reports that a robot may do what one that is wanted may, and nothing else.
+// MayAs reports whether a robot is allowed exactly what a wanted one is.
 func (r Robot) MayAs(w Wanted) bool {
 	var granted []permission
 	want := w.permission()
@@ -86,7 +86,7 @@ func (r Robot) MayAs(w Wanted) bool {
 	return !slices.ContainsFunc(granted[0].Access, lackedBy(want.Access)) && !slices.ContainsFunc(want.Access, lackedBy(granted[0].Access))
 }
 
-// CreateRobot makes a robot of a project. With an error of the kinds Unavailable and Unexpected it may be there.
+// CreateRobot makes a robot of a project. After an error of the kinds Unavailable and Unexpected it may exist.
 func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
 	r := request{op: "make robot " + w.Name + " in project " + w.Project, method: http.MethodPost, path: "/robots", permission: "robot:create", host: c.host}
 	r.body = map[string]any{
@@ -109,7 +109,7 @@ func (c *Client) CreateRobot(ctx context.Context, w Wanted) (Made, error) {
 }
 
 const (
-	// robotsPage is how many robots are asked for at once, the most that Harbor gives, and maxRobots how many are looked through.
+	// robotsPage is how many robots a page has, the most that Harbor allows, and maxRobots how many are read.
 	robotsPage = 100
 	maxRobots  = 10_000
 )
@@ -128,7 +128,7 @@ func (c *Client) Robots(ctx context.Context, project Project) ([]Robot, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Harbor writes an empty list as one, and each robot in it with what it is found by.
+		// An empty list of Harbor's is [] and not null, and each robot in a list has an id and a name.
 		if some == nil || slices.ContainsFunc(some, func(one Robot) bool { return one.ID <= 0 || one.Name == "" }) {
 			return nil, r.fail(Unexpected, http.StatusOK, remote.Malformed)
 		}
@@ -191,7 +191,7 @@ func (c *Client) DeleteRobot(ctx context.Context, id int64) error {
 	return nil
 }
 
-// on is a request about a robot.
+// on returns a request about a robot.
 func (c *Client) on(id int64, action, method string) request {
 	return request{
 		op: fmt.Sprintf("%s robot %d", action, id), method: method, path: "/robots/" + strconv.FormatInt(id, 10), permission: "robot:" + action, host: c.host,

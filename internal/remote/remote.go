@@ -1,8 +1,8 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package remote sends a request to the API of a server outside of the cluster, reads the whole answer, and says in words of this
-// side why there is none that can be judged. What an answer means is left to the client of each API.
+// Package remote sends a request to an API outside of the cluster and reads the whole answer. If there is no usable answer it says
+// why, without repeating any text of the server. What an answer means is up to the client of each API.
 package remote
 
 import (
@@ -26,7 +26,7 @@ const (
 	Timeout = 30 * time.Second
 )
 
-// What is said of an answer that is not repeated.
+// Texts for an answer that cannot be used.
 const (
 	Malformed = "its answer is malformed"
 	TooLarge  = "its answer is too large"
@@ -37,23 +37,23 @@ const (
 type Kind string
 
 const (
-	// Unavailable: no connection, none that lasts, or no time left.
+	// Unavailable: the connection failed or broke, or the request took too long.
 	Unavailable Kind = "Unavailable"
 	// Untrusted: the certificate of the host is not trusted.
 	Untrusted Kind = "Untrusted"
-	// Unexpected: the answer is none of an API.
+	// Unexpected: the answer does not come from an API.
 	Unexpected Kind = "Unexpected"
 )
 
 // Failure is why there is no usable answer. It holds nothing that the server said.
 type Failure struct {
 	Kind Kind
-	// Status is that of the answer; 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
 	Text   string
 	// Ended is why the caller's context ended, if that is the cause.
 	Ended error
-	// Slow: the request had its time.
+	// Slow: the request took longer than its timeout.
 	Slow bool
 }
 
@@ -67,7 +67,7 @@ type Answer struct {
 // Succeeded reports whether the status is one of success.
 func (a Answer) Succeeded() bool { return a.Status >= 200 && a.Status <= 299 }
 
-// isPage reports a body of HTML: a gateway in the way speaks of success too, also of what has no answer to be read.
+// isPage reports whether the body is HTML: some gateways answer with a page and the status 200.
 func (a Answer) isPage() bool { return bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) }
 
 var errSlow = errors.New(TooSlow)
@@ -96,7 +96,8 @@ func Send(client *http.Client, req *http.Request, timeout time.Duration) (Answer
 	return a, nil
 }
 
-// unanswered is a request without an answer. The error of net/http is stripped of the address, which may tell an account.
+// unanswered returns the failure of a request without an answer. The address is removed from net/http's error, because it may show
+// an account.
 func unanswered(caller, own context.Context, err error) *Failure {
 	var addressed *url.Error
 	if errors.As(err, &addressed) {

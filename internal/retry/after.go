@@ -1,7 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package retry tells how long a server in HTTP asks to be left alone.
+// Package retry reads for how long an HTTP server asks its clients to wait.
 package retry
 
 import (
@@ -22,7 +22,7 @@ func After(header http.Header) time.Duration {
 	var longest time.Duration
 	for _, value := range header.Values("Retry-After") {
 		longest = max(longest, after(value, header.Get("Date")))
-		// A proxy may have made one line of two; a comma is also in a date.
+		// A proxy may have joined two values by a comma. A date holds a comma too, so the whole value is tried first.
 		for one := range strings.SplitSeq(value, ",") {
 			longest = max(longest, after(one, ""))
 		}

@@ -21,9 +21,9 @@ import (
 // NoAnswer is the text in place of an unusable answer.
 const NoAnswer = "no valid answer in HTTP"
 
-// Connection returns the text of a failed connection, from this side only: the system, its resolver, TLS, and what is wrong with a
-// certificate. Text of the peer is not repeated, such as the line that net/http quotes of a malformed response, or the reason in an
-// HTTP/2 frame.
+// Connection returns the text of a failed connection, if that text comes from this side: the system, its resolver, TLS or the
+// verification of a certificate. It repeats no text of the peer, such as the line that net/http quotes of a malformed response, or
+// the reason in an HTTP/2 frame.
 func Connection(err error) string {
 	var refused ProxyRefusal
 	if errors.As(err, &refused) {
@@ -43,8 +43,8 @@ func (r ProxyRefusal) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the proxy answered %d %s", int(r), http.StatusText(int(r))))
 }
 
-// RefusedByProxy is for the field OnProxyConnectResponse of a transport: without it net/http fails with the proxy's text, which is not
-// repeated, so that the error would not show that it was the proxy.
+// RefusedByProxy is for the field OnProxyConnectResponse of a transport. Without it, net/http fails with the proxy's own text. That
+// text is not repeated, so the error would not show that the proxy refused.
 func RefusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		return ProxyRefusal(resp.StatusCode)
@@ -52,6 +52,7 @@ func RefusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, resp *http.R
 	return nil
 }
 
+// own reports whether the text of an error comes from this side.
 func own(err error) bool {
 	for _, known := range []error{
 		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded, context.Canceled, context.DeadlineExceeded,

@@ -1,8 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package text makes texts fit for the messages that people read in conditions, events and errors: none holds a secret
-// that the operator had in hand, whoever said it.
+// Package text prepares texts for conditions, events and errors: short, printable, and without any secret that the operator used.
 package text
 
 import (
@@ -39,7 +38,7 @@ func And(items []string) string {
 	return strings.Join(items[:last], ", ") + " and " + items[last]
 }
 
-// foreignLimit is how many bytes of a stranger's text a message holds.
+// foreignLimit is how many bytes of a text from outside a message repeats.
 const foreignLimit = 200
 
 // Foreign makes text from outside fit for a message: printable, on one line, at most 200 bytes, without secrets.
@@ -51,7 +50,7 @@ func Foreign(text string) string {
 	return text
 }
 
-// printable puts a blank in the place of what would move the cursor of a terminal, or hide what it shows.
+// printable replaces each unprintable character by a blank, so that none can control a terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {

@@ -135,8 +135,8 @@ var ofTokens = []mutant{
 		pattern: "text from another server is repeated unchecked",
 		edits: []edit{
 			{"internal/credential/redact.go", `const (
-	// maxLayers is how deep one encoding may lie in another: the login in a Secret that is quoted in an error is base64 in
-	// JSON in base64 in JSON.
+	// maxLayers is how deep encodings can be nested: a login in a Secret that is quoted in an error is base64 in JSON in base64 in
+	// JSON.
 	maxLayers = 4`, `const (
 	maxLayers = 0`},
 		},
