@@ -14,6 +14,7 @@ import (
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // entry is a login as a supplied Secret has it.
@@ -142,13 +143,8 @@ func (a dockerAuth) login() (entry, error) {
 		return entry{}, errors.New("has an entry for the registry without a user or without a password: supply both")
 	case strings.Contains(user, ":"):
 		return entry{}, errors.New("has a user with a ':' in the entry for the registry, where a login is split: supply another user")
-	case !visible(user) || !visible(password):
+	case !text.Visible(user) || !text.Visible(password):
 		return entry{}, errors.New("has a login with a space, a line break or a character beyond ASCII in the entry for the registry, which not all that read it take: supply another")
 	}
 	return entry{user, credential.NewToken(password)}, nil
-}
-
-// visible reports whether every byte is a printable ASCII character other than a space.
-func visible(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
 }

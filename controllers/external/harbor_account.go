@@ -17,6 +17,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 	"github.com/edge-registry/edge-registry-operator/internal/registry"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // Annotations by which the owner of an account of Harbor allows its use. Those of objects.CheckFor and publish-to come on top.
@@ -74,7 +75,7 @@ func wrongWith(user, password string) string {
 		switch {
 		case one.value == "":
 			return fmt.Sprintf("its key %s is missing or empty", one.key)
-		case !visible(one.value):
+		case !text.Visible(one.value):
 			return fmt.Sprintf("its key %s has a space, a line break or a character beyond ASCII, maybe at its end: write it again without", one.key)
 		}
 	}

@@ -6,7 +6,7 @@ package external
 import (
 	"context"
 
-	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
@@ -18,12 +18,8 @@ func (s *harborSession) Whose(_ context.Context, user string, _ credential.Token
 		return exchange.Nobody, nil
 	}
 	issued := s.recorded(role, generation)
-	switch {
-	case issued != nil && !s.Now.Before(issued.ExpiresAt.Time):
+	if issued != nil && !s.Now.Before(issued.ExpiresAt.Time) {
 		return exchange.Dead, nil
-	case role == edgev1.TokenPublisher:
-		return exchange.Publisher, nil
-	default:
-		return exchange.Puller, nil
 	}
+	return pass.OwnerOf(role), nil
 }

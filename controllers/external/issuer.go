@@ -101,7 +101,7 @@ func readLogin(published *corev1.Secret) (entry, bool) {
 
 // credentialOf is the login that a published Secret carries as a credential.
 func (s *session) credentialOf(l *pass.Login, carried entry, published *corev1.Secret) pass.Credential {
-	return s.newCredential(l, carried, max(generationOf(published), 1), pass.AnnotatedTime(published, objects.IssuedAtAnnotation))
+	return s.newCredential(l, carried, max(pass.ParseGeneration(published.Annotations[objects.GenerationAnnotation]), 1), pass.AnnotatedTime(published, objects.IssuedAtAnnotation))
 }
 
 func (s *session) newCredential(l *pass.Login, from entry, generation int64, since time.Time) pass.Credential {
@@ -147,16 +147,6 @@ func (s *session) overlap() time.Duration {
 	return usual
 }
 
-// generationOf is the generation that a published Secret states; 0 for none. Its writers can put any number there, so a number
-// after which there is no next one counts as none.
-func generationOf(published *corev1.Secret) int64 {
-	generation, err := strconv.ParseInt(published.Annotations[objects.GenerationAnnotation], 10, 64)
-	if err != nil || generation < 0 || generation > pass.LastGeneration {
-		return 0
-	}
-	return generation
-}
-
 // Issue implements pass.Issuer: it returns the supplied login.
 func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.Credential, error) {
 	supplied, err := s.supplied(ctx, l)
@@ -168,7 +158,7 @@ func (s *session) Issue(ctx context.Context, l *pass.Login, _ pass.Cause) (pass.
 	known := s.remembered().published[l.Role]
 	switch {
 	case l.Published != nil:
-		generation = generationOf(l.Published) + 1
+		generation = pass.ParseGeneration(l.Published.Annotations[objects.GenerationAnnotation]) + 1
 	case known != nil && supplied.entry.equal(known.entry):
 		generation, since = known.credential.Generation, known.credential.IssuedAt
 	case known != nil:

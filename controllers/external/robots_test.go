@@ -8,11 +8,9 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
@@ -93,13 +91,4 @@ func TestLivesAreWholeDays(t *testing.T) {
 	g.Expect(s.Puller.Policy).To(Equal(pass.Policy{Lifetime: 100 * time.Hour, RenewBefore: 48 * time.Hour}), "a third, rounded up")
 	g.Expect(hardLife(s.Publisher.Policy)).To(Equal(int64(40)))
 	g.Expect(hardLife(s.Puller.Policy)).To(Equal(int64(7)), "never less than was promised")
-}
-
-// Whoever may edit the Secret can write any number there, and the one after it is to be one, too.
-func TestANumberThatSomebodyWroteIsNotCountedOn(t *testing.T) {
-	for written, want := range map[string]int64{"7": 7, "999999999": 999_999_999, "9223372036854775807": 0, "-9223372036854775808": 0, "7x": 0, "": 0} {
-		secret := &corev1.Secret{}
-		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, objects.GenerationAnnotation, written)
-		NewWithT(t).Expect(generationOf(secret)).To(Equal(want), written)
-	}
 }

@@ -105,22 +105,6 @@ func TestEachFieldOfASuppliedLogin(t *testing.T) {
 	}
 }
 
-// The published Secret is a tenant's to write: what it says of itself is a number and a time, or nothing.
-func TestEachAnnotationOfAPublishedSecret(t *testing.T) {
-	at := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	for value, want := range map[string]int64{"7": 7, "": 0, "0": 0, "-1": 0, "+7": 7, "07": 7, " 7": 0, "7.0": 0, "seven": 0, "9223372036854775807": 0} {
-		published := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{objects.GenerationAnnotation: value}}}
-		NewWithT(t).Expect(generationOf(published)).To(Equal(want), value)
-	}
-	NewWithT(t).Expect(generationOf(&corev1.Secret{})).To(BeZero())
-	for value, want := range map[string]time.Time{
-		"2026-05-06T07:08:09Z": at, "2026-05-06T09:08:09+02:00": at, "": {}, "2026-05-06": {}, "1778051289": {}, " 2026-05-06T07:08:09Z": {},
-	} {
-		published := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{objects.IssuedAtAnnotation: value}}}
-		NewWithT(t).Expect(pass.AnnotatedTime(published, objects.IssuedAtAnnotation).Equal(want)).To(BeTrue(), value)
-	}
-}
-
 // Two Secrets name one host in two ways, and it is one.
 func TestATokenHostIsOneHoweverItIsWritten(t *testing.T) {
 	s := begun()

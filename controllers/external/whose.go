@@ -7,6 +7,7 @@ import (
 	"context"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
@@ -20,10 +21,7 @@ func (s *session) Whose(_ context.Context, user string, token credential.Token) 
 		if user != l.User && !s.wasUser(l.Role, user) {
 			continue
 		}
-		owner = exchange.Puller
-		if l.Role == edgev1.TokenPublisher {
-			owner = exchange.Publisher
-		}
+		owner = pass.OwnerOf(l.Role)
 		if l.Credential.Token.Equal(token) {
 			break
 		}

@@ -178,11 +178,7 @@ func (s *session) isOurs(key ibmcloud.Key, role edgev1.TokenRole) bool {
 // number there.
 func generationIn(description string) int64 {
 	_, number, _ := strings.Cut(description, generationMark)
-	generation, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || generation < 0 || generation > pass.LastGeneration {
-		return 0
-	}
-	return generation
+	return pass.ParseGeneration(number)
 }
 
 // Revoke implements pass.Issuer: it deletes a key that no Secret carries. A key without an id is first looked for by its value.

@@ -15,6 +15,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 const credentialsNamespace = objects.CredentialsNamespace
@@ -55,8 +56,8 @@ func (s *session) readSupplied(ctx context.Context) (credential.Token, error) {
 
 // isKey reports whether a text can be an API key. A text in quotes was copied from a shell, or from the file that 'ibmcloud iam
 // api-key-create --file' writes.
-func isKey(text string) bool {
-	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' })
+func isKey(key string) bool {
+	return key != "" && text.Visible(key) && !strings.ContainsAny(key, `"'`)
 }
 
 // checkGrant refuses a Secret that does not allow the use that the spec makes of its key.

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
+	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 	"github.com/edge-registry/edge-registry-operator/internal/ibmcloud"
@@ -42,23 +42,16 @@ func (s *session) Whose(ctx context.Context, name string, key credential.Token) 
 	}
 	for _, l := range s.Logins() {
 		if l.Credential.Token.Equal(key) {
-			return ownerOf(l.Role), nil
+			return pass.OwnerOf(l.Role), nil
 		}
 		if issued := s.issuedAs(l.Role, key); issued != nil {
 			if !issued.DisabledAt.IsZero() || !issued.EndedAt.IsZero() || (!issued.Until.IsZero() && !s.Now.Before(issued.Until.Time)) {
 				return exchange.Dead, nil
 			}
-			return ownerOf(l.Role), nil
+			return pass.OwnerOf(l.Role), nil
 		}
 	}
 	return s.askWhose(ctx, digestOf(key), key)
-}
-
-func ownerOf(role edgev1.TokenRole) exchange.Owner {
-	if role == edgev1.TokenPublisher {
-		return exchange.Publisher
-	}
-	return exchange.Puller
 }
 
 func (s *session) askWhose(ctx context.Context, digest string, key credential.Token) (exchange.Owner, error) {
@@ -109,7 +102,7 @@ func (s *session) ownerOfKey(key ibmcloud.Key) exchange.Owner {
 		case key.Disabled:
 			return exchange.Dead
 		}
-		return ownerOf(l.Role)
+		return pass.OwnerOf(l.Role)
 	}
 	return exchange.Nobody
 }

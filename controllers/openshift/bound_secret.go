@@ -195,8 +195,8 @@ func generationOf(bound *corev1.Secret) int64 {
 // generationIn is the generation in the name of a bound Secret; zero unless boundSecretName gives that very name to a number
 // from 1 to pass.LastGeneration.
 func generationIn(name, secret string) int64 {
-	generation, err := strconv.ParseInt(strings.TrimPrefix(name, secret+"-"), 10, 64)
-	if err != nil || generation < 1 || generation > pass.LastGeneration || name != boundSecretName(secret, generation) {
+	generation := pass.ParseGeneration(strings.TrimPrefix(name, secret+"-"))
+	if name != boundSecretName(secret, generation) {
 		return 0
 	}
 	return generation

@@ -5,6 +5,7 @@ package pass
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,7 @@ import (
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
 // Login is one of the two logins of an EdgeRegistry with its credential.
@@ -60,6 +62,15 @@ type Policy struct {
 // LastGeneration is the highest number of a credential. A credential each second would take thirty years to come to it. Where
 // somebody else can write a number, a higher one is nobody's.
 const LastGeneration = 999_999_999
+
+// ParseGeneration returns the generation in a text that others may have written; 0 if it is no number from 1 to LastGeneration.
+func ParseGeneration(text string) int64 {
+	generation, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || generation < 0 || generation > LastGeneration {
+		return 0
+	}
+	return generation
+}
 
 // Credential is one credential of a login: the token that is sent to the registry, and what is known of it.
 type Credential struct {
@@ -183,3 +194,11 @@ var (
 
 // Causes lists them.
 var Causes = []Cause{CauseUnpublished, CauseEmptied, CauseAltered, CauseRefused, CauseHost, CauseRevocation, CauseRotation, CauseLifetime, CauseDue}
+
+// OwnerOf is whose a working credential of a role is in an Exchange.
+func OwnerOf(role edgev1.TokenRole) exchange.Owner {
+	if role == edgev1.TokenPublisher {
+		return exchange.Publisher
+	}
+	return exchange.Puller
+}

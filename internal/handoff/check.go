@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 const (
@@ -87,7 +88,7 @@ func (l Login) Check() error {
 		return errors.New("user is empty: give the user name of the login")
 	case strings.Contains(l.User, ":"):
 		return fmt.Errorf("user has a \":\": hzn splits %s there, so give a name without one", KeyRegistryAuth)
-	case !visible(l.User):
+	case !text.Visible(l.User):
 		return errors.New("user has a space, a control character or one beyond ASCII: give a name without one")
 	}
 	return checkToken(l.Token)
@@ -99,20 +100,10 @@ func checkToken(token credential.Token) error {
 	if token.IsZero() {
 		return errors.New("token is empty: mint it before it is published")
 	}
-	if !visible(token.Reveal()) {
+	if !text.Visible(token.Reveal()) {
 		return errors.New("token has a space, a line break or a character beyond ASCII: it is not one that the API server minted")
 	}
 	return nil
-}
-
-// visible reports whether every byte is a printable ASCII character other than a space.
-func visible(text string) bool {
-	for i := range len(text) {
-		if text[i] < '!' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // Certificates returns a PEM bundle for publication: only the certificates, each re-encoded.

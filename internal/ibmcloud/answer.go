@@ -15,19 +15,19 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
-// answer is a response of which everything is read.
+// answer is a response whose body was read.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// decode reads an answer; false where it is not what was asked for. What it says instead is not repeated.
+// decode decodes the body into a value, and reports whether it could. Nothing of a malformed body is repeated.
 func (a answer) decode(into any) bool { return json.Unmarshal(a.body, into) == nil }
 
-// saying is an error in each form that IBM's APIs write it: the token endpoint's, that of IAM's other APIs, and the registry's.
-// The details are left out, because they repeat what was sent: the API key too.
-type saying struct {
+// errorBody is the body of an error in each form of IBM's APIs: the token endpoint, IAM's other APIs, and the registry. It leaves out
+// the details, because they repeat what was sent, even the API key.
+type errorBody struct {
 	ErrorCode    string `json:"errorCode"`
 	ErrorMessage string `json:"errorMessage"`
 
@@ -49,15 +49,15 @@ type saying struct {
 	} `json:"context"`
 }
 
-// said is what an answer says of an error; nothing where it is not in a form of IBM's.
-type said struct{ code, general, message, transaction string }
+// apiError is an error of an API of IBM's; the zero value for a body that is none.
+type apiError struct{ code, general, message, transaction string }
 
 var (
 	codeForm        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 	transactionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$`)
 )
 
-// formed is a stranger's word after redaction, if it has the form.
+// formed returns a word of an answer after redaction, if it has the form; empty otherwise.
 func formed(form *regexp.Regexp, word string) string {
 	if word = text.Foreign(word); form.MatchString(word) {
 		return word
@@ -65,13 +65,13 @@ func formed(form *regexp.Regexp, word string) string {
 	return ""
 }
 
-func (a answer) said() said {
-	var s saying
-	// A field of another type is left out; the others are read anyway.
+func (a answer) apiError() apiError {
+	var s errorBody
+	// If a field has another type, the others are decoded anyway.
 	_ = json.Unmarshal(a.body, &s)
 	code, general, message := cmp.Or(s.ErrorCode, s.Code), "", cmp.Or(s.ErrorMessage, s.Message)
 	for _, one := range s.Errors {
-		// IBM puts what refused the request first, and what follows from that behind it.
+		// The first error is what refused the request; the others follow from it.
 		if named := cmp.Or(one.MessageCode, one.Code); formed(codeForm, named) != "" {
 			code, general, message = named, one.Code, one.Message
 			break
@@ -79,9 +79,9 @@ func (a answer) said() said {
 	}
 	code = formed(codeForm, code)
 	if code == "" {
-		return said{}
+		return apiError{}
 	}
-	return said{
+	return apiError{
 		code: code, general: general, message: strings.Join(strings.Fields(text.Foreign(message)), " "),
 		transaction: formed(transactionForm, cmp.Or(
 			s.Context.RequestID, s.Context.TransactionID, s.Trace, s.Request, s.Incident, a.header.Get("Transaction-Id"))),
@@ -91,46 +91,46 @@ func (a answer) said() said {
 // unknownKey is the code of a key that IAM does not know.
 const unknownKey = "BXNIM0415E"
 
-// refusedTokens are the codes of an IAM token that is not taken, whatever the status.
+// refusedTokens are the codes for an IAM token that is refused, whatever the status.
 var refusedTokens = []string{"CRG0014E", "invalid_token"}
 
-// reachedLimits are the codes of a limit.
+// reachedLimits are the codes for a limit that is reached.
 var reachedLimits = []string{"BXNIM0151E"}
 
-// limitWords are those of a limit whose code is not known.
+// limitWords recognise a limit whose code is not known.
 var limitWords = regexp.MustCompile(`(?i)\b(limits?|maximum|quota)\b`)
 
-// unwanted judges an answer that is not what was asked for. That something is not there, or is there, or that a key is refused,
-// is believed only in a form of IBM's: other answers are those of something on the way.
+// unwanted returns the error of an answer without success. Only an answer in a form of IBM's means that something does not exist,
+// exists already, or that a key is refused. Any other form comes from a gateway on the way.
 func (r request) unwanted(a answer) *Error {
-	told := a.said()
-	failure := r.fail(Unexpected, a.status, told.message)
-	failure.Code, failure.Transaction, failure.RetryAfter = told.code, told.transaction, retry.After(a.header)
+	e := a.apiError()
+	failure := r.fail(Unexpected, a.status, e.message)
+	failure.Code, failure.Transaction, failure.RetryAfter = e.code, e.transaction, retry.After(a.header)
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		failure.Kind = Busy
 	case a.status >= http.StatusInternalServerError, a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly:
 		failure.Kind = Unavailable
 	case r.anonymous:
-		failure.Kind = refusal(a.status, told)
-	case a.status == http.StatusUnauthorized, slices.Contains(refusedTokens, told.code), slices.Contains(refusedTokens, told.general):
+		failure.Kind = refusal(a.status, e)
+	case a.status == http.StatusUnauthorized, slices.Contains(refusedTokens, e.code), slices.Contains(refusedTokens, e.general):
 		failure.Kind = Unauthorized
-	case r.limit(a.status, told):
+	case r.limit(a.status, e):
 		failure.Kind = Limit
 	case a.status == http.StatusForbidden:
 		failure.Kind = Forbidden
-	case a.status == http.StatusNotFound && told.code != "":
+	case a.status == http.StatusNotFound && e.code != "":
 		failure.Kind = NotFound
-	case a.status == http.StatusConflict && told.code != "":
+	case a.status == http.StatusConflict && e.code != "":
 		failure.Kind = Exists
 	}
 	return failure
 }
 
 // refusal is the kind of an answer of the token endpoint.
-func refusal(status int, told said) Kind {
+func refusal(status int, e apiError) Kind {
 	switch {
-	case (status == http.StatusBadRequest || status == http.StatusUnauthorized) && strings.HasPrefix(told.code, "BXNIM"):
+	case (status == http.StatusBadRequest || status == http.StatusUnauthorized) && strings.HasPrefix(e.code, "BXNIM"):
 		return KeyRefused
 	case status == http.StatusForbidden:
 		return Forbidden
@@ -138,15 +138,15 @@ func refusal(status int, told said) Kind {
 	return Unexpected
 }
 
-// limit reports that something was not made because there are too many.
-func (r request) limit(status int, told said) bool {
+// limit reports whether something was not made because there are too many.
+func (r request) limit(status int, e apiError) bool {
 	if r.method != http.MethodPost && r.method != http.MethodPut {
 		return false
 	}
 	switch status {
 	case http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity:
-		return slices.Contains(reachedLimits, told.code) || limitWords.MatchString(told.message)
+		return slices.Contains(reachedLimits, e.code) || limitWords.MatchString(e.message)
 	}
-	// A bad request may be about the length of a name.
-	return slices.Contains(reachedLimits, told.code)
+	// The words of other statuses do not count: a 400 may be about the length of a name.
+	return slices.Contains(reachedLimits, e.code)
 }

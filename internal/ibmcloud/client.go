@@ -22,13 +22,13 @@ import (
 
 // Config of a client.
 type Config struct {
-	// HTTP sends the requests: its transport decides whom to trust, and knows the proxy. The client uses a copy that follows
-	// no redirect. Nil is net/http's own.
+	// HTTP sends the requests. Its transport decides whom to trust, and knows the proxy. The client uses a copy that follows no
+	// redirects. Nil means the default of net/http.
 	HTTP      *http.Client
 	Endpoints Endpoints
 	// Key is the API key in whose name everything is done.
 	Key credential.Token
-	// Clock tells when a token has to be renewed; nil is the ordinary one.
+	// Clock is for the renewal of tokens; nil for the real time.
 	Clock clock.PassiveClock
 	// Tokens is shared by the clients of one process; nil for a cache of this client's own.
 	Tokens *Tokens
@@ -42,7 +42,7 @@ type Client struct {
 	clock     clock.PassiveClock
 	tokens    *Tokens
 
-	// timeout is remote.Timeout, and pause is sleep, but in tests.
+	// timeout is remote.Timeout, and pause is sleep, except in tests.
 	timeout time.Duration
 	pause   func(context.Context, time.Duration) error
 }
@@ -77,18 +77,19 @@ type request struct {
 	header     http.Header
 	// body is sent as JSON; a []byte is sent as it is, as a form.
 	body any
-	// creates: the request makes something that another like it would make again.
+	// creates: the request makes something, and would make it twice if it were sent again.
 	creates bool
 	// anonymous: the request carries no IAM token.
 	anonymous bool
-	// ids are those that the request is about. Without one of them it would be about something else, such as all keys.
+	// ids are the ids in the request. They are checked before it is sent: with an empty id it would be about something else, such as
+	// all keys.
 	ids []string
 }
 
 // idForm is the form of every id of IBM Cloud, and of the names of namespaces.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
-// at is a request for what an id names. The id stands for %s in the path.
+// at sets the path, and replaces each %s in it by an id.
 func (r request) at(path string, ids ...string) request {
 	r.path = path
 	for _, id := range ids {
@@ -97,7 +98,7 @@ func (r request) at(path string, ids ...string) request {
 	return r.about(ids...)
 }
 
-// about notes ids that the request holds elsewhere.
+// about adds ids that the request holds elsewhere.
 func (r request) about(ids ...string) request {
 	r.ids = append(slices.Clone(r.ids), ids...)
 	return r
@@ -109,8 +110,8 @@ func (r request) host() string {
 	return host
 }
 
-// do sends a request with an IAM token, and returns an answer of success. A token out of the cache that is refused is exchanged
-// once: what was refused has made nothing, so this goes for every request.
+// do sends a request with an IAM token, and returns a successful answer. If a token from the cache is refused, it gets another and
+// sends the request once more. That is safe for every request, because a refused one has done nothing.
 func (c *Client) do(ctx context.Context, r request) (answer, error) {
 	token, cached, failure := c.token(ctx)
 	if failure != nil {
@@ -137,7 +138,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 	return a, nil
 }
 
-// with is the request with a token.
+// with returns the request with a token.
 func (r request) with(token credential.Token) request {
 	r.header = r.header.Clone()
 	if r.header == nil {
@@ -147,7 +148,7 @@ func (r request) with(token credential.Token) request {
 	return r
 }
 
-// read does a request and reads what it answers.
+// read sends a request and decodes the answer.
 func (c *Client) read(ctx context.Context, r request, into any) error {
 	a, err := c.do(ctx, r)
 	if err != nil {
@@ -159,7 +160,7 @@ func (c *Client) read(ctx context.Context, r request, into any) error {
 	return nil
 }
 
-// once sends a request once, and reads its answer whole. The answer is there with a failure too.
+// once sends a request once. It returns the answer, if there is one, with a failure too.
 func (c *Client) once(ctx context.Context, r request) (answer, *Error) {
 	for _, id := range r.ids {
 		if !idForm.MatchString(id) {

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// hosts are those of the registry by region. "us-east" is not among them: some of IBM's clients take it for the global registry,
-// others for that of us-south. An unknown region has no host, where IBM's own clients go to the global registry.
+// hosts are the hosts of the registry by region. "us-east" is left out: some of IBM's clients use the global registry for it, others
+// that of us-south. An unknown region has no host here, while IBM's own clients use the global registry.
 var hosts = map[string]string{
 	"global":   "icr.io",
 	"us-south": "us.icr.io",

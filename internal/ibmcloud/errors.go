@@ -15,21 +15,21 @@ import (
 type Kind string
 
 const (
-	// KeyRefused: IAM gives no token for the API key, which is unknown, deleted, disabled or expired.
+	// KeyRefused: IAM issues no token for the API key, because it is unknown, deleted, disabled or expired.
 	KeyRefused Kind = "KeyRefused"
-	// Unauthorized: an API does not take the IAM token.
+	// Unauthorized: an API refuses the IAM token.
 	Unauthorized Kind = "Unauthorized"
 	// Forbidden: the identity of the key may not do this.
 	Forbidden Kind = "Forbidden"
-	// NotFound: what is asked for is not there, or cannot be seen yet: what IAM has just made may be found only minutes later.
+	// NotFound: the object does not exist, or cannot be seen yet. What IAM has just made may be found only minutes later.
 	NotFound Kind = "NotFound"
-	// Exists: it is there already.
+	// Exists: the object exists already.
 	Exists Kind = "Exists"
 	// Limit: the account has as many of these as it may have.
 	Limit Kind = "Limit"
-	// Busy: too many requests.
+	// Busy: there were too many requests.
 	Busy Kind = "Busy"
-	// Unavailable: no connection, none that lasts, no time left, or the API cannot serve now.
+	// Unavailable: the connection failed or broke, the request took too long, or the API cannot serve now.
 	Unavailable Kind = "Unavailable"
 	// Untrusted: the certificate of the host is not trusted.
 	Untrusted Kind = "Untrusted"
@@ -40,24 +40,24 @@ const (
 // Error is the error of an operation at IBM Cloud. It holds no key and no token, and its text is one line.
 type Error struct {
 	Kind Kind
-	// Host is where it was asked.
+	// Host is that of the API.
 	Host string
 	// Operation is what was being done, such as "create an API key".
 	Operation string
-	// Status is that of the answer; 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// Code is IBM's, such as BXNIM0415E; empty where there is none.
+	// Code is IBM's, such as BXNIM0415E; empty if there is none.
 	Code string
-	// Transaction is by what IBM's support finds the request. It is another one each time, and so no part of the text.
+	// Transaction is the id by which IBM's support finds the request. It differs each time, so it is not in the text.
 	Transaction string
 	// Text says what happened, in fixed words or in IBM's after redaction: one line.
 	Text string
-	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	// RetryAfter is how long the answer asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
 
 	// ended is why the caller's context ended, if that is the cause.
 	ended error
-	// lasting: to ask at once again would not help, though there was no answer.
+	// lasting: there was no answer, and sending the request again at once would not help.
 	lasting bool
 }
 
@@ -106,19 +106,19 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// fail is a failure in words of this side.
+// fail returns an error with a text of our own.
 func (r request) fail(kind Kind, status int, said string) *Error {
 	return &Error{Kind: kind, Host: r.host(), Operation: r.op, Status: status, Text: said}
 }
 
-// unanswered is a request without an answer that can be judged.
+// unanswered returns the error of a request without a usable answer.
 func (r request) unanswered(why *remote.Failure) *Error {
 	failure := r.fail(Kind(why.Kind), why.Status, why.Text)
 	failure.ended, failure.lasting = why.Ended, why.Slow
 	return failure
 }
 
-// failEnded is a call whose caller gave up.
+// failEnded returns the error of a call whose caller gave up.
 func (r request) failEnded(caller context.Context) *Error { return r.unanswered(remote.Ended(caller)) }
 
 const (

@@ -16,7 +16,7 @@ import (
 type ServiceID struct {
 	// ID begins with ServiceId-, and IAMID, by which keys and policies name it, with iam-ServiceId-.
 	ID, IAMID string
-	// Name need not be the only one of its kind.
+	// Name need not be unique.
 	Name, Description, AccountID string
 	// Locked: it can be neither changed nor deleted.
 	Locked bool
@@ -45,7 +45,7 @@ func (c *Client) iam(op, method string) request {
 	return request{op: op, method: method, base: c.endpoints.IAM}
 }
 
-// identityPage is one page of a list of IAM's identities. Next is an address.
+// identityPage is one page of a list of IAM's identities. Next is the URL of the next page.
 type identityPage struct {
 	ServiceIDs json.RawMessage `json:"serviceids"`
 	Keys       json.RawMessage `json:"apikeys"`
@@ -125,13 +125,13 @@ func (c *Client) DeleteServiceID(ctx context.Context, id string) error {
 	return c.send(ctx, c.iam("delete a service ID", http.MethodDelete).at("/v1/serviceids/%s", id))
 }
 
-// send does a request whose answer tells nothing.
+// send sends a request and ignores the body of the answer.
 func (c *Client) send(ctx context.Context, r request) error {
 	_, err := c.do(ctx, r)
 	return err
 }
 
-// remove does a request that takes something away. What is gone is as it should be.
+// remove sends a request that removes something. An absent object is no error.
 func (c *Client) remove(ctx context.Context, r request) error {
 	err := c.send(ctx, r)
 	if KindOf(err) == NotFound {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // Key is an API key without its value. Times are in UTC, and zero if IBM Cloud does not return them.
@@ -21,7 +22,7 @@ type Key struct {
 	// Locked: it can be neither changed nor deleted. Disabled: it does not work for now.
 	Locked, Disabled                 bool
 	CreatedAt, ModifiedAt, ExpiresAt time.Time
-	// LastAuthn is when a token was last given for it. KeyActivity alone tells it.
+	// LastAuthn is when a token was last issued for it. Only KeyActivity returns it.
 	LastAuthn time.Time
 }
 
@@ -42,8 +43,8 @@ type wireKey struct {
 	} `json:"activity"`
 }
 
-// key is false where there is no key, or one of which it is not known until when it works or when it last did: that is not the
-// same as for ever, or never.
+// key returns the key, and false if there is none or if its expiry or last use cannot be read: that is not the same as no expiry and
+// no use.
 func (w wireKey) key() (Key, bool) {
 	return Key{
 		ID: w.ID, Name: w.Name, Description: w.Description, IAMID: w.IAMID, AccountID: w.AccountID, CreatedBy: w.CreatedBy,
@@ -55,15 +56,15 @@ func (w wireKey) key() (Key, bool) {
 // DescribeKey returns the key with a value. If there is none the error is of the kind NotFound.
 func (c *Client) DescribeKey(ctx context.Context, value credential.Token) (Key, error) {
 	r := c.iam("find an API key by its value", http.MethodGet).at("/v1/apikeys/details")
-	text := value.Reveal()
-	if text == "" || !plain(text) {
+	revealed := value.Reveal()
+	if revealed == "" || !text.Visible(revealed) {
 		return Key{}, r.fail(NotFound, 0, "no API key looks like that")
 	}
 	r.header = http.Header{}
-	r.header.Set("IAM-ApiKey", text) // net/http writes it Iam-Apikey, which is the same.
+	r.header.Set("IAM-ApiKey", revealed) // net/http writes it Iam-Apikey, which is the same.
 	key, err := c.oneKey(ctx, r)
 	var failure *Error
-	// The same code is said of the client's own key, by the token endpoint.
+	// The token endpoint uses the same code for the client's own key.
 	if errors.As(err, &failure) && failure.Operation == r.op && failure.Code == unknownKey {
 		failure.Kind = NotFound
 	}
@@ -100,7 +101,7 @@ func (c *Client) AccountKeys(ctx context.Context, account string) ([]Key, error)
 	return c.keys(ctx, r)
 }
 
-// KeyActivity returns a key by its id, with when it was last used.
+// KeyActivity returns a key by its id, and when it was last used.
 func (c *Client) KeyActivity(ctx context.Context, id string) (Key, error) {
 	r := c.iam("read an API key", http.MethodGet).at("/v1/apikeys/%s", id)
 	r.query = url.Values{"include_activity": {"true"}}
@@ -185,7 +186,7 @@ func (c *Client) KeyLimit(ctx context.Context, account string) (int, error) {
 	return int(limits.Keys), err
 }
 
-// keyLimit is a number, or an object that has it as its limit.
+// keyLimit is a number, or an object with the number as limit.
 type keyLimit int
 
 // UnmarshalJSON implements json.Unmarshaler. Any other form means that no limit is known.

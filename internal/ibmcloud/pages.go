@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// pageSize is how many entries of a list are asked for at a time: the most that IAM gives.
+	// pageSize is how many entries a page has: the most that IAM allows.
 	pageSize = "100"
-	// maxPages bounds a list: no account may have so many of anything that is listed here.
+	// maxPages bounds a list: no account may have that many objects of the kinds listed here.
 	maxPages = 100
 )
 
-// pages reads a list to its end. What the pages hold goes to take, which tells where the next one is: the name and the value of
-// a parameter, or an empty value at the end. A page is asked for at the same host always.
+// pages reads all pages of a list. It calls take with each, which returns the query parameter for the next page, or an empty value at
+// the end. Every page is requested from the same host.
 func (c *Client) pages(ctx context.Context, r request, take func(answer) (name, value string, ok bool)) error {
 	for range maxPages {
 		a, err := c.do(ctx, r)
@@ -36,7 +36,7 @@ func (c *Client) pages(ctx context.Context, r request, take func(answer) (name, 
 	return r.fail(Unexpected, 0, tooLong)
 }
 
-// parameterOf is a parameter of the address of a next page; false where the address does not have it.
+// parameterOf returns a query parameter of the URL of the next page, and false if the URL does not have it.
 func parameterOf(next, name string) (value string, ok bool) {
 	u, err := url.Parse(next)
 	if err != nil {
@@ -46,7 +46,7 @@ func parameterOf(next, name string) (value string, ok bool) {
 	return value, value != ""
 }
 
-// items reads a list in JSON. One that is absent is not an empty one; null is, as IBM's own clients have it.
+// items decodes a JSON list. An absent list is an error; null is an empty list, as for IBM's own clients.
 func items[T any](list json.RawMessage) ([]T, bool) {
 	if len(list) == 0 {
 		return nil, false

@@ -14,21 +14,21 @@ import (
 	"slices"
 )
 
-// registryService is the name by which policies know the registry.
+// registryService is the name of the registry in policies.
 const registryService = "container-registry"
 
 // Policy grants roles on resources to one identity.
 type Policy struct {
 	ID, Description string
-	// Roles are ids, in the form of a CRN.
+	// Roles are the CRNs of roles.
 	Roles []string
-	// IAMID is to whom it grants.
+	// IAMID is the identity that gets the roles.
 	IAMID string
-	// Resource is what it grants them on: accountId, serviceName, region or geography, resourceType, resource, and their values.
+	// Resource is what the roles apply to: accountId, serviceName, region or geography, resourceType and resource, with their values.
 	Resource map[string]string
 	// ETag is set for a policy that was just created, or that already exists.
 	ETag string
-	// Other: it holds something else than this tells, such as a condition, a wildcard or another subject.
+	// Other: the policy holds something that these fields do not show, such as a condition, a wildcard or another subject.
 	Other bool
 }
 
@@ -82,7 +82,7 @@ func attributesOf(values map[string]string) wireAttributes {
 	return wireAttributes{Attributes: all}
 }
 
-// values are the attributes that equal something; false where there is anything else.
+// values returns the attributes with the operator stringEquals, and false if there is anything else.
 func (w wireAttributes) values() (map[string]string, bool) {
 	found, ok := map[string]string{}, !some(w.Tags)
 	for _, a := range w.Attributes {
@@ -97,7 +97,7 @@ func (w wireAttributes) values() (map[string]string, bool) {
 	return found, ok
 }
 
-// some reports JSON that holds something, however it is written.
+// some reports whether JSON holds anything.
 func some(raw json.RawMessage) bool {
 	var plain bytes.Buffer
 	_ = json.Compact(&plain, raw)
@@ -127,7 +127,7 @@ func (c *Client) Roles(ctx context.Context, account string) (map[string]string, 
 		Name string `json:"display_name"`
 		CRN  string `json:"crn"`
 	}
-	// Custom roles, which an account names as it likes, are left out: none may pass for one of IBM's.
+	// Custom roles are left out, because an account could name one like a role of IBM's.
 	var wire struct {
 		Service []role `json:"service_roles"`
 		System  []role `json:"system_roles"`
@@ -144,8 +144,8 @@ func (c *Client) Roles(ctx context.Context, account string) (map[string]string, 
 	return found, nil
 }
 
-// Policies lists the policies for the registry that grant something to an identity. A key that may not read them gets none:
-// that a policy is not listed does not prove that there is none.
+// Policies lists the policies for the registry that grant something to an identity. IAM lists none to a key that may not read them,
+// so an empty list proves nothing.
 func (c *Client) Policies(ctx context.Context, account, identity string) ([]Policy, error) {
 	const parameter = "start"
 	r := c.iam("list access policies", http.MethodGet).at("/v2/policies").about(account, identity)
@@ -210,7 +210,8 @@ func (c *Client) CreatePolicy(ctx context.Context, p Policy) (Policy, error) {
 	return made, nil
 }
 
-// conflicting is the policy that stands in the way of a new one: one at most, as one is made by a request. IBM's client has it as a text, its API as an object.
+// conflicting returns the policy that an equal new one conflicts with. IBM's client expects it as a string with JSON, IBM's API
+// documents an object.
 func conflicting(a answer) Policy {
 	var wire struct {
 		Errors []struct {

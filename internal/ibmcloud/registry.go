@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// api is a request to the registry's management, which takes none without an account.
+// api returns a request to the management API of the registry, with the header for the account.
 func (c *Client) api(op, method, account string) request {
 	r := request{op: op, method: method, base: c.endpoints.Registry, header: http.Header{}}
 	r.header.Set("Account", account)
 	return r.about(account)
 }
 
-// Namespaces returns the names of the account's namespaces that the key may see, which may be none.
+// Namespaces returns the names of the account's namespaces that the key may see.
 func (c *Client) Namespaces(ctx context.Context, account string) ([]string, error) {
 	var names []string
 	err := c.read(ctx, c.api("list namespaces", http.MethodGet, account).at("/api/v1/namespaces"), &names)
 	return names, err
 }
 
-// Namespace is a part of the registry in one region, of one account.
+// Namespace is a namespace of an account in the registry of one region.
 type Namespace struct {
 	Name, Account, CRN string
 	// ResourceGroup is an id; empty for a namespace that is in none.

@@ -10,16 +10,15 @@ import (
 )
 
 const (
-	// tries is how often a request is sent that may be sent again.
+	// tries is how often a request is sent at most, if it may be sent again.
 	tries = 4
-	// firstPause is the pause before the second try, where the answer asks for none. Each next one is twice as long.
+	// firstPause is the pause before the second try, if the answer does not ask for one. Each later pause is twice as long.
 	firstPause = 500 * time.Millisecond
-	// longestPause is for how long a call waits. An answer that asks for a longer pause is left to the caller, who has other
-	// things to do meanwhile.
+	// longestPause is the longest pause within a call. If an answer asks for a longer one, the call returns it to the caller.
 	longestPause = 10 * time.Second
 )
 
-// retried sends a request until there is an answer that trying again would not better.
+// retried sends a request, again if that may help.
 func (c *Client) retried(ctx context.Context, r request) (answer, *Error) {
 	pause := firstPause
 	for try := 1; ; try++ {
@@ -40,8 +39,8 @@ func (c *Client) retried(ctx context.Context, r request) (answer, *Error) {
 	}
 }
 
-// again reports whether a failure may pass, and the request may be sent again. One that makes something is not: what became of
-// it is unknown, and IAM takes the same name twice.
+// again reports whether a failure may be temporary and the request may be sent again. A request that makes something may not: it may
+// have succeeded, and IAM accepts the same name twice.
 func (r request) again(failure *Error) bool {
 	if r.creates || failure.lasting || failure.ended != nil {
 		return false
@@ -55,7 +54,7 @@ func (r request) again(failure *Error) bool {
 	return false
 }
 
-// sleep waits, for no longer than the context lives.
+// sleep waits until the time is over or the context ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
+	"github.com/edge-registry/edge-registry-operator/internal/text"
 )
 
 // Tokens caches IAM tokens, each until 80 % of its life is over, for the clients of one process. The zero value is ready to use.
@@ -27,19 +28,19 @@ type Tokens struct {
 	running map[place]*exchange
 }
 
-// place is where a token is kept: by the IAM that gave it, and a digest of the key that it was given for.
+// place identifies a token in the cache: by the IAM that issued it, and a digest of the API key.
 type place struct {
 	iam string
 	key [sha256.Size]byte
 }
 
-// issued is a token and until when it is given out.
+// issued is a token and until when the cache returns it.
 type issued struct {
 	token credential.Token
 	until time.Time
 }
 
-// exchange is one request for a token, for which others may wait.
+// exchange is one running request for a token, for which other callers may wait.
 type exchange struct {
 	done   chan struct{}
 	issued issued
@@ -50,7 +51,7 @@ func placeOf(iam string, key credential.Token) place {
 	return place{iam: iam, key: sha256.Sum256([]byte(key.Reveal()))}
 }
 
-// drop drops a token that was refused, and none that took its place meanwhile.
+// drop removes a refused token from the cache, unless another has replaced it meanwhile.
 func (t *Tokens) drop(at place, refused credential.Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +93,7 @@ func (t *Tokens) get(
 	}
 }
 
-// begin notes a request that is about to run.
+// begin registers a request that is about to run.
 func (t *Tokens) begin(at place) *exchange {
 	if t.running == nil {
 		t.running, t.cached = map[place]*exchange{}, map[place]issued{}
@@ -102,7 +103,7 @@ func (t *Tokens) begin(at place) *exchange {
 	return running
 }
 
-// lead runs a request for those who wait for it, and keeps the token. What nobody needs any more is dropped.
+// lead runs a request for all who wait for it and caches the token. It removes expired tokens from the cache.
 func (t *Tokens) lead(
 	ctx context.Context, at place, running *exchange, now func() time.Time, ask func(context.Context) (issued, *Error),
 ) {
@@ -111,7 +112,7 @@ func (t *Tokens) lead(
 		defer t.mu.Unlock()
 		delete(t.running, at)
 		maps.DeleteFunc(t.cached, func(_ place, one issued) bool { return !now().Before(one.until) })
-		// One that failed has no time.
+		// A failed request left the zero time.
 		if now().Before(running.issued.until) {
 			t.cached[at] = running.issued
 		}
@@ -125,13 +126,13 @@ const OpToken = "exchange the API key for a token"
 
 func (c *Client) place() place { return placeOf(c.endpoints.IAM, c.key) }
 
-// token returns an IAM token for the client's key, and whether it comes out of the cache.
+// token returns an IAM token for the client's key, and whether it comes from the cache.
 func (c *Client) token(ctx context.Context) (token credential.Token, cached bool, failure *Error) {
 	ask := func(ctx context.Context) (issued, *Error) { return c.exchange(ctx, c.key) }
 	return c.tokens.get(ctx, c.place(), c.clock.Now, ask, request{op: OpToken, base: c.endpoints.IAM}.failEnded)
 }
 
-// exchange asks IAM for a token. That makes nothing, so it may be asked again.
+// exchange requests a token from IAM. The request makes nothing, so it may be sent again.
 func (c *Client) exchange(ctx context.Context, key credential.Token) (issued, *Error) {
 	r := request{op: OpToken, method: http.MethodPost, base: c.endpoints.IAM, path: "/identity/token", anonymous: true}
 	if key.IsZero() {
@@ -152,7 +153,7 @@ func (c *Client) exchange(ctx context.Context, key credential.Token) (issued, *E
 		ExpiresIn   int64  `json:"expires_in"`
 		Expiration  int64  `json:"expiration"`
 	}
-	if !a.decode(&wire) || wire.AccessToken == "" || !plain(wire.AccessToken) {
+	if !a.decode(&wire) || wire.AccessToken == "" || !text.Visible(wire.AccessToken) {
 		return issued{}, r.fail(Unexpected, a.status, malformed)
 	}
 	return issued{
@@ -161,8 +162,8 @@ func (c *Client) exchange(ctx context.Context, key credential.Token) (issued, *E
 	}, nil
 }
 
-// usable is how long a token is given out: 80 % of what is left until its expiration, and no longer than it says that it lives,
-// which bounds what a clock that is slow would make of that.
+// usable is for how long the cache returns a token: 80 % of the time until its expiration. expiresIn bounds that time, in case the
+// clock here is slow.
 func usable(now time.Time, expiration, expiresIn int64) time.Duration {
 	lives := time.Duration(expiresIn) * time.Second
 	if expiration > 0 {
@@ -172,11 +173,6 @@ func usable(now time.Time, expiration, expiresIn int64) time.Duration {
 		}
 	}
 	return lives / 10 * 8
-}
-
-// plain reports a text that a header can carry.
-func plain(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Account is the identity and the account of an API key.

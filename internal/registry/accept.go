@@ -44,8 +44,8 @@ func (c *Client) Accepts(ctx context.Context, place, user string, token credenti
 	return err
 }
 
-// Shows asks whether a repository exists, as far as a login may see it, by one request beside those for the login itself. An error is
-// an *Error.
+// Shows asks whether a repository exists, as far as a login may see it. It takes one request, besides those for the login. An error
+// is an *Error.
 func (c *Client) Shows(ctx context.Context, repository, user string, token credential.Token) (bool, error) {
 	w, err := c.findWay(ctx, repository)
 	if err != nil || w.open {

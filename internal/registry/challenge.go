@@ -12,8 +12,8 @@ type challenge struct {
 	params map[string]string
 }
 
-// parseChallenges returns all challenges among the values of WWW-Authenticate headers (RFC 9110, section 11.6.1), of which
-// one value may hold several. What follows a mistake in a value is not read, nor is the challenge that it is in.
+// parseChallenges returns all challenges in the values of WWW-Authenticate headers (RFC 9110, section 11.6.1). One value may hold
+// several. At a syntax error it drops the challenge with the error and the rest of that value.
 func parseChallenges(values []string) []challenge {
 	var all []challenge
 	for _, value := range values {
@@ -53,8 +53,8 @@ func parseChallengesOf(text string) []challenge {
 	return found
 }
 
-// bearerOf returns the parameters of the first Bearer challenge that suits among the values of WWW-Authenticate headers; where none
-// does, of the first, for what is said of it.
+// bearerOf returns the parameters of the first Bearer challenge that suits. If none does, it returns those of the first one, for the
+// error message.
 func bearerOf(values []string, suits func(params map[string]string) bool) (params map[string]string, ok bool) {
 	for _, offered := range parseChallenges(values) {
 		switch {

@@ -1,8 +1,8 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registry asks an image registry what a token may do, the way docker
-// would: over its host, with nothing but the token.
+// Package registry finds out what a token may do at an image registry. It uses
+// only the token and the distribution API, as docker does.
 package registry
 
 import (
@@ -21,20 +21,20 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 )
 
-// ProbeRepository is the repository of a project that a probe asks for. It need not
-// exist, and asking does not create it.
+// ProbeRepository is the repository of a project that a probe requests. It need not
+// exist, and the request does not create it.
 const ProbeRepository = "edge-registry-probe"
 
 // maxBody is how many bytes of an answer are read.
 const maxBody = 64 << 10
 
-// Dialect is what has to be known of how a registry answers.
+// Dialect is how a registry differs from others.
 type Dialect struct {
-	// Anonymous is the token that the registry gives to whom it does not know; empty where it gives none.
+	// Anonymous is the token that the registry issues without a login; empty for none.
 	Anonymous string
-	// AnyRepository: the registry may be asked about a repository of any name below a project, which leaves no trace, and has
-	// tokens given by itself alone. Others are asked about a repository that is named, since to ask may make it, and by the
-	// form of login that they ask for.
+	// AnyRepository: a request about any repository below a project leaves no trace, and only the registry's own host issues
+	// tokens. Without it the probe uses only a repository that the user named, because a request may create it, and the form of
+	// login that the challenge names.
 	AnyRepository bool
 	// TokenHosts are further hosts, as host or host:port, that a login may be sent to for a token.
 	TokenHosts []string
@@ -45,19 +45,18 @@ type Client struct {
 	host      string
 	transport http.RoundTripper
 	dialect   Dialect
-	// Advice is what to do about each kind of failure of this registry. Where it says nothing, what is true of every registry
-	// is said.
+	// Advice is what to do about each kind of failure of this registry. For a kind that is absent, an error gives general advice.
 	Advice map[Kind]string
-	// Shown is what people call what it logs in with, such as key; empty for token.
+	// Shown is what messages call the credential, such as key; empty for token.
 	Shown string
 
-	// offers is how the registry takes logins, by what was asked for without one: itself, or a repository. public is which
-	// repositories it shows to everybody, and seen which a login was shown. All are the same for every login that the client
-	// tries, so they are asked for once.
+	// The following three are the same for every login, so the client asks once. offers is how the registry takes logins, by
+	// repository; the empty key is the registry itself. public tells which repositories everybody may read. seen are repositories
+	// that the registry has shown to a login.
 	offers       map[string]offer
 	public, seen map[string]bool
 
-	// shared is what others were told by now, of whom those count who trust the same, and recalled what the client used of that.
+	// shared is the cache of all clients that trust the same CAs, and recalled what this client used of it.
 	shared   *Shared
 	now      time.Time
 	trust    [sha256.Size]byte
@@ -79,15 +78,15 @@ type Access struct {
 	Push bool `json:"push,omitempty"`
 	// ReadOnly means that the token may push, but that the registry takes no pushes for now.
 	ReadOnly bool `json:"readOnly,omitempty"`
-	// Anonymous means that who shows no login may pull too, so that the pull proves nothing of the token.
+	// Anonymous means that everybody may pull without a login, so that a pull proves nothing about the token.
 	Anonymous bool `json:"anonymous,omitempty"`
-	// Unproven is why a right was not tried, or why the trial told nothing. The token itself was accepted.
+	// Unproven is why a right was not tried, or why the trial proved nothing. The token itself was accepted.
 	Unproven Unproven `json:"unproven,omitempty"`
 }
 
-// Probe logs in and finds out what the token may do with the images of a project, or, if the dialect needs a named repository, with
-// those of one; without one, it only logs in. It stores nothing in the registry and begins no
-// upload. An error is an *Error and means that there is no answer, never that the answer is no.
+// Probe logs in and finds out what the token may do. With the dialect AnyRepository, place is a project. Otherwise it is one
+// repository; if it is empty, Probe only logs in. It stores nothing in the registry and begins no upload. An error is an *Error and
+// means that there is no answer, never that the answer is no.
 func (c *Client) Probe(ctx context.Context, place, user string, token credential.Token) (Access, error) {
 	if token.IsZero() {
 		return Access{}, c.fail(Refused, opLogin, 0, errors.New("there is no token"))
@@ -116,8 +115,8 @@ func (c *Client) Probe(ctx context.Context, place, user string, token credential
 	return Access{Pull: pull, Push: push, ReadOnly: readOnly}, nil
 }
 
-// challenge asks for the registry without credentials, and returns the address
-// where it says tokens are given.
+// challenge sends a request without credentials, and returns the address of the
+// token endpoint that the registry names.
 func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	a, err := c.do(ctx, opChallenge, http.MethodGet, c.url("/v2/"), nil)
 	if err != nil {
@@ -147,9 +146,9 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 	return realm, nil
 }
 
-// login trades the token for the one to send with requests. Some registries answer
-// with the very same token, but only after it has checked it; without a login it
-// gives the anonymous one to everybody.
+// login exchanges the token at the token endpoint for the one to send with
+// requests. OpenShift's registry checks the token and answers with the same one.
+// Without a valid login it issues the anonymous one.
 func (c *Client) login(ctx context.Context, realm *url.URL, repository, user string, token credential.Token) (credential.Token, error) {
 	target := *realm
 	query := target.Query()
@@ -173,17 +172,17 @@ func (c *Client) login(ctx context.Context, realm *url.URL, repository, user str
 	case "":
 		return credential.Token{}, c.fail(Unexpected, opLogin, a.status, errors.New("its answer holds no token"))
 	case c.dialect.Anonymous:
-		// A word that everybody knows is no secret.
+		// This token is public, so it is not wrapped as a secret.
 		return credential.Token{}, c.fail(Refused, opLogin, a.status, errors.New("it takes the login for anonymous"))
 	default:
 		return credential.NewToken(granted), nil
 	}
 }
 
-// token is what the answer of a token endpoint gives; none where it gives none.
+// token is the token in the answer of a token endpoint; the zero Token for none.
 func (a answer) token() credential.Token { return credential.NewToken(a.granted()) }
 
-// granted is the text of that token. That it could not be read is no cause to show: the cause could quote the token.
+// granted is the text of that token; empty if there is none. A parse error is dropped, because it could quote the token.
 func (a answer) granted() string {
 	var granted struct {
 		Token       string `json:"token"`
@@ -204,14 +203,14 @@ func (c *Client) owns(u *url.URL) bool {
 	return u.Scheme == "https" && sameHost(u.Host, c.host) && u.User == nil
 }
 
-// answer is a response of which everything is read.
+// answer is a response whose body was read.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends one request. Redirects are not followed: they are answers.
+// do sends one request. It does not follow redirects: they are returned as answers.
 func (c *Client) do(ctx context.Context, o op, method string, target *url.URL, authorize func(*http.Request)) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), http.NoBody)
 	if err != nil {
@@ -243,17 +242,16 @@ const (
 	codeUploadUnknown = "BLOB_UPLOAD_UNKNOWN"
 )
 
-// codes are all that are known, of the specification and of its reference implementation (distribution,
-// registry/api/errcode/register.go). Nothing else of an answer reaches a message, and of these the words of this list: a
-// stranger could write anything in the place of a code, and a body could repeat the token.
+// codes are all known error codes, of the specification and of its reference implementation (distribution,
+// registry/api/errcode/register.go). Only a code in this list is repeated in a message: any other text of an answer may repeat the
+// token.
 var codes = []string{
 	codeNameUnknown, codeNotFound, codeUploadInvalid, codeUploadUnknown, "BLOB_UNKNOWN", codeDenied, "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN",
 	"MANIFEST_INVALID", codeNoManifest, "MANIFEST_UNVERIFIED", "NAME_INVALID", "PAGINATION_NUMBER_INVALID", "RANGE_INVALID",
 	"SIZE_INVALID", "TAG_INVALID", "TOOMANYREQUESTS", codeUnauthorized, "UNAVAILABLE", "UNKNOWN", "UNSUPPORTED",
 }
 
-// code returns the first error code of the answer that is known, or nothing if none is: a registry may give several, one of
-// them its own.
+// code returns the first known error code of the answer; empty for none. Some registries send codes of their own besides.
 func (a answer) code() string {
 	var body struct {
 		Errors []struct {
@@ -265,8 +263,8 @@ func (a answer) code() string {
 	if err := json.Unmarshal(a.body, &body); err != nil && !errors.As(err, &odd) {
 		return ""
 	}
-	for _, told := range body.Errors {
-		if i := slices.Index(codes, told.Code); i >= 0 {
+	for _, one := range body.Errors {
+		if i := slices.Index(codes, one.Code); i >= 0 {
 			return codes[i]
 		}
 	}

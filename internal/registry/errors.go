@@ -24,7 +24,7 @@ type Kind string
 const (
 	// Unresolvable: DNS does not know the host.
 	Unresolvable Kind = "Unresolvable"
-	// Unreachable: no connection, or none that lasts.
+	// Unreachable: the connection failed or broke.
 	Unreachable Kind = "Unreachable"
 	// Untrusted: the transport does not trust the certificate of the host.
 	Untrusted Kind = "Untrusted"
@@ -34,7 +34,7 @@ const (
 	Unavailable Kind = "Unavailable"
 	// Unexpected: the answer is not one of a registry.
 	Unexpected Kind = "Unexpected"
-	// OtherTokenHost: the registry has its tokens given by a host to which the login may not be sent.
+	// OtherTokenHost: another host issues the tokens of the registry, and the login may not be sent there.
 	OtherTokenHost Kind = "OtherTokenHost"
 )
 
@@ -55,14 +55,14 @@ type Error struct {
 	Host string
 	// Op is what was being done, such as "log in".
 	Op string
-	// Status is that of the answer; 0 when there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	// RetryAfter is how long the answer asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one that can be shown.
 	Err error
 
-	// advice is that of the client, if it has any, and shown what it shows.
+	// advice and shown are those of the client; empty for none.
 	advice, shown string
 }
 
@@ -115,10 +115,10 @@ func (c *Client) fail(kind Kind, o op, status int, err error) *Error {
 	return &Error{Kind: kind, Host: c.host, Op: string(o), Status: status, Err: err, advice: c.Advice[kind], shown: c.Shown}
 }
 
-// errUnmarked is an answer that whatever stands before a registry gave in its place.
+// errUnmarked is the cause of an error for an answer that does not come from the registry itself.
 var errUnmarked = errors.New("not in the way of the registry: by a router, a proxy or a firewall before it")
 
-// unexpected is an answer that is neither yes nor no.
+// unexpected returns the error for an answer that is neither yes nor no.
 func (c *Client) unexpected(o op, a answer) *Error {
 	kind := Unexpected
 	if a.status >= http.StatusInternalServerError || a.status == http.StatusTooManyRequests {
@@ -138,7 +138,7 @@ func (e *Error) Busy() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
-// failTransport is a request without an answer.
+// failTransport returns the error for a request without an answer.
 func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
 	var unknown *net.DNSError
 	var unverified *tls.CertificateVerificationError
@@ -167,7 +167,7 @@ func (c *Client) failTransport(ctx context.Context, o op, err error) *Error {
 	}
 }
 
-// said keeps an error whose words are of this side, and has one that quotes the peer say that there was no answer.
+// said returns the error, or text.NoAnswer in place of one that quotes the peer.
 func said(err error) error {
 	if text.Connection(err) == text.NoAnswer {
 		return errors.New(text.NoAnswer)

@@ -26,9 +26,9 @@ const (
 	RepositoryAbsent Unproven = "RepositoryAbsent"
 )
 
-// prove finds what a login may do at a registry of which nothing is known but its answers. That a token is given proves
-// nothing: some registries give one to everybody. So the last request decides, and the same request without a login is the
-// control. What others were told is enough for a yes, and never for a no.
+// prove finds out what a login may do at a registry of any kind. A token from the token endpoint proves nothing, because some
+// registries issue one to everybody. So the last request decides, and the same request without a login is the control. An answer
+// from the shared cache is enough for a yes, and never for a no.
 func (c *Client) prove(ctx context.Context, repository, user string, token credential.Token) (Access, error) {
 	found, err := c.proveOnce(ctx, repository, user, token)
 	if found == (Access{}) && c.mayHaveChanged(err) {
@@ -37,8 +37,8 @@ func (c *Client) prove(ctx context.Context, repository, user string, token crede
 	return found, err
 }
 
-// mayHaveChanged reports that something may have gone wrong because the registry changed since others were told how to ask it,
-// and has it asked again then.
+// mayHaveChanged reports whether a failure may come from an outdated answer in the shared cache. If so, it drops what this client
+// used of the cache.
 func (c *Client) mayHaveChanged(err error) bool {
 	var failure *Error
 	if errors.As(err, &failure) && !slices.Contains([]Kind{Refused, Unexpected, OtherTokenHost}, failure.Kind) {
@@ -67,7 +67,7 @@ func (c *Client) proveOnce(ctx context.Context, repository, user string, token c
 		return Access{}, err
 	}
 	if !found.Pull || found.Anonymous || found.Unproven != "" {
-		// The trial told nothing of the login, which may be refused altogether.
+		// The trial proved nothing about the login, which may be refused altogether.
 		if err := c.logIn(ctx, w, user, token); err != nil {
 			return Access{}, err
 		}
@@ -76,13 +76,13 @@ func (c *Client) proveOnce(ctx context.Context, repository, user string, token c
 		return found, nil
 	}
 	if found.Unproven != "" && w.realm != nil {
-		// Merely to be asked for a token that may push makes some registries make the repository.
+		// Some registries create the repository on a mere request for a token that may push.
 		return found, nil
 	}
 	return t.push(ctx, found)
 }
 
-// logIn shows the login without asking for a right. Only a clear answer is a refusal.
+// logIn logs in without asking for a right. Only a clear refusal is an error of the kind Refused.
 func (c *Client) logIn(ctx context.Context, w way, user string, token credential.Token) error {
 	if w.open {
 		return nil
@@ -107,7 +107,7 @@ func (c *Client) logIn(ctx context.Context, w way, user string, token credential
 	}
 }
 
-// askToken asks for a token with a scope, if any, and returns none if it is refused.
+// askToken requests a token, with a scope if there is one. It returns the zero Token if that is refused.
 func (c *Client) askToken(ctx context.Context, realm *url.URL, scope, user string, authorize func(*http.Request)) (credential.Token, error) {
 	target := *realm
 	query := target.Query()
@@ -134,8 +134,8 @@ func (c *Client) askToken(ctx context.Context, realm *url.URL, scope, user strin
 	return given, nil
 }
 
-// refuses reports a refusal that is the registry's own. By its status alone a bad request is none, for whatever stands before
-// a registry answers so, too; but some registries refuse a login by it, and say so by the code of a refusal.
+// refuses reports whether the registry itself refuses. A 400 alone is no refusal, because a gateway answers so too. But some
+// registries refuse a login by 400 with the code of a refusal.
 func (a answer) refuses() bool {
 	switch a.status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -148,7 +148,7 @@ func (a answer) refuses() bool {
 	}
 }
 
-// lacksRepository reports that the registry knows no such repository, or nothing in it.
+// lacksRepository reports whether the registry says that the repository does not exist or is empty.
 func (a answer) lacksRepository() bool {
 	if a.status != http.StatusNotFound {
 		return false
@@ -157,32 +157,32 @@ func (a answer) lacksRepository() bool {
 	return code == codeNameUnknown || code == codeNotFound || code == codeNoManifest
 }
 
-// listsTags reports a list of tags, which is an object in JSON: whatever else comes with 200 is no registry's.
+// listsTags reports whether the answer is a list of tags. That is a JSON object; anything else with 200 is not from a registry.
 func (a answer) listsTags() bool {
 	var list struct{}
 	return a.status == http.StatusOK && json.Unmarshal(a.body, &list) == nil
 }
 
-// trial is one login on its way to find what it may do in a repository.
+// trial finds out what one login may do in a repository.
 type trial struct {
 	*Client
 	way        way
 	repository string
 	user       string
 	token      credential.Token
-	// both puts the right to pull and to push on a request, where that was given already, and neverBoth is where it was refused.
+	// both authorizes a request to pull and push, if a token for that was issued already; neverBoth: it was refused.
 	both      func(*http.Request)
 	neverBoth bool
 }
 
-// The actions that a token is asked for.
+// The actions in the scope of a token.
 const (
 	toPull = "pull"
 	toPush = "pull,push"
 )
 
-// with returns what puts the right to some actions on a request, and false where that is refused. Without a login it is
-// what everybody has.
+// with returns a function that authorizes a request for some actions, and false if the registry refuses them. Without login it
+// returns the rights that everybody has.
 func (t *trial) with(ctx context.Context, actions string, login bool) (authorize func(*http.Request), ok bool, err error) {
 	if login {
 		authorize = asBasic(t.user, t.token)
@@ -207,7 +207,7 @@ func (t *trial) pull(ctx context.Context) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	// That there is no such repository is told to who may read; where everybody is told so, it shows nothing.
+	// Only those who may read learn that a repository does not exist. If everybody learns it, that proves nothing.
 	found := Access{Pull: true, Anonymous: everybody}
 	if !exists {
 		found.Unproven = RepositoryAbsent
@@ -215,8 +215,8 @@ func (t *trial) pull(ctx context.Context) (Access, error) {
 	return found, nil
 }
 
-// listMine lists with the login. Where another login has just been shown the repository, to ask for a token that may push makes
-// none, and that token does for the trial to push as well.
+// listMine lists the tags with the login. If the repository is known to exist, it requests a token that may push at once: that cannot
+// create it, and the same token serves the trial to push.
 func (t *trial) listMine(ctx context.Context) (allowed, exists bool, err error) {
 	if t.way.realm != nil && t.seen[t.repository] {
 		authorize, ok, err := t.with(ctx, toPush, true)
@@ -236,8 +236,8 @@ func (t *trial) listMine(ctx context.Context) (allowed, exists bool, err error) 
 	return allowed, exists, err
 }
 
-// isPublic reports whether the tags may be listed without a login. Others are told of a repository that exists: what is said of
-// one that does not is no longer true once it is made.
+// isPublic reports whether the tags may be listed without a login. It shares the answer only for a repository that exists, because
+// one that does not may be created any time.
 func (t *trial) isPublic(ctx context.Context, exists bool) (bool, error) {
 	if known, asked := t.public[t.repository]; asked {
 		return known, nil
@@ -247,7 +247,7 @@ func (t *trial) isPublic(ctx context.Context, exists bool) (bool, error) {
 		key.realm = t.way.realm.String()
 	}
 	if exists {
-		if known, told := t.recall(key); told {
+		if known, found := t.recall(key); found {
 			t.public[t.repository] = known.public
 			return known.public, nil
 		}
@@ -257,7 +257,7 @@ func (t *trial) isPublic(ctx context.Context, exists bool) (bool, error) {
 		return false, err
 	}
 	if exists {
-		t.tell(key, sharedAnswer{public: everybody})
+		t.remember(key, sharedAnswer{public: everybody})
 	}
 	t.public[t.repository] = everybody
 	return everybody, nil
@@ -288,8 +288,8 @@ func (t *trial) listAs(ctx context.Context, authorize func(*http.Request)) (allo
 	}
 }
 
-// push tries to add to an upload that was never begun, as session.push does. The upload has an id here, a UUID,
-// the only form that all registries look for: without one some know no such address.
+// push tries to add to an upload that was never begun, as session.push does. Here the upload has an id, because some registries do
+// not know the address without one. It is a UUID, the only form that all registries accept.
 func (t *trial) push(ctx context.Context, found Access) (Access, error) {
 	authorize, ok := t.both, !t.neverBoth
 	if authorize == nil && ok {
@@ -320,7 +320,7 @@ func (t *trial) push(ctx context.Context, found Access) (Access, error) {
 	return found, nil
 }
 
-// tags is where the tags of a repository are listed.
+// tags is the address of a repository's list of tags.
 func (c *Client) tags(repository string) *url.URL {
 	target := c.url("/v2/" + repository + "/tags/list")
 	target.RawQuery = "n=1"

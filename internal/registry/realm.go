@@ -18,19 +18,19 @@ import (
 
 // way is how a registry takes logins.
 type way struct {
-	// realm is where tokens are given for a login; nil where requests carry the login itself.
+	// realm is the token endpoint; nil if requests carry the login itself.
 	realm *url.URL
-	// open: the registry asks nobody for a login.
+	// open: the registry needs no login.
 	open bool
 }
 
-// wellKnown are registries whose tokens another host of the same house gives.
+// wellKnown are registries whose token endpoint is on another host of the same provider.
 var wellKnown = map[string]string{"registry.gitlab.com": "gitlab.com"}
 
-// hostPattern is what a host may look like to be shown in a message.
+// hostPattern is the form of a host that a message may repeat.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$`)
 
-// offer is what a registry says of logins to whoever shows none.
+// offer is how a registry answers a request without a login.
 type offer struct {
 	status     int
 	challenges []challenge
@@ -38,8 +38,7 @@ type offer struct {
 	open bool
 }
 
-// findWay finds how the registry takes a login: as it says at its root, or where that is open to everybody, at the repository,
-// if there is one.
+// findWay finds how the registry takes a login. Its root says so. If that is open to everybody, the repository does, if there is one.
 func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
 	found, err := c.findOffer(ctx, "", c.recallRoot)
 	if err == nil && found.open && repository != "" {
@@ -51,7 +50,7 @@ func (c *Client) findWay(ctx context.Context, repository string) (way, error) {
 	return c.choose(found)
 }
 
-// findOffer asks once.
+// findOffer asks once for each repository.
 func (c *Client) findOffer(ctx context.Context, repository string, ask func(context.Context) (offer, error)) (offer, error) {
 	if known, asked := c.offers[repository]; asked {
 		return known, nil
@@ -63,9 +62,9 @@ func (c *Client) findOffer(ctx context.Context, repository string, ask func(cont
 	return found, err
 }
 
-// recallRoot asks at the root unless somebody was told lately.
+// recallRoot returns the root's offer from the shared cache, or asks for it.
 func (c *Client) recallRoot(ctx context.Context) (offer, error) {
-	if known, told := c.recall(c.sharedKey("", "")); told {
+	if known, found := c.recall(c.sharedKey("", "")); found {
 		return known.offer, nil
 	}
 	return c.askRoot(ctx)
@@ -81,12 +80,12 @@ func (c *Client) askRoot(ctx context.Context) (offer, error) {
 	case a.status == http.StatusOK && a.foreign():
 		return offer{}, c.fail(Unexpected, opChallenge, a.status, errors.New("a page of the web"))
 	case a.status == http.StatusOK && len(found.challenges) == 0:
-		// Of such a registry nothing more may be asked, so that this is not for others.
+		// Such a registry may get no further request, so the answer would never be checked: do not share it.
 		found.open = true
 		return found, nil
 	case a.status == http.StatusOK, a.status == http.StatusUnauthorized:
-		// Some registries say how to log in also where nobody has to.
-		c.tell(c.sharedKey("", ""), sharedAnswer{offer: found})
+		// Some registries send a challenge with 200 too.
+		c.remember(c.sharedKey("", ""), sharedAnswer{offer: found})
 		return found, nil
 	default:
 		return offer{}, c.elsewhere(opChallenge, a)
@@ -107,7 +106,7 @@ func (c *Client) askRepository(ctx context.Context, repository string) (offer, e
 	}
 }
 
-// choose takes a token where the registry offers one and its realm may be asked, and otherwise the login itself.
+// choose picks Bearer if the registry offers it with a realm that may get the login, and Basic otherwise.
 func (c *Client) choose(from offer) (way, error) {
 	if from.open {
 		return way{open: true}, nil
@@ -136,8 +135,8 @@ func (c *Client) choose(from offer) (way, error) {
 	}
 }
 
-// realmOf returns where a token is given, if a login may be sent there: to the registry itself, or over TLS to a host that
-// was named for it.
+// realmOf returns the token endpoint of a challenge, if the login may be sent there: over TLS, to the registry's own host or to one
+// that was named for it.
 func (c *Client) realmOf(status int, params map[string]string) (*url.URL, error) {
 	realm, err := url.Parse(params["realm"])
 	switch {
@@ -166,7 +165,7 @@ func (c *Client) mayGiveTokens(host string) bool {
 	return slices.ContainsFunc(named, func(name string) bool { return name != "" && sameHost(name, host) })
 }
 
-// sameHost compares hosts with their ports, of which that of HTTPS may be left out.
+// sameHost compares hosts with their ports. A missing port is 443.
 func sameHost(a, b string) bool { return WithPort(a) == WithPort(b) }
 
 // WithPort normalises a host or host:port: with its port and in lower case, so that equal hosts compare as equal.
@@ -178,14 +177,14 @@ func WithPort(host string) string {
 	return net.JoinHostPort(strings.Trim(host, "[]"), "443")
 }
 
-// isInside reports an address that means another machine to everybody.
+// isInside reports an address that is private, so that it can be another machine for each client.
 func isInside(name string) bool {
 	address, err := netip.ParseAddr(name)
 	return err == nil && (address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast() || address.IsUnspecified())
 }
 
-// elsewhere is an answer that is neither yes nor no, and says where it leads if it is a redirect. It is for requests without
-// a login, whose answer can repeat none.
+// elsewhere is unexpected, and names the host that a redirect leads to. It is only for requests without a login, whose answers cannot
+// repeat one.
 func (c *Client) elsewhere(o op, a answer) *Error {
 	failure := c.unexpected(o, a)
 	if a.status < 300 || a.status > 399 {
@@ -198,15 +197,16 @@ func (c *Client) elsewhere(o op, a answer) *Error {
 	return failure
 }
 
-// apiVersion is what the reference implementation names in every answer, and so does a registry of the dialect AnyRepository, in
-// those of its token endpoint too.
+// apiVersion is a header of every answer of the reference implementation. A registry with the dialect AnyRepository sends it from its
+// token endpoint too.
 const apiVersion = "Docker-Distribution-Api-Version"
 
-// marked reports an answer with a mark that the reference implementation leaves, and no firewall, proxy or router does.
+// marked reports whether an answer comes from a registry: it has apiVersion or a known error code, which no firewall, proxy or router
+// sends.
 func (a answer) marked() bool { return a.header.Get(apiVersion) != "" || a.code() != "" }
 
-// denies reports a refusal of a request, by the registry and not by what stands before it: of a registry that is known to mark
-// its answers, only a marked one is.
+// denies reports whether the registry itself, and no gateway before it, refuses a request. If the registry is known to mark its
+// answers, only a marked one counts.
 func (c *Client) denies(a answer) bool {
 	if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
 		return false
@@ -217,8 +217,8 @@ func (c *Client) denies(a answer) bool {
 	return !a.foreign()
 }
 
-// foreign reports an answer that is no registry's, such as the page of a firewall. A web server that asks for the login in
-// the place of a registry does so in HTML, too, but says how to log in.
+// foreign reports whether an answer does not come from a registry, such as the page of a firewall. A web server that asks for the
+// login on behalf of a registry sends HTML too, but with a challenge.
 func (a answer) foreign() bool {
 	kind := strings.ToLower(a.header.Get("Content-Type"))
 	return strings.HasPrefix(kind, "text/html") && a.header.Get(apiVersion) == "" && a.header.Get("WWW-Authenticate") == ""

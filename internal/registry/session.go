@@ -15,7 +15,7 @@ import (
 type session struct {
 	*Client
 	repository string
-	// authorize puts the login on a request; nil for none.
+	// authorize adds the login to a request; nil for none.
 	authorize func(*http.Request)
 }
 
@@ -27,8 +27,8 @@ func asBasic(user string, token credential.Token) func(*http.Request) {
 	return func(req *http.Request) { req.SetBasicAuth(user, token.Reveal()) }
 }
 
-// pull reports whether the token may read: a repository that does not exist is
-// told to those only who may.
+// pull reports whether the token may read. The registry answers that a repository
+// does not exist only to those who may read it.
 func (s session) pull(ctx context.Context) (bool, error) {
 	a, err := s.send(ctx, opPull, http.MethodGet, s.url("/v2/"+s.repository+"/tags/list"))
 	if err != nil {
@@ -44,17 +44,17 @@ func (s session) pull(ctx context.Context) (bool, error) {
 	}
 }
 
-// push reports whether the token may write, by a piece of an upload that was never
-// begun. The registry authorises a request on uploads before it looks for the one
-// that is meant (docker/distribution, registry/handlers/app.go), so that only who
-// may push is told that there is none. Nothing is begun, for who may push could not
+// push reports whether the token may write. It sends a part of an upload that was
+// never begun. The registry checks the right before it looks for the upload
+// (docker/distribution, registry/handlers/app.go), so only a login that may push
+// learns that there is none. The probe begins no upload, because it could not
 // cancel it: DELETE may need a right that no login has.
 //
-// The address ends without the id of an upload. With one, a registry that takes no
-// pushes would look for the upload too, and not say so: in read-only mode it has no
-// handler for the method at all (blobupload.go there). As it authorises a request
-// before it looks for a handler, its 405 too is only for who may push. That of a proxy
-// on the way means nothing: the registry's own answers name its API version.
+// The address ends without the id of an upload. So a registry in read-only mode
+// shows it: it has no handler for the method (blobupload.go there) and answers 405,
+// also only after it has checked the right. With an id it would look for the upload
+// instead. A 405 of a proxy on the way does not count: the registry's own answers
+// name its API version.
 func (s session) push(ctx context.Context) (allowed, readOnly bool, err error) {
 	a, err := s.send(ctx, opPush, http.MethodPatch, s.url("/v2/"+s.repository+"/blobs/uploads/"))
 	if err != nil {
@@ -63,7 +63,7 @@ func (s session) push(ctx context.Context) (allowed, readOnly bool, err error) {
 	return s.judgePush(a)
 }
 
-// judgePush reads the answer to an attempt to push.
+// judgePush interprets the answer to an attempt to push.
 func (s session) judgePush(a answer) (allowed, readOnly bool, err error) {
 	switch {
 	case a.missesUpload():
@@ -78,9 +78,9 @@ func (s session) judgePush(a answer) (allowed, readOnly bool, err error) {
 }
 
 // missesUpload reports whether the registry looked for an upload and found none.
-// The code decides: a bare 400 is how the registry answers when it could not check
-// the token, and 404 is what any web server knows. docker/distribution sends both
-// codes with 404 (registry/api/v2/errors.go), where it once sent 400.
+// The error code decides: a registry that could not check the token answers a bare
+// 400, and any web server may answer 404. docker/distribution sends both codes with
+// 404 (registry/api/v2/errors.go); earlier versions sent 400.
 func (a answer) missesUpload() bool {
 	if a.status != http.StatusNotFound && a.status != http.StatusBadRequest {
 		return false

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// sharedFor is how long what a registry answers to everybody is believed. It is a fraction of the time between two trials, and
-// long enough for all that are due at once.
+// sharedFor is how long a shared answer is used. It is a fraction of the time between two verifications, and long enough for all
+// that are due at the same time.
 const sharedFor = 10 * time.Minute
 
 // Shared caches what registries answer without a login, which is the same for all clients: the clients of one process ask for it once
@@ -21,18 +21,18 @@ type Shared struct {
 	known map[sharedKey]sharedAnswer
 }
 
-// sharedKey says which server was asked for what. With other trusted CAs, or another token server, another one may answer.
+// sharedKey identifies a request. With other trusted CAs or another token endpoint, another server may answer.
 type sharedKey struct {
 	host  string
 	trust [sha256.Size]byte
-	// realm is where an anonymous token was given, if one was.
+	// realm is the token endpoint that issued an anonymous token, if one did.
 	realm      string
 	repository string
 }
 
 type sharedAnswer struct {
 	at time.Time
-	// offer is that of the registry where repository is empty, and public that of the repository otherwise.
+	// offer is the registry's, if the key has no repository; public is the repository's, if it has.
 	offer  offer
 	public bool
 }
@@ -46,7 +46,7 @@ func (c *Client) sharedKey(realm, repository string) sharedKey {
 	return sharedKey{WithPort(c.host), c.trust, realm, repository}
 }
 
-// recall returns what somebody was told lately.
+// recall returns an answer from the shared cache, if it is fresh.
 func (c *Client) recall(key sharedKey) (sharedAnswer, bool) {
 	if c.shared == nil {
 		return sharedAnswer{}, false
@@ -61,8 +61,8 @@ func (c *Client) recall(key sharedKey) (sharedAnswer, bool) {
 	return answer, true
 }
 
-// tell lets others know what the client was told.
-func (c *Client) tell(key sharedKey, answer sharedAnswer) {
+// remember puts an answer into the shared cache.
+func (c *Client) remember(key sharedKey, answer sharedAnswer) {
 	if c.shared == nil {
 		return
 	}
@@ -76,7 +76,7 @@ func (c *Client) tell(key sharedKey, answer sharedAnswer) {
 	c.shared.known[key] = answer
 }
 
-// forget drops what the client recalled, for nobody to use, and reports whether there was anything.
+// forget drops from the shared cache what this client used of it, and reports whether there was anything.
 func (c *Client) forget() bool {
 	if len(c.recalled) == 0 {
 		return false
@@ -92,7 +92,7 @@ func (c *Client) forget() bool {
 	return true
 }
 
-// isFresh reports whether an answer counts still. One of later than now was got by another clock.
+// isFresh reports whether an answer may still be used. One with a later time comes from before the clock was set back.
 func (a sharedAnswer) isFresh(now time.Time) bool {
 	return !now.Before(a.at) && now.Before(a.at.Add(sharedFor))
 }

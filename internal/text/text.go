@@ -59,3 +59,8 @@ func printable(text string) string {
 		return ' '
 	}, text)
 }
+
+// Visible reports whether every byte is a printable ASCII character other than a space.
+func Visible(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < '!' || r > '~' })
+}

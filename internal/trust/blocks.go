@@ -21,22 +21,22 @@ import (
 
 const certificateBlock = "CERTIFICATE"
 
-// certificateLabels are what the blocks of certificates are called, by RFC 7468, section 5.1: two of them by older programs.
+// certificateLabels are the labels of certificates in PEM. Older programs write the last two (RFC 7468, section 5.1).
 var certificateLabels = []string{certificateBlock, "X509 CERTIFICATE", "X.509 CERTIFICATE"}
 
-// boundary is where a block begins or ends, wherever in a line: OpenSSL, Go and GnuTLS each take other things before or after
-// it, and a file is mostly made by one program and read by others.
+// boundary is the beginning or the end of a block, anywhere in a line. OpenSSL, Go and GnuTLS differ in what they accept around it,
+// and a file is mostly written by one program and read by others.
 var boundary = regexp.MustCompile(`-----(BEGIN|END) ([A-Za-z0-9. ]{1,64})-----`)
 
 // Reading is the content of a PEM file.
 type Reading struct {
 	// Certificates are in the order of the file.
 	Certificates []*x509.Certificate
-	// LeftOut says of each block that was not read which it is and why, for people.
+	// LeftOut says, for each block that was not read, which it is and why, for people.
 	LeftOut []string
 	// Blocks is how many blocks there are.
 	Blocks int
-	// broken is why the last certificate that cannot be read cannot.
+	// broken is why the last unreadable certificate cannot be read.
 	broken error
 }
 
@@ -64,7 +64,7 @@ func Read(data []byte) Reading {
 	return r
 }
 
-// take reads the content of a block.
+// take reads the certificate in the content of a block.
 func (r *Reading) take(content []byte) {
 	block, _ := pem.Decode(slices.Concat([]byte("-----BEGIN CERTIFICATE-----\n"), bytes.TrimSpace(content), []byte("\n-----END CERTIFICATE-----\n")))
 	if block == nil {
@@ -79,7 +79,7 @@ func (r *Reading) take(content []byte) {
 	r.Certificates = append(r.Certificates, cert)
 }
 
-// leaveOut notes that a block is not read; broken is why, where it was meant to be a certificate.
+// leaveOut adds a block to LeftOut. broken is why it cannot be read, if it should be a certificate.
 func (r *Reading) leaveOut(why string, broken error) {
 	r.LeftOut = append(r.LeftOut, fmt.Sprintf("block %d %s", r.Blocks, why))
 	if broken != nil {
@@ -87,7 +87,7 @@ func (r *Reading) leaveOut(why string, broken error) {
 	}
 }
 
-// Missing returns a clause that says which blocks of the file at a place are left out; empty if none is.
+// Missing returns a clause of a message that says which blocks of the file at a place are left out; empty for none.
 func (r Reading) Missing(place string) string {
 	const most = 3
 	if len(r.LeftOut) == 0 {
@@ -100,8 +100,7 @@ func (r Reading) Missing(place string) string {
 	return fmt.Sprintf("%d of %d blocks in %s are left out: %s%s", len(r.LeftOut), r.Blocks, place, strings.Join(named, ", "), more)
 }
 
-// subjectOf is what a certificate that crypto/x509 cannot read calls itself, with a blank after it; empty where even that
-// cannot be read.
+// subjectOf is the subject of a certificate that crypto/x509 cannot read, with a blank after it; empty if that cannot be read either.
 func subjectOf(der []byte) string {
 	var certificate struct {
 		TBS struct {

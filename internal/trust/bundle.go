@@ -1,12 +1,12 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trust decides which certificates a client must hold to trust the
-// host of a registry: certificates that are known by other ways than the
-// connection go in, a bundle that verifies what the host presents comes out.
+// Package trust decides which certificates a client needs to trust the host of a
+// registry. It takes candidates, which are certificates that did not come over the
+// connection, and returns a bundle that verifies what the host presents.
 //
-// A host never vouches for itself. What it presents is only checked; what is
-// published comes from the candidates.
+// What the host presents is only checked. What is published comes from the
+// candidates.
 package trust
 
 import (
@@ -19,11 +19,11 @@ import (
 	"time"
 )
 
-// Source is the kind of place from which an anchor was taken.
+// Source is the kind of place from which a CA was taken.
 type Source string
 
-// Sources that every registry has, in the order in which a caller is expected to offer them. Those that only some registries
-// have come between the two.
+// Sources that every registry has, in the order in which a caller should offer them. Sources that only some registries have come
+// between the two.
 const (
 	// SourceCABundleRef is the ConfigMap that the spec names.
 	SourceCABundleRef Source = "CABundleRef"
@@ -31,7 +31,7 @@ const (
 	SourceSystem Source = "System"
 )
 
-// Candidate is a set of certificates that may hold the anchor of a host.
+// Candidate is a set of certificates that may hold the root CA of a host.
 type Candidate struct {
 	Source Source
 	// Where names the place in messages, such as `ConfigMap some-namespace/some-name`.
@@ -42,7 +42,7 @@ type Candidate struct {
 	Roots *x509.CertPool
 }
 
-// place is how messages call the candidate.
+// place is what messages call the candidate.
 func (c Candidate) place() string {
 	switch {
 	case c.Where != "":
@@ -54,7 +54,7 @@ func (c Candidate) place() string {
 	}
 }
 
-// Bundle is what clients of a host are given to trust it.
+// Bundle is what clients need to trust a host.
 type Bundle struct {
 	// Certificates are the root, followed by those intermediates that the host
 	// omits, from the root downwards.
@@ -62,17 +62,17 @@ type Bundle struct {
 	// Source and Where are those of the candidate that verified.
 	Source Source
 	Where  string
-	// Root is the anchor: a self-signed CA certificate.
+	// Root is a self-signed CA certificate.
 	Root *x509.Certificate
-	// Subject and SHA256 describe the anchor; SHA256 is its Fingerprint.
+	// Subject and SHA256 describe the root; SHA256 is its Fingerprint.
 	Subject string
 	SHA256  string
 	// NotAfter is when the first of the published certificates expires.
 	NotAfter time.Time
 }
 
-// published returns the root of a verified chain, and from there downwards those
-// of its intermediates that are not among the presented certificates.
+// published returns what to publish of a verified chain: its root and, from there
+// downwards, the intermediates that the host does not present.
 func published(chain, presented []*x509.Certificate) []*x509.Certificate {
 	certs := []*x509.Certificate{chain[len(chain)-1]}
 	for i := len(chain) - 2; i > 0; i-- {
@@ -83,10 +83,10 @@ func published(chain, presented []*x509.Certificate) []*x509.Certificate {
 	return certs
 }
 
-// byPreference orders what could be published for one host: there is a choice
-// when roots are cross-signed or were renewed with the same key. The fewest
-// certificates come first, then those that last longest; their bytes make the
-// choice independent of the order in which a candidate lists them.
+// byPreference orders what could be published for one host. There is a choice when
+// roots are cross-signed or were renewed with the same key. The fewest certificates
+// come first, then those that expire last. The comparison of their bytes makes the
+// choice independent of their order in a candidate.
 func byPreference(a, b []*x509.Certificate) int {
 	return cmp.Or(
 		cmp.Compare(len(a), len(b)),
@@ -95,7 +95,7 @@ func byPreference(a, b []*x509.Certificate) int {
 	)
 }
 
-// newBundle makes a bundle of certificates that begin with their root.
+// newBundle makes a bundle of certificates, the root first.
 func newBundle(c Candidate, certs []*x509.Certificate) Bundle {
 	root := certs[0]
 	return Bundle{

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// maxChecks bounds the signatures that are checked to explain one failure: a
-// hostile host may present a mesh of certificates with very many paths.
+// maxChecks bounds how many signatures are checked to explain one failure: a
+// hostile host may present certificates with very many paths between them.
 const maxChecks = 100
 
 // diagnose says why no chain leads from the presented leaf to the candidate.
@@ -36,8 +36,8 @@ func (a anchors) diagnose(host string, presented []*x509.Certificate, now time.T
 	}
 }
 
-// signedWeakly reports a certificate whose issuer is known, and which it signed by an algorithm that is not accepted any more:
-// to crypto/x509 it looks as if nobody known had issued it.
+// signedWeakly reports a certificate whose known issuer signed it with an algorithm that is no longer accepted. crypto/x509 reports
+// such a certificate as one of an unknown issuer.
 func (a anchors) signedWeakly(cert *x509.Certificate, presented []*x509.Certificate) bool {
 	return slices.ContainsFunc(slices.Concat(a.certs, presented[1:]), func(issuer *x509.Certificate) bool {
 		var weak x509.InsecureAlgorithmError
@@ -57,9 +57,9 @@ func breaksRule(cause error) bool {
 // explains a failure and never establishes trust.
 func (a anchors) path(presented []*x509.Certificate) []*x509.Certificate {
 	if a.candidate.Source == SourceSystem {
-		// The roots cannot be listed. When the leaf was issued, its chain was good.
+		// The roots cannot be listed, so verify as of the time when the leaf was issued.
 		if chains, err := a.chains(presented, presented[0].NotBefore); err == nil {
-			// Any chain explains.
+			// Any chain is good enough for an explanation.
 			return chains[0]
 		}
 	}
@@ -78,15 +78,15 @@ func (a anchors) isAnchor(cert *x509.Certificate) bool {
 	return holds(a.certs, cert) && isRoot(cert)
 }
 
-// climber searches the way from a certificate up to one that ends the search.
+// climber follows issuers from a certificate up to one that is done.
 type climber struct {
 	pool   []*x509.Certificate
 	done   func(*x509.Certificate) bool
 	checks int
 }
 
-// climb extends the path upwards, and returns the first that is done, or else
-// the longest.
+// climb extends the path upwards. It returns the first path whose top is done, or
+// else the longest.
 func (c *climber) climb(path []*x509.Certificate) []*x509.Certificate {
 	top := path[len(path)-1]
 	if c.done(top) {

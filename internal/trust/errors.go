@@ -32,7 +32,7 @@ const (
 	NoCandidates Kind = "NoCandidates"
 	// Unresolvable: DNS does not know the host.
 	Unresolvable Kind = "Unresolvable"
-	// Unreachable: the host, or the proxy on the way, does not take the connection.
+	// Unreachable: the host, or a proxy on the way, does not accept the connection.
 	Unreachable Kind = "Unreachable"
 	// NotTLS: the host answers, but the TLS handshake fails.
 	NotTLS Kind = "NotTLS"
@@ -43,12 +43,12 @@ const (
 type Error struct {
 	Kind Kind
 	Host string
-	// Where is the candidate that failed; empty when that is not a single one.
+	// Where is the candidate that failed; empty if several did.
 	Where string
 	// Err is the cause, if there is one.
 	Err error
 
-	// Advice is what to do where that depends on what the registry is; a caller who knows it says so here.
+	// Advice is what to do. A caller that knows more about the registry may replace it.
 	Advice string
 
 	text string
@@ -66,8 +66,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Ranks order the failures of several candidates by what they tell: the nearer a
-// candidate came to verifying, the more.
+// Ranks order the failures of several candidates: the nearer a candidate came to
+// verifying the host, the more its failure explains.
 const (
 	rankNothing = iota
 	rankUntrusted
@@ -119,11 +119,11 @@ func untrustedByAll(host string, presented []*x509.Certificate, attempts []attem
 	return failure
 }
 
-// leftOut says in which place a certificate of a name is that cannot be used, as a clause; empty where in none.
+// leftOut says, as a clause, which candidate holds an unusable certificate of a name; empty for none.
 func leftOut(attempts []attempt, name string) string {
 	for _, a := range attempts {
 		for _, block := range Read(a.candidate.PEM).LeftOut {
-			// The first tells enough: what to do does not depend on how often it is there.
+			// One is enough: the advice is the same for several.
 			if strings.Contains(block, quote(name)) {
 				return "it is in " + a.candidate.place() + ", where " + block
 			}
@@ -132,7 +132,7 @@ func leftOut(attempts []attempt, name string) string {
 	return ""
 }
 
-// aConfigMap is where people put CAs, and field how it is named, as advice has it.
+// Parts of advice: where to put a CA, and how to name that place.
 const (
 	aConfigMap = "a ConfigMap"
 	field      = " and name it in spec.trust.caBundleRef"
@@ -148,14 +148,14 @@ func untrusted(host string, c Candidate, cause error) *Error {
 		text: fmt.Sprintf("the certificate of %s does not lead to %s", host, c.place())}
 }
 
-// weakly is a certificate that a known CA signed in a way that clients refuse.
+// weakly is the error for a certificate that a known CA signed with an algorithm that clients refuse.
 func weakly(host string, c Candidate, cert *x509.Certificate) *Error {
 	return &Error{Kind: Untrusted, Host: host, Where: c.place(), Err: x509.InsecureAlgorithmError(cert.SignatureAlgorithm), rank: rankInvalid, text: fmt.Sprintf(
 		"the certificate %s in the chain of %s is signed by %s with %s, which clients refuse: have its CA issue another, signed with SHA-256",
 		quote(cert.Subject.String()), host, quote(cert.Issuer.String()), cert.SignatureAlgorithm)}
 }
 
-// invalid is a certificate that no CA makes good, whoever issued it.
+// invalid is the error for a certificate that no server may use, whatever CA issued it.
 func invalid(host string, c Candidate, cause error) *Error {
 	return &Error{Kind: Untrusted, Host: host, Where: c.place(), Err: cause, rank: rankInvalid, text: fmt.Sprintf(
 		"the certificate of %s, checked with %s, is not one for a server (%s): have its CA issue another",
@@ -242,7 +242,7 @@ func names(cert *x509.Certificate) string {
 	return strings.Join(list, ", ") + more
 }
 
-// quote keeps text of a stranger's certificate from breaking a message.
+// quote makes text of a certificate fit for a message.
 func quote(foreign string) string {
 	return strconv.Quote(text.Foreign(foreign))
 }

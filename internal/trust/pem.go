@@ -53,15 +53,15 @@ func newPool(certs []*x509.Certificate) *x509.CertPool {
 	return pool
 }
 
-// isRoot reports whether the certificate is a self-signed CA. Go takes any
-// certificate of a pool for an anchor; OpenSSL, and with it curl, Python and
-// many a client of an edge node, takes only these.
+// isRoot reports whether the certificate is a self-signed CA. Go accepts any
+// certificate of a pool as a trust anchor. OpenSSL, and with it curl, Python and
+// many clients on edge nodes, accepts only these.
 func isRoot(cert *x509.Certificate) bool {
 	if !looksLikeRoot(cert) {
 		return false
 	}
-	// CheckSignature accepts SHA-1, unlike CheckSignatureFrom. Old roots carry such
-	// a self-signature, on which no security rests. Strict FIPS mode would panic on it.
+	// CheckSignature accepts SHA-1, unlike CheckSignatureFrom. Old roots have such a
+	// self-signature, which matters to no verification. Strict FIPS mode would panic.
 	var err error
 	fips140.WithoutEnforcement(func() {
 		err = cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
@@ -69,14 +69,14 @@ func isRoot(cert *x509.Certificate) bool {
 	return err == nil
 }
 
-// looksLikeRoot is isRoot without the costly part, the check of the signature.
+// looksLikeRoot is isRoot without the check of the signature, which is expensive.
 func looksLikeRoot(cert *x509.Certificate) bool {
 	maySign := cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0
 	return isCA(cert) && maySign && bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }
 
-// isCA takes a certificate from before X.509 version 3 for one of a CA, which had no way to say so: so do crypto/x509 and
-// OpenSSL with one that is among the roots.
+// isCA reports whether the certificate is one of a CA. Before X.509 version 3 a certificate could not say so, and counts as one, as it
+// does in crypto/x509 and OpenSSL among the roots.
 func isCA(cert *x509.Certificate) bool {
 	return cert.Version < 3 || (cert.BasicConstraintsValid && cert.IsCA)
 }

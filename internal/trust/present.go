@@ -23,11 +23,11 @@ import (
 // errPresented ends a handshake once the certificates are known.
 var errPresented = errors.New("the certificates were presented")
 
-// Present connects to the host, at port 443 if it names none, through the proxy that the transport
-// chooses for it, and returns the certificates that it presents, leaf first. They
-// are not verified, and good for Verify only: whoever answers may present
-// anything. The handshake is broken off before it ends, so that no byte of HTTP
-// reaches the host. The transport itself is not changed. An error is an *Error.
+// Present connects to the host, at port 443 if it names none, through the proxy
+// that the transport chooses for it. It returns the certificates that the host
+// presents, leaf first. They are not verified, so use them for Verify only. The
+// handshake is aborted before it ends, so that no byte of HTTP reaches the host.
+// The transport itself is not changed. An error is an *Error.
 func Present(ctx context.Context, transport *http.Transport, host string) ([]*x509.Certificate, error) {
 	d := dial{host: host, presented: make(chan []*x509.Certificate, 1)}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -62,11 +62,11 @@ type dial struct {
 	host      string
 	proxy     *url.URL
 	presented chan []*x509.Certificate
-	// handshake is set when TLS with the host begins.
+	// handshake is set when the TLS handshake with the host begins.
 	handshake atomic.Bool
 }
 
-// transport returns a copy that catches the certificates of the host.
+// transport returns a copy of a transport that captures the certificates of the host.
 func (d *dial) transport(base *http.Transport) *http.Transport {
 	t := base.Clone()
 	t.DisableKeepAlives = true
@@ -88,9 +88,8 @@ func (d *dial) transport(base *http.Transport) *http.Transport {
 	return t
 }
 
-// DialProxy connects to a proxy that itself speaks TLS, and verifies it by the roots of a transport: the credentials of the
-// proxy are sent to it. It is for the field DialTLSContext of a transport that goes through such a proxy and no other way, for
-// whose host other roots may count.
+// DialProxy returns a function for the field DialTLSContext of a transport that uses a proxy over TLS for every request. It verifies
+// the proxy by the roots of base, because the proxy gets its credentials. The roots for the host behind it may differ.
 func DialProxy(base *http.Transport) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		connect := base.DialContext
@@ -115,12 +114,12 @@ func DialProxy(base *http.Transport) func(context.Context, string, string) (net.
 			_ = raw.Close()
 			return nil, err
 		}
-		// Hidden, lest net/http take this handshake for that with the host.
+		// Wrapped, so that net/http does not take this handshake for the one with the host.
 		return struct{ net.Conn }{conn}, nil
 	}
 }
 
-// failure says how far the connection came.
+// failure returns the error of a failed connection, by how far it came.
 func (d *dial) failure(err error) *Error {
 	fail := func(kind Kind, advice, format string, args ...any) *Error {
 		return &Error{Kind: kind, Host: d.host, Err: err, Advice: advice, text: fmt.Sprintf(format, args...)}
@@ -141,12 +140,12 @@ func (d *dial) failure(err error) *Error {
 	}
 }
 
-// ours is a failure that was found here.
+// ours is an error with a text of this package.
 type ours string
 
 func (o ours) Error() string { return string(o) }
 
-// said is the text of a failure in the words of this side: what a proxy, or whatever answers in its place, said is not.
+// said is the text of an error without any text of the peer or of a proxy.
 func said(err error) string {
 	var found ours
 	if errors.As(err, &found) {
@@ -155,8 +154,8 @@ func said(err error) string {
 	return text.Connection(err)
 }
 
-// withoutAddresses is an error without the ends of the connection: the local port is another each time, and a message of a
-// lasting trouble has to stay the same.
+// withoutAddresses is the error without the addresses of the connection. The local port differs each time, and the message of a
+// lasting failure has to stay the same.
 func withoutAddresses(err error) error {
 	var failed *net.OpError
 	if errors.As(err, &failed) {
@@ -165,8 +164,8 @@ func withoutAddresses(err error) error {
 	return err
 }
 
-// cutOff reports whether the connection ended or stood still, rather than that
-// the peer said something wrong.
+// cutOff reports whether the connection broke or timed out. Otherwise the peer
+// answered something wrong.
 func cutOff(err error) bool {
 	var slow net.Error
 	return errors.As(err, &slow) && slow.Timeout() ||

@@ -11,15 +11,14 @@ import (
 )
 
 // maxNamed is how many roots an admin may name for one host in advance. A file
-// with more is a store of whatever a company trusts.
+// with more is a general trust store.
 const maxNamed = 8
 
 // Successors returns what may verify the host next, in the order of the
-// candidates: what each vouches for by itself, whatever the host presents now.
-// These are the roots that an admin names for the host, unless there are too many,
-// and the chains that the host is about to serve, as VerifyOffline finds them. A
-// candidate whose root is the given one, which verifies the host already, names no
-// successor by it.
+// candidates, whatever the host presents now. These are the roots that an admin
+// names for the host, unless there are too many, and the chains that the host is
+// about to serve, as VerifyOffline finds them. A bundle with the given root, which
+// verifies the host already, is no successor.
 func Successors(host string, candidates []Candidate, root *x509.Certificate, now time.Time) []Bundle {
 	var found []Bundle
 	for _, c := range candidates {
@@ -53,7 +52,7 @@ func namedRoots(c Candidate, now time.Time) []Bundle {
 	return bundles
 }
 
-// unique returns the certificates in the order of their bytes, each once.
+// unique returns each certificate once, sorted by their bytes.
 func unique(certs []*x509.Certificate) []*x509.Certificate {
 	sorted := slices.SortedFunc(slices.Values(certs), func(a, b *x509.Certificate) int { return bytes.Compare(a.Raw, b.Raw) })
 	return slices.CompactFunc(sorted, (*x509.Certificate).Equal)

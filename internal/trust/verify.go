@@ -12,9 +12,9 @@ import (
 )
 
 // Verify checks the chain that the host presented against each candidate in
-// order, anchored in that candidate's certificates only, and returns the bundle
-// of the first that verifies. presented is leaf first, as from Present. An error
-// is an *Error, of the candidate with the most specific failure.
+// order, by the roots of that candidate only. It returns the bundle of the first
+// that verifies. presented is leaf first, as from Present. An error is an *Error,
+// of the candidate with the most specific failure.
 func Verify(host string, presented []*x509.Certificate, candidates []Candidate, now time.Time) (Bundle, error) {
 	if len(presented) == 0 {
 		return Bundle{}, nothingPresented(host)
@@ -30,11 +30,10 @@ func Verify(host string, presented []*x509.Certificate, candidates []Candidate, 
 	return Bundle{}, mostTelling(host, presented, attempts)
 }
 
-// VerifyOffline does what can be checked without a connection: a candidate
-// verifies if its own PEM holds a certificate that names the host and chains to
-// a root that it also holds, as a chain does that is published for the host to
-// serve. What the host would send is not known, so that every intermediate is
-// published. An error is an *Error.
+// VerifyOffline checks without a connection: a candidate verifies if its own PEM
+// holds a certificate that names the host and chains to a root in the same PEM.
+// A chain that is published for the host to serve does so. It is not known what
+// the host would send, so every intermediate is published. An error is an *Error.
 func VerifyOffline(host string, candidates []Candidate, now time.Time) (Bundle, error) {
 	var presented []*x509.Certificate
 	var attempts []attempt
@@ -70,7 +69,8 @@ func portOf(host string) string {
 	return "443"
 }
 
-// leavesFor returns the certificates of the candidate that name the host: beside one that has expired may be its successor.
+// leavesFor returns the certificates of the candidate that name the host. There can be several: one that has expired, and its
+// successor.
 func leavesFor(host string, c Candidate) []*x509.Certificate {
 	if c.Source == SourceSystem {
 		return nil
@@ -112,7 +112,7 @@ type anchors struct {
 
 func newAnchors(c Candidate) (anchors, error) {
 	if c.Source == SourceSystem {
-		// Without roots crypto/x509 would turn to those of the machine by itself.
+		// Without roots, crypto/x509 would use those of the machine.
 		if c.Roots == nil {
 			return anchors{}, errors.New("no certificate pool")
 		}
@@ -161,7 +161,7 @@ func (a anchors) chains(presented []*x509.Certificate, at time.Time) ([][]*x509.
 	return chains, nil
 }
 
-// servesByKeyUsage reports whether the key usages of a certificate let it serve TLS, if it has any. crypto/x509 does not look at them,
+// servesByKeyUsage reports whether the key usages of a certificate, if it has any, let it serve TLS. crypto/x509 does not check that.
 // OpenSSL does, and curl with it (crypto/x509/v3_purp.c, KU_TLS).
 func servesByKeyUsage(leaf *x509.Certificate) bool {
 	const serving = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement

@@ -321,8 +321,8 @@ var ofOtherRegistries = []mutant{
 		pattern: "an absent object is taken for the future one",
 		edits: []edit{
 			{"internal/registry/prove.go",
-				"	if exists {\n		t.tell(",
-				"	{\n		t.tell("},
+				"	if exists {\n		t.remember(",
+				"	{\n		t.remember("},
 		},
 		guards: []guard{byRegistry("TestTheControlOfAnAbsentRepositoryIsNotShared")},
 	},

@@ -129,8 +129,8 @@ var ofIBMCloud = []mutant{
 		name:    "key-of-any-number",
 		pattern: "a number that others can write is counted on",
 		edits: []edit{
-			{"controllers/ibmcloud/keys.go",
-				`generation < 0 || generation > pass.LastGeneration`,
+			{"controllers/pass/credential.go",
+				`generation < 0 || generation > LastGeneration`,
 				`generation < 0`},
 		},
 		guards: []guard{within("ibmcloud", "TestWhichKeysAreOurs")},

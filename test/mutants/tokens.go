@@ -233,9 +233,9 @@ var ofTokens = []mutant{
 		name:    "number-without-end",
 		pattern: "counting continues from a number that others can write",
 		edits: []edit{
-			{"controllers/openshift/bound_secret.go",
-				`generation < 1 || generation > pass.LastGeneration || name`,
-				`generation < 1 || name`},
+			{"controllers/pass/credential.go",
+				`generation > LastGeneration`,
+				`generation > 9*LastGeneration`},
 		},
 		guards: []guard{within("openshift", "TestAGenerationIsOnlyWhatTheOperatorWouldWrite")},
 	},
