@@ -50,7 +50,7 @@ func (d *Delivery) Watch(ctx context.Context, enqueue func(edge string)) {
 	})
 }
 
-// secretNames are the supplied Secrets that say who asks the Exchanges of an EdgeRegistry.
+// secretNames are the supplied Secrets with the logins to the Exchanges of an EdgeRegistry.
 func secretNames(edge *edgev1.EdgeRegistry) []string {
 	var names []string
 	for _, e := range edge.Spec.Exchanges {
@@ -79,18 +79,18 @@ func (d *Delivery) begin(s *pass.Scope, whose exchange.Whose) *run {
 	return &run{d, s, s.Edge.Spec.Exchanges[0], whose}
 }
 
-// connection is what is kept from pass to pass: the client knows its user and has open connections, and the syncer spares reads.
+// connection is kept from pass to pass: the client keeps its user and open connections, and the syncer what saves reads.
 type connection struct {
 	client *exchange.Client
 	login  exchange.Login
-	// bundle is what verifies the Exchange, in PEM; empty for the public CAs.
+	// bundle are the CAs that verify the Exchange, in PEM; empty for the public ones.
 	bundle string
 	syncer *exchange.Syncer
-	// nodes is what the last pass found of nodes.
+	// nodes is what the last pass found out about nodes.
 	nodes pass.Nodes
 }
 
-// connect returns the connection to the Exchange, which is another whenever the login or the CA is.
+// connect returns the connection to the Exchange. It makes a new one when the login or the CA changes.
 func (r *run) connect(ctx context.Context) (*connection, error) {
 	login, err := r.readLogin(ctx)
 	if err != nil {
@@ -110,7 +110,7 @@ func (r *run) connect(ctx context.Context) (*connection, error) {
 	return kept, nil
 }
 
-// wanted is what the Exchange is to hold.
+// wanted is the desired state of the Exchange.
 func (r *run) wanted(login exchange.Login) exchange.Wanted {
 	return exchange.Wanted{
 		Read: r.nodesRead(login),
@@ -121,7 +121,7 @@ func (r *run) wanted(login exchange.Login) exchange.Wanted {
 	}
 }
 
-// deliver brings the puller's login to the services. What is owed is found in the Exchange, each time.
+// deliver brings the puller's login to the services. What is to do follows from the state of the Exchange, each time.
 func (r *run) deliver(ctx context.Context) (pass.Done, error) {
 	to, err := r.connect(ctx)
 	if err != nil {

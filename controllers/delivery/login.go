@@ -15,8 +15,8 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/exchange"
 )
 
-// readLogin reads who asks the Exchange, and where. The Secret says that itself, and for which EdgeRegistries: whoever writes
-// an EdgeRegistry decides neither.
+// readLogin reads the login to the Exchange and its address. Both are in the Secret, which also says which EdgeRegistries may use it.
+// So an author of EdgeRegistries cannot have the login sent elsewhere.
 func (r *run) readLogin(ctx context.Context) (exchange.Login, error) {
 	name := r.spec.CredentialsSecretRef.Name
 	where := "Secret " + objects.CredentialsNamespace + "/" + name + ", the login to the Exchange,"
@@ -39,7 +39,7 @@ func (r *run) readLogin(ctx context.Context) (exchange.Login, error) {
 	return login, nil
 }
 
-// readRoots reads what verifies the Exchange; without a name the public CAs do.
+// readRoots reads the CAs that verify the Exchange; nil for the public ones.
 func (r *run) readRoots(ctx context.Context) (string, *x509.CertPool, error) {
 	ref := r.spec.CABundleRef
 	if ref == nil {

@@ -17,10 +17,10 @@ import (
 // maxLate is how many late nodes the status lists.
 const maxLate = 20
 
-// placeOf is where services are, for the record.
+// placeOf identifies an organisation of an Exchange in the record.
 func placeOf(login exchange.Login) string { return login.Base + "/orgs/" + login.Org }
 
-// onRecord is what is on record of the nodes there.
+// onRecord is what the record says about the nodes there.
 func (r *run) onRecord(login exchange.Login) pass.NodesRead {
 	if known := r.Record.NodesRead; known != nil && known.Where == placeOf(login) {
 		return *known
@@ -28,14 +28,13 @@ func (r *run) onRecord(login exchange.Login) pass.NodesRead {
 	return pass.NodesRead{Where: placeOf(login)}
 }
 
-// nodesRead is what all nodes had read there, as far as that is on record.
+// nodesRead is exchange.Nodes.Read on record; zero if unknown.
 func (r *run) nodesRead(login exchange.Login) time.Time {
-	// What cannot be read is not known.
 	until, _ := time.Parse(time.RFC3339Nano, r.onRecord(login).Until)
 	return until
 }
 
-// noteRead puts on record what all nodes have read, so that the next process need not have them read it again.
+// noteRead records what all nodes have read, so that the next process need not have them read it again.
 func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
 	if nodes.Read.IsZero() || nodes.Read.Equal(r.nodesRead(login)) {
 		return
@@ -45,8 +44,8 @@ func (r *run) noteRead(login exchange.Login, nodes exchange.Nodes) {
 	r.Record.NodesRead = &read
 }
 
-// noteNodes notes what this look found, for the steps of later passes that end logins, and which login all nodes have read.
-// While a service could not be given the login, or its nodes not be looked at, nobody knows what they need.
+// noteNodes keeps what this pass found out about nodes for the steps that end logins, and records which login all nodes have read.
+// Nothing is known if a service lacks the login, or if not all nodes could be read.
 func (r *run) noteNodes(to *connection, report exchange.Report) {
 	nodes := report.Nodes
 	to.nodes = pass.Nodes{}
@@ -67,7 +66,7 @@ func (r *run) noteNodes(to *connection, report exchange.Report) {
 	}
 }
 
-// nodesStatus puts into the status what is known of nodes; nil before anything is.
+// nodesStatus is what is known about nodes, for the status; nil before anything is.
 func nodesStatus(nodes exchange.Nodes) *edgev1.ExchangeNodes {
 	if !nodes.Looked {
 		return nil
@@ -95,19 +94,19 @@ func formerMayEnd(nodes exchange.Nodes) edgev1.Answer {
 
 func count(n int) int32 { return int32(min(n, 1<<30)) } //nolint:gosec // It is bounded.
 
-// toldOf answers whether the logins before the current one may end.
-func (r *run) toldOf(nodes exchange.Nodes) []string {
-	var told []string
+// describeNodes says whether the logins before the current one may end.
+func (r *run) describeNodes(nodes exchange.Nodes) []string {
+	var clauses []string
 	switch {
 	case nodes.Looked:
-		told = append(told, r.judged(nodes))
+		clauses = append(clauses, r.judged(nodes))
 	case nodes.Err == nil:
-		told = append(told, "which nodes have read it is not known yet")
+		clauses = append(clauses, "which nodes have read it is not known yet")
 	}
 	if nodes.Err != nil {
-		told = append(told, "not all nodes could be looked at: "+nodes.Err.Error())
+		clauses = append(clauses, "not all nodes could be looked at: "+nodes.Err.Error())
 	}
-	return told
+	return clauses
 }
 
 func (r *run) judged(nodes exchange.Nodes) string {
@@ -149,7 +148,7 @@ func unknownBesides(nodes exchange.Nodes) string {
 	return fmt.Sprintf("; of %d more it is not known", nodes.Unknown)
 }
 
-// until says when the first of the logins before the current one ends, as far as that is known.
+// until says when the first of the earlier logins ends, if that is known.
 func (r *run) until() string {
 	var first *pass.Working
 	for i := range r.Puller.Alive {

@@ -60,7 +60,7 @@ func TestTheMessageSaysWhetherTheLoginOfBeforeMayEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			g.Expect(newRun(tt.alive...).toldOf(tt.nodes)).To(HaveExactElements(tt.want))
+			g.Expect(newRun(tt.alive...).describeNodes(tt.nodes)).To(HaveExactElements(tt.want))
 		})
 	}
 }

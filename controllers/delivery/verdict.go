@@ -128,7 +128,7 @@ func (r *run) delivered(login exchange.Login, report exchange.Report) pass.Done 
 	_, total := report.Count()
 	message := []string{fmt.Sprintf("login %d of %s is in every service of %s that is to have it (%d)",
 		r.Puller.Credential.Generation, r.Puller.Account, place, total)}
-	message = append(message, r.toldOf(report.Nodes)...)
+	message = append(message, r.describeNodes(report.Nodes)...)
 	message = append(message, skipped(report)...)
 	warnings := warn(report)
 	if report.Nodes.Late > 0 {

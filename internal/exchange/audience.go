@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// audience is what a process knows of the nodes that run services with our login.
+// audience is what this process knows about the nodes that run services with our login.
 type audience struct {
-	// tracks are the heartbeats of nodes, as they were seen.
+	// tracks are the heartbeats that were seen, by node.
 	tracks map[string]track
 	// services are those that hold the login, by id.
 	services map[string]*followed
-	// restored: the Exchange was put back to an older copy since all nodes were last known to have read everything.
+	// restored: the Exchange was restored from an older copy since all nodes were last known to have read everything.
 	restored bool
-	// read is a time of the Exchange by which all that was written had been read by all nodes.
+	// read is a time of the Exchange: all nodes have read what was written until then.
 	read time.Time
-	// touched is when this process last touched a service, and next when nodes are to be looked at, by the clock of this side.
+	// touched is when this process last touched a service, and next when to read nodes again, both by the operator's clock.
 	touched, next time.Time
 	view          View
 	err           error
@@ -28,13 +28,13 @@ type audience struct {
 
 // followed is a service that holds the login.
 type followed struct {
-	// written and changed are when the login was written, and when the service last changed, by the clock of the Exchange;
-	// changed is zero until it was listed after a touch. latest is that as any list had it.
+	// All times are the Exchange's. written is when the login was written. changed is when the service last changed; zero until a list
+	// had it after a touch. latest is the same by the newest list.
 	written, changed, latest time.Time
-	// asked: it is known which nodes run it, and nodes are these, with whether each has read the login.
+	// asked: it is known which nodes run the service. nodes are these, with whether each has read the login.
 	asked bool
 	nodes map[string]Reading
-	// failing are those of them that report that they could not load an image since it changed.
+	// failing are the nodes that report that they could not load an image since the service changed.
 	failing map[string]bool
 }
 
@@ -42,8 +42,7 @@ func newAudience(read time.Time) *audience {
 	return &audience{tracks: map[string]track{}, services: map[string]*followed{}, read: read}
 }
 
-// follow notes how a pass leaves a service: with a login that was written at a time. Nodes that had read the previous one have
-// to read this one.
+// follow notes that a service holds a login that was written at a time. Nodes that have read the previous login have to read this one.
 func (a *audience) follow(id string, written time.Time) *followed {
 	f := a.services[id]
 	if f != nil && f.written.Equal(written) {
@@ -60,14 +59,14 @@ func (a *audience) follow(id string, written time.Time) *followed {
 	return next
 }
 
-// renew has every node have to read what is written from now on.
+// renew marks every node as one that has not read the login that is written next.
 func (a *audience) renew() {
 	for id := range a.services {
 		a.follow(id, time.Time{})
 	}
 }
 
-// list notes when a service last changed, as a list has it. That this went back shows an older copy of the Exchange.
+// list notes when a service last changed, by a list. If that time went back, the Exchange was restored from an older copy.
 func (a *audience) list(f *followed, changed time.Time) {
 	if changed.Before(f.latest) {
 		a.restore()
@@ -75,22 +74,22 @@ func (a *audience) list(f *followed, changed time.Time) {
 	f.latest = changed
 }
 
-// restore has nothing be believed that nodes were seen to do before.
+// restore drops what was seen of nodes before.
 func (a *audience) restore() {
 	a.restored, a.tracks = true, map[string]track{}
 }
 
-// isDue reports whether nodes are to be looked at, if there is anything to find.
+// isDue reports whether it is time to read nodes again.
 func (a *audience) isDue(now time.Time) bool { return !now.Before(a.next) }
 
-// await has nodes be looked at by a time, or sooner if that was to be.
+// await has nodes read at a time, unless they are to be read sooner.
 func (a *audience) await(at, now time.Time) {
 	if a.isDue(now) || at.Before(a.next) {
 		a.next = at
 	}
 }
 
-// isOpen reports whether it is not known that all nodes which run a service have read its login.
+// isOpen reports whether some node that runs the service may not have read its login.
 func (f *followed) isOpen() bool {
 	if !f.asked {
 		return true
@@ -103,7 +102,7 @@ func (f *followed) isOpen() bool {
 	return false
 }
 
-// hear adds heartbeats, the latest of each node.
+// hear adds the latest heartbeat of each node.
 func (a *audience) hear(nodes []Node) {
 	latest := map[string]time.Time{}
 	for _, n := range nodes {
@@ -122,12 +121,12 @@ func (a *audience) hear(nodes []Node) {
 	}
 }
 
-// judge finds how each node that runs a service stands, and whether it is to be touched again. failures are those that name
-// the service, and now is the time of the Exchange.
+// judge finds out whether each node that runs a service has read its login, and reports whether to touch the service again. failures
+// are those that name the service, and now is the time of the Exchange.
 func (a *audience) judge(f *followed, nodes []Node, failures []Failure, now time.Time) (again bool) {
 	before := f.nodes
 	f.asked, f.nodes, f.failing = true, map[string]Reading{}, map[string]bool{}
-	// By a time that is still to come nothing can have been read.
+	// A time in the future proves nothing.
 	read := !f.changed.After(a.read) && !a.read.After(now)
 	for _, n := range nodes {
 		f.nodes[n.ID] = a.reading(f, n.ID, before[n.ID] == Confirmed || read, now)
@@ -161,7 +160,7 @@ func (a *audience) reading(f *followed, node string, known bool, now time.Time) 
 	return Unknown
 }
 
-// isOpen reports whether some node may not have read a login.
+// isOpen reports whether some node may not have read the login of some service.
 func (a *audience) isOpen() bool {
 	for _, f := range a.services {
 		if f.isOpen() || f.changed.IsZero() {
@@ -171,8 +170,7 @@ func (a *audience) isOpen() bool {
 	return false
 }
 
-// settle notes that all nodes have read everything, and that there is nothing to look for. What somebody else changes later in
-// a service leaves them with the same login.
+// settle notes that all nodes have read everything. Later changes of a service by others do not matter: the login stays the same.
 func (a *audience) settle() {
 	for _, f := range a.services {
 		if f.changed.After(a.read) {
@@ -197,7 +195,7 @@ func (a *audience) names(node string) bool {
 	return false
 }
 
-// report counts the nodes, each as it stands worst.
+// report counts the nodes, each by its worst state.
 func (a *audience) report() Nodes {
 	r := Nodes{View: a.view, Err: a.err, Looked: a.looked, Next: a.next, Read: a.read}
 	worst, failing := map[string]Reading{}, map[string]bool{}
@@ -223,7 +221,7 @@ func (a *audience) report() Nodes {
 	return r
 }
 
-// worse is the worse of what was found of a node before and what is found now: late, then unknown.
+// worse returns the worse of two states of a node: Late before Unknown before Confirmed.
 func worse(found map[string]Reading, id string, now Reading) Reading {
 	before, known := found[id]
 	switch {

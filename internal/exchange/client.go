@@ -25,11 +25,11 @@ import (
 )
 
 const (
-	// maxBody is how many bytes of an answer are read, and maxList of one that lists services: 1,000 for each owner, some of
-	// which carry an archive of Kubernetes manifests.
+	// maxBody is how many bytes of an answer are read, and maxList of a list of services: there can be 1,000 for each owner, and some
+	// hold an archive of Kubernetes manifests.
 	maxBody = 1 << 20
 	maxList = 256 << 20
-	// requestTimeout bounds one call, unless the options do: the Exchange gives up on its own after 45 seconds.
+	// requestTimeout bounds one call, unless the options do. The Exchange itself gives up after 45 seconds.
 	requestTimeout = time.Minute
 )
 
@@ -37,9 +37,9 @@ const (
 type Options struct {
 	// Roots are the certificates that are trusted; nil for those of the machine.
 	Roots *x509.CertPool
-	// Proxy finds the proxy for a request; nil for what HTTPS_PROXY and NO_PROXY say.
+	// Proxy finds the proxy for a request; nil for HTTPS_PROXY and NO_PROXY.
 	Proxy func(*http.Request) (*url.URL, error)
-	// DialContext makes connections; nil for the ordinary way.
+	// DialContext makes connections; nil for the default of net/http.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Timeout bounds one call; a minute when zero.
 	Timeout time.Duration
@@ -52,7 +52,7 @@ type Client struct {
 	host      string
 	timeout   time.Duration
 	transport *http.Transport
-	// slots has room for each request that may run at a time.
+	// slots limits how many requests run at a time.
 	slots chan struct{}
 
 	mu   sync.Mutex
@@ -82,30 +82,30 @@ func newClient(login Login, o Options, slots chan struct{}) *Client {
 // Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// answer is a response of which everything is read.
+// answer is a response whose body was read.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// saying is the body of answers that are no resource.
-type saying struct {
+// errorBody is the body of an answer that is no resource.
+type errorBody struct {
 	Code string `json:"code"`
 	Msg  string `json:"msg"`
 }
 
-func (a answer) said() saying {
-	var s saying
-	if json.Unmarshal(a.body, &s) != nil {
-		return saying{}
+func (a answer) errorBody() errorBody {
+	var b errorBody
+	if json.Unmarshal(a.body, &b) != nil {
+		return errorBody{}
 	}
-	return s
+	return b
 }
 
 var errTooLarge = errors.New("its answer is too large")
 
-// do sends one request and reads its answer whole.
+// do sends one request and reads the whole answer.
 func (c *Client) do(ctx context.Context, op, method, path string, body any) (answer, error) {
 	var a answer
 	err := c.send(ctx, op, method, path, body, func(resp *http.Response) error {
@@ -122,7 +122,7 @@ func (c *Client) do(ctx context.Context, op, method, path string, body any) (ans
 	return a, err
 }
 
-// send sends one request, below the address of the API, and has its answer read.
+// send sends one request to a path of the API and calls read with the response.
 func (c *Client) send(ctx context.Context, op, method, path string, body any, read func(*http.Response) error) error {
 	select {
 	case c.slots <- struct{}{}:
@@ -164,18 +164,18 @@ func (c *Client) send(ctx context.Context, op, method, path string, body any, re
 	}
 }
 
-// errMalformed is said of an answer that cannot be read, in the place of a cause that could quote it.
+// errMalformed stands for a parse error, which could quote the answer.
 var errMalformed = errors.New("its answer is malformed")
 
 func isMalformed(err error) bool { return errors.Is(err, errMalformed) || errors.Is(err, errTooLarge) }
 
-// servicePath is the address of a service, org/id, below that of the API.
+// servicePath is the path of a service, org/id, in the API.
 func servicePath(id string) string {
 	org, name, _ := strings.Cut(id, "/")
 	return "/orgs/" + url.PathEscape(org) + "/services/" + url.PathEscape(name)
 }
 
-// decode reads an answer into a value; its error quotes nothing of it.
+// decode decodes a body into a value. Its error quotes nothing of the body.
 func decode(body []byte, into any) error {
 	if json.Unmarshal(body, into) != nil {
 		return errMalformed
@@ -183,5 +183,5 @@ func decode(body []byte, into any) error {
 	return nil
 }
 
-// token wraps a login that the Exchange holds. From now on it is taken out of whatever is said.
+// token wraps the password of an entry. From now on it is redacted.
 func token(text string) credential.Token { return credential.NewToken(text) }

@@ -54,7 +54,7 @@ func (c *Client) Entries(ctx context.Context, service string) ([]Entry, error) {
 	entries := make([]Entry, 0, len(sent))
 	for _, s := range sent {
 		if s.ID <= 0 {
-			// What has no number can be neither updated nor removed, and would be written again each time.
+			// An entry without an id could be neither updated nor removed, and would be added again each time.
 			return nil, c.fail(Unexpected, op, a.status, errMalformed)
 		}
 		entries = append(entries, Entry{s.ID, s.Registry, s.Username, token(s.Token), parseStamp(s.LastUpdated)})
@@ -74,7 +74,7 @@ func (c *Client) Update(ctx context.Context, service string, id int, registry, u
 	return c.write(ctx, op, http.MethodPut, servicePath(service)+"/dockauths/"+strconv.Itoa(id), registry, user, token)
 }
 
-// write sends all three parts: one that is left out would get a default.
+// write always sends all three fields, because the Exchange fills an absent one with a default.
 func (c *Client) write(ctx context.Context, op, method, path, registry, user string, token credential.Token) error {
 	a, err := c.do(ctx, op, method, path, map[string]string{"registry": registry, "username": user, "token": token.Reveal()})
 	if err != nil {

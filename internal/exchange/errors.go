@@ -24,23 +24,22 @@ type Kind string
 const (
 	// Unresolvable: DNS does not know the host.
 	Unresolvable Kind = "Unresolvable"
-	// Unreachable: no connection, or none that lasts.
+	// Unreachable: the connection failed or broke.
 	Unreachable Kind = "Unreachable"
 	// Untrusted: the certificate of the host is not trusted.
 	Untrusted Kind = "Untrusted"
-	// Unavailable: the Exchange, or what stands before it, cannot serve now.
+	// Unavailable: the Exchange, or a gateway before it, cannot serve now.
 	Unavailable Kind = "Unavailable"
-	// Refused: the Exchange does not accept the login. It may take it an hour and a half later, for it keeps what it knows of
-	// users that long: to ask again soon is no use.
+	// Refused: the Exchange does not accept the login. It caches users for an hour and a half, so it is no use to try again soon.
 	Refused Kind = "Refused"
-	// Denied: the login may not do this, or nobody may anything while the Exchange migrates its database. Owners are kept as
-	// long as users are.
+	// Denied: the login may not do this, or the Exchange denies everything while it migrates its database. It caches owners as long
+	// as users.
 	Denied Kind = "Denied"
-	// NotFound: what is asked for is not there.
+	// NotFound: the object does not exist.
 	NotFound Kind = "NotFound"
-	// Conflict: it is there already.
+	// Conflict: the object exists already.
 	Conflict Kind = "Conflict"
-	// Invalid: the Exchange does not take what was sent.
+	// Invalid: the Exchange does not accept the request.
 	Invalid Kind = "Invalid"
 	// Unexpected: the answer is not one of an Exchange.
 	Unexpected Kind = "Unexpected"
@@ -53,9 +52,9 @@ type Error struct {
 	Host string
 	// Op is what was being done, such as "list the services of plant".
 	Op string
-	// Status is that of the answer; 0 where there was none.
+	// Status is the HTTP status of the answer; 0 if there was none.
 	Status int
-	// RetryAfter is how long the answer asks to wait; 0 where it does not say.
+	// RetryAfter is how long the answer asks to wait; 0 if it does not say.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one that can be shown.
 	Err error
@@ -141,15 +140,15 @@ var codes = []string{
 	"internal_error", "not-implemented", "database-connection-error", "database-timeout",
 }
 
-// noRoute is what an Exchange says of an address that it does not know, with the code of what it does not find.
+// noRoute is the message of an Exchange for a path that it does not know. The code is the same as for an absent object.
 const noRoute = "unrecognized route"
 
-// unwanted judges an answer that is not what was asked for. A refusal that does not come in the form of the Exchange's is one
-// of something on the way, and says nothing of the login.
+// unwanted returns the error of an answer without success. A refusal in another form than the Exchange's comes from a gateway on the
+// way, and says nothing about the login.
 func (c *Client) unwanted(op string, a answer) *Error {
-	said := a.said()
+	said := a.errorBody()
 	if !slices.Contains(codes, said.Code) {
-		said = saying{}
+		said = errorBody{}
 	}
 	var cause error
 	if said.Code != "" {
@@ -176,7 +175,7 @@ func (c *Client) unwanted(op string, a answer) *Error {
 	return failure
 }
 
-// failTransport is a request without an answer.
+// failTransport returns the error of a request without an answer.
 func (c *Client) failTransport(ctx context.Context, op string, err error) *Error {
 	var unknown *net.DNSError
 	var plain tls.RecordHeaderError

@@ -13,12 +13,11 @@ import (
 )
 
 const (
-	// ListLife is how long a list of services serves all passes that only look whether something changed: until then there is
-	// nothing to look for.
+	// ListLife is how long a list of services serves all passes that only check whether something changed.
 	ListLife = 10 * time.Minute
-	// concurrency is how many requests one Exchange gets at a time from this process: it checks a password with each.
+	// concurrency is how many requests this process sends to one Exchange at a time. The Exchange checks a password with each.
 	concurrency = 2
-	// forgetAfter is how long a list that nobody asks for is kept.
+	// forgetAfter is how long an unused list is kept.
 	forgetAfter = time.Hour
 )
 
@@ -52,20 +51,20 @@ func (x *Exchanges) Client(login Login, o Options) *Client {
 // list is one list of services, as one login sees it.
 type list struct {
 	base, org, user, owner string
-	// password keeps a list from who has the name alone, and names such as apikey stand for many users.
+	// password is part of the key: whoever knows only the name must not get the list, and a name such as apikey stands for many users.
 	password credential.Token
-	// asked is when it was last asked for.
+	// asked is when the list was last used.
 	asked time.Time
 
-	// turn is held by who reads the Exchange, or looks at what was read.
+	// turn is a lock for the fields below that a caller holds while it reads the Exchange.
 	turn chan struct{}
-	// begun and ended are when the request that brought it began and ended; begun is zero before the first.
+	// begun and ended are when the last request began and ended; begun is zero before the first.
 	begun, ended time.Time
 	services     []Service
 	err          error
 }
 
-// find returns the list of a login, and drops those that nobody wants any more.
+// find returns the list of a login, and drops unused ones.
 func (x *Exchanges) find(login Login, owner string) *list {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -84,8 +83,8 @@ func (x *Exchanges) find(login Login, owner string) *list {
 	return x.lists[i]
 }
 
-// services returns the services of an owner, or of all, and when they were read: no earlier than asked for. Callers that
-// wait for the same list share it, and its failure.
+// services returns the services of an owner, or of all owners, and when they were read, which is not before notBefore. Callers that
+// wait for the same list share the result and the error.
 func (x *Exchanges) services(ctx context.Context, c *Client, owner string, notBefore time.Time) ([]Service, time.Time, error) {
 	l, came := x.find(c.login, owner), x.now()
 	select {
@@ -104,7 +103,7 @@ func (x *Exchanges) services(ctx context.Context, c *Client, owner string, notBe
 	l.services, l.err = c.Services(ctx, owner)
 	l.begun, l.ended = begun, x.now()
 	if ctx.Err() != nil {
-		// That one caller gave up is no failure of the Exchange.
+		// This caller gave up, so others must not get its error.
 		l.ended = came
 	}
 	return l.services, l.begun, l.err

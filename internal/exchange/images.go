@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// imagesOf returns the images that a deployment names, by the names of its containers. A deployment is a text that holds JSON;
-// the one of a cluster mostly holds an archive instead, in which no image is looked for.
+// imagesOf returns the images that a deployment names, sorted by the names of its containers. A deployment is a string with JSON. The
+// one for a cluster mostly holds an archive instead, which is not searched.
 func imagesOf(deployment string) []string {
 	var parsed struct {
 		Services map[string]struct {
@@ -30,8 +30,8 @@ func imagesOf(deployment string) []string {
 	return images
 }
 
-// isBelow reports whether an image, host[:port]/path[:tag][@digest], lies at the host and below the prefix, by whole segments
-// of its path. The host has to be spelled alike, as nodes compare it.
+// isBelow reports whether an image, host[:port]/path[:tag][@digest], is at the host and below the prefix, by whole segments of its
+// path. The host has to be spelled the same, because nodes compare it so.
 func isBelow(image, host, prefix string) bool {
 	at, path, found := strings.Cut(image, "/")
 	return found && at == host && prefix != "" && strings.HasPrefix(path, prefix+"/")

@@ -23,7 +23,7 @@ const (
 type Login struct {
 	// Base is the address of the API: https, and ending in /v1.
 	Base string
-	// Org is the organisation whose services are looked at.
+	// Org is the organisation whose services get the login.
 	Org string
 	// User is the organisation and the name of the user, or the word that stands for the user of a key: org/user,
 	// org/apikey, org/iamapikey.
@@ -36,7 +36,7 @@ func (l Login) Equal(other Login) bool {
 	return l.Base == other.Base && l.Org == other.Org && l.User == other.User && l.Password.Equal(other.Password)
 }
 
-// Host is where the Exchange is, for messages.
+// Host is the host of the Exchange, for messages.
 func (l Login) Host() string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(l.Base, "https://"), "/")
 	return host
@@ -78,13 +78,13 @@ func ParseLogin(values map[string]string) (Login, []string) {
 	return Login{Base: base, Org: org, User: user, Password: password}, nil
 }
 
-// quoted reports a value between two quotes of one kind, as 'kubectl create secret --from-env-file' leaves them.
+// quoted reports whether a value is in quotes, which 'kubectl create secret --from-env-file' does not remove.
 func quoted(value string) bool {
 	last := len(value) - 1
 	return last > 0 && value[0] == value[last] && strings.ContainsAny(value[:1], `"'`)
 }
 
-// parseAuth puts the organisation before a user that has none.
+// parseAuth splits a login. A user without an organisation gets org.
 func parseAuth(text, org string) (user string, password credential.Token, ok bool) {
 	user, secret, found := strings.Cut(text, ":")
 	owner, name, within := strings.Cut(user, "/")
@@ -95,7 +95,7 @@ func parseAuth(text, org string) (user string, password credential.Token, ok boo
 	return owner + "/" + name, credential.NewToken(secret), ok
 }
 
-// parseBase takes the address as people write it, with a slash at its end or without.
+// parseBase parses the address of the API, with or without a slash at its end.
 func parseBase(text string) (base, problem string) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {

@@ -16,8 +16,7 @@ import (
 type Node struct {
 	// ID is its organisation and its id.
 	ID string
-	// Heartbeat is when it last asked for changes, by the clock of the Exchange; zero if it never did, or if that cannot be
-	// read.
+	// Heartbeat is when the node last asked for changes, by the clock of the Exchange; zero if it never did, or if that is unreadable.
 	Heartbeat time.Time
 }
 
@@ -43,7 +42,7 @@ func (c *Client) Nodes(ctx context.Context, s Service) ([]Node, time.Time, error
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	// Each is a pair, and its second part may be null. Where there is none the list is answered with 404.
+	// Each node is a pair of id and heartbeat, and the heartbeat may be null. An empty list comes with 404.
 	var sent struct {
 		Nodes *[][2]*string `json:"nodes"`
 	}
@@ -91,7 +90,7 @@ func (c *Client) Failures(ctx context.Context) ([]Failure, error) {
 	}
 	var failures []Failure
 	for _, n := range sent.NodeErrors {
-		// What a node wrote there is text. One that cannot be read says nothing.
+		// The node wrote this string. If it is not in the form of an agent, ignore it.
 		var reported []struct {
 			Code    string `json:"event_code"`
 			Service struct {
@@ -141,7 +140,7 @@ func (c *Client) IsAdmin(ctx context.Context) (bool, error) {
 	return got.Users[self].Admin, nil
 }
 
-// dateOf is when an answer was made, by the clock of who made it, to the second; zero if it does not tell.
+// dateOf is the Date of an answer, by the server's clock, to the second; zero if it has none.
 func dateOf(header http.Header) time.Time {
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil {

@@ -16,18 +16,18 @@ import (
 
 // Wanted is the desired state of an Exchange for one registry.
 type Wanted struct {
-	// Host is the registry, as images name it, and Prefix the path that they lie below. Without a prefix none does.
+	// Host is the registry, as images name it, and Prefix the path that images are below. With an empty prefix none is.
 	Host, Prefix string
 	// User and Token are the current login of the puller.
 	User  string
 	Token credential.Token
-	// Organization: services of all owners are looked at, and not the login's own alone.
+	// Organization: services of all owners get the login, and not only those of the Exchange user.
 	Organization bool
-	// PublicServices: services whose logins every organisation may read are looked at, too.
+	// PublicServices: services whose logins every organisation may read get it too.
 	PublicServices bool
-	// Marker is what a touch leaves; its time is set by the pass.
+	// Marker is what a touch writes; the pass sets its time.
 	Marker Marker
-	// Read is what the last report of a process before this one said that all nodes had read; zero if that is not known.
+	// Read is Nodes.Read of the last report of an earlier process; zero if unknown.
 	Read time.Time
 }
 
@@ -35,7 +35,7 @@ type Wanted struct {
 type Owner string
 
 const (
-	// Nobody: not ours, as far as can be told.
+	// Nobody: not ours, as far as is known.
 	Nobody Owner = ""
 	// Puller: issued for the puller.
 	Puller Owner = "Puller"
@@ -43,11 +43,11 @@ const (
 	Dead Owner = "Dead"
 	// Publisher: issued for the publisher, which may push.
 	Publisher Owner = "Publisher"
-	// Contested: issued by our issuer for what we are, and not by us: a clone or a restored copy may be at work.
+	// Contested: issued by our issuer for our accounts, but not by this operator: it may come from a clone or from before a restore.
 	Contested Owner = "Contested"
 )
 
-// Whose asks the issuer whose an entry for the registry's host is. After an error that is unknown, and the service is not touched.
+// Whose returns the owner of an entry for the registry's host, as the issuer knows it. After an error the service stays untouched.
 type Whose func(ctx context.Context, user string, token credential.Token) (Owner, error)
 
 // Class is the class of an entry.
@@ -62,11 +62,11 @@ const (
 	OursDead Class = "ours-dead"
 	// OursPublisher: ours, with a login that may push, readable by every node. It has to be revoked.
 	OursPublisher Class = "ours-publisher"
-	// Misfiled: meant for our host, and written so that no node ever matches it. It is never touched.
+	// Misfiled: meant for our host, but in a form that no node ever matches. It is never changed.
 	Misfiled Class = "misfiled"
-	// OfContested: see Contested. It is never touched.
+	// OfContested: see Contested. It is never changed.
 	OfContested Class = "contested"
-	// Foreign: another's. It is never touched.
+	// Foreign: somebody else's. It is never changed.
 	Foreign Class = "foreign"
 )
 
@@ -108,9 +108,9 @@ var classOf = map[Owner]Class{
 	Nobody: Foreign, Puller: Old, Dead: OursDead, Publisher: OursPublisher, Contested: OfContested,
 }
 
-// isMisfiled recognises what was meant for the host and is matched by no node, which compares the whole text: an address or a
-// path where a host should be, the host in other letters, and what hzn makes of host:port:user:token, which it cuts at the
-// first two colons.
+// isMisfiled recognises an entry that is meant for the host and that no node matches, because nodes compare the whole text: a URL or a
+// path in place of a host, the host in upper case, and what hzn makes of host:port:user:token, which it splits at the first two
+// colons.
 func isMisfiled(e Entry, host string) bool {
 	name, port, err := net.SplitHostPort(host)
 	if err == nil && e.Registry == name {
@@ -128,11 +128,11 @@ func isMisfiled(e Entry, host string) bool {
 type Verb string
 
 const (
-	// Update replaces an entry in its place.
+	// Update replaces an entry, which keeps its id.
 	Update Verb = "update"
-	// Add adds one behind all others.
+	// Add adds an entry after all others.
 	Add Verb = "add"
-	// Remove takes one out.
+	// Remove removes an entry.
 	Remove Verb = "remove"
 )
 
@@ -150,7 +150,7 @@ const (
 	PublicService Skip = "PublicService"
 	// ClusterService: nodes of clusters do not read logins.
 	ClusterService Skip = "ClusterService"
-	// OthersService: there is no entry of ours, and none is added to what is another user's.
+	// OthersService: the service belongs to another user and has no entry of ours, and none may be added.
 	OthersService Skip = "OthersService"
 )
 
@@ -158,9 +158,9 @@ const (
 type Plan struct {
 	Skip   Skip
 	Writes []Write
-	// Ours is the entry that stays, nil where there is none yet.
+	// Ours is the entry that stays; nil if there is none yet.
 	Ours *Found
-	// InWay are the ids of entries of others that nodes try before ours.
+	// InWay are the ids of foreign entries that nodes try before ours.
 	InWay []int
 }
 
@@ -169,7 +169,7 @@ func (w Wanted) concerns(s Service) bool {
 	return slices.ContainsFunc(s.Images, func(image string) bool { return isBelow(image, w.Host, w.Prefix) })
 }
 
-// skips says why a service is not even looked into; empty where it is.
+// skips says why a service is skipped without a look at its entries; empty if it is not.
 func (w Wanted) skips(s Service) Skip {
 	switch {
 	case s.Cluster:
@@ -208,8 +208,8 @@ func Decide(w Wanted, self string, s Service, found []Found) Plan {
 	return p
 }
 
-// owesTouch reports whether nodes may hold an older login than the service has: the entry is not older than its service. Both
-// times are the Exchange's own. Where one cannot be read, what was written in this pass decides.
+// owesTouch reports whether the service has to be touched: the entry changed at the same time as the service or later, so nodes may
+// hold an earlier login. Both times are the Exchange's own. If one is unreadable, a touch is owed if this pass wrote the entry.
 func owesTouch(s Service, ours *Found, wrote bool) bool {
 	switch {
 	case ours == nil || ours.Class != Current:
@@ -221,5 +221,5 @@ func owesTouch(s Service, ours *Found, wrote bool) bool {
 	}
 }
 
-// stampNow is a time as the marker has it.
+// stampNow formats a time for the marker.
 func stampNow(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -13,7 +13,7 @@ const (
 	Synced State = "Synced"
 	// Skipped: it gets nothing; Outcome says why.
 	Skipped State = "Skipped"
-	// Unsettled: it was not as expected when it was read again, or the pass ended before; another pass looks at it.
+	// Unsettled: somebody else changed it meanwhile, or the pass ended before it; another pass reads it.
 	Unsettled State = "Unsettled"
 	// Failed: a call failed; Outcome holds the error.
 	Failed State = "Failed"
@@ -26,10 +26,10 @@ type Outcome struct {
 	State   State
 	Skip    Skip
 	Err     error
-	// Ours, InWay, Misfiled, Contested and Publishers are ids of entries, at the end: the one that is kept, 0 for none; those
-	// of others that nodes try before it; those that no node matches; those that our issuer issued and we did not.
-	// Publishers are those that held a login that may push: each has been replaced, and the login is to be revoked.
-	Ours                                   int
+	// The following are ids of entries after the pass. Ours is the entry that is kept; 0 for none.
+	Ours int
+	// InWay are foreign entries that nodes try before ours, Misfiled those that no node matches, and Contested those that our issuer
+	// issued and this operator did not. Publishers held a login that may push: each was replaced, and the login has to be revoked.
 	InWay, Misfiled, Contested, Publishers []int
 	// Writes counts changes of entries; Touched reports a touch.
 	Writes  int
@@ -37,7 +37,7 @@ type Outcome struct {
 
 	// written is when the entry that is kept last changed, by the clock of the Exchange.
 	written time.Time
-	// contended: it was not as it had been left when it was read again.
+	// contended: somebody else changed it between two reads of this pass.
 	contended bool
 }
 
@@ -45,10 +45,10 @@ type Outcome struct {
 type Report struct {
 	// Services are those with an image of the registry's, by id.
 	Services []Outcome
-	// Left are services that had such an image and held an entry of ours when this process last looked, as they were then, and
-	// that are there without such an image now. The entry stays, and hurts nobody. A service is named once.
+	// Left are services that had such an image and an entry of ours in the pass before, and exist without such an image now. Their
+	// outcome is that of the pass before. The entry stays, and does no harm. Each service is reported once.
 	Left []Outcome
-	// Nodes is what is known of the nodes that run these services.
+	// Nodes is what is known about the nodes that run these services.
 	Nodes Nodes
 }
 
@@ -57,18 +57,17 @@ type Nodes struct {
 	Total, Confirmed, Late, Unknown int
 	// Behind are the late ones, by id.
 	Behind []LateNode
-	// View says why no node is confirmed, whatever was seen of it.
+	// View says which nodes the login can see. Unless it sees all, none counts as confirmed.
 	View View
 	// Touched is how many services this pass touched again.
 	Touched int
-	// Err is why not all could be looked at.
+	// Err is why not all nodes could be read.
 	Err error
-	// Looked: they were looked at since this process began, and Next is when to look again; zero for not before something
-	// changes.
+	// Looked: this process has read the nodes. Next is when to read them again; zero for not before something changes.
 	Looked bool
 	Next   time.Time
-	// Read is a time of the Exchange, if not zero: all nodes have read what these services held by then. It is to be shown
-	// to a process that comes later.
+	// Read is a time of the Exchange; zero if unknown. All nodes have read what these services held by then. A later process needs
+	// it as Wanted.Read.
 	Read time.Time
 }
 
@@ -78,7 +77,7 @@ type LateNode struct {
 	ID string
 	// Heartbeat is when it last asked for changes; zero if it never did, or if that is not known.
 	Heartbeat time.Time
-	// Failing: it reports that it could not load an image since the service was touched.
+	// Failing: the node reports that it could not load an image since the service was touched.
 	Failing bool
 }
 
@@ -88,7 +87,7 @@ type View string
 const (
 	// AllNodes: all that may read the login.
 	AllNodes View = ""
-	// OwnNodes: those of a user who is no administrator of the organisation. Others may run the services.
+	// OwnNodes: only those of the user, who is no administrator of the organisation. Other nodes may run the services.
 	OwnNodes View = "OwnNodes"
 	// OneOrganization: a service with the login is public, and nodes of other organisations may run it.
 	OneOrganization View = "OneOrganization"
@@ -108,7 +107,7 @@ func (r Report) Count() (synced, total int) {
 	return synced, total
 }
 
-// note notes the ids of the entries that people should know of.
+// note records the ids of the entries that people should know about.
 func (o *Outcome) note(found []Found) {
 	o.Misfiled, o.Contested = nil, nil
 	for _, f := range found {

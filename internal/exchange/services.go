@@ -26,11 +26,11 @@ type Service struct {
 	URL, Version, Arch string
 	// Public: nodes of every organisation may read its logins.
 	Public bool
-	// Images are those of its deployment on devices, or if there is none, of the one on clusters, and Cluster that there is
-	// only the latter: nodes of clusters do not read logins.
+	// Images are those of its deployment on devices or, if it has none, of the one on clusters. Cluster: it has only the latter, and
+	// nodes of clusters do not read logins.
 	Images  []string
 	Cluster bool
-	// ImageStore is the attribute that nobody but the operator uses.
+	// ImageStore is an attribute that only the operator uses.
 	ImageStore map[string]json.RawMessage
 	// Updated is when it last changed, by the clock of the Exchange; zero if that cannot be read.
 	Updated time.Time
@@ -53,7 +53,7 @@ func (w wireService) service(id string) Service {
 	s := Service{ID: id, Owner: w.Owner, URL: w.URL, Version: w.Version, Arch: w.Arch, Public: w.Public, Updated: parseStamp(w.LastUpdated)}
 	s.Cluster = w.Deployment == "" && w.ClusterDeployment != ""
 	s.Images = imagesOf(cmp.Or(w.Deployment, w.ClusterDeployment))
-	// What is no object is no attribute that could be kept.
+	// Only an object can be kept beside the marker.
 	if json.Unmarshal(w.ImageStore, &s.ImageStore) != nil {
 		s.ImageStore = nil
 	}
@@ -101,7 +101,7 @@ func readOther(resp *http.Response, into **answer) error {
 	return err
 }
 
-// errNoList: the answer holds no list. An empty one is answered with 404 and in the same form, so that the form decides.
+// errNoList: the answer holds no list. An empty list comes with 404 in the same form, so the form decides and not the status.
 var errNoList = fmt.Errorf("%w: it lists no services", errMalformed)
 
 // decodeServices reads a list one service at a time, so that no more than one deployment is in memory.
@@ -148,13 +148,13 @@ func decodeMap(d *json.Decoder, org string) ([]Service, error) {
 		if err := d.Decode(&wire); err != nil {
 			return nil, readError(err)
 		}
-		// What is sent to a service must not be led into another organisation.
+		// A malformed id must not lead a later request into another organisation.
 		name, ok := id.(string)
 		if !ok || !strings.HasPrefix(name, org+"/") || strings.Count(name, "/") != 1 {
 			continue
 		}
 		if i, twice := at[name]; twice {
-			// Of a key that is there twice the last counts, as with every reader of JSON.
+			// Of duplicate keys the last counts, as encoding/json does it.
 			found[i] = wire.service(name)
 			continue
 		}
@@ -167,10 +167,10 @@ func decodeMap(d *json.Decoder, org string) ([]Service, error) {
 	return found, nil
 }
 
-// errCut is said of an answer that is no whole one: its connection may have broken, or who wrote it stopped.
+// errCut: the answer is incomplete, because the connection broke or the server stopped.
 var errCut = fmt.Errorf("%w: it ends in the middle", errMalformed)
 
-// readError keeps the failure of a connection, and has all else be malformed.
+// readError returns the error of a connection as it is, and a fixed one for malformed JSON.
 func readError(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -183,13 +183,13 @@ func readError(err error) error {
 	return err
 }
 
-// Marker is what a touch leaves in a service, for people to read. It only decides which reads can be saved.
+// Marker is what a touch writes into a service, for people to read. The operator uses it only to save reads.
 type Marker struct {
 	// Name and UID are those of the EdgeRegistry, Generation that of the credential.
 	Name       string `json:"name"`
 	UID        string `json:"uid"`
 	Generation int64  `json:"generation"`
-	// At is when, by the clock of this side, RFC 3339.
+	// At is the time of the touch by the operator's clock, in RFC 3339.
 	At string `json:"at"`
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// parseStamp reads a time of the Exchange: with none to nine digits of a second, in old builds with a zone in brackets behind
-// it, and there without the seconds where these are zero (java.time.ZonedDateTime). What is none of that is the zero time.
+// parseStamp parses a time of the Exchange: a java.time.ZonedDateTime with up to nine digits of fractions. Old builds append a zone in
+// brackets, and leave the seconds out if they are zero. Anything else is the zero time.
 func parseStamp(text string) time.Time {
 	text, _, _ = strings.Cut(text, "[")
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {

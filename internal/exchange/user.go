@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Self returns the user that owns what the login publishes, org/user. If the login is a key, it asks the Exchange whose it is, once
-// for each client.
+// Self returns the user, org/user, that owns the services which the login publishes. If the login is a key, it asks the Exchange for
+// the key's user, once for each client.
 func (c *Client) Self(ctx context.Context) (string, error) {
 	org, name, _ := strings.Cut(c.login.User, "/")
 	if name != "apikey" && name != "iamapikey" {
