@@ -71,7 +71,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	o.log.BindFlags(flags)
 }
 
-// parse reads the command line. A mistake is told in one line, without the list of all flags.
+// parse reads the command line. A mistake is reported in one line, without the list of all flags.
 func (o *options) parse(flags *flag.FlagSet, args []string) error {
 	o.bind(flags)
 	flags.Init(flags.Name(), flag.ContinueOnError)
@@ -110,7 +110,7 @@ func main() {
 	logger := credential.WithoutBodies(zap.New(zap.UseFlagOptions(&o.log)))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
-	// With it goes the log of the standard library, where net/http tells of clients that fail.
+	// With it goes the log of the standard library, where net/http reports clients that fail.
 	slog.SetDefault(slog.New(logr.ToSlogHandler(logger)))
 	if err := run(ctrl.SetupSignalHandler(), &o); err != nil {
 		logger.WithName("setup").Error(err, "Stopped")

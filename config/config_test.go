@@ -115,7 +115,7 @@ func invitation(t *testing.T, namespace, role string) *rbacv1.RoleBinding {
 	return b
 }
 
-// may tells whether the operator has a right in a namespace.
+// may reports whether the operator has a right in a namespace.
 func may(ctx context.Context, g Gomega, namespace, verb, resource, subresource string) bool {
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{

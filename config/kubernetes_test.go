@@ -122,7 +122,7 @@ func TestTheKubernetesOverlayInstallsWithoutOpenShift(t *testing.T) {
 	g.Expect(plain.Client().Get(t.Context(), client.ObjectKey{Namespace: ownNamespace, Name: "edge-registry-controller-manager"},
 		&appsv1.Deployment{})).To(Succeed())
 	anAdminInvites(t, plain)
-	// So the operator can tell an API that is absent from one that it has no right on: the answer of the API itself is the
+	// So the operator can distinguish an absent API from one that it has no right on: the answer of the API itself is the
 	// same for both.
 	g.Expect(kubectl("auth", "can-i", "get", "/apis/imageregistry.operator.openshift.io/v1", "--as-group=system:authenticated",
 		"--as=system:serviceaccount:"+ownNamespace+":edge-registry-controller-manager")).To(Equal("yes\n"))
@@ -243,7 +243,7 @@ func TestTheNetworkPolicyAllowsWhatTheOperatorAsks(t *testing.T) {
 	}
 }
 
-// selects tells whether a selector of a rule selects labels; one that is not there selects all.
+// selects reports whether a selector of a rule selects labels; one that is not there selects all.
 func selects(t *testing.T, selector *metav1.LabelSelector, set map[string]string) bool {
 	t.Helper()
 	if selector == nil {

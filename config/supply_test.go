@@ -77,11 +77,11 @@ func TestEachActionIsNamedByItsCommit(t *testing.T) {
 	}
 }
 
-// pinned runs the script over a copy of the files, with a registry that tells one digest for all.
-func pinned(t *testing.T, root, told string) (string, error) {
+// pinned runs the script over a copy of the files, with a registry that has one digest for all.
+func pinned(t *testing.T, root, digest string) (string, error) {
 	t.Helper()
 	crane := filepath.Join(t.TempDir(), "crane")
-	NewWithT(t).Expect(os.WriteFile(crane, []byte("#!/bin/sh\n[ $1 = digest ] && echo '"+told+"'\n"), 0o700)).To(Succeed())
+	NewWithT(t).Expect(os.WriteFile(crane, []byte("#!/bin/sh\n[ $1 = digest ] && echo '"+digest+"'\n"), 0o700)).To(Succeed())
 	script, err := filepath.Abs("../hack/pin.sh")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	command := exec.CommandContext(t.Context(), script, root)
@@ -122,13 +122,13 @@ func TestPinningPutsADigestBehindEachTagAndRenewsIt(t *testing.T) {
 }
 
 func TestPinningRefusesWhatIsNoDigest(t *testing.T) {
-	for _, told := range []string{"", "sha256:abc", "latest|s/x/y/"} {
+	for _, digest := range []string{"", "sha256:abc", "latest|s/x/y/"} {
 		g := NewWithT(t)
 		root := t.TempDir()
 		g.Expect(os.Mkdir(filepath.Join(root, "config"), 0o700)).To(Succeed())
 		text := "# By tag: example.test/a:1\nFROM example.test/a:1\n"
 		g.Expect(os.WriteFile(filepath.Join(root, "Dockerfile"), []byte(text), 0o600)).To(Succeed())
-		output, err := pinned(t, root, told)
+		output, err := pinned(t, root, digest)
 		g.Expect(err).To(HaveOccurred())
 		g.Expect(output).To(ContainSubstring("no digest of example.test/a:1"))
 		content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))

@@ -80,8 +80,8 @@ func (p *times) expect(t *testing.T, certificates ...*x509.Certificate) {
 	g.Expect(p.edge.Status.CA.Certificates).To(Equal(fingerprints))
 }
 
-// told are the messages of the acts of a pass.
-func told(s *run) (messages []string) {
+// messagesOf are the messages of the acts of a pass.
+func messagesOf(s *run) (messages []string) {
 	for _, n := range s.Notes {
 		messages = append(messages, n.Message)
 	}
@@ -102,7 +102,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			s := p.pass(birth.Add(day), showing(b))
 			p.expect(t, b, a)
 			NewWithT(t).Expect(s.Next).To(Equal(birth.Add(31 * day)))
-			NewWithT(t).Expect(told(s)).To(ConsistOf(And(ContainSubstring(`now "CN=b" from here`),
+			NewWithT(t).Expect(messagesOf(s)).To(ConsistOf(And(ContainSubstring(`now "CN=b" from here`),
 				ContainSubstring(`the previous one, "CN=a", stays in ca.crt until 2026-02-02T03:04:05Z`))))
 			p.pass(birth.Add(31*day-time.Second), showing(b))
 			p.expect(t, b, a)
@@ -144,7 +144,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.pass(birth, showing(a))
 			s := p.pass(birth.Add(day), showing(b))
 			p.expect(t, b)
-			NewWithT(t).Expect(told(s)).To(ConsistOf(ContainSubstring(`the previous one, "CN=a", is no longer in ca.crt`)))
+			NewWithT(t).Expect(messagesOf(s)).To(ConsistOf(ContainSubstring(`the previous one, "CN=a", is no longer in ca.crt`)))
 		}},
 		{"an overlap that becomes none ends it", 30 * day, func(t *testing.T, p *times) {
 			p.pass(birth, showing(a))
@@ -186,7 +186,7 @@ func TestAnOutgoingCAStaysForTheOverlapAndNoLonger(t *testing.T) {
 			p.pass(birth, showing(a, b))
 			s := p.pass(birth, showing(b, a))
 			p.expect(t, b, a)
-			NewWithT(t).Expect(told(s)).To(ConsistOf(ContainSubstring("stays in ca.crt as long as it is vouched for")))
+			NewWithT(t).Expect(messagesOf(s)).To(ConsistOf(ContainSubstring("stays in ca.crt as long as it is vouched for")))
 			NewWithT(t).Expect(p.edge.Status.CA.Previous).To(BeEmpty())
 		}},
 		{"a second roll within the overlap keeps the time of the first", 30 * day, func(t *testing.T, p *times) {

@@ -64,7 +64,7 @@ func TestAConflictThatRepeatsIsToldAndNotTriedWithoutPause(t *testing.T) {
 			left.Store(forEver)
 			met := o.meeting(edge, left, tt.answer(m)) //nolint:bodyclose // What it answers is closed by who asked.
 			m.alter(pass.PullSecretName(edge), func(s *corev1.Secret) { s.Data[handoff.KeyCA] = []byte("none") })
-			// Nobody asks for a pass: it is told by itself.
+			// Nobody asks for a pass: it is reported anyway.
 			c := awaitReason(t, edge, edgev1.SecretsPublished, edgev1.ReasonContested)
 			g.Expect(c.Message).To(And(ContainSubstring("Secret %q in project %q", pass.PullSecretName(edge), openshift.ProjectName(edge)),
 				ContainSubstring("5 passes in a row"), ContainSubstring("managedFields"), Not(ContainSubstring("\n"))))

@@ -54,7 +54,7 @@ func TestCopiesHealByThemselves(t *testing.T) {
 			g := NewWithT(t)
 			repairs := len(eventNotes(t, edge, edgev1.ReasonRepaired))
 			harm(t, copyIn(t, target, name))
-			// No pass is asked for: the watch tells.
+			// No pass is asked for: the watch starts one.
 			g.Eventually(func(g Gomega) {
 				copied := &corev1.Secret{}
 				g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: target, Name: name}, copied)).To(Succeed())

@@ -80,7 +80,7 @@ func TestEachCopyCostsItsConsentOneWriteAndOneWatchFromWhereItWasLeft(t *testing
 		}).WithTimeout(soon).WithPolling(often).Should(Equal([]string{"list rolebindings", "get namespaces", "create secrets", "watch secrets"}), target)
 	}
 
-	// What is changed is known, and the invitation that is there tells that the namespace is the same as before.
+	// What is changed is known, and the invitation shows that the namespace is the same as before.
 	offset = auditEnd(t)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
 	awaitReady(t, edge)
@@ -170,7 +170,7 @@ func TestWhatIsWantedNoMoreGoesFromEachCopy(t *testing.T) {
 	g.Expect(eventNotes(t, edge, edgev1.ReasonRepaired)).To(BeEmpty())
 }
 
-// A change meets a copy that somebody altered since it was last told of: it is read once, and mended by what it is.
+// A change of a copy that somebody altered since the last event: it is read once, and repaired by its state.
 func TestACopyThatIsNotAsItWasKnownIsReadAndMended(t *testing.T) {
 	for what, alter := range map[string]func(t *testing.T, copied *corev1.Secret){
 		"altered": func(t *testing.T, copied *corev1.Secret) {
@@ -219,7 +219,7 @@ func TestACopyThatIsNotAsItWasKnownIsReadAndMended(t *testing.T) {
 	}
 }
 
-// Between the write of a copy and its watch, the status is written. Whatever happens to the copy then is told by the watch.
+// Between the write of a copy and its watch, the status is written. Whatever happens to the copy then is an event of the watch.
 func TestACopyThatChangesBeforeItIsWatchedIsHealed(t *testing.T) {
 	for what, harm := range map[string]func(t *testing.T, copied *corev1.Secret){
 		"deleted": func(t *testing.T, copied *corev1.Secret) {

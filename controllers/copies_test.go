@@ -157,7 +157,7 @@ func TestCopiesThatCannotBeMadeHoldUpNoOther(t *testing.T) {
 	expectCopy(t, edge, uninvited, publish)
 	expectHeldUp(t, edge, edgev1.SecretsPublished, edgev1.ReasonCopiesPending, false, "2 of 3 copies", absent, "does not exist")
 
-	// That the namespace appears is told by a watch; that its owner invites the operator is not.
+	// A watch shows that the namespace appears, but not that its owner invites the operator.
 	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: absent}}
 	g.Expect(admin.Create(t.Context(), created)).To(Succeed())
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), created) })
@@ -227,7 +227,7 @@ func TestCopiesAreAllCurrentBeforeTheStatusSaysSo(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(copyPublishTo(a, b), copyPullTo(a, b))))
 	old := tokenOf(secretOf(t, edge, pass.PublishSecretName(edge)))
 	var mu sync.Mutex
-	told := map[int64]int{}
+	reported := map[int64]int{}
 	failing := true
 	o.intercepting(func(r ask, on func() (*http.Response, error)) (*http.Response, error) {
 		mu.Lock()
@@ -236,7 +236,7 @@ func TestCopiesAreAllCurrentBeforeTheStatusSaysSo(t *testing.T) {
 			return cut(nil, nil)
 		}
 		if strings.Contains(r.URL.Path, a+"/secrets/") && r.Method == "PATCH" {
-			told[reload(t, edge.DeepCopy()).Status.Secrets[0].Generation]++
+			reported[reload(t, edge.DeepCopy()).Status.Secrets[0].Generation]++
 		}
 		return on()
 	})
@@ -248,7 +248,7 @@ func TestCopiesAreAllCurrentBeforeTheStatusSaysSo(t *testing.T) {
 	g.Expect(copyIn(t, b, pass.PublishSecretName(edge)).Annotations).To(HaveKeyWithValue(objects.GenerationAnnotation, "1"))
 	expectCopy(t, edge, a, pass.PublishSecretName(edge))
 	mu.Lock()
-	g.Expect(told).To(Equal(map[int64]int{1: 2}), "while the copies were written, the status named the generation before")
+	g.Expect(reported).To(Equal(map[int64]int{1: 2}), "while the copies were written, the status named the generation before")
 	failing = false
 	mu.Unlock()
 	heals(t, edge)

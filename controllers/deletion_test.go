@@ -69,8 +69,8 @@ type departure struct {
 	how           []client.DeleteOption
 	// keeps lists Secrets of the project that stay.
 	keeps []string
-	// told is what the event TokensRevoked says, where it is looked for.
-	told string
+	// event is what the event TokensRevoked says; empty if it is not checked.
+	event string
 
 	edge   *edgev1.EdgeRegistry
 	tokens []credential.Token
@@ -100,7 +100,7 @@ func departures() []*departure {
 	}
 	orphan := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationOrphan)}
 	return []*departure{
-		{name: "all is there", told: "are revoked"},
+		{name: "all is there", event: "are revoked"},
 		{name: "in the foreground", how: []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationForeground)}},
 		{name: "the namespace is gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, namespaceOf(t, e)) }},
 		{name: "the namespace is going", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
@@ -121,8 +121,8 @@ func departures() []*departure {
 		{name: "the bound Secrets are gone", before: func(t *testing.T, e *edgev1.EdgeRegistry) {
 			removed(t, boundSecretOf(t, e, edgev1.TokenPublisher), boundSecretOf(t, e, edgev1.TokenPuller))
 		}},
-		{name: "the operator's right is gone", told: "the garbage collector deletes the Secrets", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "admin")) }},
-		{name: "the invitation was withdrawn", spec: invited, told: "the garbage collector deletes the Secrets",
+		{name: "the operator's right is gone", event: "the garbage collector deletes the Secrets", before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "admin")) }},
+		{name: "the invitation was withdrawn", spec: invited, event: "the garbage collector deletes the Secrets",
 			before: func(t *testing.T, e *edgev1.EdgeRegistry) { removed(t, bindingNamed(e, "edge-registry")) }},
 		{name: "the labels are gone", before: unlabelled},
 		{name: "what it had is orphaned", how: orphan, after: orphaned},
@@ -171,8 +171,8 @@ func TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken(t *testing.T) {
 			for _, token := range d.tokens {
 				expectDead(t, token)
 			}
-			if d.told != "" {
-				expectEvent(t, d.edge, edgev1.ReasonTokensRevoked, d.told, openshift.ProjectName(d.edge))
+			if d.event != "" {
+				expectEvent(t, d.edge, edgev1.ReasonTokensRevoked, d.event, openshift.ProjectName(d.edge))
 			}
 			g.Eventually(func(g Gomega) {
 				left := &corev1.SecretList{}
@@ -186,7 +186,7 @@ func TestDeletionEndsWhateverIsGoneAlreadyAndLeavesNoLiveToken(t *testing.T) {
 	}
 }
 
-// The tokens do not wait for garbage collection, and are told of.
+// The tokens do not wait for garbage collection, and an event reports them.
 func TestDeletionRevokesTheTokensItself(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t, muchLater)

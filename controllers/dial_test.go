@@ -65,9 +65,9 @@ func TestARouteThatIsHiddenFromPodsIsAskedThroughTheRoutersService(t *testing.T)
 		ContainSubstring(openShift.Host()+" does not answer from the operator's pod"), ContainSubstring("nodes need it")))
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified), "the tokens are tried that way too")
 	o.pass(t, edge)
-	told := reload(t, edge).Status
+	reported := reload(t, edge).Status
 	o.pass(t, edge)
-	g.Expect(reload(t, edge).Status).To(Equal(told), "a lasting trouble is told once")
+	g.Expect(reload(t, edge).Status).To(Equal(reported), "a lasting trouble is told once")
 
 	b := openShift.Router.RotateCA()
 	askForAPass(t, edge)

@@ -42,7 +42,7 @@ func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper
 	return r
 }
 
-// directOperator is an operator that makes its passes by look and pass alone, and so as fast as can be. It tells no events.
+// directOperator is an operator that makes its passes by look and pass alone, and so as fast as can be. It sends no events.
 func directOperator(t *testing.T, mods ...func(*EdgeRegistryReconciler)) *operator {
 	t.Helper()
 	return directAt(t, clocktesting.NewFakePassiveClock(time.Now()), mods...)

@@ -52,7 +52,7 @@ func TestDriftOfDeletedObjects(t *testing.T) {
 			object := ownedObjects(t, edge)[what]
 			uid, before, repairs := object.GetUID(), o.mints(edge), len(eventNotes(t, edge, edgev1.ReasonRepaired))
 			g.Expect(admin.Delete(t.Context(), object)).To(Succeed())
-			// No pass is asked for: the watch tells.
+			// No pass is asked for: the watch starts one.
 			g.Eventually(func(g Gomega) {
 				g.Expect(o.mints(edge) - before).To(Equal(mints))
 				if mints == 0 {

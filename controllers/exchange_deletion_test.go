@@ -37,8 +37,8 @@ func TestDeletionTakesTheLoginsOutOfTheExchange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			o := directOperator(t)
-			told := &telling{}
-			o.Recorder = told
+			recorder := &eventRecorder{}
+			o.Recorder = recorder
 			edge := newEdge()
 			x, _ := exchangeFor(t, edge)
 			test.change(edge)
@@ -61,7 +61,7 @@ func TestDeletionTakesTheLoginsOutOfTheExchange(t *testing.T) {
 					o.advance(61 * time.Minute)
 				}
 				o.look(t, edge)
-				g.Expect(told.told).To(ContainElement(HavePrefix("Warning " + edgev1.ReasonLoginLeftBehind)))
+				g.Expect(recorder.all()).To(ContainElement(HavePrefix("Warning " + edgev1.ReasonLoginLeftBehind)))
 			}
 			g.Expect(gone(t, edge)).To(BeTrue())
 			expectDead(t, token)

@@ -3,7 +3,7 @@
 
 package controllers
 
-// This file is about what is told of nodes that have read a login, or have not.
+// This file is about nodes that have read a login, or have not, and how that is reported.
 
 import (
 	"fmt"
@@ -24,13 +24,13 @@ import (
 
 // staffed is an EdgeRegistry with a service in an Exchange, and nodes that run it; the clocks of both go together.
 type staffed struct {
-	t       *testing.T
-	o       *operator
-	told    *telling
-	edge    *edgev1.EdgeRegistry
-	x       *exchangetest.Exchange
-	nodes   []*exchangetest.Player
-	service string
+	t        *testing.T
+	o        *operator
+	recorder *eventRecorder
+	edge     *edgev1.EdgeRegistry
+	x        *exchangetest.Exchange
+	nodes    []*exchangetest.Player
+	service  string
 }
 
 // staff has an operator bring a login to nodes that run a service, as a user that is an administrator of the organisation or is
@@ -45,8 +45,8 @@ func staff(t *testing.T, admin bool, nodes int) *staffed {
 // the cluster's registry.
 func staffOf(t *testing.T, o *operator, edge *edgev1.EdgeRegistry, image string, admin bool, nodes int, ready func(*edgev1.EdgeRegistry)) *staffed {
 	t.Helper()
-	s := &staffed{t: t, o: o, told: &telling{}, edge: edge}
-	s.o.Recorder = s.told
+	s := &staffed{t: t, o: o, recorder: &eventRecorder{}, edge: edge}
+	s.o.Recorder = s.recorder
 	var secret *corev1.Secret
 	s.x, secret = exchangeFor(t, s.edge)
 	if admin {
@@ -91,7 +91,7 @@ func (s *staffed) updated() metav1.Condition {
 }
 
 func (s *staffed) events(reason string) (n int) {
-	for _, event := range s.told.told {
+	for _, event := range s.recorder.all() {
 		if strings.Contains(event, " "+reason+" ") {
 			n++
 		}
@@ -195,7 +195,7 @@ func TestAnotherProcessTellsANodeThatMissedTheTouch(t *testing.T) {
 	g.Expect(s.nodes[0].Holds(s.service, openShift.Host(), token)).To(BeFalse())
 	restarted := directOperator(t)
 	restarted.clock.SetTime(s.o.clock.Now().Add(6 * time.Hour))
-	restarted.Recorder = s.told
+	restarted.Recorder = s.recorder
 	s.o = restarted
 	s.o.look(t, s.edge)
 	nodes := reload(t, s.edge).Status.Exchange.Nodes

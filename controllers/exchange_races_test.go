@@ -215,12 +215,12 @@ func entriesOf(t *testing.T, x *exchangetest.Exchange, service string) []string 
 	return all
 }
 
-// That a service moves to another registry is told once, with what is left in it.
+// That a service moves to another registry is reported once, with what is left in it.
 func TestAServiceThatMovesAwayIsTold(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	f := fieldedBy(t, o)
 	f.x.Publish(publishingUser, exchangetest.Definition{URL: "camera", Image: "registry.example.com/edge/camera"})
 	deleted := f.publish("deleted")
@@ -228,7 +228,7 @@ func TestAServiceThatMovesAwayIsTold(t *testing.T) {
 	f.x.Delete(deleted)
 	f.rests(o)
 	var left []string
-	for _, event := range told.told {
+	for _, event := range recorder.all() {
 		if strings.Contains(event, " "+edgev1.ReasonServiceLeft+" ") {
 			left = append(left, event)
 		}

@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -97,21 +96,13 @@ func only(t *testing.T, x *exchangetest.Exchange, service, user string, token cr
 	g.Expect(credential.NewToken(logins[0].Token).Equal(token)).To(BeTrue(), "the token is the current one")
 }
 
-// telling keeps the events of a reconciler.
-type telling struct{ told []string }
-
-func (r *telling) Eventf(_, _ runtime.Object, kind, reason, _, format string, args ...any) {
-	r.told = append(r.told, kind+" "+reason+" "+fmt.Sprintf(format, args...))
-	fmt.Fprintln(canary, r.told[len(r.told)-1])
-}
-
 // The documented call stores the token that pushes. It is replaced, and when the puller's is renewed a node that runs pulls
 // with the new one, without a pause and without anybody touching it.
 func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	edge := newEdge()
 	x, _ := exchangeFor(t, edge)
 	o.settles(t, apply(t, edge))
@@ -134,7 +125,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	o.look(t, edge)
 	user := "edge-puller." + openshift.ProjectName(edge)
 	only(t, x, camera, user, pulls(t, edge))
-	g.Expect(told.told).To(ContainElement(And(HavePrefix("Warning "+edgev1.ReasonPushLoginFound), ContainSubstring("may push"), ContainSubstring(camera))))
+	g.Expect(recorder.all()).To(ContainElement(And(HavePrefix("Warning "+edgev1.ReasonPushLoginFound), ContainSubstring("may push"), ContainSubstring(camera))))
 	g.Expect(node.Poll(t.Context())).To(Succeed())
 	g.Expect(pull()).To(Equal(exchangetest.Pulled{OK: true, ID: 1}))
 
@@ -149,7 +140,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 	g.Expect(delivered.Reason).To(Equal(edgev1.ReasonDelivered), delivered.Message)
 	g.Expect([]int32{edge.Status.Exchange.Services, edge.Status.Exchange.Synced}).To(Equal([]int32{1, 1}))
 	g.Expect(series(t, metricServices, map[string]string{labelOfEdge: edge.Name})).To(Equal(map[string]float64{"synced": 1, "behind": 0}))
-	g.Expect(told.told).To(ContainElement(HavePrefix("Normal " + edgev1.ReasonLoginDelivered + " brought login 2 of edge-puller to Exchange 127.0.0.1:")))
+	g.Expect(recorder.all()).To(ContainElement(HavePrefix("Normal " + edgev1.ReasonLoginDelivered + " brought login 2 of edge-puller to Exchange 127.0.0.1:")))
 }
 
 // A rotation takes four requests for each service, and one; at rest there is none but the list of every ten minutes; a restart

@@ -123,7 +123,7 @@ func awaitRest(t *testing.T) {
 	}).WithTimeout(soon).WithPolling(time.Second).Should(BeTrue())
 }
 
-// asks sees what an operator asks of the API server, but for watches and for the events that it tells.
+// asks counts the requests of an operator to the API server, without watches and events.
 type asks struct {
 	mu   sync.Mutex
 	seen map[string]int
@@ -166,7 +166,7 @@ func TestManyOfOneRegistryAskItSparingly(t *testing.T) {
 
 	interval := func() {
 		kinds, byRepository := c.asked()
-		// Passes that run at once may each ask before any was told.
+		// Passes that run at the same time may each ask before the first has an answer.
 		g.Expect(kinds["GET ping"]).To(And(BeNumerically(">", 0), BeNumerically("<=", o.MaxConcurrentReconciles)))
 		delete(kinds, "GET ping")
 		g.Expect(kinds).To(Equal(map[string]int{

@@ -386,6 +386,6 @@ func TestABusyRegistryKeepsTheLastVerdict(t *testing.T) {
 
 	o.advance(2 * time.Hour)
 	poke(t, edge)
-	told := awaitReason(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable)
-	g.Expect(told.Status).To(Equal(metav1.ConditionFalse), "a verdict of three intervals ago is believed no more")
+	reported := awaitReason(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable)
+	g.Expect(reported.Status).To(Equal(metav1.ConditionFalse), "a verdict of three intervals ago is believed no more")
 }

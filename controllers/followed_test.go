@@ -105,9 +105,9 @@ func TestWhoFollowsTheMessageSeesTheConditionTurn(t *testing.T) {
 		cases[name] = c
 	}
 	for name, c := range cases {
-		told := awaitReason(t, c.edge, c.condition, c.reason)
+		blocked := awaitReason(t, c.edge, c.condition, c.reason)
 		NewWithT(t).Expect(isStalled(t, c.edge)).To(BeTrue(), "%s: who syncs it sees that a person has to act", name)
-		c.follow(t, told.Message)
+		c.follow(t, blocked.Message)
 	}
 	// All are awaited at once: each began to wait before the last was followed.
 	NewWithT(t).Eventually(func(g Gomega) {
@@ -211,17 +211,17 @@ func TestWhoAcceptsANamespaceSeesTheConditionTurn(t *testing.T) {
 	createForTest(t, invitation(project, consent.Project, edge.Name))
 	awaitReady(t, apply(t, edge))
 	madeAgain(t, project, consent.Project, edge.Name)
-	told := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNamespaceReplaced)
-	runCommands(t, told.Message)
+	blocked := awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonNamespaceReplaced)
+	runCommands(t, blocked.Message)
 	turns(t, edge, edgev1.ProjectReady)
 }
 
 func TestWhoMakesTheProjectThatIsAbsentSeesTheConditionTurn(t *testing.T) {
 	startOperator(t)
 	edge := newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Project.Policy = edgev1.ProjectAdopt })
-	told := awaitReason(t, apply(t, edge), edgev1.ProjectReady, edgev1.ReasonProjectAbsent)
+	blocked := awaitReason(t, apply(t, edge), edgev1.ProjectReady, edgev1.ReasonProjectAbsent)
 	createForTest(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: openshift.ProjectName(edge)}})
-	runCommands(t, told.Message)
+	runCommands(t, blocked.Message)
 	turns(t, edge, edgev1.ProjectReady)
 }
 

@@ -28,8 +28,8 @@ import (
 func TestARobotThatIsNotDeletedIsNotCalledRevoked(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	leaked, robot := publishedLogin(t, edge, "-pull"), p.of(edge, "puller")[0]
@@ -41,7 +41,7 @@ func TestARobotThatIsNotDeletedIsNotCalledRevoked(t *testing.T) {
 		o.look(t, edge)
 	}
 	g.Expect(p.Works(leaked.user, leaked.secret)).To(BeTrue(), "it is not known to be the operator's any more")
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(BeEmpty())
 	g.Expect(condition(t, edge, edgev1.Ready).Message).To(And(
 		HavePrefix("Puller/1 is not revoked yet: "), ContainSubstring(strconv.FormatInt(robot.ID, 10)), ContainSubstring("delete it in Harbor")))
@@ -49,7 +49,7 @@ func TestARobotThatIsNotDeletedIsNotCalledRevoked(t *testing.T) {
 	p.Remove(robot.ID)
 	o.advance(time.Hour)
 	o.settles(t, edge)
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal("Puller/1"))
 }
 
@@ -57,8 +57,8 @@ func TestARobotThatIsNotDeletedIsNotCalledRevoked(t *testing.T) {
 func TestARobotThatADeletionLeavesIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
-	notes := &notebook{}
-	o.Recorder = notes
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	robot := p.of(edge, "puller")[0]
@@ -67,7 +67,7 @@ func TestARobotThatADeletionLeavesIsNamed(t *testing.T) {
 	o.ends(t, edge)
 	g.Expect(p.of(edge, "publisher")).To(BeEmpty())
 	g.Expect(p.of(edge, "puller")).To(HaveLen(1))
-	g.Expect(notes.all()).To(ContainElement(And(HavePrefix(edgev1.ReasonRobotsLeftBehind), MatchRegexp(`\b%d\b`, robot.ID))))
+	g.Expect(recorder.of(edgev1.ReasonRobotsLeftBehind)).To(ContainElement(MatchRegexp(`\b%d\b`, robot.ID)))
 }
 
 // withoutRobots has lists lack all robots, as one may lack some that were moved over the edge of a page while it was read.
@@ -103,21 +103,21 @@ func TestARevocationWaitsForAHarborThatIsAway(t *testing.T) {
 	g.Expect(m.works(first)).To(BeTrue(), "a node may need it")
 	m.calls.Inject(&standin.Fault{Match: harbor.API, Always: true, Status: http.StatusServiceUnavailable})
 	s.o = s.o.restarted(t)
-	told := &telling{}
-	s.o.Recorder = told
+	recorder := &eventRecorder{}
+	s.o.Recorder = recorder
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
 	s.o.look(t, s.edge)
-	g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(BeEmpty())
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
+	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty())
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
 	g.Expect(reload(t, s.edge).Status.LastHandledRevocation).To(BeEmpty())
 	s.o = s.o.restarted(t)
-	s.o.Recorder = told
+	s.o.Recorder = recorder
 	s.o.look(t, s.edge)
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(BeEmpty(), "also once it was begun")
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty(), "also once it was begun")
 	m.calls.Heal()
 	s.until(made.Add(31*oneDay + time.Hour))
 	g.Expect(m.works(first)).To(BeFalse())
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 }
 
 // A robot that was made before the record was lost works, and can be revoked.

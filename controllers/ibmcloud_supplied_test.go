@@ -121,8 +121,8 @@ func TestARegistryNamespaceThatIsMadeIsFound(t *testing.T) {
 	edge, _ := w.edge(t, w.all(), func(e *edgev1.EdgeRegistry, _ *corev1.Secret) {
 		e.Spec.IBMCloud.RegistryNamespace.Policy = edgev1.RegistryNamespaceAdopt
 	})
-	told := awaitReason(t, edge, edgev1.RegistryNamespaceReady, edgev1.ReasonRegistryNamespaceAbsent)
-	NewWithT(t).Expect(told.Message).To(ContainSubstring("run 'ibmcloud cr namespace-add " + plantImages + "'"))
+	stalled := awaitReason(t, edge, edgev1.RegistryNamespaceReady, edgev1.ReasonRegistryNamespaceAbsent)
+	NewWithT(t).Expect(stalled.Message).To(ContainSubstring("run 'ibmcloud cr namespace-add " + plantImages + "'"))
 	w.AddNamespace(plantAccount, cloudRegion, plantImages)
 	turns(t, edge, edgev1.RegistryNamespaceReady)
 }

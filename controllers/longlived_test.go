@@ -30,7 +30,7 @@ func longLived(e *edgev1.EdgeRegistry) {
 	e.Spec.OpenShift.Publisher.Token.Type, e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived, edgev1.TokenLongLived
 }
 
-// knowKept tells the canary of the tokens that no TokenRequest issued.
+// knowKept shows the canary the tokens that no TokenRequest issued.
 func knowKept(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
 	for _, token := range tokensOf(t, edge) {

@@ -346,7 +346,7 @@ func TestEveryValueOfALabelIsDocumented(t *testing.T) {
 		values = append(values, objects.RoleValue(role))
 	}
 	for _, value := range values {
-		told := value == edgev1.ReasonRequestFailed || strings.Contains(string(page), "`"+value+"`")
-		NewWithT(t).Expect(told).To(BeTrue(), "docs/monitoring.md tells of %s", value)
+		documented := value == edgev1.ReasonRequestFailed || strings.Contains(string(page), "`"+value+"`")
+		NewWithT(t).Expect(documented).To(BeTrue(), "docs/monitoring.md tells of %s", value)
 	}
 }

@@ -31,7 +31,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 )
 
-// Tests of what went wrong in other operators. docs/internal/peer-bugs.md tells where, and which tests of
+// Tests of what went wrong in other operators. docs/internal/peer-bugs.md says where, and which tests of
 // other files guard against the rest.
 
 // recreated returns an object as who makes it again would send it.

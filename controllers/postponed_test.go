@@ -77,7 +77,7 @@ var issuersThatWait = map[string]func(*testing.T) *minted{
 }
 
 // waitFor has an issuer's logins be brought to nodes, by a user that is an administrator of the organisation or is not. The
-// first of them was followed by the second ten days before its end, of which one node was not told.
+// first of them was followed by the second ten days before its end, which one node has not read.
 func waitFor(t *testing.T, m *minted, admin bool, silence time.Duration) (s *staffed, first login, made time.Time) {
 	t.Helper()
 	g := NewWithT(t)

@@ -3,7 +3,7 @@
 
 package controllers
 
-// This file is about openshift/project.go, on a control plane: who refuses the operator, and how that is told.
+// This file is about openshift/project.go, on a control plane: who refuses the operator, and how that is reported.
 
 import (
 	"context"
@@ -256,7 +256,7 @@ func TestProjectThatIsDeletedDuringAPassIsWaitedFor(t *testing.T) {
 	var mu sync.Mutex
 	var deleted bool
 	var failed error
-	var told []string
+	var statuses []string
 	o.intercepting(func(a ask, on func() (*http.Response, error)) (*http.Response, error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -267,7 +267,7 @@ func TestProjectThatIsDeletedDuringAPassIsWaitedFor(t *testing.T) {
 			project := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: held.Namespace}}
 			failed = errors.Join(admin.Create(context.Background(), held), admin.Delete(context.Background(), project))
 		case deleted && a.is(http.MethodPatch, "/status"):
-			told = append(told, string(requestBody(a.Request)))
+			statuses = append(statuses, string(requestBody(a.Request)))
 		}
 		return on()
 	})
@@ -275,7 +275,7 @@ func TestProjectThatIsDeletedDuringAPassIsWaitedFor(t *testing.T) {
 	awaitReason(t, edge, edgev1.ProjectReady, edgev1.ReasonProjectTerminating)
 	mu.Lock()
 	g.Expect(failed).NotTo(HaveOccurred())
-	for _, status := range told {
+	for _, status := range statuses {
 		g.Expect(status).To(ContainSubstring(edgev1.ReasonProjectTerminating))
 		g.Expect(status).NotTo(ContainSubstring(edgev1.Stalled))
 	}

@@ -105,7 +105,7 @@ func TestACompanysRootBehindAProxyIsConfirmedByTheRoutersService(t *testing.T) {
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(edgev1.ReasonTrusted), "it was confirmed once")
 }
 
-// A proxy of an unknown CA is told as one: the advice to publish that CA would break nodes.
+// A proxy with an unknown CA is reported as a proxy: the advice to publish that CA would break nodes.
 func TestAnUnknownInspectingProxyIsSuspected(t *testing.T) {
 	startOperator(t, throughProxy(startProxy(t, platform.ProxyOptions{Inspects: platform.NewCA("Example Inspecting Proxy")}), aProxy, nil))
 	edge := apply(t, newEdge())

@@ -186,7 +186,7 @@ type shortfall struct {
 	reason, message string
 	// remedy is what the message has a person do, where it can be said.
 	remedy string
-	// refused is a request that the API server refuses; the log tells of it.
+	// refused is a request that the API server refuses, as the log shows it.
 	refused string
 	// prepare turns a knob before the operator starts, and spec says what the EdgeRegistry asks for.
 	prepare func(*testing.T)
@@ -362,7 +362,7 @@ func weaken(t *testing.T, grant grant) {
 }
 
 // With the account's own rights, that the API server enforces blockOwnerDeletion is what makes the
-// right over finalizers needed, and the platform's refusal is what the status tells.
+// right over finalizers needed, and the status reports the platform's refusal.
 func TestOwnerReferencesAreEnforced(t *testing.T) {
 	g := NewWithT(t)
 	c := asOperator(t)

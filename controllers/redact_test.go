@@ -3,7 +3,7 @@
 
 package controllers
 
-// This file is about that no secret is told by the operator, whoever says it first.
+// This file is about secrets that others repeat: the operator shows none of them anywhere.
 
 import (
 	"encoding/base64"
@@ -72,9 +72,9 @@ func TestNoMessageHoldsASecretThatAStepTellsByMistake(t *testing.T) {
 	for i, form := range formsOf(secret) {
 		running.Recorder.Eventf(before, nil, "Normal", fmt.Sprint("Told", i), "Reconcile", "%s", "a "+form)
 	}
-	told := func() string { return written(t, eventsOf(t, before)) }
-	g.Eventually(func() int { return strings.Count(told(), "[redacted]") }).WithTimeout(soon).Should(Equal(len(formsOf(secret))))
-	g.Expect(showsAny(told(), secret)).To(BeFalse())
+	eventsText := func() string { return written(t, eventsOf(t, before)) }
+	g.Eventually(func() int { return strings.Count(eventsText(), "[redacted]") }).WithTimeout(soon).Should(Equal(len(formsOf(secret))))
+	g.Expect(showsAny(eventsText(), secret)).To(BeFalse())
 }
 
 func written(t *testing.T, value any) string {
@@ -85,7 +85,7 @@ func written(t *testing.T, value any) string {
 }
 
 // A short secret, such as the password of a login that somebody supplied, is under the size of a token. A webhook repeats it
-// in each form, and none is told: not in the status, in events, in the log or in the labels of metrics.
+// in each form, and none is shown: not in the status, in events, in the log or in the labels of metrics.
 func TestAShortSecretThatAWebhookRepeatsIsToldNowhere(t *testing.T) {
 	g := NewWithT(t)
 	secret := "redact_test: pa/s$ wörd"

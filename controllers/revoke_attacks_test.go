@@ -82,8 +82,8 @@ func TestADisguisedBoundSecretEndsWithItsRevocation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			o := directOperator(t)
-			told := &telling{}
-			o.Recorder = told
+			recorder := &eventRecorder{}
+			o.Recorder = recorder
 			edge := newEdge()
 			if test.change != nil {
 				test.change(edge)
@@ -98,7 +98,7 @@ func TestADisguisedBoundSecretEndsWithItsRevocation(t *testing.T) {
 			o.look(t, edge)
 			g.Expect(projectState(t, edge)).NotTo(HaveKey("Secret " + bound))
 			expectDead(t, stolen)
-			g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
+			g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 			g.Expect(works(t, tokensOf(t, edge)[edgev1.TokenPublisher])).To(BeTrue())
 		})
 	}

@@ -8,7 +8,6 @@ package controllers
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,17 +21,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
 	"github.com/edge-registry/edge-registry-operator/test/standin"
 )
-
-// of are the events of a reason.
-func (r *telling) of(reason string) []string {
-	var found []string
-	for _, event := range r.told {
-		if strings.Contains(event, " "+reason+" ") {
-			found = append(found, event)
-		}
-	}
-	return found
-}
 
 // generations are those of a role that work, by the status.
 func generations(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole) []int64 {
@@ -49,8 +37,8 @@ func generations(t *testing.T, edge *edgev1.EdgeRegistry, role edgev1.TokenRole)
 func TestARevokedTokenEndsOnceAnotherIsInItsPlace(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	edge := o.settles(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) { e.Spec.OpenShift.Puller.Token.Type = edgev1.TokenLongLived })))
 	knowKept(t, edge)
 	first := tokensOf(t, edge)
@@ -65,9 +53,9 @@ func TestARevokedTokenEndsOnceAnotherIsInItsPlace(t *testing.T) {
 		expectDead(t, first[role])
 		g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(string(role) + "/1"))
 		g.Expect(generations(t, edge, role)).To(Equal([]int64{2}))
-		g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(i + 1))
+		g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(i + 1))
 	}
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(ContainElement(And(HavePrefix("Normal "), ContainSubstring("edge-puller token 1 is revoked"),
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(ContainElement(And(HavePrefix("Normal "), ContainSubstring("edge-puller token 1 is revoked"),
 		ContainSubstring("2 is in its place"), ContainSubstring("which nodes it leaves behind is unknown, since spec.exchanges names no Exchange"))))
 	expectKept(t, edge, second)
 
@@ -80,41 +68,41 @@ func TestARevokedTokenEndsOnceAnotherIsInItsPlace(t *testing.T) {
 		g.Expect(generations(t, edge, role)).To(Equal([]int64{3}), "in the same pass")
 	}
 	o.settles(t, edge)
-	g.Expect(told.of(edgev1.ReasonTokenMinted)).To(ContainElement(ContainSubstring("because it is to be revoked")))
+	g.Expect(recorder.of(edgev1.ReasonTokenMinted)).To(ContainElement(ContainSubstring("because it is to be revoked")))
 	before, status := projectState(t, edge), reload(t, edge).Status
 	writes := len(o.writesFor(edge))
 	o.look(t, edge)
 	g.Expect(o.writesFor(edge)).To(HaveLen(writes))
 	restarted := directOperator(t)
 	restarted.clock.SetTime(o.clock.Now())
-	restarted.Recorder = told
+	restarted.Recorder = recorder
 	restarted.look(t, edge)
 	g.Expect(restarted.writesFor(edge)).To(BeEmpty())
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	g.Expect(reload(t, edge).Status).To(Equal(status))
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(4))
-	g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(BeEmpty())
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(4))
+	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty())
 }
 
 // What cannot be revoked is answered by one event, which says what to do, and holds nothing up.
 func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	edge := newEdge()
 	metav1.SetMetaDataAnnotation(&edge.ObjectMeta, edgev1.RevokeAnnotation, "Puller/1")
 	edge = o.settles(t, apply(t, edge))
 	answer := func(value, says string) {
 		t.Helper()
-		answers := told.of(edgev1.ReasonNothingRevoked)
+		answers := recorder.of(edgev1.ReasonNothingRevoked)
 		g.Expect(answers).To(HaveLen(1), value)
 		g.Expect(answers[0]).To(And(HavePrefix("Warning "), ContainSubstring(edgev1.RevokeAnnotation), ContainSubstring(says)), value)
 		g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(value))
 		g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue), value)
 		o.look(t, edge)
-		g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(HaveLen(1), "it is told once")
-		told.told = nil
+		g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(HaveLen(1), "it is told once")
+		recorder.clear()
 	}
 	answer("Puller/1", "there was no Puller/1 yet when it was asked for")
 	tokens := tokensOf(t, edge)
@@ -133,7 +121,7 @@ func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	o.look(t, edge)
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 	annotate(t, edge, edgev1.RevokeAnnotation, "")
 	o.look(t, edge)
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(BeEmpty())
@@ -146,8 +134,8 @@ func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 func TestASuppliedLoginIsRevokedByWhoSuppliesIt(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	r := startOtherRegistry(t)
 	edge := r.external(t)
 	inviteCopies(t, edge.Spec.Secrets.Namespace)
@@ -155,7 +143,7 @@ func TestASuppliedLoginIsRevokedByWhoSuppliesIt(t *testing.T) {
 	edge = o.settles(t, apply(t, edge))
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	o.look(t, edge)
-	g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(ConsistOf(ContainSubstring("put another into Secret edge-registry-credentials/" + pull.Name)))
+	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(ConsistOf(ContainSubstring("put another into Secret edge-registry-credentials/" + pull.Name)))
 	g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue))
 }
 
@@ -183,15 +171,15 @@ func TestNothingIsRevokedBeforeAnotherIsProven(t *testing.T) {
 func TestARevocationBearsACrashAtEachWrite(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	edge := o.settles(t, apply(t, newEdge()))
 	at := 0
 	for round := range 40 {
 		after := round%2 == 1
 		generation := secretOf(t, edge, pass.PullSecretName(edge)).Annotations[objects.GenerationAnnotation]
 		asked := string(edgev1.TokenPuller) + "/" + generation
-		told.told = nil
+		recorder.clear()
 		annotate(t, edge, edgev1.RevokeAnnotation, asked)
 		if !after {
 			at++
@@ -201,14 +189,14 @@ func TestARevocationBearsACrashAtEachWrite(t *testing.T) {
 		o.wire.setIntercept(nil)
 		next := directOperator(t)
 		next.clock.SetTime(o.clock.Now().Add(time.Minute))
-		next.Recorder = told
+		next.Recorder = recorder
 		o = next
 		o.settles(t, edge)
 		g.Expect(projectState(t, edge)).NotTo(HaveKey("Secret "+pass.PullSecretName(edge)+"-"+generation), "write %d", at)
 		g.Expect(works(t, tokensOf(t, edge)[edgev1.TokenPuller])).To(BeTrue())
 		g.Expect(generations(t, edge, edgev1.TokenPuller)).To(HaveLen(1), "write %d", at)
 		g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(asked))
-		g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(BeEmpty(), "write %d", at)
+		g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty(), "write %d", at)
 		if !*died {
 			g.Expect(at).To(BeNumerically(">", 6), "writes of a revocation")
 			return
@@ -251,23 +239,23 @@ func TestARevocationNamesTheNodesThatItLeavesBehind(t *testing.T) {
 	s.live(10 * time.Minute)
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
 	s.o.look(t, s.edge)
-	g.Expect(s.told.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("it leaves behind nodes that have not read the new one (1): plant/gateway-0")))
+	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("it leaves behind nodes that have not read the new one (1): plant/gateway-0")))
 
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/2")
-	s.told.told = nil
+	s.recorder.clear()
 	s.o.look(t, s.edge)
-	g.Expect(s.told.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("of 3 of 3 nodes it is unknown yet whether they have read the new one")))
+	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("of 3 of 3 nodes it is unknown yet whether they have read the new one")))
 	only(t, s.x, s.service, "edge-puller."+openshift.ProjectName(s.edge), pulls(t, s.edge))
 	s.live(10 * time.Minute)
 	g.Expect(s.edge.Status.Exchange.Nodes.Late).To(BeEquivalentTo(1))
 
 	s.x.Close()
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/3")
-	s.told.told = nil
+	s.recorder.clear()
 	dead := pulls(t, s.edge)
 	s.o.look(t, s.edge)
 	expectDead(t, dead)
-	g.Expect(s.told.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(And(ContainSubstring("but ExchangeUpdated is False"), ContainSubstring("is unknown, since the Exchange was not seen"))))
+	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(And(ContainSubstring("but ExchangeUpdated is False"), ContainSubstring("is unknown, since the Exchange was not seen"))))
 }
 
 func TestAPlainUserIsNotToldWhomARevocationLeavesBehind(t *testing.T) {
@@ -277,15 +265,15 @@ func TestAPlainUserIsNotToldWhomARevocationLeavesBehind(t *testing.T) {
 	s.live(20 * time.Minute)
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
 	s.o.look(t, s.edge)
-	g.Expect(s.told.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("is unknown, since the Exchange does not show all of them (it shows 2)")))
+	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("is unknown, since the Exchange does not show all of them (it shows 2)")))
 }
 
 // A robot is deleted in Harbor. Where Harbor does not do that, Ready says so, and it is tried again.
 func TestARevokedRobotIsDeleted(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	first := publishedLogin(t, edge, "-pull")
@@ -307,7 +295,7 @@ func TestARevokedRobotIsDeleted(t *testing.T) {
 	p.expectOneRobotEach(t, edge)
 	p.expectOthers(t)
 	g.Expect(generations(t, edge, edgev1.TokenPuller)).To(Equal([]int64{2}))
-	g.Expect(told.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
+	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 }
 
 // A key is deleted at IBM Cloud, also before its lifetime is over, and none that others made.

@@ -20,7 +20,7 @@ import (
 
 // The simulations run the operator for months and years of a stepped clock against the real control
 // plane, pass by pass: the time between two passes is what the operator itself asked for. What they
-// play is told in simulation_world_test.go. Each runs a part of its time by default, and all of it
+// play is described in simulation_world_test.go. Each runs a part of its time by default, and all of it
 // with LONG=1.
 
 // simulation is one run.

@@ -47,7 +47,7 @@ type world struct {
 	clock *clocktesting.FakePassiveClock
 
 	mu sync.Mutex
-	// real holds the token of the API server for each that the operator was told.
+	// real holds the token of the API server for each that the operator got.
 	real   map[string]realToken
 	minted map[edgev1.TokenRole]int
 

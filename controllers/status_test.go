@@ -75,7 +75,7 @@ func TestATransitionWorthAnEvent(t *testing.T) {
 	}
 }
 
-// Events tell of transitions and acts. A pass that finds all as it should be tells nothing.
+// Events report transitions and acts. A pass that finds everything right sends none.
 func TestAQuietPassWritesNothingAndTellsNothing(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
@@ -99,13 +99,13 @@ func TestAQuietPassWritesNothingAndTellsNothing(t *testing.T) {
 	passes := func() int {
 		return len(o.wire.matching(func(r string) bool { return strings.HasSuffix(r, "/namespaces/"+edge.Name+"/secrets") }))
 	}
-	told, writes := len(posts()), len(o.wire.writes())
+	posted, writes := len(posts()), len(o.wire.writes())
 	for range 3 {
 		before := passes()
 		stir(t, edge)
 		g.Eventually(passes).WithTimeout(soon).Should(BeNumerically(">", before))
 	}
-	o.stop(t) // What the passes had to tell is told by now.
+	o.stop(t) // All events of the passes are sent by now.
 	g.Expect(o.wire.writes()[writes:]).To(BeEmpty())
-	g.Expect(posts()[told:]).To(BeEmpty())
+	g.Expect(posts()[posted:]).To(BeEmpty())
 }

@@ -42,7 +42,7 @@ func (r *EdgeRegistryReconciler) suspend(ctx context.Context, edge *edgev1.EdgeR
 	return r.conclude(ctx, before, edge, corev1.EventTypeNormal, next, nil)
 }
 
-// firstEnd is when the status has to be told again, since a credential that it lists has ended; zero for never.
+// firstEnd is when the status has to be written again, because a credential that it lists has ended; zero for never.
 func firstEnd(edge *edgev1.EdgeRegistry, now time.Time) (first time.Time) {
 	for _, c := range edge.Status.Credentials {
 		if c.ExpiresAt == nil {

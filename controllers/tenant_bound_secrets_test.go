@@ -83,7 +83,7 @@ func TestASecretThatLooksLikeABoundOneHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// Nor do those that hold the last numbers that there are, or a published Secret that tells of such a one.
+// Nor do those that hold the last possible numbers, or a published Secret with such a number.
 func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 	for _, tt := range []struct {
 		name string

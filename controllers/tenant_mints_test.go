@@ -111,7 +111,7 @@ func (m *tenant) dataWith(token credential.Token, secret *corev1.Secret) map[str
 }
 
 // Whatever somebody does in the project each time that the operator has answered it, he is answered ten times at once, and
-// then every five minutes; and that is told.
+// then every five minutes; and that is reported.
 func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 	const hourly = 12
 	for _, tt := range []struct {

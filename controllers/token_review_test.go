@@ -32,7 +32,7 @@ type purge struct {
 	// refusals is how often each token is refused still; own how often the operator is.
 	refusals map[string]int
 	own      int
-	// rotated: the API server tells of other keys than at first.
+	// rotated: the API server publishes other keys than at first.
 	rotated bool
 	mints   int
 	reviews []time.Time

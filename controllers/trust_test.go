@@ -107,7 +107,7 @@ func declareOwnRoute(t *testing.T, name string, chain tls.Certificate, ca []byte
 	})
 }
 
-// expectPublishedCA checks what consumers and the status are told, and that it serves its purpose.
+// expectPublishedCA checks the CA in the Secrets and in the status, and that it verifies the registry.
 func expectPublishedCA(t *testing.T, edge *edgev1.EdgeRegistry, source string, root *platform.CA, content []byte) {
 	t.Helper()
 	g := NewWithT(t)

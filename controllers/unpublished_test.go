@@ -34,8 +34,8 @@ type refusedPublication struct {
 	code    int
 	reason  metav1.StatusReason
 	message string
-	// told is what the condition has to say of it.
-	told string
+	// wantMessage is what the condition has to say.
+	wantMessage string
 }
 
 var refusedPublications = []refusedPublication{
@@ -93,7 +93,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
 			c := condition(t, edge, edgev1.SecretsPublished)
 			g.Expect(c.Status).NotTo(Equal(metav1.ConditionTrue))
-			g.Expect(c.Message).To(ContainSubstring(refused.told))
+			g.Expect(c.Message).To(ContainSubstring(refused.wantMessage))
 			lost := boundSecretsOf(t, edge, edgev1.TokenPuller)
 			g.Expect(lost).To(HaveLen(1))
 
@@ -214,13 +214,13 @@ func TestOneMintForOneCauseWhateverTheClusterRefuses(t *testing.T) {
 }
 
 // expectOneMintEach has an EdgeRegistry served in a project whose Secrets are refused.
-func expectOneMintEach(t *testing.T, o *operator, project, reason, told string) {
+func expectOneMintEach(t *testing.T, o *operator, project, reason, wantMessage string) {
 	t.Helper()
 	g := NewWithT(t)
 	edge := apply(t, newEdge(inProject(project)))
 	awaitReason(t, edge, edgev1.SecretsPublished, reason)
 	anHour(t, o, edge)
-	g.Expect(condition(t, edge, edgev1.SecretsPublished).Message).To(ContainSubstring(told))
-	expectEvent(t, edge, reason, told)
+	g.Expect(condition(t, edge, edgev1.SecretsPublished).Message).To(ContainSubstring(wantMessage))
+	expectEvent(t, edge, reason, wantMessage)
 	g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
 }

@@ -87,7 +87,7 @@ func inJSON(text string) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// blank puts placeholders in the place of what is known here only, but times: they tell nobody whose they are.
+// blank puts placeholders in the place of what is known here only, except times, which identify nothing.
 func (r *replica) blank(text string) string {
 	keys := slices.SortedFunc(maps.Keys(r.facts), func(a, b string) int { return len(r.facts[b]) - len(r.facts[a]) })
 	for _, key := range keys {

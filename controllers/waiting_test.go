@@ -38,9 +38,9 @@ func TestAConditionWhoseStepDidNotRunIsUnknown(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	o.pass(t, edge)
 	expectEvent(t, edge, edgev1.ReasonReady)
-	told := sets.New[types.UID]()
+	seen := sets.New[types.UID]()
 	for _, event := range eventsOf(t, edge) {
-		told.Insert(event.UID)
+		seen.Insert(event.UID)
 	}
 
 	setManagement(operatorv1.Removed)(t)
@@ -57,12 +57,12 @@ func TestAConditionWhoseStepDidNotRunIsUnknown(t *testing.T) {
 	expectEvent(t, edge, edgev1.ReasonRegistryRemoved)
 	expectEvent(t, edge, edgev1.ReasonReady)
 	for _, event := range eventsOf(t, edge) {
-		g.Expect(told.Has(event.UID) || slices.Contains([]string{edgev1.RegistryExposed, edgev1.Ready, "Reconcile"}, event.Action)).To(BeTrue(),
+		g.Expect(seen.Has(event.UID) || slices.Contains([]string{edgev1.RegistryExposed, edgev1.Ready, "Reconcile"}, event.Action)).To(BeTrue(),
 			"%s, though it only waited: %s", event.Action, event.Note)
 	}
 }
 
-// What waited for another condition is told of neither when it begins to wait nor when it is true again, but for what a
+// A step that waits for another condition is reported neither when it begins to wait nor when it is true again, except for what a
 // person has to act on.
 func TestTransitionsOfWhatWaitsAreNotTold(t *testing.T) {
 	set := func(edge *edgev1.EdgeRegistry, name string, status metav1.ConditionStatus, reason string) {
@@ -103,11 +103,11 @@ func TestTransitionsOfWhatWaitsAreNotTold(t *testing.T) {
 				result.Pending = pending
 			}
 			(&EdgeRegistryReconciler{Recorder: recorder}).reportTransitions(test.before, test.after, result)
-			var told []string
+			var seen []string
 			for len(recorder.Events) > 0 {
-				told = append(told, strings.Join(strings.Fields(<-recorder.Events)[:2], " "))
+				seen = append(seen, strings.Join(strings.Fields(<-recorder.Events)[:2], " "))
 			}
-			NewWithT(t).Expect(told).To(Equal(test.want))
+			NewWithT(t).Expect(seen).To(Equal(test.want))
 		})
 	}
 }

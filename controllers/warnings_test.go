@@ -108,7 +108,7 @@ func TestAWarningLastsFromVerificationToVerificationInSilence(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	keepPlatform(t)
-	// A registry in maintenance is verified as well: who may push is told so.
+	// A registry in maintenance is verified as well: it says so to those who may push.
 	readOnly(t, true)
 	edge := awaitReady(t, apply(t, newEdge()))
 	awaitVerified(t, edge, edgev1.ReasonVerifiedWithWarnings, "set spec.readOnly: false")

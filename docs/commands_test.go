@@ -215,7 +215,7 @@ var differs = regexp.MustCompile(`default-route-[a-z0-9.-]+|CN=[^", ]+|\d{4}-\d\
 
 func alike(text string) string { return differs.ReplaceAllString(strings.TrimSpace(text), "…") }
 
-// TestTheStatusThatIsShownIsReal has the plugin tell of a fresh EdgeRegistry, and of one without a registry.
+// TestTheStatusThatIsShownIsReal has the plugin show a fresh EdgeRegistry, and one without a registry.
 func TestTheStatusThatIsShownIsReal(t *testing.T) {
 	g := NewWithT(t)
 	m := newMachine(t)
@@ -224,7 +224,7 @@ func TestTheStatusThatIsShownIsReal(t *testing.T) {
 	}
 	m.run(t, given+nothing)
 	m.run(t, factory)
-	told := m.run(t, "kubectl edgereg status factory")
+	printed := m.run(t, "kubectl edgereg status factory")
 	removed := m.run(t, nothing+manage("Removed")+`
 kubectl apply -f config/samples/edge_v1alpha1_edgeregistry.yaml
 kubectl wait --for=condition=Stalled edgeregistry/factory --timeout=1m
@@ -242,7 +242,7 @@ kubectl edgereg why factory || true
 			why = after
 		}
 	}
-	g.Expect(alike(shown)).To(Equal(alike(told)))
+	g.Expect(alike(shown)).To(Equal(alike(printed)))
 	g.Expect(alike(why)).To(Equal(alike(removed)))
 }
 

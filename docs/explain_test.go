@@ -17,7 +17,7 @@ import (
 func TestExplainSaysEveryDefaultInWords(t *testing.T) {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	NewWithT(t).Expect(yaml.Unmarshal([]byte(read(t, "../config/crd/bases/edge.open-horizon.io_edgeregistries.yaml")), crd)).To(Succeed())
-	told := 0
+	rows := 0
 	var look func(path string, s apiextensionsv1.JSONSchemaProps)
 	look = func(path string, s apiextensionsv1.JSONSchemaProps) {
 		var value any
@@ -25,7 +25,7 @@ func TestExplainSaysEveryDefaultInWords(t *testing.T) {
 			NewWithT(t).Expect(json.Unmarshal(s.Default.Raw, &value)).To(Succeed())
 		}
 		if text, is := value.(string); is {
-			told++
+			rows++
 			said := strings.Contains(s.Description, "Defaults to "+text) || strings.Contains(s.Description, text+", the default")
 			NewWithT(t).Expect(said).To(BeTrue(), "%s has the default %s", path, text)
 		}
@@ -37,5 +37,5 @@ func TestExplainSaysEveryDefaultInWords(t *testing.T) {
 		}
 	}
 	look("edgeregistry", *crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
-	NewWithT(t).Expect(told).To(BeNumerically(">", 20))
+	NewWithT(t).Expect(rows).To(BeNumerically(">", 20))
 }

@@ -21,33 +21,33 @@ var (
 )
 
 func TestEveryMetricIsDocumentedAndNoOther(t *testing.T) {
-	var served, told []string
+	var served, documented []string
 	for _, c := range constants(t, "../controllers/metrics.go") {
 		if strings.HasPrefix(c.name, "metric") {
 			served = append(served, c.value)
 		}
 	}
 	for _, row := range metricRow.FindAllStringSubmatch(read(t, monitoring), -1) {
-		told = append(told, row[1])
+		documented = append(documented, row[1])
 	}
-	NewWithT(t).Expect(told).To(ConsistOf(served))
+	NewWithT(t).Expect(documented).To(ConsistOf(served))
 }
 
 func TestEveryAlertIsDocumentedAndHasARunbook(t *testing.T) {
 	g := NewWithT(t)
 	rules := read(t, "../config/prometheus/rules.yaml")
-	var shipped, told []string
+	var shipped, documented []string
 	pages := map[string]bool{}
 	for _, match := range alertRule.FindAllStringSubmatch(rules, -1) {
 		shipped = append(shipped, match[1]+" "+match[2])
 		pages["runbooks/"+match[1]+".md"] = true
 	}
 	for _, row := range alertRow.FindAllStringSubmatch(read(t, monitoring), -1) {
-		told = append(told, row[1]+" "+row[3])
+		documented = append(documented, row[1]+" "+row[3])
 		g.Expect(row[1]).To(Equal(row[2]), "an alert's page has its name")
 	}
 	g.Expect(shipped).To(HaveLen(strings.Count(rules, "- alert:")))
-	g.Expect(told).To(ConsistOf(shipped))
+	g.Expect(documented).To(ConsistOf(shipped))
 	files, err := filepath.Glob("runbooks/*.md")
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, file := range files {

@@ -21,14 +21,14 @@ func TestTheExitStatusesAreDocumented(t *testing.T) {
 	g.Expect(plugin.Run(t.Context(), []string{"status", "--help"})).To(Equal(command.ExitDone))
 	_, statuses, _ := strings.Cut(help.String(), "EXIT STATUS\n")
 	statuses, _, _ = strings.Cut(statuses, "\n\n")
-	told := 0
+	printed := 0
 	for line := range strings.Lines(statuses) {
 		number, meaning, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		row := "| " + number + " | " + strings.NewReplacer("status", "`status`", "why", "`why`", "verify", "`verify`").Replace(meaning) + " |"
 		g.Expect(strings.ReplaceAll(read(t, "plugin.md"), "`", "")).To(ContainSubstring(strings.ReplaceAll(row, "`", "")))
-		told++
+		printed++
 	}
-	g.Expect(told).To(Equal(6))
+	g.Expect(printed).To(Equal(6))
 	for _, verb := range []string{"status", "why", "login", "env", "bootstrap", "rotate", "verify"} {
 		g.Expect(regexp.MustCompile("(?m)^\\| `"+verb+" ").MatchString(read(t, "plugin.md"))).To(BeTrue(), verb)
 	}

@@ -46,8 +46,8 @@ func tells(text, resource string, rule rbacv1.PolicyRule) bool {
 		words = append(words, "`"+name+"`")
 	}
 	for line := range strings.Lines(text) {
-		told := func(word string) bool { return strings.Contains(line, word) }
-		if strings.HasPrefix(line, "| ") && !slices.ContainsFunc(words, func(word string) bool { return !told(word) }) {
+		named := func(word string) bool { return strings.Contains(line, word) }
+		if strings.HasPrefix(line, "| ") && !slices.ContainsFunc(words, func(word string) bool { return !named(word) }) {
 			return true
 		}
 	}

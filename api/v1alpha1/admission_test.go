@@ -266,7 +266,7 @@ func TestAFieldThatIsNotThereIsToldOf(t *testing.T) {
 	}
 }
 
-// A client that asks for strict validation, as kubectl does, is told where the field is now, and not that it is unknown.
+// A client that asks for strict validation, as kubectl does, learns where the field is now, and not that it is unknown.
 func TestAFieldThatHasMovedIsToldByItsNewPlace(t *testing.T) {
 	g := NewWithT(t)
 	manifest := filepath.Join(t.TempDir(), "edge.yaml")

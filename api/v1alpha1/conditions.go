@@ -303,7 +303,7 @@ const (
 	ReasonServicesFailed = "ServicesFailed"
 )
 
-// Reasons of events that tell of an act rather than of a condition.
+// Reasons of events that report an act rather than a condition.
 const (
 	// ReasonDefaultRouteSet: the operator switched the image registry's default route on.
 	ReasonDefaultRouteSet = "DefaultRouteSet"

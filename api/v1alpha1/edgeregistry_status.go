@@ -85,7 +85,7 @@ const (
 	ProviderExternal = "external"
 )
 
-// SecretRole tells the two Secrets apart.
+// SecretRole distinguishes the two Secrets.
 // +kubebuilder:validation:Enum=Publish;Pull
 type SecretRole string
 
@@ -136,7 +136,7 @@ type CopyFailure struct {
 	Message string `json:"message"`
 }
 
-// TokenRole tells whose token it is.
+// TokenRole says whose token it is.
 // +kubebuilder:validation:Enum=Publisher;Puller
 type TokenRole string
 

@@ -297,7 +297,7 @@ type TokenSpec struct {
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 }
 
-// TokenType tells how long a token works.
+// TokenType says how long a token works.
 // +kubebuilder:validation:Enum=Bound;LongLived
 type TokenType string
 

@@ -141,7 +141,7 @@ func TestAnActionKeepsTheOtherAnnotations(t *testing.T) {
 	g.Expect(annotations).To(HaveKey(edgev1.RotateAnnotation))
 }
 
-// actions is how Argo CD is told of a kind's actions in its configuration.
+// actions is the form of a kind's actions in the configuration of Argo CD.
 type actions struct {
 	Discovery   string `json:"discovery.lua"`
 	Definitions []struct {

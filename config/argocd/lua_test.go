@@ -49,7 +49,7 @@ func run(t *testing.T, script string, obj map[string]any) map[string]any {
 		vm.Push(lua.LString(name))
 		vm.Call(1, 0)
 	}
-	// Argo CD's os tells the time and does nothing else.
+	// Argo CD's os has the time and nothing else.
 	system := vm.NewTable()
 	system.RawSetString("date", vm.GetField(vm.GetGlobal("os"), "date"))
 	system.RawSetString("time", vm.GetField(vm.GetGlobal("os"), "time"))

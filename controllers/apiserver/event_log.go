@@ -25,11 +25,11 @@ type loggedEvents struct {
 
 // Eventf implements events.EventRecorder.
 func (l loggedEvents) Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any) {
-	told := fmt.Sprintf(note, args...)
+	message := fmt.Sprintf(note, args...)
 	values := []any{"reason", reason, "type", eventtype}
 	if object, err := meta.Accessor(regarding); err == nil {
 		values = append(values, "edgeRegistry", object.GetName())
 	}
-	l.log.Info(told, values...)
-	l.next.Eventf(regarding, related, eventtype, reason, action, "%s", told)
+	l.log.Info(message, values...)
+	l.next.Eventf(regarding, related, eventtype, reason, action, "%s", message)
 }

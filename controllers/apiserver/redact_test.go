@@ -24,8 +24,8 @@ func TestErrorsAndWarningsDoNotRepeatAToken(t *testing.T) {
 	stars := strings.Repeat("*", len(token))
 	name := strings.Repeat("n", 253)
 	for what, test := range map[string]struct {
-		status     int
-		said, told string
+		status        int
+		said, printed string
 	}{
 		"an error":       {http.StatusUnprocessableEntity, `Secret "s" is invalid: "` + token + `"`, `Secret "s" is invalid: "` + stars + `"`},
 		"two in one":     {http.StatusInternalServerError, token + " " + token, stars + " " + stars},
@@ -45,10 +45,10 @@ func TestErrorsAndWarningsDoNotRepeatAToken(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			answer, err := answers.RoundTrip(request)
 			g.Expect(err).NotTo(HaveOccurred())
-			told, err := io.ReadAll(answer.Body)
+			printed, err := io.ReadAll(answer.Body)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(answer.Body.Close()).To(Succeed())
-			g.Expect(string(told)).To(Equal(test.told))
+			g.Expect(string(printed)).To(Equal(test.printed))
 			g.Expect(answer.Header.Get("Warning")).To(Equal(`299 - "` + stars + `"`))
 		})
 	}
@@ -87,11 +87,11 @@ func TestErrorsAndWarningsDoNotRepeatASecret(t *testing.T) {
 			}
 			answer, err := answers.RoundTrip(request)
 			g.Expect(err).NotTo(HaveOccurred())
-			told, err := io.ReadAll(answer.Body)
+			printed, err := io.ReadAll(answer.Body)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(answer.Body.Close()).To(Succeed())
-			g.Expect(told).To(HaveLen(len("denied: "+said)), "protobuf states the length")
-			g.Expect(string(told)).To(MatchRegexp(`^denied: [^*]{0,16}\*{24,}[^*]{0,5}$`), form)
+			g.Expect(printed).To(HaveLen(len("denied: "+said)), "protobuf states the length")
+			g.Expect(string(printed)).To(MatchRegexp(`^denied: [^*]{0,16}\*{24,}[^*]{0,5}$`), form)
 			g.Expect(answer.Header.Get("Warning")).To(MatchRegexp(`^299 - "not .{0,16}\[redacted\].{0,5}"$`), form)
 		}
 	}

@@ -50,7 +50,7 @@ func TestThePolicyOnRecordCountsWhereverItIsListed(t *testing.T) {
 	g.Expect(w.record).To(MatchJSON(record), "another policy is on record")
 }
 
-// Whatever of the account is used up is told at once.
+// A quota that is used up is reported at once.
 func TestWhatIsSaidOfTheQuota(t *testing.T) {
 	for name, tt := range map[string]struct {
 		quota  ibmcloud.Quota

@@ -117,7 +117,7 @@ func TestAHundredAtRestAskAsMuchAsOne(t *testing.T) {
 	}
 	g.Expect(day[tokenExchange]).To(BeNumerically("<=", 20*60/48))
 
-	// Once a day the policies of each are read, which nothing else would tell of.
+	// Once a day the policies of each are read, because nothing else shows a change of them.
 	clock.SetTime(clock.Now().Add(4 * time.Hour))
 	asked := f.look(t)
 	g.Expect(asked[cloudtest.IAMHost+" GET /v1/policies"]+asked[cloudtest.IAMHost+" GET /v2/policies"]).To(Equal(2*size), "%v", asked)

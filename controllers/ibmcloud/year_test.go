@@ -210,7 +210,7 @@ func (l *life) next(t *testing.T) {
 	l.clock.SetTime(next)
 }
 
-// slowDelays are those of a cloud at its slowest, which it tells of.
+// slowDelays are the longest delays that IBM documents.
 var slowDelays = cloudtest.Delays{
 	Reads: 90 * time.Second, Keys: 3 * time.Minute, RetiredKeys: 2 * time.Minute,
 	Grants: 8 * time.Minute, Revocations: 8 * time.Minute, Activity: 10 * time.Minute, Tombstone: 5 * time.Minute,

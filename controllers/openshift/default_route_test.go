@@ -95,7 +95,7 @@ func TestAnOldViewOfTheConfigWritesNothing(t *testing.T) {
 	s := provider.begin(pass.NewScope(edge, time.Now(), &pass.Memory{}))
 	s.config = live.DeepCopy()
 	s.config.Spec.DefaultRoute = false
-	// A fight that was over before the watch told of it is over.
+	// A contest that ended before the watch reported it has ended.
 	live.ResourceVersion = "999"
 	provider.contest.set, provider.contest.lost, provider.contest.version = s.Now, s.Now, "1"
 	g.Expect(s.switchOn(t.Context())).To(Succeed())

@@ -43,12 +43,12 @@ func isSettled(w *Triggers, want Digest) bool {
 
 func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
 	want, other := Digest{1}, Digest{2}
-	told := func(version string) []watch.Event {
+	changed := func(version string) []watch.Event {
 		return []watch.Event{{Type: watch.Modified, Object: metadataOf("copy", version)}}
 	}
 	for _, tt := range []struct {
 		name string
-		// before and after are what the watch tells before the copy is found good at version 8, and after it.
+		// before and after are the events of the watch before the copy is found good at version 8, and after it.
 		before, after []watch.Event
 		ask           Digest
 		settled       bool
@@ -56,15 +56,15 @@ func TestCopiesAreTakenForSettledOnlyWhileNothingHappened(t *testing.T) {
 	}{
 		{"nothing was told", nil, nil, want, true, 0},
 		{"another content is wanted", nil, nil, other, false, 0},
-		{"the echo of the write", nil, told("8"), want, true, 0},
-		{"the echo of the write, ahead of its answer", told("8"), nil, want, true, 1},
-		{"an older state", nil, told("7"), want, true, 0},
-		{"a later state", nil, told("9"), want, false, 1},
-		{"a later state, told between the read and its note", told("9"), nil, want, false, 1},
+		{"the echo of the write", nil, changed("8"), want, true, 0},
+		{"the echo of the write, ahead of its answer", changed("8"), nil, want, true, 1},
+		{"an older state", nil, changed("7"), want, true, 0},
+		{"a later state", nil, changed("9"), want, false, 1},
+		{"a later state, told between the read and its note", changed("9"), nil, want, false, 1},
 		{"it was deleted", nil, []watch.Event{{Type: watch.Deleted, Object: metadataOf("copy", "9")}}, want, false, 1},
 		{"it was deleted between the read and its note", []watch.Event{{Type: watch.Deleted, Object: metadataOf("copy", "9")}}, nil, want, false, 1},
 		{"another Secret changed", nil, []watch.Event{{Type: watch.Modified, Object: metadataOf("another", "9")}}, want, true, 0},
-		{"a version that cannot be compared", nil, told("nonsense"), want, false, 1},
+		{"a version that cannot be compared", nil, changed("nonsense"), want, false, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

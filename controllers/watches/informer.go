@@ -138,11 +138,11 @@ func (m *Informer[T]) Get(ctx context.Context, namespace, name string) (T, error
 // onStop is a watch that calls a function when its reader stops it.
 type onStop struct {
 	watch.Interface
-	told func()
+	onEnd func()
 }
 
 // Stop implements watch.Interface. A reflector calls it whenever its watch has ended.
 func (w onStop) Stop() {
 	w.Interface.Stop()
-	w.told()
+	w.onEnd()
 }

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// forgetful stands in for an API server with one Route, whose watches tell of nothing.
+// forgetful stands in for an API server with one Route, whose watches report nothing.
 type forgetful struct {
 	client.WithWatch
 	mu      sync.Mutex
@@ -62,7 +62,7 @@ func (*forgetful) GroupVersionKindFor(runtime.Object) (schema.GroupVersionKind, 
 	return schema.GroupVersionKind{}, errors.New("not asked for")
 }
 
-// endWatch says on the last watch that it has told everything, ends it, and returns when there is another.
+// endWatch sends a bookmark on the last watch, ends it, and returns when there is another.
 func (f *forgetful) endWatch(g Gomega) {
 	f.mu.Lock()
 	count := len(f.watches)

@@ -192,7 +192,7 @@ func (s *watchServer) watch(ctx context.Context, kind schema.GroupVersionKind, o
 	return bodyOf(runtime.ContentTypeProtobuf, answer.(*watch.FakeWatcher)), nil
 }
 
-// finished is a watch that tells its events and ends.
+// finished is a watch that sends its events and ends.
 func finished(events ...watch.Event) *watch.FakeWatcher {
 	w := watch.NewFakeWithChanSize(len(events), false)
 	for _, event := range events {

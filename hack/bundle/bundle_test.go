@@ -199,13 +199,13 @@ func TestOnlyAnImageByDigestMakesItFitForDisconnectedClusters(t *testing.T) {
 
 func TestEveryFeatureIsToldAsTrueOrFalse(t *testing.T) {
 	const prefix = "features.operators.openshift.io/"
-	told := map[string]string{}
+	declared := map[string]string{}
 	for key, value := range csvOf(t, testImage).Metadata.Annotations {
 		if feature, found := strings.CutPrefix(key, prefix); found {
-			told[feature] = value
+			declared[feature] = value
 		}
 	}
-	NewWithT(t).Expect(told).To(Equal(map[string]string{
+	NewWithT(t).Expect(declared).To(Equal(map[string]string{
 		"disconnected": "true", "proxy-aware": "true", "fips-compliant": "false", "tls-profiles": "false",
 		"token-auth-aws": "false", "token-auth-azure": "false", "token-auth-gcp": "false",
 		"cnf": "false", "cni": "false", "csi": "false",

@@ -17,7 +17,7 @@ const (
 	conditions = "urn:alm:descriptor:io.kubernetes.conditions"
 )
 
-// descriptor tells the console how to show one field.
+// descriptor is how the console shows one field.
 type descriptor struct {
 	Path         string   `json:"path"`
 	DisplayName  string   `json:"displayName"`

@@ -67,7 +67,7 @@ func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 			*slot = object
 		}
 	}
-	// The Deployment before the Namespace, which is told by it.
+	// The Deployment before the Namespace, which is recognised by it.
 	for _, kind := range slices.Sorted(maps.Keys(slots)) {
 		if *slots[kind] == nil {
 			return nil, fmt.Errorf("config/manifests renders no %s", kind)
@@ -80,7 +80,7 @@ func sortOut(objects []*unstructured.Unstructured) (*parts, error) {
 	return p, p.sortRights(rest)
 }
 
-// holdsDeployment tells the operator's own namespace from others that it needs.
+// holdsDeployment reports whether a namespace is the operator's own, and not another that it needs.
 func holdsDeployment(objects []*unstructured.Unstructured, namespace string) bool {
 	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
 		return o.GetKind() == "Deployment" && o.GetNamespace() == namespace
@@ -142,7 +142,7 @@ func (p *parts) sortRest(objects []*unstructured.Unstructured, placed map[*unstr
 	return nil
 }
 
-// bindsOperator tells whether a binding is the operator's, and what it binds.
+// bindsOperator reports whether a binding is the operator's, and what it binds.
 func (p *parts) bindsOperator(object *unstructured.Unstructured) (bool, rbacv1.RoleRef, error) {
 	var binding rbacv1.ClusterRoleBinding
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &binding); err != nil {

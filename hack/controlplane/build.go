@@ -100,14 +100,14 @@ func (p *plane) goCommand(ctx context.Context, out io.Writer, line func(string),
 	cmd.Dir, cmd.Stdout = p.modules, out
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	told, err := cmd.StderrPipe()
+	output, err := cmd.StderrPipe()
 	if err != nil {
 		return err
 	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	for lines := bufio.NewScanner(told); lines.Scan(); {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
 		line(lines.Text())
 	}
 	return cmd.Wait()

@@ -276,8 +276,8 @@ func TestBuiltCountsPackages(t *testing.T) {
 	var out bytes.Buffer
 	p := &plane{progress: &progress{out: &out, live: true, width: 80}}
 	line := p.built(4)
-	for _, told := range []string{"go: downloading k8s.io/api v0.1.0", "k8s.io/api/core/v1", "# k8s.io/api/apps/v1", "a.go:1:2: no such thing", "k8s.io/x", "k8s.io/y", "k8s.io/z"} {
-		line(told)
+	for _, printed := range []string{"go: downloading k8s.io/api v0.1.0", "k8s.io/api/core/v1", "# k8s.io/api/apps/v1", "a.go:1:2: no such thing", "k8s.io/x", "k8s.io/y", "k8s.io/z"} {
+		line(printed)
 	}
 	shown := strings.Split(strings.ReplaceAll(out.String(), "\x1b[K", ""), "\r")
 	g.Expect(shown[0]).To(BeEmpty())

@@ -323,11 +323,11 @@ func TestAnOutputThatNobodyReadsIsTold(t *testing.T) {
 	g := NewWithT(t)
 	file, err := os.Create(filepath.Join(t.TempDir(), "output"))
 	g.Expect(err).NotTo(HaveOccurred())
-	var told error
-	term := newTerminal(file, func(err error) { told = err })
+	var failure error
+	term := newTerminal(file, func(err error) { failure = err })
 	term.print("read")
-	g.Expect(told).NotTo(HaveOccurred())
+	g.Expect(failure).NotTo(HaveOccurred())
 	g.Expect(file.Close()).To(Succeed())
 	term.print("not read")
-	g.Expect(told).To(MatchError(os.ErrClosed))
+	g.Expect(failure).To(MatchError(os.ErrClosed))
 }

@@ -57,7 +57,7 @@ func newTerminal(file *os.File, broken func(error)) *terminal {
 	return t
 }
 
-// watchedWriter tells of the first error, since nobody looks at those of prints.
+// watchedWriter reports the first error, because nobody checks those of prints.
 type watchedWriter struct {
 	io.Writer
 	broken func(error)

@@ -105,7 +105,7 @@ func read(t testing.TB, path string, into any) {
 	g.Expect(yaml.Unmarshal(content, into)).To(Succeed(), path)
 }
 
-// samples are the EdgeRegistries that the repository tells people to begin with.
+// samples are the EdgeRegistries in the repository that people begin with.
 func samples(t testing.TB) map[string]map[string]any {
 	t.Helper()
 	g := NewWithT(t)

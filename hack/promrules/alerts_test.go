@@ -128,7 +128,7 @@ func alertingRule(t *testing.T, rule rulefmt.Rule) *rules.AlertingRule {
 		labels.FromMap(rule.Labels), labels.FromMap(rule.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler))
 }
 
-// firing are the alerts of a name that somebody is told of.
+// firing are the alerts of a name that fire.
 func firing(running []*rules.AlertingRule, name string) (all []string) {
 	for _, rule := range running {
 		for _, alert := range rule.ActiveAlerts() {

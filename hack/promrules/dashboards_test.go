@@ -61,7 +61,7 @@ type prometheus struct {
 	now   time.Time
 }
 
-// scraped keeps the series that it is told to, of one pod and of others that say the same. Counters and histograms grow to what was recorded two minutes before the end.
+// scraped keeps chosen series, of one pod and of others with the same values. Counters and histograms grow to what was recorded two minutes before the end.
 func scraped(t *testing.T, keep func(labels.Labels) bool, others ...string) *prometheus {
 	t.Helper()
 	g := NewWithT(t)
@@ -212,7 +212,7 @@ func TestEveryPanelShowsWhatTheOperatorTells(t *testing.T) {
 	g.Expect(shown.String()).To(Equal(string(recorded)))
 }
 
-// TestNoPanelCountsAnEdgeRegistryTwice: for a moment the replica before and the one that leads now both tell of each.
+// TestNoPanelCountsAnEdgeRegistryTwice: for a moment the previous leader and the new one both export each.
 func TestNoPanelCountsAnEdgeRegistryTwice(t *testing.T) {
 	one, both := scraped(t, everything), scraped(t, everything, "1")
 	ofReplicas := regexp.MustCompile(`increase|rate|build_info`)

@@ -92,12 +92,12 @@ func TestASecretIsRedactedInEachForm(t *testing.T) {
 func expectGone(t *testing.T, k *known, form, text, secret string) {
 	t.Helper()
 	text = "before: " + text + " :after"
-	told := k.redact(text)
-	parts := strings.Split(told, redacted)
+	clean := k.redact(text)
+	parts := strings.Split(clean, redacted)
 	if len(parts) < 2 || len(text)-len(strings.Join(parts, "")) < len(secret) {
-		t.Errorf("%s: %d bytes of %d are left", form, len(told), len(text))
+		t.Errorf("%s: %d bytes of %d are left", form, len(clean), len(text))
 	}
-	if !strings.HasPrefix(told, "before: ") || !strings.HasSuffix(told, " :after") {
+	if !strings.HasPrefix(clean, "before: ") || !strings.HasSuffix(clean, " :after") {
 		t.Errorf("%s: what is no secret is gone", form)
 	}
 	for _, part := range parts {
@@ -146,12 +146,12 @@ func TestStarsKeepTheLengthAndShortWords(t *testing.T) {
 	Know(token)
 	Know("reason")
 	text := `{"reason":"Forbidden","message":"` + token + ` ` + encodings["a Docker login"](token) + `"}`
-	told := []byte(text)
-	Star(told)
-	g.Expect(told).To(HaveLen(len(text)))
-	g.Expect(string(told)).To(HavePrefix(`{"reason":"Forbidden","message":"***`), "a short secret may be a word that programs read")
-	g.Expect(strings.Count(string(told), "*")).To(BeNumerically(">", 2*len(token)))
-	g.Expect(k(told)).To(BeFalse())
+	clean := []byte(text)
+	Star(clean)
+	g.Expect(clean).To(HaveLen(len(text)))
+	g.Expect(string(clean)).To(HavePrefix(`{"reason":"Forbidden","message":"***`), "a short secret may be a word that programs read")
+	g.Expect(strings.Count(string(clean), "*")).To(BeNumerically(">", 2*len(token)))
+	g.Expect(k(clean)).To(BeFalse())
 	g.Expect(Redact("the reason")).To(Equal("the [redacted]"))
 }
 
@@ -256,9 +256,9 @@ func TestWorkIsBounded(t *testing.T) {
 	for _, unit := range []string{"%25252525", `\\\\\\\\u0025`, "++%2B%5C", "QUFBQUFBQUFB"} {
 		text := strings.Repeat(unit, 20_000)
 		began := time.Now()
-		told := k.redact(text)
+		clean := k.redact(text)
 		t.Logf("%q: %d bytes in %s", unit, len(text), time.Since(began))
-		g.Expect(told == text || told == redacted).To(BeTrue())
+		g.Expect(clean == text || clean == redacted).To(BeTrue())
 	}
 }
 
@@ -269,11 +269,11 @@ func FuzzRedact(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		k := newKnown(time.Now)
 		k.add(secret)
-		told := k.redact(text)
-		if !strings.Contains(told, redacted) && told != text {
+		clean := k.redact(text)
+		if !strings.Contains(clean, redacted) && clean != text {
 			t.Error("a text was changed without a sign")
 		}
-		if len(secret) >= minSecret && !strings.Contains(redacted, secret) && strings.Contains(told, secret) {
+		if len(secret) >= minSecret && !strings.Contains(redacted, secret) && strings.Contains(clean, secret) {
 			t.Error("the secret is still there")
 		}
 	})

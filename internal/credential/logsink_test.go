@@ -39,7 +39,7 @@ type marshaler struct{ text string }
 
 func (m *marshaler) MarshalLog() any { return map[string]string{"text": m.text} }
 
-// verbose tells more by %+v than by its text, as errors with a stack do.
+// verbose shows more by %+v than by its text, as errors with a stack do.
 type verbose struct{ text string }
 
 func (verbose) Error() string { return "failed" }

@@ -114,7 +114,7 @@ func TestNoEncoderWritesAToken(t *testing.T) {
 	for name, holder := range holders() {
 		t.Run(name, func(t *testing.T) {
 			for _, encode := range []func(any) ([]byte, error){json.Marshal, func(v any) ([]byte, error) { return yaml.Marshal(v) }, xml.Marshal} {
-				// Some shapes cannot be encoded; then the error must not tell.
+				// Some shapes cannot be encoded; then the error must not show the token.
 				out, err := encode(holder)
 				expectNothingOf(t, string(out)+fmt.Sprintf("%v %+v %#v", err, err, err))
 			}

@@ -16,11 +16,11 @@ func TestEachFieldOfAnAnswer(t *testing.T) {
 	services := func(t *testing.T, c *Client) (any, error) { return c.Services(t.Context(), "") }
 	entries := func(t *testing.T, c *Client) (any, error) {
 		found, err := c.Entries(t.Context(), "plant/a")
-		var told []any
+		var fields []any
 		for _, e := range found {
-			told = append(told, e.ID, e.Registry, e.User, e.Token.IsZero(), e.Updated)
+			fields = append(fields, e.ID, e.Registry, e.User, e.Token.IsZero(), e.Updated)
 		}
-		return told, err
+		return fields, err
 	}
 	nodes := func(t *testing.T, c *Client) (any, error) {
 		found, _, err := c.Nodes(t.Context(), Service{ID: "plant/a"})

@@ -114,7 +114,7 @@ func TestANodeThatWasSilentIsToldOnceItAsks(t *testing.T) {
 	}
 }
 
-// While a node is late, its services are touched every three hours for a day, so that it is told as soon as it asks. Then they
+// While a node is late, its services are touched every three hours for a day, so that it learns of it as soon as it asks. Then they
 // rest until it does.
 func TestASilentNodeIsToldAgainForADay(t *testing.T) {
 	g := NewWithT(t)
@@ -198,7 +198,7 @@ func TestAnExchangeThatIsAnOlderCopyProvesNothing(t *testing.T) {
 	f.live(time.Hour)
 	g.Expect(f.counts()).To(Equal([3]int{50, 0, 0}))
 	// One cannot be reached from before the copy is put back until after it was written to. It asks by a number that the copy
-	// has not reached, and is told nothing.
+	// has not reached, and gets no changes.
 	f.players[0].Silence(f.Clock.Now().Add(time.Hour))
 	for _, service := range f.services {
 		f.pullAll()

@@ -66,7 +66,7 @@ func TestARenewedLoginReachesANodeThatRuns(t *testing.T) {
 	n := w.node(older)
 	g.Expect(n.pull(id).OK).To(BeTrue())
 
-	// As it is without the operator: the entry is renewed, and nobody tells the node.
+	// As without the operator: the entry is renewed, and the node does not learn of it.
 	n.valid = []string{newer}
 	g.Expect(w.client.Update(t.Context(), id, w.Logins(id)[0].ID, host, user, wanted(newer).Token)).To(Succeed())
 	n.poll()

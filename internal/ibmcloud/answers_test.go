@@ -19,11 +19,11 @@ func TestEachFieldOfAnAnswer(t *testing.T) {
 	limit := func(t *testing.T, c *Client) (any, error) { return c.KeyLimit(t.Context(), account) }
 	policies := func(t *testing.T, c *Client) (any, error) {
 		found, err := c.Policies(t.Context(), account, reader)
-		var told []any
+		var fields []any
 		for _, p := range found {
-			told = append(told, p.ID, p.Other)
+			fields = append(fields, p.ID, p.Other)
 		}
-		return told, err
+		return fields, err
 	}
 	roles := func(t *testing.T, c *Client) (any, error) { return c.Roles(t.Context(), account) }
 	namespaces := func(t *testing.T, c *Client) (any, error) { return c.NamespaceDetails(t.Context(), account) }

@@ -133,7 +133,7 @@ func TestAKeyIsFoundByItsValueOrThereIsNone(t *testing.T) {
 
 func TestTimesAreReadInEachFormat(t *testing.T) {
 	at := time.Date(2026, 11, 21, 21, 5, 0, 0, time.UTC)
-	for told, want := range map[string]stamp{
+	for written, want := range map[string]stamp{
 		`"2026-11-21T21:05+0000"`:        {at: at},
 		`"2026-11-21T22:05+0100"`:        {at: at},
 		`"2026-11-21T21:05:00+0000"`:     {at: at},
@@ -150,10 +150,10 @@ func TestTimesAreReadInEachFormat(t *testing.T) {
 	} {
 		var got stamp
 		g := NewWithT(t)
-		g.Expect(json.Unmarshal([]byte(told), &got)).To(Succeed())
-		g.Expect(got.malformed).To(Equal(want.malformed), told)
+		g.Expect(json.Unmarshal([]byte(written), &got)).To(Succeed())
+		g.Expect(got.malformed).To(Equal(want.malformed), written)
 		if !want.malformed {
-			g.Expect(got.at).To(Equal(want.at), told)
+			g.Expect(got.at).To(Equal(want.at), written)
 		}
 	}
 	for field, fails := range map[string]bool{"created_at": false, "modified_at": false, "expires_at": true} {

@@ -130,7 +130,7 @@ func TestOneRequestForATokenRunsAtATime(t *testing.T) {
 	g.Expect(w.exchanged()).To(Equal(1))
 }
 
-// waiting tells when somebody waits for its end.
+// waiting signals when somebody waits for its end.
 type waiting struct {
 	context.Context
 	waits chan struct{}

@@ -63,7 +63,7 @@ type cloud struct {
 	given int
 	// life is that of a token.
 	life time.Duration
-	// held, if there is one, holds up the token endpoint until it is closed; each request that waits tells so.
+	// held, if there is one, holds up the token endpoint until it is closed; each request that waits signals it.
 	held, waits chan struct{}
 }
 

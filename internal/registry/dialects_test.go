@@ -48,7 +48,7 @@ type standIn struct {
 	emptyHanded bool
 	// public: everybody may pull.
 	public bool
-	// absent is the code for a repository that is not there, where who may read is told so.
+	// absent is the code for a repository that is not there, which those who may read get.
 	absent string
 	// denied is the status where a right lacks.
 	denied int

@@ -18,7 +18,7 @@ import (
 // icrRefusal is what IBM's registry says of a wrong key.
 const icrRefusal = `{"errors":[{"code":"UNAUTHORIZED","message":"The login credentials are not valid, or your IBM Cloud account is not active."}]}`
 
-// A wrong password is told as that, whether or not a repository is named.
+// A wrong password is reported as such, whether or not a repository is named.
 func TestAWrongPasswordIsRefusedInEachDialect(t *testing.T) {
 	for name, s := range standIns {
 		for _, repository := range []string{"", "plant/there", "plant/absent"} {

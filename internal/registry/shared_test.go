@@ -45,7 +45,7 @@ func (s sharing) asks(t *testing.T, r *running, repository string) []string {
 	return slices.Clone(r.requests)
 }
 
-// The least that proves what is claimed is one request for each right of each login. What everybody is told is asked for once
+// The least that proves what is claimed is one request for each right of each login. What is the same for everybody is requested once
 // in a while by whoever comes first: how to log in once for all of a registry, and the control once for a repository.
 func TestWhatEverybodyIsToldIsAskedForOnce(t *testing.T) {
 	for name, own := range map[string]int{"distribution with htpasswd": 4, "distribution with tokens": 4 + 3, "Harbor": 4 + 3, "ICR as documented": 4 + 3, "ECR": 4} {

@@ -82,7 +82,7 @@ func TestAPageIsNoRefusalInAnyDialect(t *testing.T) {
 	}
 }
 
-// A proxy that does not connect is told as that, and nothing is said of the registry.
+// A proxy that does not connect is reported as such, and nothing is said about the registry.
 func TestAProxyThatRefusesIsNotTheRegistry(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusBadGateway} {
 		t.Run(http.StatusText(status), func(t *testing.T) {

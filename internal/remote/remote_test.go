@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// send asks a server that answers as told.
+// send sends a request to a server with a given answer.
 func send(ctx context.Context, t *testing.T, client func(*httptest.Server) *http.Client, timeout time.Duration, answer http.HandlerFunc) (Answer, *Failure) {
 	t.Helper()
 	server := httptest.NewTLSServer(answer)

@@ -27,9 +27,9 @@ func TestAMessageHoldsNoSecret(t *testing.T) {
 	} {
 		for _, before := range []string{"", "a\n", strings.Repeat("x", 180), strings.Repeat("x", 1000)} {
 			g := NewWithT(t)
-			for _, told := range []string{text.OneLine(before + said), text.Of(errors.New(before + said)), text.Foreign(before + said)} {
-				g.Expect(told).NotTo(Or(ContainSubstring("secret"), ContainSubstring("c2VjcmV0")), form)
-				g.Expect(told).To(Or(ContainSubstring("[red"), HaveLen(200+len("...")), HaveLen(1024)), form)
+			for _, shown := range []string{text.OneLine(before + said), text.Of(errors.New(before + said)), text.Foreign(before + said)} {
+				g.Expect(shown).NotTo(Or(ContainSubstring("secret"), ContainSubstring("c2VjcmV0")), form)
+				g.Expect(shown).To(Or(ContainSubstring("[red"), HaveLen(200+len("...")), HaveLen(1024)), form)
 			}
 		}
 	}
@@ -49,9 +49,9 @@ func TestAMessageHoldsNothingThatATerminalObeys(t *testing.T) {
 		"bytes that are no text": "a\xffb", "an invisible character": "a\u200bb",
 	} {
 		g := NewWithT(t)
-		for _, told := range []string{text.OneLine(hostile), text.Of(errors.New(hostile)), text.Foreign(hostile)} {
-			g.Expect(strings.ContainsFunc(told, func(r rune) bool { return !strconv.IsPrint(r) })).To(BeFalse(), "%s: %q", name, told)
-			g.Expect(told).To(And(HavePrefix("a"), HaveSuffix("b")), name)
+		for _, shown := range []string{text.OneLine(hostile), text.Of(errors.New(hostile)), text.Foreign(hostile)} {
+			g.Expect(strings.ContainsFunc(shown, func(r rune) bool { return !strconv.IsPrint(r) })).To(BeFalse(), "%s: %q", name, shown)
+			g.Expect(shown).To(And(HavePrefix("a"), HaveSuffix("b")), name)
 		}
 	}
 }

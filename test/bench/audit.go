@@ -53,13 +53,13 @@ func (l auditLog) since(offset int64, agent string) (requests, error) {
 	return counts, lines.Err()
 }
 
-// nameOf is a request without what tells one object from another.
+// nameOf is a request without the names of objects.
 func nameOf(event auditv1.Event) string {
 	if event.ObjectRef == nil {
 		return event.Verb + " " + event.RequestURI
 	}
 	if event.ObjectRef.Resource == "events" && event.ObjectRef.Namespace == operatorNamespace {
-		return event.Verb + " leases" // The event that tells who holds the lease.
+		return event.Verb + " leases" // The event that names the holder of the lease.
 	}
 	name := event.Verb + " " + event.ObjectRef.Resource
 	if event.ObjectRef.Subresource != "" {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// denied is how clients tell of a refusal; oras and regctl say of a token that is too weak that there is none.
+	// denied is how clients report a refusal; oras and regctl report a token without enough rights as a missing one.
 	denied = "unauthorized|denied|authentication required"
 	// untrusted is what Go's TLS says of a certificate of a CA that it was not given.
 	untrusted = "x509|certificate"

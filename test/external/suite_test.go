@@ -253,7 +253,7 @@ func (p *plant) published(role string) *corev1.Secret {
 	return secret
 }
 
-// described is what kubectl tells people of the EdgeRegistry.
+// described is what kubectl shows people of the EdgeRegistry.
 func (p *plant) described() string {
 	p.t.Helper()
 	text, err := p.c.Kubectl(p.t.Context(), "describe", "edgereg", p.edge.Name)

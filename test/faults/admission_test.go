@@ -232,8 +232,8 @@ func (c *Case) expectHandled(life *Life, field specField, value any) {
 	content, err := json.Marshal(value)
 	c.must(err, "encode a value")
 	names = append(names, strings.FieldsFunc(string(content), func(r rune) bool { return strings.ContainsRune(`"[]{}:,\`, r) })...)
-	told := func(name string) bool { return strings.Contains(ready.Message, name) }
-	if ready.Status == metav1.ConditionTrue || ready.Reason == edgev1.ReasonPending || !slices.ContainsFunc(names, told) {
+	named := func(name string) bool { return strings.Contains(ready.Message, name) }
+	if ready.Status == metav1.ConditionTrue || ready.Reason == edgev1.ReasonPending || !slices.ContainsFunc(names, named) {
 		c.T.Errorf("Ready names none of %.200q; %.3000s", names, c.standing())
 	}
 }

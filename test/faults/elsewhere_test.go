@@ -198,9 +198,9 @@ func (c *Case) judgeElsewhere() {
 		c.T.Errorf("something may be left at the registry, by %q", changed)
 	}
 	c.judgeRequests()
-	told, err := json.Marshal(c.Edge)
+	stored, err := json.Marshal(c.Edge)
 	c.must(err, "encode the EdgeRegistry")
-	for place, text := range map[string]string{"what the operator told": c.Told.String(), "the EdgeRegistry": string(told)} {
+	for place, text := range map[string]string{"what the operator told": c.Told.String(), "the EdgeRegistry": string(stored)} {
 		for _, user := range c.elsewhere.users {
 			for _, password := range user.passwords {
 				if leaks.Shows(text, password) {

@@ -162,14 +162,14 @@ func Silent(s *Fragile, _ io.Writer, _, _ frame) error {
 
 // OnlyBookmarks says that nothing happens, as of where it was before the event.
 func OnlyBookmarks(s *Fragile, to io.Writer, event, before frame) error {
-	told, last := struct{ Object metav1.PartialObjectMetadata }{}, struct{ Object metav1.PartialObjectMetadata }{}
-	if err := json.Unmarshal(event, &told); err != nil {
+	received, last := struct{ Object metav1.PartialObjectMetadata }{}, struct{ Object metav1.PartialObjectMetadata }{}
+	if err := json.Unmarshal(event, &received); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(before, &last); err != nil {
 		return err
 	}
-	bookmark := &metav1.PartialObjectMetadata{TypeMeta: told.Object.TypeMeta}
+	bookmark := &metav1.PartialObjectMetadata{TypeMeta: received.Object.TypeMeta}
 	bookmark.ResourceVersion = last.Object.ResourceVersion
 	for range 3 {
 		if err := send(to, "BOOKMARK", bookmark); err != nil {

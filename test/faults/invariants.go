@@ -326,21 +326,21 @@ func readyIsTrue(h *history, ch change) string {
 			found[o.Namespace+" "+o.Labels[roleLabel]] = o.RoleRef.Name
 		}
 	}
-	for what, want := range told(edge) {
+	for what, want := range expected(edge) {
 		if found[what] != want {
 			return fmt.Sprintf("%s: spec and status say %q, there is %q", what, want, found[what])
 		}
 	}
 	for what := range found {
-		if _, wanted := told(edge)[what]; !wanted && strings.HasSuffix(what, "-copy") {
+		if _, wanted := expected(edge)[what]; !wanted && strings.HasSuffix(what, "-copy") {
 			return fmt.Sprintf("%s: the spec says none", what)
 		}
 	}
 	return ""
 }
 
-// told is what has to be there, by the spec and the status of an EdgeRegistry.
-func told(edge *edgev1.EdgeRegistry) map[string]string {
+// expected is what has to be there, by the spec and the status of an EdgeRegistry.
+func expected(edge *edgev1.EdgeRegistry) map[string]string {
 	current := map[edgev1.TokenRole]string{}
 	for _, token := range edge.Status.Credentials {
 		if token.Current {

@@ -149,19 +149,19 @@ func (m *Manager) Watching() {
 	exists := m.c.Reload()
 	m.c.await("operator that watches", func() bool {
 		if !exists {
-			return strings.Contains(m.told(), "Starting workers")
+			return strings.Contains(m.logged(), "Starting workers")
 		}
 		return slices.ContainsFunc(m.Calls(), func(call *Call) bool { return strings.HasPrefix(call.Signature, "watch secrets NAME/ ") })
 	})
 }
 
-func (m *Manager) told() string { return m.c.Told.String()[m.before:] }
+func (m *Manager) logged() string { return m.c.Told.String()[m.before:] }
 
 // passes is how many passes of the incarnation have ended.
 func (m *Manager) passes() int {
-	told, ended := m.told(), 0
+	logged, ended := m.logged(), 0
 	for _, words := range []string{"Reconcile successful", "Reconcile done, requeueing", "Reconciler error"} {
-		ended += strings.Count(told, words)
+		ended += strings.Count(logged, words)
 	}
 	return ended
 }
@@ -182,7 +182,7 @@ var asked = regexp.MustCompile(`Reconcile (?:successful|done, requeueing after (
 // Wait is when the incarnation wants to look again, by its last pass; zero for never.
 func (m *Manager) Wait() time.Duration {
 	m.c.T.Helper()
-	passes := asked.FindAllStringSubmatch(m.told(), -1)
+	passes := asked.FindAllStringSubmatch(m.logged(), -1)
 	if len(passes) == 0 || passes[len(passes)-1][1] == "" {
 		return 0
 	}

@@ -142,8 +142,8 @@ func (l *Life) passWithout(r right, refused *atomic.Pointer[Call]) (call *Call, 
 // expectNamed fails unless an error or a condition names the right that a call lacked, and if the status says Ready.
 func (c *Case) expectNamed(r right, call *Call, err error) {
 	c.T.Helper()
-	if told := fmt.Sprintf("error: %v; %s", err, c.standing()); !strings.Contains(told, r.refusal()) {
-		c.T.Errorf("%s was refused, and nothing says %q: %s", call.Signature, r.refusal(), told)
+	if reported := fmt.Sprintf("error: %v; %s", err, c.standing()); !strings.Contains(reported, r.refusal()) {
+		c.T.Errorf("%s was refused, and nothing says %q: %s", call.Signature, r.refusal(), reported)
 	}
 	if kind, _, _ := strings.Cut(call.Signature, " #"); c.saysReady(kind) {
 		c.T.Errorf("%s was refused, and the operator says that all is well: %s", call.Signature, c.standing())

@@ -15,7 +15,7 @@
 //   - lives are whole days from the making, -1 for ever; a name is taken once in a project;
 //   - robots of a project are listed by its number;
 //   - a robot that makes robots gives no more than it has; neither level nor name can be changed;
-//   - whoever shows a login that works is told what it may do in a project, robots too.
+//   - whoever shows a login that works can read what it may do in a project, robots too.
 //
 // Harbor's own client for Go judges the API of robots (judge/), and clients of registries the rest. Harbor itself is served by no
 // registry of packages.

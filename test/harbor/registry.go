@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// token is one of the token endpoint. It tells by itself what it is good for, and works until it expires, whatever becomes of
+// token is one of the token endpoint. It holds its own rights, and works until it expires, whatever becomes of
 // who asked for it.
 type token struct {
 	actions map[string][]string

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// getPermissions tells what the one who asks may do in a project (src/server/v2.0/handler/user.go): a list, or null for nothing.
+// getPermissions returns what the caller may do in a project (src/server/v2.0/handler/user.go): a list, or null for nothing.
 // Its numbers are those of projects, also of such as there are not.
 func (h *Harbor) getPermissions(who caller, r *http.Request) reply {
 	number, isProject := strings.CutPrefix(r.URL.Query().Get("scope"), "/project/")
@@ -23,15 +23,15 @@ func (h *Harbor) getPermissions(who caller, r *http.Request) reply {
 		}
 		for _, one := range everything {
 			if who.may(name, one.Resource, one.Action) {
-				may = append(may, told(one))
+				may = append(may, wire(one))
 			}
 		}
 	}
 	return reply{status: http.StatusOK, body: may}
 }
 
-// told is a permission as it is told: what is about the project itself has no name of its own.
-func told(one access) access {
+// wire is a permission as Harbor sends it: one for the project itself has no name of its own.
+func wire(one access) access {
 	if one.Resource == "project" {
 		one.Resource = "."
 	}

@@ -41,7 +41,7 @@ var Regions = map[string]string{
 	"jp-osa": "jp2.icr.io", "in-che": "in.icr.io", "in-mum": "in2.icr.io",
 }
 
-// Options of New. The zero value is a cloud that takes its time, whose answers are those that documents or traces tell of.
+// Options of New. The zero value is a cloud that takes its time, whose answers are those that documents or traces show.
 // Where neither does, an option says which answer is played.
 type Options struct {
 	// Clock is the time of the cloud; the real one by default. Certificates are of the real time always.

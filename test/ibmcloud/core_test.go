@@ -29,10 +29,10 @@ func TestIBMsCoreForGoAgrees(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Skipf("IBM's core for Go does not build here: %s", output)
 	}
-	told, err := json.Marshal(map[string]string{"Address": w.Address, "CA": string(w.CA.PEM()), "Key": owner.Value()})
+	input, err := json.Marshal(map[string]string{"Address": w.Address, "CA": string(w.CA.PEM()), "Key": owner.Value()})
 	g.Expect(err).NotTo(HaveOccurred())
 	run := exec.CommandContext(t.Context(), program)
-	run.Stdin = strings.NewReader(string(told))
+	run.Stdin = strings.NewReader(string(input))
 	output, err := run.CombinedOutput()
 	g.Expect(string(output)).NotTo(ContainSubstring(owner.Value()))
 	g.Expect(err).NotTo(HaveOccurred(), "%s", output)

@@ -10,7 +10,7 @@ import (
 )
 
 // Delays are how long what was written takes to be seen. The documents say no more than "up to 10 minutes" for policies, and
-// issues of Terraform's provider tell of the others (#3561, #3573, #4413, #4478 of IBM-Cloud/terraform-provider-ibm).
+// issues of Terraform's provider report the others (#3561, #3573, #4413, #4478 of IBM-Cloud/terraform-provider-ibm).
 type Delays struct {
 	// Reads is how long a new service ID, key or policy is not found, and not listed.
 	Reads time.Duration

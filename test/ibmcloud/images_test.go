@@ -19,7 +19,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/test/machine"
 )
 
-// denied is how skopeo tells of a 403, and rejected of a credential that is not good.
+// denied is how skopeo reports a 403, and rejected how it reports a refused credential.
 const (
 	denied   = "denied|insufficient scope|forbidden|403"
 	rejected = "unauthorized|login credentials|invalid username/password|invalid status code from registry 400"

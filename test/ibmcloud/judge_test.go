@@ -72,7 +72,7 @@ func TestIBMsClientsAgree(t *testing.T) {
 	puller := w.AddServiceID(plant, "puller")
 	_, port, err := net.SplitHostPort(w.Address)
 	g.Expect(err).NotTo(HaveOccurred())
-	told, err := json.Marshal(map[string]string{"port": port, "account": plant, "owner": owner.Value(), "puller": puller.Value()})
+	input, err := json.Marshal(map[string]string{"port": port, "account": plant, "owner": owner.Value(), "puller": puller.Value()})
 	g.Expect(err).NotTo(HaveOccurred())
 	ca := filepath.Join(t.TempDir(), "ca.crt")
 	g.Expect(os.WriteFile(ca, w.CA.PEM(), 0o600)).To(Succeed())
@@ -80,7 +80,7 @@ func TestIBMsClientsAgree(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	script := exec.CommandContext(ctx, "node", "judge.js")
-	script.Dir, script.Stdin = folder, strings.NewReader(string(told))
+	script.Dir, script.Stdin = folder, strings.NewReader(string(input))
 	script.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NODE_EXTRA_CA_CERTS=" + ca, "NO_PROXY=*"}
 	said := &strings.Builder{}
 	script.Stderr = said

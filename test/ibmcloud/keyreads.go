@@ -47,7 +47,7 @@ func (i *identity) kind() string {
 	return "user"
 }
 
-// describeKey tells of a key by its value. Callers see their own, and those that they may see by their ids.
+// describeKey returns a key by its value. Callers see their own, and those that they may see by their ids.
 func (c *Cloud) describeKey(who *identity, r *http.Request) reply {
 	value := r.Header.Get("IAM-ApiKey")
 	if value == "" {

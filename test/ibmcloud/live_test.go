@@ -147,7 +147,7 @@ func (l *live) identity(t *testing.T, name string, roles ...string) client.Servi
 	return made
 }
 
-// ask asks the registry about a repository that nobody made, as a client that has a key does, and tells both answers.
+// ask asks the registry about a repository that nobody made, as a client that has a key does, and returns both answers.
 func (l *live) ask(t *testing.T, key credential.Token, method, path string) string {
 	t.Helper()
 	g := NewWithT(t)

@@ -94,7 +94,7 @@ func (c *Cloud) handleAPI(pattern string, serve func(apiCall) reply) {
 	})
 }
 
-// refuseAPI is an error of the management API. What documents do not tell a code for has CRG0000E.
+// refuseAPI is an error of the management API. An error without a documented code has CRG0000E.
 func (c *Cloud) refuseAPI(status int, code, message string) reply {
 	return reply{status: status, body: map[string]string{"code": code, "message": message, "request-id": c.newHex()}}
 }

@@ -212,11 +212,11 @@ func TestANamespaceNeedsItsResourceGroup(t *testing.T) {
 func TestAQuotaIsTold(t *testing.T) {
 	w := newWorld(t, Options{})
 	g := NewWithT(t)
-	told := func() map[string]any { return w.body(w.as(w.owner, "GET", usURL+"/api/v1/quotas", "")) }
-	g.Expect(told()["limit"]).To(Equal(map[string]any{"storage_bytes": -1.0, "traffic_bytes": -1.0}))
+	quota := func() map[string]any { return w.body(w.as(w.owner, "GET", usURL+"/api/v1/quotas", "")) }
+	g.Expect(quota()["limit"]).To(Equal(map[string]any{"storage_bytes": -1.0, "traffic_bytes": -1.0}))
 	w.SetQuota(plant, "us-south", Quota{StorageLimit: 10, StorageUsed: 4, TrafficLimit: 20, TrafficUsed: 5})
-	g.Expect(told()["limit"]).To(Equal(map[string]any{"storage_bytes": 10.0, "traffic_bytes": 20.0}))
-	g.Expect(told()["usage"]).To(Equal(map[string]any{"storage_bytes": 4.0, "traffic_bytes": 5.0}))
+	g.Expect(quota()["limit"]).To(Equal(map[string]any{"storage_bytes": 10.0, "traffic_bytes": 20.0}))
+	g.Expect(quota()["usage"]).To(Equal(map[string]any{"storage_bytes": 4.0, "traffic_bytes": 5.0}))
 }
 
 // TestAnEmptyRegistryDecidesRights goes without the program of a registry.

@@ -1,7 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package leaks tells whether a text gives a token away.
+// Package leaks finds tokens in texts.
 package leaks
 
 import (

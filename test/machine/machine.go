@@ -125,7 +125,7 @@ func (m *Machine) Scripted(engine string) (tools string) {
 // PublishScript is the path of publish.sh.
 func PublishScript() string { return filepath.Join(env.RepoRoot(), "config/consumers/publish.sh") }
 
-// Archive makes an OCI layout with a small image in it, and tells its digest.
+// Archive makes an OCI layout with a small image in it, and returns its digest.
 func Archive(t *testing.T) (path, digest string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "image")

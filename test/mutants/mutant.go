@@ -75,7 +75,7 @@ func (m mutant) apply(root string) (map[string][]byte, error) {
 	return changed, nil
 }
 
-// overlay writes the mutated files to a folder, and beside them what tells the go command to take them for the real ones.
+// overlay writes the mutated files to a folder, and beside them the overlay that has the go command compile them in place of the real ones.
 func (m mutant) overlay(root, folder string) (string, error) {
 	changed, err := m.apply(root)
 	if err != nil {

@@ -39,7 +39,7 @@ const (
 	variable = "DOCKER_AUTH_CONFIG"
 )
 
-// login is what a reader finds. A program that tells the user alone leaves the token out.
+// login is what a reader finds. A program that shows only the user leaves the token out.
 type login struct{ user, token string }
 
 // place is where a reader looks: the folder of Docker's config.json, and its content.
@@ -69,9 +69,9 @@ var readers = []struct {
 	{"crane", "github.com/google/go-containerregistry", true, puller, crane},
 	{"regctl", "github.com/regclient/regclient", true, puller, regctl},
 	{"oras", "oras.land/oras-go/v2", false, puller, oras},
-	{"skopeo", "", false, userOf, told("skopeo")},
-	{"podman", "", false, userOf, told("podman")},
-	{"buildah", "", false, userOf, told("buildah")},
+	{"skopeo", "", false, userOf, loginOf("skopeo")},
+	{"podman", "", false, userOf, loginOf("podman")},
+	{"buildah", "", false, userOf, loginOf("buildah")},
 	{"python3-docker", "", false, puller, pythonDocker},
 }
 
@@ -215,8 +215,8 @@ func oras(ctx context.Context, _ place) (login, error) {
 	return login{found.Username, found.Password}, err
 }
 
-// told is what a program says when it is asked for its login. That it is accepted with it, test/consumers shows.
-func told(program string) func(context.Context, place) (login, error) {
+// loginOf is the user that a program prints for its login. That the registry accepts the login, test/consumers shows.
+func loginOf(program string) func(context.Context, place) (login, error) {
 	return func(ctx context.Context, p place) (login, error) {
 		if _, err := exec.LookPath(program); err != nil {
 			return login{}, errSkip

@@ -15,7 +15,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
 )
 
-// engine plays a container engine: it writes down how it is called, prints what it should not, and ends as it is told.
+// engine simulates a container engine: it records how it is called, prints what it should not, and exits with a given status.
 const engine = `#!/bin/sh
 { printf '%s\n' "${0##*/}"; printf '%s\n' "$@"; } >>"$RECORD/argv"
 cat >>"$RECORD/stdin"

@@ -33,7 +33,7 @@ type Plugin struct {
 	Root bool
 	// System is the operating system, by Go's name.
 	System string
-	// Now tells the time.
+	// Now is the clock.
 	Now func() time.Time
 	// Poll is how often the operator's answer is looked for.
 	Poll time.Duration

@@ -82,12 +82,12 @@ func TestStatusAsJSON(t *testing.T) {
 	var report show.Report
 	g.Expect(json.Unmarshal([]byte(got.out), &report)).To(Succeed())
 	g.Expect(report.EdgeRegistries).To(HaveLen(1))
-	told, edge := report.EdgeRegistries[0], newWorld(t).edge(t)
-	g.Expect(told.State).To(Equal(show.Ready))
-	g.Expect(told.ImagePrefix).To(Equal(edge.Status.ImagePrefix))
-	g.Expect(told.Credentials).To(HaveLen(len(edge.Status.Credentials)))
-	g.Expect(*told.Credentials[0].SecondsLeft).To(BeNumerically(">", 0))
-	g.Expect(told.CA.SHA256).To(Equal(edge.Status.CA.SHA256))
+	shown, edge := report.EdgeRegistries[0], newWorld(t).edge(t)
+	g.Expect(shown.State).To(Equal(show.Ready))
+	g.Expect(shown.ImagePrefix).To(Equal(edge.Status.ImagePrefix))
+	g.Expect(shown.Credentials).To(HaveLen(len(edge.Status.Credentials)))
+	g.Expect(*shown.Credentials[0].SecondsLeft).To(BeNumerically(">", 0))
+	g.Expect(shown.CA.SHA256).To(Equal(edge.Status.CA.SHA256))
 }
 
 func TestRotateWaitsForNewTokens(t *testing.T) {

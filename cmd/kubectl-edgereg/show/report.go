@@ -122,7 +122,7 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// NewReport tells of EdgeRegistries as they are at a time.
+// NewReport describes EdgeRegistries at a time.
 func NewReport(edges []edgev1.EdgeRegistry, now time.Time) Report {
 	report := Report{EdgeRegistries: []Registry{}}
 	for i := range edges {

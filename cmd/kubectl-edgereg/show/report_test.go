@@ -48,8 +48,8 @@ func expectGolden(t *testing.T, file, got string) {
 // Nobody writes a status while the operator is stopped.
 func TestASuccessOfLongAgoIsCalledThat(t *testing.T) {
 	for name, test := range map[string]struct {
-		ago  time.Duration
-		told string
+		ago   time.Duration
+		shown string
 	}{
 		"of now":           {time.Hour, ""},
 		"of six hours ago": {6 * time.Hour, "; that was at 2026-11-21T04:00:00Z, and was not tried since: see whether the operator runs"},
@@ -61,8 +61,8 @@ func TestASuccessOfLongAgoIsCalledThat(t *testing.T) {
 			edge.Status.Conditions = append(edge.Status.Conditions, metav1.Condition{Type: edgev1.RegistryVerified, Status: metav1.ConditionTrue, Message: "accepted"})
 			report := NewReport([]edgev1.EdgeRegistry{edge}, now).EdgeRegistries[0]
 			g := NewWithT(t)
-			g.Expect(report.Message).To(HaveSuffix(test.told))
-			g.Expect(report.Conditions).To(ContainElement(HaveField("Message", "accepted"+test.told)))
+			g.Expect(report.Message).To(HaveSuffix(test.shown))
+			g.Expect(report.Conditions).To(ContainElement(HaveField("Message", "accepted"+test.shown)))
 		})
 	}
 }
@@ -89,7 +89,7 @@ func TestEachStateReadsAsRecorded(t *testing.T) {
 	}
 }
 
-// TestEachMessageIsReadOnce has the operator tell it by Ready, by a condition and by an event, as it does.
+// TestEachMessageIsReadOnce: the operator reports each by Ready, by a condition and by an event.
 func TestEachMessageIsReadOnce(t *testing.T) {
 	g := NewWithT(t)
 	report := NewReport([]edgev1.EdgeRegistry{load(t, "waiting")}, now)
@@ -106,9 +106,9 @@ func TestAStatusOfAnOlderSpecIsNotReady(t *testing.T) {
 	g := NewWithT(t)
 	edge := load(t, "ready")
 	edge.Generation++
-	told := NewReport([]edgev1.EdgeRegistry{edge}, now).EdgeRegistries[0]
-	g.Expect(told.State).To(Equal(Waiting))
-	g.Expect(told.Message).To(ContainSubstring("latest change"))
+	shown := NewReport([]edgev1.EdgeRegistry{edge}, now).EdgeRegistries[0]
+	g.Expect(shown.State).To(Equal(Waiting))
+	g.Expect(shown.Message).To(ContainSubstring("latest change"))
 }
 
 func TestColoursPaintTheStateAndWhatIsWrong(t *testing.T) {

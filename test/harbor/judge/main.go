@@ -104,11 +104,11 @@ func run(ctx context.Context, api *client.HarborAPI) error {
 // tellRights prints what the account is told that it may do with robots.
 func tellRights(ctx context.Context, api *client.HarborAPI, number int32) error {
 	scope, relative := fmt.Sprintf("/project/%d", number), true
-	told, err := api.User.GetCurrentUserPermissions(ctx, user.NewGetCurrentUserPermissionsParams().WithScope(&scope).WithRelative(&relative))
+	answer, err := api.User.GetCurrentUserPermissions(ctx, user.NewGetCurrentUserPermissionsParams().WithScope(&scope).WithRelative(&relative))
 	if err != nil {
 		return fmt.Errorf("see what the account may do: %w", err)
 	}
-	for _, one := range told.Payload {
+	for _, one := range answer.Payload {
 		if one.Resource == "robot" {
 			fmt.Println("may", one.Action)
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/IBM/go-sdk-core/v5/core"
 )
 
-// told is what comes on standard input: where the stand-in listens, its CA, and a key that works.
-type told struct{ Address, CA, Key string }
+// input is what comes on standard input: where the stand-in listens, its CA, and a key that works.
+type input struct{ Address, CA, Key string }
 
 func main() {
 	if err := judge(context.Background()); err != nil {
@@ -28,7 +28,7 @@ func main() {
 }
 
 func judge(ctx context.Context) error {
-	var in told
+	var in input
 	if err := json.NewDecoder(os.Stdin).Decode(&in); err != nil {
 		return err
 	}
