@@ -108,9 +108,9 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 			refused[job.namespace] = job.why
 			continue
 		}
-		if job.witness != (witness{}) {
-			consent.Serve(p.Scope, job.namespace, job.witness.namespace)
-			seen[job.namespace] = job.witness
+		if job.consent != (consentSeen{}) {
+			consent.Serve(p.Scope, job.namespace, job.consent.namespace)
+			seen[job.namespace] = job.consent
 		}
 		for pub, due := range job.due {
 			pub.copies.due[job.namespace] = due
@@ -131,9 +131,9 @@ func (p *run) planCopies(ctx context.Context, publications []*publication) error
 	return ctx.Err()
 }
 
-// whatIsKnown returns the pauses of the targets that cannot be served, and the witnesses of those that are. An event about a target
+// whatIsKnown returns the pauses of the targets that cannot be served, and the consents in those that are. An event about a target
 // ends both. A new spec, and the annotations that make the operator act, end the pauses.
-func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, witnesses) {
+func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, consents) {
 	news := sets.New[string]()
 	for namespace := range wanted {
 		if p.triggers.TakeNews(p.Edge.UID, namespace) {
@@ -143,9 +143,9 @@ func (p *run) whatIsKnown(wanted sets.Set[string]) (*consent.Pauses, witnesses) 
 	pauses := pass.Part[consent.Pauses](p.Memory)
 	asked := fmt.Sprint(p.Edge.Generation, " ", p.Edge.Annotations[edgev1.ReconcileAnnotation], " ", p.Edge.Annotations[edgev1.AcceptAnnotation])
 	pauses.Begin(asked, wanted, news.Has)
-	seen := pass.Part[witnesses](p.Memory)
+	seen := pass.Part[consents](p.Memory)
 	if *seen == nil {
-		*seen = witnesses{}
+		*seen = consents{}
 	}
 	seen.retain(wanted, news)
 	return pauses, *seen
@@ -350,8 +350,8 @@ func (p *run) removeCopies(ctx context.Context) error {
 type copyJob struct {
 	namespace string
 	scope     *pass.Scope
-	// witness is that of the namespace, if something has to be written and may be; empty otherwise.
-	witness witness
+	// consent is what was seen in the namespace, if the copies may be written; empty otherwise.
+	consent consentSeen
 	// due are the copies that have to be written.
 	due map[*publication]dueCopy
 	// err is the error, and why explains it for the status; nil if there was none.

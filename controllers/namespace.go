@@ -75,16 +75,16 @@ func (p *run) invitation(ctx context.Context, namespace, since string) (found co
 	return consent.Find(bindings, consent.Secrets, namespace, username, p.Edge.Name), listed, err
 }
 
-// witness is the UID of an invitation, by which a target is recognised: a RoleBinding is deleted with its namespace, and no other one
-// gets its UID. So while the invitation is the same, the namespace is the one whose UID was read after it. Any event about the
-// namespace invalidates it: one that an administrator removes by force may leave its contents to the next of its name.
-type witness struct{ namespace, invitation types.UID }
+// consentSeen holds the UIDs of a target and of the invitation in it, as they were last read. A RoleBinding is deleted with its
+// namespace, and no other one gets its UID. So while the invitation is the same, the namespace is too, and need not be read. Any event
+// about the namespace invalidates this: a namespace that was removed by force may leave its contents to the next of its name.
+type consentSeen struct{ namespace, invitation types.UID }
 
-// witnesses are those of the targets of one EdgeRegistry, by name.
-type witnesses map[string]witness
+// consents are those that were seen in the targets of one EdgeRegistry, by the names of the targets.
+type consents map[string]consentSeen
 
-// retain forgets the witnesses of all other targets, and of those that had an event.
-func (w witnesses) retain(wanted, news sets.Set[string]) {
+// retain drops the consents of all other targets, and of those that had an event.
+func (w consents) retain(wanted, news sets.Set[string]) {
 	for namespace := range w {
 		if !wanted.Has(namespace) || news.Has(namespace) {
 			delete(w, namespace)
@@ -92,26 +92,26 @@ func (w witnesses) retain(wanted, news sets.Set[string]) {
 	}
 }
 
-// consentedCopy is consented for a target. A pass reads all targets as of one moment, its own. A namespace whose copies are all known
-// is not read while its witness exists.
-func (p *run) consentedCopy(ctx context.Context, name string, known bool) (witness, error) {
+// consentedCopy is consented for a target. It reads the invitation at least as new as the pass's own list. It does not read the
+// namespace if all copies there are known and the invitation is the one that was seen before.
+func (p *run) consentedCopy(ctx context.Context, name string, known bool) (consentSeen, error) {
 	invitation, _, err := p.invitation(ctx, name, p.unlessAway(p.BindingsListed))
 	if err != nil {
-		return witness{}, err
+		return consentSeen{}, err
 	}
-	before := (*pass.Part[witnesses](p.Memory))[name]
+	before := (*pass.Part[consents](p.Memory))[name]
 	if known && invitation.Valid && invitation.UID == before.invitation && before.invitation != "" {
 		return before, consent.SameNamespace(p.Scope, "namespace", name, before.namespace)
 	}
-	// Read after the invitation: had another namespace come between, the invitation that was seen would be gone for ever.
+	// Read after the invitation: if another namespace had taken the name in between, that invitation would be gone.
 	namespace, err := p.readNamespace(ctx, name, forCopies)
 	if err != nil {
-		return witness{}, err
+		return consentSeen{}, err
 	}
 	if !invitation.Valid {
-		return witness{}, p.notInvited(name, invitation)
+		return consentSeen{}, p.notInvited(name, invitation)
 	}
-	return witness{namespace.UID, invitation.UID}, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
+	return consentSeen{namespace.UID, invitation.UID}, consent.SameNamespace(p.Scope, "namespace", name, namespace.UID)
 }
 
 // readNamespace returns a namespace in which something can be written.
@@ -139,9 +139,8 @@ func (p *run) notInvited(namespace string, found consent.Invitation) *pass.Block
 	return pass.Stalled(edgev1.ReasonNotInvited, "namespace %q: %s", namespace, found.Missing(p.Edge.Name))
 }
 
-// mayCopy makes sure that the owner of a target invited the operator to keep copies there for this EdgeRegistry, and notes the
-// witness. A known copy is no proof by itself: whoever recreated the namespace, and had read the copy before, could put the same
-// there.
+// mayCopy makes sure that the owner of a target invited the operator to keep copies there for this EdgeRegistry. A known copy proves
+// nothing by itself: somebody who had read the copy could recreate the namespace and put the same copy there.
 func (p *run) mayCopy(ctx context.Context, job *copyJob) error {
 	known := true
 	for _, due := range job.due {
@@ -152,7 +151,7 @@ func (p *run) mayCopy(ctx context.Context, job *copyJob) error {
 		err = nil
 	}
 	if err == nil {
-		job.witness = found
+		job.consent = found
 	}
 	return err
 }

@@ -1,7 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apiserver is how the operator speaks with the API server of its cluster, whoever the provider is.
+// Package apiserver is the connection to the API server of the operator's cluster, the same for all providers.
 //
 //	connection.go       the clients, and what the API server says of a token
 //	scheme.go           the types and the paths of what the operator works with

@@ -63,9 +63,9 @@ var ofConsent = []mutant{
 		edits: []edit{
 			{"controllers/namespace.go",
 				`	if !invitation.Valid {
-		return witness{}`,
+		return consentSeen{}`,
 				`	if name == "" {
-		return witness{}`},
+		return consentSeen{}`},
 		},
 		guards: []guard{controllers("TestCopiesGoIntoNoProjectThatDidNotInviteThem")},
 	},

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// What an error says besides its text. They are told apart by errors.Is.
+// Kinds of errors, for errors.Is.
 var (
 	// ErrForbidden: the caller lacks a right.
 	ErrForbidden = errors.New("forbidden")
