@@ -25,7 +25,7 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 )
 
-// removeAPI plays a cluster without an API, until the test ends at the latest.
+// removeAPI simulates a cluster without an API, until the test ends at the latest.
 func removeAPI(t *testing.T, crd string) {
 	t.Helper()
 	t.Cleanup(func() {

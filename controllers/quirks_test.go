@@ -25,7 +25,7 @@ import (
 
 // What clusters and other tools do to the objects of the operator.
 
-// The admission plugin is OpenShift's own, so its answer is played on the wire.
+// The admission plugin is OpenShift's own, so its answer is simulated.
 func TestQuirkOfARoleBindingRestriction(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)

@@ -40,7 +40,7 @@ import (
 // world is simulated time. The API server lives in real time, so each token that it issues is told
 // to the operator with the same life moved to the simulated now, and the registry stand-in takes
 // such a token for the real one until that life is over. The real one lives on as long as its
-// bound Secret does: its real life is longer than the test. So expiry is played, while binding, rights,
+// bound Secret does: its real life is longer than the test. So expiry is simulated, while binding, rights,
 // TLS and all requests are real.
 type world struct {
 	*EdgeRegistryReconciler

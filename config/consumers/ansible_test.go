@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The tasks run on this machine, where a program plays oc and the script of the Secret writes down how it was called.
+// The tasks run on this machine, where a program simulates oc and the script of the Secret writes down how it was called.
 func TestAnsibleRunsTheScriptOfTheSecret(t *testing.T) {
 	if _, err := exec.LookPath("ansible-playbook"); err != nil {
 		t.Skip("ansible-playbook is not installed: Debian's package ansible-core")

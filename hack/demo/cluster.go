@@ -31,7 +31,7 @@ func (d *demo) startControlPlane(ctx context.Context, o env.Options) error {
 	return nil
 }
 
-// startPlain starts a control plane without anything of OpenShift, then by start what plays the registry, whose binary has to be
+// startPlain starts a control plane without anything of OpenShift, then by start the stand-in for the registry, whose binary has to be
 // there, and writes down the EdgeRegistry that sample makes of that.
 func (d *demo) startPlain(ctx context.Context, provider, registry, what string, start func() error, sample func() string) error {
 	if info, err := os.Stat(registry); err != nil || info.IsDir() {

@@ -56,7 +56,7 @@ var cloudDelays = ibmcloud.Delays{
 	Reads: 200 * time.Millisecond, Keys: time.Second, Grants: 2 * time.Second, RetiredKeys: time.Second, Revocations: 2 * time.Second,
 }
 
-// cloud is IBM Cloud, played by a stand-in, before a real registry, and a Kubernetes without anything of OpenShift.
+// cloud is IBM Cloud, simulated by a stand-in, before a real registry, and a Kubernetes without anything of OpenShift.
 type cloud struct {
 	*demo
 	binary string          // the registry's

@@ -58,7 +58,7 @@ type demo struct {
 	manager   *manager
 	provider  provider
 	sample    string // path of the EdgeRegistry that is applied
-	// fail ends the run for a cause outside the act that is being played.
+	// fail ends the run for a cause outside of the running act.
 	fail context.CancelCauseFunc
 }
 
@@ -76,7 +76,7 @@ func main() {
 	os.Exit(run(*binary, *name, *registry))
 }
 
-// run plays the demo and returns the exit code of the process.
+// run runs the acts of the demo and returns the exit code of the process.
 func run(binary, provider, registry string) int {
 	// A second signal changes nothing: the first one's clean-up takes seconds.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)

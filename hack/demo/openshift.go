@@ -41,7 +41,7 @@ func (o *openShift) acts() []act {
 	}
 }
 
-// startCluster starts the control plane and what plays OpenShift's parts.
+// startCluster starts the control plane and the stand-ins for OpenShift.
 func (o *openShift) startCluster(ctx context.Context) error {
 	o.sample = "config/samples/edge_v1alpha1_edgeregistry.yaml"
 	if err := o.startControlPlane(ctx, env.Options{}); err != nil {

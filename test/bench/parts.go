@@ -70,7 +70,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// inWorld plays a part in a control plane of its own, with the operator running in it.
+// inWorld runs a part in a control plane of its own, with the operator running in it.
 func (b *bench) inWorld(ctx context.Context, what string, part func(context.Context, *world) error) (err error) {
 	b.say("%s: start a control plane and the operator", what)
 	w, err := newWorld(ctx)

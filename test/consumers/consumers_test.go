@@ -90,7 +90,7 @@ func TestCrane(t *testing.T) {
 	puller.Refused(denied, crane, "push", other, image)
 }
 
-// The Exchange is played by a program that takes hzn's arguments.
+// The Exchange is simulated by a program that takes hzn's arguments.
 func TestPublishScriptWithRealEngines(t *testing.T) {
 	for _, engine := range []string{"podman", "buildah"} {
 		t.Run(engine, func(t *testing.T) {

@@ -118,7 +118,7 @@ func (e *Env) serverFlags(certDir string) map[string][]string {
 	}
 }
 
-// StopAPIServer plays an outage: the API server dies, etcd and the controllers stay.
+// StopAPIServer simulates an outage: the API server dies, etcd and the controllers stay.
 func (e *Env) StopAPIServer(context.Context) error {
 	return e.guard.kill("kube-apiserver", e.plane.ControlPlane.APIServer.Stop)
 }

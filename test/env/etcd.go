@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// StopEtcd plays the loss of etcd alone: the API server stays, and can serve nothing.
+// StopEtcd simulates the loss of etcd alone: the API server stays, and can serve nothing.
 func (e *Env) StopEtcd(context.Context) error {
 	return e.guard.kill("etcd", e.plane.ControlPlane.Etcd.Stop)
 }

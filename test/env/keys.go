@@ -115,7 +115,7 @@ func newSigningKey() (map[string][]byte, error) {
 	}, nil
 }
 
-// StopControllers plays an outage of kube-controller-manager: nothing collects garbage or fills token Secrets.
+// StopControllers simulates an outage of kube-controller-manager: nothing collects garbage or fills token Secrets.
 func (e *Env) StopControllers() { e.stopControllers() }
 
 // StartControllers ends the outage. The controllers work when it returns.

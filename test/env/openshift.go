@@ -120,7 +120,7 @@ func (e *Env) InstallCRDs(ctx context.Context) error {
 	return nil
 }
 
-// RemoveCRD plays an API that the cluster does not have. It deletes the CRD of
+// RemoveCRD simulates an API that the cluster does not have. It deletes the CRD of
 // that name with every object of its kind, and returns when the API is gone.
 func (e *Env) RemoveCRD(ctx context.Context, name string) error {
 	crd := &apiextensionsv1.CustomResourceDefinition{}

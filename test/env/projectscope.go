@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// projectScope plays a patch of OpenShift's kube-apiserver: a request about one
+// projectScope simulates a patch of OpenShift's kube-apiserver: a request about one
 // project is authorised inside the namespace of its name, so that the admin of a
 // project may get, patch and delete it. It is an authorisation webhook that is
 // asked, after RBAC had no opinion, about such requests and no others.

@@ -43,7 +43,7 @@ func (e *Exchange) prune() {
 }
 
 // postChanges answers with what changed since a number, the oldest first, as far as it is kept. For a node it is the
-// heartbeat, too (route/organization/Changes.scala). All changes that are played here are of the category service, which
+// heartbeat, too (route/organization/Changes.scala). All changes that are simulated here are of the category service, which
 // nodes are shown.
 func (e *Exchange) postChanges(who caller, r *http.Request) reply {
 	var body struct {

@@ -140,7 +140,7 @@ func TestSkopeo(t *testing.T) {
 	})
 }
 
-// publish.sh builds, pushes and publishes to its end. The Exchange is played by a program that takes hzn's arguments. Then a
+// publish.sh builds, pushes and publishes to its end. The Exchange is simulated by a program that takes hzn's arguments. Then a
 // node pulls what was published, and may not push it.
 func TestPublishScript(t *testing.T) {
 	eachJudge(t, func(t *testing.T, j *judge) {

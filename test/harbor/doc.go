@@ -7,23 +7,23 @@
 // It answers as Harbor's source does (goharbor/harbor main of 2026-08-21, v2.16: the packages src/server/v2.0/handler,
 // src/controller/robot, src/core/service/token and src/server/middleware/v2auth):
 //
-//   - what a robot may do at the registry follows from the permissions that it was made with, each for one project;
-//   - the token endpoint answers 200 with no actions to a wrong password, and to a robot that is disabled or expired; it ignores
-//     the actions that are asked for, and gives all that there are; without scope it refuses who shows no login or a wrong one;
-//   - a robot's login is a prefix, its project, a '+' and its name: robot$plant+edge;
-//   - a secret that is given at the making is ignored; one that is given later is taken, and the previous one ends at once;
-//   - lives are whole days from the making, -1 for ever; a name is taken once in a project;
-//   - robots of a project are listed by its number;
-//   - a robot that makes robots gives no more than it has; neither level nor name can be changed;
-//   - whoever shows a login that works can read what it may do in a project, robots too.
+//   - The rights of a robot at the registry follow from the permissions that it was made with, each for one project.
+//   - The token endpoint answers a wrong password, and a robot that is disabled or expired, with 200 and a token without actions. It
+//     ignores the requested actions and grants all that there are. Without a scope it refuses a missing or wrong login.
+//   - The user name of a robot is a prefix, its project, a '+' and its name: robot$plant+edge.
+//   - A secret in the request that makes a robot is ignored. One that is set later replaces the previous one at once.
+//   - Lifetimes are whole days from the creation, -1 for ever. A name is unique in a project.
+//   - Robots of a project are listed by the number of the project.
+//   - A robot that makes robots grants no more than it has. Neither level nor name can be changed.
+//   - Every account that works, robots too, can read what it may do in a project.
 //
-// Harbor's own client for Go judges the API of robots (judge/), and clients of registries the rest. Harbor itself is served by no
-// registry of packages.
+// Harbor's own client for Go tests the API of robots (judge/), and clients of registries the rest. No package registry serves Harbor
+// itself.
 //
 //	harbor.go    the server, its projects and accounts
 //	robots.go    the API of robots
-//	rights.go    what the one who asks may do
-//	answer.go    how it answers, and what it calls an error
+//	rights.go    what the caller may do
+//	answer.go    answers and errors
 //	registry.go  the token endpoint and the registry
-//	calls.go     which calls are noted, and meet what goes wrong
+//	calls.go     the journal of calls, and faults
 package harbor

@@ -42,7 +42,7 @@ var Regions = map[string]string{
 }
 
 // Options of New. The zero value is a cloud that takes its time, whose answers are those that documents or traces show.
-// Where neither does, an option says which answer is played.
+// Where neither does, an option says which answer is simulated.
 type Options struct {
 	// Clock is the time of the cloud; the real one by default. Certificates are of the real time always.
 	Clock clock.PassiveClock

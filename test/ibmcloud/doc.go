@@ -1,29 +1,29 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ibmcloud plays IBM Cloud over TLS, as far as an operator of its Container Registry is concerned: tokens, service IDs,
+// Package ibmcloud simulates IBM Cloud over TLS, as far as an operator of its Container Registry is concerned: tokens, service IDs,
 // API keys and policies of IAM, the management API of the registries of all regions, and their images.
 //
-// It copies what IBM's clients send and expect (platform-services-node-sdk 0.83.1, container-registry-node-sdk 1.1.14), what
-// the documents say (ibm-cloud-docs/Registry and docs/iam) and what issues and traces show. It was never held against the real
-// thing: where these say nothing, an option of New says which answer is played, and a client has to bear all of them.
+// It follows what IBM's clients send and expect (platform-services-node-sdk 0.83.1, container-registry-node-sdk 1.1.14), what the
+// documents say (ibm-cloud-docs/Registry and docs/iam), and what issues and traces show. It was never compared with the real service.
+// If these sources leave something open, an option of New selects the answer, and a client has to cope with all of them.
 //
-// Nothing is decided by who asks. Rights follow from the policies that are stored, and from what each role may do. What is
-// written takes a while to be seen and to count, which tests shorten by their clock.
+// Rights follow only from the stored policies and the actions of each role. A write takes a while to be visible and to have effect, which
+// tests shorten by their clock.
 //
 // Not copied: access groups, trusted profiles and tokens made for others, policies with conditions and of version 1, service ID
 // groups, the trash and retention of images, reports of vulnerabilities, and the redirects of layers to other hosts.
 //
-// IBM's own clients for Node are driven against it, in the folder judge, and skopeo pushes and pulls through it.
+// IBM's own clients for Node run against it, in the folder judge, and skopeo pushes and pulls through it.
 //
-//	cloud.go      the server, its options, and the names that it answers to
-//	proxy.go      the way to it for programs that are given a proxy
-//	delays.go     how long it takes until something is seen, and how times are written
-//	routes.go     how a call is answered
-//	calls.go      what is noted of a call, and which calls hold a key where none belongs
-//	accounts.go   accounts, users, rights and levels of rights that tests make
-//	oracles.go    what tests ask of it, and what they have others do
-//	token.go      keys for tokens
+//	cloud.go      the server, its options, and the host names that it serves
+//	proxy.go      a proxy to it, for other programs
+//	delays.go     how long it takes until a write is visible, and the formats of times
+//	routes.go     the routes
+//	calls.go      the journal of calls, and which calls hold a key in the wrong place
+//	accounts.go   accounts, users and rights that tests make
+//	oracles.go    what tests ask of it, and changes by others
+//	token.go      exchanges keys for tokens
 //	rights.go     who may do what
 //	serviceids.go service IDs
 //	keys.go       API keys

@@ -29,7 +29,7 @@ const (
 	pollInterval            = 20 * time.Millisecond
 )
 
-// ImageRegistryOperator plays openshift/cluster-image-registry-operator: it
+// ImageRegistryOperator simulates openshift/cluster-image-registry-operator: it
 // turns the Config "cluster" into Routes and conditions (pkg/operator/controller.go
 // and status.go, pkg/resource/generator.go). Storage comes first and Routes come
 // last, so that an operator without storage makes no Route. There is no

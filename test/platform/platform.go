@@ -1,7 +1,7 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package platform plays the parts of OpenShift that cannot run in a test: the
+// Package platform simulates the parts of OpenShift that cannot run in a test: the
 // image registry operator, the router, the image registry and the project API.
 // Each file says which part it copies and where that part is documented. All of
 // them work against a real API server, with real rights and real tokens.

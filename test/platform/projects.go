@@ -33,7 +33,7 @@ const (
 	projectsVersion   = "v1"
 )
 
-// Projects plays the project API of openshift/openshift-apiserver: an aggregated
+// Projects simulates the project API of openshift/openshift-apiserver: an aggregated
 // API server that kube-apiserver calls with its front-proxy certificate
 // (pkg/project/apiserver/registry). kube-apiserver's RBAC decides
 // who may call it, before the request gets here.

@@ -151,7 +151,7 @@ func (p *Projects) awaitRights(ctx context.Context, owner, name string) {
 	})
 }
 
-// annotate plays the cluster policy controller, which acts after the answer.
+// annotate simulates the cluster policy controller, which acts after the answer.
 func (p *Projects) annotate(ctx context.Context, name string) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": sccAnnotations}})
 	if err != nil {

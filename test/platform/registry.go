@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Registry plays openshift/image-registry: go-containerregistry's in-memory
+// Registry simulates openshift/image-registry: go-containerregistry's in-memory
 // registry behind OpenShift's token flow and access checks
 // (pkg/dockerregistry/server/auth.go, token.go, imagestream.go). It holds no
 // right of its own: each request is authenticated and authorised at the API

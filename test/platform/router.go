@@ -24,7 +24,7 @@ import (
 // unavailablePage is HAProxy's answer when no server can take a request.
 const unavailablePage = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 
-// Router plays OpenShift's router and the parts around it: it fills the host of
+// Router simulates OpenShift's router and the parts around it: it fills the host of
 // a Route (openshift-apiserver, library-go pkg/route/hostassignment), admits it
 // (openshift/router pkg/router/controller/status.go), terminates TLS by SNI with
 // the ingress operator's self-signed certificate or the Route's own, and
@@ -167,7 +167,7 @@ func (r *Router) Admit() { r.set(func() { r.admission = admission{} }) }
 // another's, while the others admit them.
 func (r *Router) Claim(router string) { r.set(func() { r.admission = admission{claimedAt: router} }) }
 
-// NoIngress plays a cluster in which no router selects the Routes.
+// NoIngress simulates a cluster in which no router selects the Routes.
 func (r *Router) NoIngress() { r.set(func() { r.admission = admission{ignored: true} }) }
 
 // Unavailable answers 503 in place of the backend while it is set.

@@ -70,7 +70,7 @@ func TestAPublishedSecretAgrees(t *testing.T) {
 	}
 }
 
-// TestASecretThatSaysSomethingElseIsRefused plays whoever administers the namespace of the Secret.
+// TestASecretThatSaysSomethingElseIsRefused simulates the administrator of the namespace of the Secret.
 func TestASecretThatSaysSomethingElseIsRefused(t *testing.T) {
 	const evil = "evil.example.com"
 	set := func(key, value string) func(map[string][]byte) {

@@ -1,8 +1,8 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Judge has Harbor's own Go client make, read, list, change, refresh and delete a robot, and prints on standard output what came
-// of each. It is a module of its own for what that client requires.
+// Judge makes, reads, lists, changes, refreshes and deletes a robot with Harbor's own Go client, and prints each result on standard
+// output. It is a module of its own because of that client's dependencies.
 //
-//	main.go  what is asked
+//	main.go  the calls
 package main

@@ -1,8 +1,8 @@
 // Copyright The Edge Registry Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Core has IBM's core of its clients for Go trade an API key for a token, keep that, ask with it, and be refused with another key,
-// and prints on standard output what came of each. It is a module of its own for what that requires.
+// Core uses the core of IBM's Go clients to exchange an API key for a token, cache it, send requests with it, and be refused with another
+// key. It prints each result on standard output. It is a module of its own because of that core's dependencies.
 //
-//	main.go  what is asked
+//	main.go  the calls
 package main
