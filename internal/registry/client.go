@@ -147,8 +147,8 @@ func (c *Client) challenge(ctx context.Context) (*url.URL, error) {
 }
 
 // login exchanges the token at the token endpoint for the one to send with
-// requests. OpenShift's registry checks the token and answers with the same one.
-// Without a valid login it issues the anonymous one.
+// requests. Some registries check the token and answer with the same one.
+// Without a valid login, some issue an anonymous one.
 func (c *Client) login(ctx context.Context, realm *url.URL, repository, user string, token credential.Token) (credential.Token, error) {
 	target := *realm
 	query := target.Query()
