@@ -86,7 +86,7 @@ var ofInputs = []mutant{
 				`askedOf(s.Edge)}, retryStalled, longest)`,
 				`askedOf(s.Edge)}, longest, longest)`},
 		},
-		guards: []guard{controllers("TestWhoMendsTheExchangeSeesTheConditionTurn")},
+		guards: []guard{within("pass", "TestAServerElsewhereIsAskedLessAndLessOften")},
 	},
 	{
 		name:    "lasting-tokens-by-host",
