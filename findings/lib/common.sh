@@ -99,6 +99,21 @@ serve() {
 	address=127.0.0.1:$(cat "$1.port")
 }
 
+# serve_cache basic|REALM starts lib/upstream.py, as registry.example.com, and a cache of it by cache.yml, whose host:port is then
+# in `address`. What the upstream was asked is in the file `requests`.
+serve_cache() {
+	rm -f port cache.port
+	background python3 "$lib/upstream.py" "$1" >requests
+	wait_for test -s port
+	HTTP_PROXY=http://127.0.0.1:$(cat port) serve cache
+}
+
+# pull_by_cache prints the status with which the cache answers for the image, and leaves the answer in the file `answer`.
+pull_by_cache() {
+	curl -sS -o answer -w '%{http_code}' -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
+		"http://$address/v2/plant/sensor/manifests/1.0.0"
+}
+
 # crane_user HOST: the user of the login that crane finds, or none.
 crane_user() {
 	local user

@@ -1,0 +1,62 @@
+# Copyright The Edge Registry Operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A registry that is to be cached, with one image, for the findings: `python3 upstream.py basic|REALM`.
+
+It takes the login edge:secret, by itself or by tokens from the URL in REALM. It is a proxy for HTTP too, so that it can have any
+name. Until there is a file `ready` it answers 503. It writes its port to the file `port` and each request to standard output.
+"""
+import base64
+import hashlib
+import http.server
+import json
+import os
+import sys
+
+KIND = "application/vnd.oci.image.manifest.v1+json"
+LOGIN = "Basic " + base64.b64encode(b"edge:secret").decode()
+realm = sys.argv[1]
+
+
+def digest_of(body):
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(b"{}"), "size": 2}
+manifest = json.dumps({"schemaVersion": 2, "mediaType": KIND, "config": part, "layers": []}).encode()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        login = self.headers.get("Authorization", "-")
+        print(self.command, self.path, login, flush=True)
+        if self.path.startswith(realm):
+            self.answer(200, {}, b'{"token": "%s"}' % (b"good" if login == LOGIN else b"of-nobody"))
+        elif not os.path.exists("ready"):
+            self.answer(503, {})
+        elif login != (LOGIN if realm == "basic" else "Bearer good"):
+            challenge = 'Basic realm="upstream"' if realm == "basic" else f'Bearer realm="{realm}",service="upstream"'
+            self.answer(401, {"WWW-Authenticate": challenge})
+        elif "/manifests/" in self.path:
+            self.answer(200, {"Content-Type": KIND, "Docker-Content-Digest": digest_of(manifest)}, manifest)
+        else:
+            self.answer(200, {})
+
+    do_HEAD = do_GET
+
+    def answer(self, status, headers, body=b"{}"):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+with open("port", "w") as file:
+    file.write(str(server.server_port))
+server.serve_forever()
