@@ -28,10 +28,10 @@ YML
 
 # pull basic|REALM 200|503: the answers to two pulls by a cache that started when its upstream answered so, and is well since.
 pull() {
-	rm -f ready
-	if [ "$2" = 200 ]; then touch ready; fi
+	rm -f welcome
+	if [ "$2" = 200 ]; then echo edge:secret >welcome; fi
 	serve_cache "$1"
-	touch ready
+	echo edge:secret >welcome
 	echo "$(pull_by_cache), then $(pull_by_cache)"
 }
 

@@ -99,12 +99,17 @@ serve() {
 	address=127.0.0.1:$(cat "$1.port")
 }
 
-# serve_cache basic|REALM starts lib/upstream.py, as registry.example.com, and a cache of it by cache.yml, whose host:port is then
-# in `address`. What the upstream was asked is in the file `requests`.
-serve_cache() {
-	rm -f port cache.port
+# upstream basic|REALM starts lib/upstream.py; its port is in the file `port`, and what it was asked in the file `requests`.
+upstream() {
+	rm -f port
 	background python3 "$lib/upstream.py" "$1" >requests
 	wait_for test -s port
+}
+
+# serve_cache basic|REALM starts that as registry.example.com and a cache of it by cache.yml, whose host:port is then in `address`.
+serve_cache() {
+	rm -f cache.port
+	upstream "$1"
 	HTTP_PROXY=http://127.0.0.1:$(cat port) serve cache
 }
 

@@ -1,9 +1,10 @@
 # Copyright The Edge Registry Operator Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A registry that is to be cached, with one image, for the findings: `python3 upstream.py basic|REALM`.
+"""A registry with one image to be cached or copied, for the findings: `python3 upstream.py basic|REALM`.
 
-It takes the login edge:secret, by itself or by tokens from the URL in REALM. It is a proxy for HTTP too, so that it can have any
-name. Until there is a file `ready` it answers 503. It writes its port to the file `port` and each request to standard output.
+It takes the logins of the file `welcome`, `user:password` in each line, by itself or by tokens from the URL in REALM. It is a
+proxy for HTTP too, so that it can have any name. Until there is that file it answers 503. It writes its port to the file `port`
+and each request to standard output, with what is in Authorization.
 """
 import base64
 import hashlib
@@ -13,8 +14,13 @@ import os
 import sys
 
 KIND = "application/vnd.oci.image.manifest.v1+json"
-LOGIN = "Basic " + base64.b64encode(b"edge:secret").decode()
 realm = sys.argv[1]
+
+
+def welcome():
+    """What Authorization holds with each of the logins."""
+    with open("welcome") as file:
+        return ["Basic " + base64.b64encode(line.strip().encode()).decode() for line in file]
 
 
 def digest_of(body):
@@ -30,10 +36,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         login = self.headers.get("Authorization", "-")
         print(self.command, self.path, login, flush=True)
         if self.path.startswith(realm):
-            self.answer(200, {}, b'{"token": "%s"}' % (b"good" if login == LOGIN else b"of-nobody"))
-        elif not os.path.exists("ready"):
+            self.answer(200, {}, b'{"token": "%s"}' % (b"good" if login in welcome() else b"of-nobody"))
+        elif not os.path.exists("welcome"):
             self.answer(503, {})
-        elif login != (LOGIN if realm == "basic" else "Bearer good"):
+        elif login not in (welcome() if realm == "basic" else ["Bearer good"]):
             challenge = 'Basic realm="upstream"' if realm == "basic" else f'Bearer realm="{realm}",service="upstream"'
             self.answer(401, {"WWW-Authenticate": challenge})
         elif "/manifests/" in self.path:
