@@ -126,6 +126,34 @@ crane_user() {
 	echo "${user:-none}"
 }
 
+# pass_store makes a store of the program pass 1.7.4 with a key of its own, and has crane keep logins there by Docker's helper.
+pass_store() {
+	local program version
+	for program in pass gpg; do
+		command -v $program >/dev/null || fail "$program is not installed: apt-get install pass gnupg"
+	done
+	version=$(pass --version | grep -o 'v[0-9.]*')
+	[ "$version" = v1.7.4 ] || fail "this is about pass v1.7.4, and here is: $version"
+	echo "pass $version"
+	unset PASSWORD_STORE_DIR GNUPGHOME
+	# gpg starts its agent by itself.
+	trap 'gpgconf --kill all; finish' EXIT
+	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
+	go install github.com/docker/docker-credential-helpers/pass/cmd@v0.9.13
+	mv bin/cmd bin/docker-credential-pass
+	install -d -m 700 home/.gnupg
+	gpg --batch --quiet --passphrase '' --quick-generate-key edge future-default default never 2>/dev/null
+	pass init edge >/dev/null
+	mkdir home/.docker
+	echo '{"credsStore": "pass"}' >home/.docker/config.json
+}
+
+# crane_login HOST USER PASSWORD logs in as `docker login` does, and prints the user and the password that are then used.
+crane_login() {
+	crane auth login "$1" -u "$2" -p "$3" 2>/dev/null
+	crane auth get "$1" | sed -n 's/.*"Username":"\([^"]*\)","Secret":"\([^"]*\)".*/\1 \2/p'
+}
+
 # kubelet_module FOLDER REQUIREMENT... writes a go.mod that takes packages of the kubelet, of Kubernetes 1.36.3.
 kubelet_module() {
 	local folder=$1 module
