@@ -9,19 +9,19 @@
 # Expected:  with IfNotPresent a pod may use an image that is there if its Secret pulled it once, by the Secret's UID, or if
 #            another Secret with that login did. So a login that is renewed in its Secret changes nothing, on any node.
 # Seen:      true of an image with up to 99 Secrets on record. With 100 the renewed login does not count any more: the kubelet
-#            has to ask the registry, for each of these Secrets. The login that was not renewed still counts. The record is
-#            kept until the image goes, with the Secrets of namespaces that are gone.
+#            has to ask the registry again, until a pull with the new login succeeded on this node for one of them. The login that
+#            was not renewed still counts. The record is kept until the image goes, whatever becomes of the Secrets (read there).
 # Who:       an image that pods of many namespaces start on one node, each with a copy of the pull Secret, as previews and jobs
 #            of pipelines do, on a site that is cut off now and then: after a renewal no pod of it starts without the registry.
-# Source:    Kubernetes; the number is a constant there, meant to bound what is written. Its page on images does not name it.
+# Source:    Kubernetes; the number is a constant there, meant to bound what is written.
 set -euo pipefail
 # shellcheck source=/dev/null
 . "$(dirname "$0")/lib/common.sh"
 
 kubelet_module program
 cat >program/main.go <<'GO'
-// `program SECRETS PASSWORD UID`: an image is pulled by so many Secrets with the password `old`. Has it to be pulled for the
-// first of them, when this is its password and its UID?
+// `program SECRETS PASSWORD UID [pulled]`: an image is pulled by so many Secrets with the password `old`. Has it to be pulled
+// for the first of them, when this is its password and its UID? With `pulled`, the last of them has pulled with it before.
 package main
 
 import (
@@ -57,10 +57,16 @@ func main() {
 	check(err)
 	pulls, err := pullmanager.NewImagePullManager(ctx, records, policy, nil, 1)
 	check(err)
-	for number := range count {
+	pulled := func(number int, password string) {
 		name := "team-" + strconv.Itoa(number)
 		check(pulls.RecordPullIntent(klog.Background(), image))
-		pulls.RecordImagePulled(ctx, image, id, &config.ImagePullCredentials{KubernetesSecrets: login(name, name, "old")})
+		pulls.RecordImagePulled(ctx, image, id, &config.ImagePullCredentials{KubernetesSecrets: login(name, name, password)})
+	}
+	for number := range count {
+		pulled(number, "old")
+	}
+	if len(os.Args) > 4 {
+		pulled(count-1, os.Args[2])
 	}
 	pull, err := pulls.MustAttemptImagePull(ctx, image, id,
 		func() ([]config.ImagePullSecret, *config.ImagePullServiceAccount, error) {
@@ -100,5 +106,6 @@ seen "1 Secret: recreated, with the login as it was" "uses the image" "$(program
 seen "1 Secret: recreated, with a new login" "has to pull" "$(program 1 new another)"
 seen "99 Secrets: the login renewed" "uses the image" "$(program 99 new team-0)"
 seen "100 Secrets: the login renewed" "has to pull" "$(program 100 new team-0)"
+seen "100 Secrets: renewed, and another pulled with it" "uses the image" "$(program 100 new team-0 pulled)"
 seen "100 Secrets: the login as it was" "uses the image" "$(program 100 old team-0)"
 echo "as stated"
