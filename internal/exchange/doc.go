@@ -23,6 +23,7 @@
 //	exchanges.go  what all passes share: one list for ten minutes, two requests at a time
 //	pass.go       one pass over all services
 //	service.go    one service in a pass
+//	slow.go       what a pass has no time for
 //	nodes.go      which nodes run a service, and which report that they cannot load an image
 //	reading.go    what a heartbeat proves, and when nodes are told again
 //	audience.go   what is known of the nodes of all services

@@ -97,6 +97,10 @@ func (p *pass) see(ctx context.Context, services []Service) *sight {
 		if s.stopped(p) {
 			return
 		}
+		if p.postpones(service, slow) {
+			s.add(p, service.ID, nil, time.Time{}, errNextPass)
+			return
+		}
 		nodes, at, err := p.client.Nodes(ctx, service)
 		s.add(p, service.ID, nodes, at, err)
 	})
@@ -165,6 +169,9 @@ func (p *pass) judge(s *sight) (again []Service) {
 // touchAgain has nodes that may have missed a touch read the service's logins again. One that somebody changed since it was
 // listed needs no other.
 func (p *pass) touchAgain(ctx context.Context, s Service, o *Outcome) {
+	if p.postpones(s, slow) {
+		return
+	}
 	fresh, there, err := p.current(ctx, s.ID)
 	if err == nil && (!there || p.wanted.skips(fresh) != "" || fresh.Updated.After(s.Updated)) {
 		return

@@ -4,6 +4,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -28,6 +29,8 @@ type Syncer struct {
 	wanted Wanted
 	login  Login
 	known  map[string]seen
+	// from is the first service that the pass before did not come to; empty if it came to all.
+	from string
 	// audience is what is known of nodes.
 	audience *audience
 }
@@ -56,6 +59,8 @@ type pass struct {
 	// was read with which it began.
 	self, owner   string
 	begun, listed time.Time
+	// first is what from was.
+	first string
 
 	mu sync.Mutex
 	// fresh are the services by id as they were listed since the pass began; nil while no such list was needed. there are all
@@ -82,18 +87,18 @@ type pass struct {
 //
 // Five minutes after a touch, and then each quarter of an hour until all nodes are known to have read the login, it takes
 // two requests and one for each service of which that is not known, and a touch for each that is touched again.
+//
+// A pass that lasts looks at no further service, and announces what it wrote. The next one goes on there.
 func (s *Syncer) Sync(ctx context.Context, c *Client, w Wanted, whose Whose) (Report, error) {
 	p, listed, err := s.begin(ctx, c, w, whose, s.listAge())
 	if err != nil {
 		return Report{}, err
 	}
-	for todo := p.concerned(listed); len(todo) > 0; todo = p.unseen() {
+	for todo := p.inTurn(p.concerned(listed)); len(todo) > 0; todo = p.unseen() {
 		p.each(ctx, todo, p.settle)
 		p.todo = append(p.todo, todo...)
 	}
-	// All touches of a rotation together reach a node in one answer.
-	slices.SortFunc(p.touches, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
-	p.each(ctx, p.touches, p.touch)
+	p.announce(ctx, p.touch)
 	p.look(ctx)
 	return p.end()
 }
@@ -115,8 +120,9 @@ func (s *Syncer) begin(ctx context.Context, c *Client, w Wanted, whose Whose, ag
 	}
 	p := &pass{
 		Syncer: s, client: c, wanted: w, whose: whose, self: self, begun: s.exchanges.now(),
-		outcomes: map[string]*Outcome{}, looked: map[string]seen{},
+		outcomes: map[string]*Outcome{}, looked: map[string]seen{}, first: s.from,
 	}
+	s.from = ""
 	if !w.Organization {
 		p.owner = self
 	}
@@ -209,9 +215,11 @@ func (p *pass) each(ctx context.Context, services []Service, do func(context.Con
 		workers.Go(func() {
 			for s := range queue {
 				o := p.outcome(s.ID)
-				if !p.stopped() {
-					do(ctx, s, o)
+				if p.stopped() {
+					p.postpone(s)
+					continue
 				}
+				do(ctx, s, o)
 			}
 		})
 	}
@@ -220,6 +228,16 @@ func (p *pass) each(ctx context.Context, services []Service, do func(context.Con
 	}
 	close(queue)
 	workers.Wait()
+}
+
+// announce touches the services that are owed it, all together: so they reach a node in one answer. It does so also after a
+// failure, which may be one that a single service meets each time.
+func (p *pass) announce(ctx context.Context, touch func(context.Context, Service, *Outcome)) {
+	slices.SortFunc(p.touches, func(a, b Service) int { return strings.Compare(a.ID, b.ID) })
+	failure := p.failure
+	p.failure = nil
+	p.each(ctx, p.inTurn(p.touches), touch)
+	p.failure = cmp.Or(failure, p.failure)
 }
 
 func (p *pass) outcome(id string) *Outcome {

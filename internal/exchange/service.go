@@ -13,14 +13,10 @@ import (
 // gone: the service has left while the pass was on.
 const gone State = ""
 
-// isSettled reports whether nothing can have changed since a pass before found nothing to do. What was read while the service
-// had just changed is read once more, with the next list.
-func (p *pass) isSettled(s Service) bool {
-	k, ok := p.known[s.ID]
-	if !ok || p.begun.Sub(k.readAt) >= readAgain || !p.isUnchanged(s, k) {
-		return false
-	}
-	return k.readAt.Sub(k.since) >= quiet || !p.listed.After(k.readAt)
+// isSettled reports whether nothing can have changed in a service that is as it was left. What was read while it had just
+// changed is read once more, with the next list.
+func (p *pass) isSettled(k seen) bool {
+	return p.begun.Sub(k.readAt) < readAgain && (k.readAt.Sub(k.since) >= quiet || !p.listed.After(k.readAt))
 }
 
 // isUnchanged reports whether a service is as it was left: it has its time, or the marker of the touch.
@@ -38,11 +34,18 @@ func (p *pass) settle(ctx context.Context, s Service, o *Outcome) {
 		o.State, o.Skip = Skipped, skip
 		return
 	}
-	if p.isSettled(s) {
-		k := p.known[s.ID]
+	k, known := p.known[s.ID]
+	unchanged := known && p.isUnchanged(s, k)
+	settled := unchanged && p.isSettled(k)
+	postponed := !settled && p.postpones(s, slow/2)
+	switch {
+	case settled, unchanged && postponed:
 		*o = k.outcome
 		o.Writes, o.Touched, o.Publishers = 0, false, nil
 		p.again(s.ID, k)
+		return
+	case postponed:
+		o.Err = errNextPass
 		return
 	}
 	found, err := p.read(ctx, s.ID, o)
@@ -165,6 +168,10 @@ func (p *pass) oweTouch(s Service) {
 
 // touch has nodes read the service's logins again.
 func (p *pass) touch(ctx context.Context, s Service, o *Outcome) {
+	if p.postpones(s, slow) {
+		o.Err = errNextPass
+		return
+	}
 	m := p.wanted.Marker
 	m.At = stampNow(p.exchanges.now())
 	if err := p.client.Touch(ctx, s, &m); err != nil {

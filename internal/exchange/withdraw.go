@@ -3,16 +3,7 @@
 
 package exchange
 
-import (
-	"context"
-	"errors"
-)
-
-// slow is for how many times as long as one request may take a withdrawal goes on: whoever deletes an EdgeRegistry waits for it, and
-// an Exchange that lists many services and answers slowly would hold that up for ever.
-const slow = 10
-
-var errSlow = errors.New("it answers too slowly")
+import "context"
 
 // Withdraw takes out every entry of ours in services with an image of the registry's, and touches these, for a login that is
 // being revoked. Entries of others stay. A touch is also owed to a service that has a marker of ours and no entry, as after a
@@ -29,7 +20,7 @@ func (s *Syncer) Withdraw(ctx context.Context, c *Client, w Wanted, whose Whose)
 		return Report{}, err
 	}
 	p.each(ctx, p.concerned(listed), p.withdraw)
-	p.each(ctx, p.touches, p.untouch)
+	p.announce(ctx, p.untouch)
 	p.looked = nil
 	return p.end()
 }

@@ -193,4 +193,37 @@ var ofTheExchange = []mutant{
 		},
 		guards: []guard{ofExchange("TestAnExchangeThatAnswersSlowlyIsGivenUp")},
 	},
+	{
+		name:    "slow-sync-without-end",
+		pattern: "a wait that others can prolong has no limit",
+		edits: []edit{
+			{"internal/exchange/slow.go",
+				`	if p.exchanges.now().Sub(p.begun) < requests*p.client.timeout {`,
+				`	if p.exchanges.now().Sub(p.begun) < 1000*requests*p.client.timeout {`},
+		},
+		guards: []guard{ofExchange("TestASyncWithASlowExchangeEndsAndIsContinued")},
+	},
+	{
+		name:    "cut-short-begins-anew",
+		pattern: "work that was cut short begins at its beginning again",
+		edits: []edit{
+			{"internal/exchange/pass.go",
+				`first: s.from,`,
+				`first: "",`},
+		},
+		guards: []guard{ofExchange("TestServicesThatFailSlowlyHoldNoOtherUp")},
+	},
+	{
+		name:    "silent-after-a-failure",
+		pattern: "a failure of one holds up all",
+		edits: []edit{
+			{"internal/exchange/pass.go",
+				`	failure := p.failure
+	p.failure = nil
+`,
+				`	failure := p.failure
+`},
+		},
+		guards: []guard{ofExchange("TestOneServiceWithoutAnAnswerHoldsNoOtherUp")},
+	},
 }
