@@ -146,6 +146,8 @@ func TestARobotOfBeforeALostRecordIsRevoked(t *testing.T) {
 func TestARobotThatWasRotatedManyTimesAgoIsRevoked(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
+	told := &telling{}
+	o.Recorder = told
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	first := publishedLogin(t, edge, "-pull")
@@ -157,6 +159,13 @@ func TestARobotThatWasRotatedManyTimesAgoIsRevoked(t *testing.T) {
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	o.look(t, edge)
 	g.Expect(p.Works(first.user, first.secret)).To(BeFalse())
+
+	// What is neither on record nor listed may have ended, and may not.
+	annotate(t, edge, edgev1.RevokeAnnotation, "")
+	o.look(t, edge)
+	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
+	o.look(t, edge)
+	g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(HaveExactElements(ContainSubstring("Puller/1 is on record no longer")))
 }
 
 // A project that was deleted and made again has another number. To an admin of the whole of Harbor a list of the number of before
@@ -176,14 +185,18 @@ func TestAProjectThatWasMadeAgainIsFoundAgain(t *testing.T) {
 		p.Remove(r.ID)
 	}
 	p.AddProject("plant")
+	lost := standin.LostReply(standin.To(http.MethodPost, "/api/v2.0/robots"))
+	p.Inject(lost)
 	o.advance(time.Hour)
 	o.settles(t, edge)
+	g.Expect(p.Met(lost)).To(Equal(1))
 	for range 3 {
 		o.advance(time.Hour)
 		o.look(t, edge)
 	}
 	p.expectOneRobotEach(t, edge)
 	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"), "there is one successor")
+	g.Expect(publishedLogin(t, edge, "-publish").user).To(HaveSuffix("-publisher-2"), "the one whose making had no answer is found")
 }
 
 // An admin of the project makes robots as the operator would: with more rights, or with the last number. None is published, and the

@@ -111,6 +111,9 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 	case at < 0 && generation > max(p.Record.Highest(l.Role), l.Credential.Generation), at >= 0 && l.Alive[at].Current && l.Credential.Fresh:
 		p.answerNothing("there was no %s/%d yet when it was asked for: status.credentials lists those that work", l.Role, generation)
 		return nil
+	case at < 0 && generation < p.Record.Lowest(l.Role):
+		p.answerNothing("%s/%d is on record no longer, and is not found among those that work: if its issuer has it, end it there", l.Role, generation)
+		return nil
 	case at < 0:
 		p.answerNothing("%s/%d no longer works, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
 		return nil

@@ -289,3 +289,36 @@ func TestAKeyThatIsInUseIsLeftUntilIBMCloudEndsIt(t *testing.T) {
 	_, there := w.KeyOf(old.Token.Reveal())
 	g.Expect(there).To(BeFalse())
 }
+
+// A record has so many keys of a role and no more. One that it dropped works, and whoever wants it to end has to be able to say so.
+func TestAKeyThatTheRecordDroppedIsListedAndEnds(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, cloudtest.Delays{})
+	w.AddAccount(plant, cloudtest.AccountOptions{Keys: 50})
+	w.key = w.AddServiceID(plant, "operator", w.MayCreateNamespaces(plant, "us-south")...)
+	g.Expect(w.pass(t, true)).To(Succeed())
+	first := w.published[edgev1.TokenPuller]
+	all := []int64{1}
+	for range 21 {
+		g.Expect(w.pass(t, true)).To(Succeed())
+		all = append(all, w.published[edgev1.TokenPuller].Generation)
+	}
+	alive := func(s *session) []int64 {
+		g.Expect(s.Retire(t.Context())).To(Succeed())
+		var generations []int64
+		for _, one := range s.Puller.Alive {
+			generations = append(generations, one.Generation)
+		}
+		return generations
+	}
+	s := w.begin(t)
+	g.Expect(s.Record.Find(first.ID)).To(BeNil())
+	s.cloud.keys.invalidate()
+	g.Expect(alive(s)).To(Equal(all))
+	g.Expect(s.Puller.Alive[0].ID).To(Equal(first.ID))
+
+	g.Expect(s.Revoke(t.Context(), &s.Puller, pass.Credential{Identity: pass.Identity{ID: first.ID}, Generation: 1})).To(Succeed())
+	_, there := w.KeyOf(first.Token.Reveal())
+	g.Expect(there).To(BeFalse())
+	g.Expect(alive(w.begin(t))).To(Equal(all[1:]), "what was kept of a list is not believed once a key of it ended")
+}

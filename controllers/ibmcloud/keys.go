@@ -209,6 +209,9 @@ func (s *session) Revoke(ctx context.Context, l *pass.Login, c pass.Credential) 
 	}
 	if issued := s.Record.Find(id); issued != nil {
 		issued.EndedAt = metav1.NewTime(s.Now.UTC().Truncate(time.Second))
+	} else {
+		// Only the list knows of it.
+		s.cloud.keys.invalidate()
 	}
 	return s.SaveRecord(ctx, s.Scope)
 }

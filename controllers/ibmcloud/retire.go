@@ -5,6 +5,7 @@ package ibmcloud
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,12 +141,7 @@ func (s *session) deleteUnrecorded(ctx context.Context, l *pass.Login) error {
 	if s.client == nil || s.Record.Lost {
 		return nil
 	}
-	lowest := int64(0)
-	for _, issued := range s.Record.Issued {
-		if issued.Role == l.Role && (lowest == 0 || issued.Generation < lowest) {
-			lowest = issued.Generation
-		}
-	}
+	lowest := s.Record.Lowest(l.Role)
 	for _, key := range s.cloud.keys.last() {
 		generation := generationIn(key.Description)
 		known := s.Record.Find(key.ID) != nil || s.Record.Pending[l.Role].ID == key.ID || s.Record.Pending[l.Role].Generation == generation
@@ -178,4 +174,26 @@ func (s *session) listAlive(l *pass.Login) {
 			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(ends.Time),
 		}})
 	}
+	l.Alive = append(s.dropped(l), l.Alive...)
+}
+
+// dropped are the keys of a login that left the record before they ended. They work until IBM Cloud ends them.
+func (s *session) dropped(l *pass.Login) []pass.Working {
+	if s.client == nil {
+		return nil
+	}
+	var found []pass.Working
+	lowest := s.Record.Lowest(l.Role)
+	for _, key := range s.cloud.keys.last() {
+		generation := generationIn(key.Description)
+		if !s.isOurs(key, l.Role) || generation >= lowest || s.Record.Find(key.ID) != nil || key.Disabled || !s.Now.Before(key.ExpiresAt) {
+			continue
+		}
+		found = append(found, pass.Working{ID: key.ID, CredentialStatus: edgev1.CredentialStatus{
+			Role: l.Role, Generation: generation, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: key.ID,
+			IssuedAt: pass.StatusTime(key.CreatedAt), ExpiresAt: pass.StatusTime(key.ExpiresAt),
+		}})
+	}
+	slices.SortFunc(found, func(a, b pass.Working) int { return int(a.Generation - b.Generation) })
+	return found
 }

@@ -230,6 +230,17 @@ func (r *Record) Highest(role edgev1.TokenRole) int64 {
 	return highest
 }
 
+// Lowest returns the lowest generation of a role; zero if there is none. Earlier ones may have left the record, and work.
+func (r *Record) Lowest(role edgev1.TokenRole) int64 {
+	lowest := int64(0)
+	for _, issued := range r.Issued {
+		if issued.Role == role && (lowest == 0 || issued.Generation < lowest) {
+			lowest = issued.Generation
+		}
+	}
+	return lowest
+}
+
 // LastRotation returns the request for rotation that the newest credential of a role, or an earlier one, answered.
 func (r *Record) LastRotation(role edgev1.TokenRole) string {
 	for i := len(r.Issued) - 1; i >= 0; i-- {

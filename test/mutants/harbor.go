@@ -127,6 +127,19 @@ var ofHarbor = []mutant{
 		guards: []guard{controllers("TestARobotThatAListLacksIsNotTakenForGone")},
 	},
 	{
+		name:    "project-of-before",
+		pattern: "what was found once is not asked for anew",
+		edits: []edit{
+			{"controllers/external/robots.go",
+				`	all, err := client.Robots(ctx, project)`,
+				`	if m.projectID != 0 {
+		project.ID = m.projectID
+	}
+	all, err := client.Robots(ctx, project)`},
+		},
+		guards: []guard{controllers("TestAProjectThatWasMadeAgainIsFoundAgain")},
+	},
+	{
 		name:    "off-the-record-is-dead",
 		pattern: "what is not on record is taken for absent",
 		edits: []edit{

@@ -6,6 +6,16 @@ package main
 // ofIBMCloud are mistakes about keys, service IDs and namespaces at IBM Cloud.
 var ofIBMCloud = []mutant{
 	{
+		name:    "dropped-is-dead",
+		pattern: "what is not on record is taken for absent",
+		edits: []edit{
+			{"controllers/ibmcloud/retire.go",
+				`	l.Alive = append(s.dropped(l), l.Alive...)`,
+				`	_ = s.dropped(l)`},
+		},
+		guards: []guard{within("ibmcloud", "TestAKeyThatTheRecordDroppedIsListedAndEnds")},
+	},
+	{
 		name:    "mark-of-anybody",
 		pattern: "what a tenant can write decides who gets a right",
 		edits: []edit{
