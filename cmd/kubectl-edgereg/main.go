@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/command"
@@ -25,6 +26,7 @@ var version = "dev"
 func main() {
 	// What the libraries log is for operators; the command itself prints errors.
 	ctrl.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	plugin := &command.Plugin{
 		Version: version, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Getenv: os.Getenv,

@@ -29,6 +29,13 @@ var ofPlugin = []mutant{
 		guards:  []guard{byPlugin("cluster", "TestASecretThatSaysSomethingElseIsRefused")},
 	},
 	{
+		name:    "env-fails-in-silence",
+		pattern: "a failure is answered by nothing, which counts as success",
+		edits: []edit{{"cmd/kubectl-edgereg/command/root.go", `(!verb.HasParent() && slices.Contains(args, envVerb))`,
+			`(!verb.HasParent() && len(args) == 0 && slices.Contains(args, envVerb))`}},
+		guards: []guard{byPlugin("command", "TestAFailedEnvStopsTheScriptThatEvaluatesIt")},
+	},
+	{
 		name:    "quoted-by-double-quotes",
 		pattern: "a value from others is executed",
 		edits:   []edit{{"cmd/kubectl-edgereg/show/quote.go", "\"'\" + strings.ReplaceAll(text, \"'\", `'\\''`) + \"'\"", "`\"` + strings.ReplaceAll(text, `\"`, `\\\"`) + `\"`"}},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Kinds of errors, for errors.Is.
@@ -61,7 +62,8 @@ func explain(err error, r right) error {
 	case apierrors.IsUnauthorized(err):
 		return because(ErrForbidden, "the cluster does not know you: log in to it again (%v)", err)
 	case apierrors.IsNotFound(err):
-		if status := apierrors.APIStatus(nil); errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name == "" {
+		// An API server that knows the kind says so in its own form.
+		if apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
 			return because(ErrNotFound, "the cluster does not serve EdgeRegistries: the operator is not installed there, or the kubeconfig leads to another cluster")
 		}
 		return because(ErrNotFound, "there is no %s", strings.TrimPrefix(r.what, "the "))

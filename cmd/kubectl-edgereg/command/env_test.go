@@ -86,13 +86,24 @@ func TestAShellIsGivenNothingToRun(t *testing.T) {
 }
 
 func TestAFailedEnvStopsTheScriptThatEvaluatesIt(t *testing.T) {
-	g := NewWithT(t)
-	got := runAs(t, viewer, "env", factory)
-	g.Expect(got.status).To(Equal(ExitForbidden))
-	script := "set -e; eval \"$1\"; echo went on"
-	output, err := exec.CommandContext(t.Context(), "sh", "-c", script, "sh", got.out).Output()
-	g.Expect(err).To(HaveOccurred())
-	g.Expect(output).To(BeEmpty())
+	for line, status := range map[string]int{
+		"env factory":                ExitForbidden,
+		"env":                        ExitUsage,
+		"env factory --nonsense":     ExitUsage,
+		"--nonsense env factory":     ExitUsage,
+		"--nonsense=x env factory":   ExitUsage,
+		"--as x --nonsense env fact": ExitUsage,
+	} {
+		t.Run(line, func(t *testing.T) {
+			g := NewWithT(t)
+			got := runAs(t, viewer, strings.Fields(line)...)
+			g.Expect(got.status).To(Equal(status))
+			script := "set -e; eval \"$1\"; echo went on"
+			output, err := exec.CommandContext(t.Context(), "sh", "-c", script, "sh", got.out).Output()
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(output).To(BeEmpty())
+		})
+	}
 }
 
 func TestATokenOnAScreenIsNoted(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,8 +57,8 @@ func (p *Plugin) Run(ctx context.Context, args []string) int {
 	if err == nil {
 		return ExitDone
 	}
-	if verb.Name() == envVerb {
-		// An eval of nothing succeeds, and the script would go on without a login.
+	if verb.Name() == envVerb || (!verb.HasParent() && slices.Contains(args, envVerb)) {
+		// An eval of nothing succeeds, and the script would go on without a login. A flag that is not known hides the verb behind it.
 		fmt.Fprintln(p.Out, "false")
 	}
 	usage := usageError{}

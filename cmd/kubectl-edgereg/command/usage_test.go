@@ -5,6 +5,8 @@ package command
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +53,28 @@ func TestAClusterThatIsNotThereIsAFailure(t *testing.T) {
 	err.Reset()
 	g.Expect(plugin(&out, &err).Run(t.Context(), []string{"status", "--kubeconfig=" + kubeconfigOfNowhere(t)})).To(Equal(ExitNotReady))
 	g.Expect(err.String()).To(ContainSubstring("list EdgeRegistries"))
+}
+
+// A kubeconfig that leads elsewhere is no reason to look for a name that was mistyped.
+func TestAClusterWithoutTheOperatorIsNamedWhateverIsAskedFor(t *testing.T) {
+	for what, answer := range map[string]http.HandlerFunc{
+		"without the kind": http.NotFound,
+		"a server of something else": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>not here</html>", http.StatusNotFound)
+		},
+	} {
+		for _, line := range []string{"status", "status factory", "why factory", "env factory", "rotate factory"} {
+			t.Run(what+", "+line, func(t *testing.T) {
+				g := NewWithT(t)
+				server := httptest.NewServer(answer)
+				defer server.Close()
+				var out, err bytes.Buffer
+				status := plugin(&out, &err).Run(t.Context(), append(strings.Fields(line), "--kubeconfig="+kubeconfigOf(t, server.URL)))
+				g.Expect(status).To(Equal(ExitNotFound))
+				g.Expect(err.String()).To(ContainSubstring("does not serve EdgeRegistries"))
+			})
+		}
+	}
 }
 
 func TestHelpIsAManualPage(t *testing.T) {
@@ -127,9 +151,14 @@ func TestColoursAreForATerminalThatWantsThem(t *testing.T) {
 // kubeconfigOfNowhere leads to a port that nothing listens on.
 func kubeconfigOfNowhere(t *testing.T) string {
 	t.Helper()
+	return kubeconfigOf(t, "http://127.0.0.1:1")
+}
+
+func kubeconfigOf(t *testing.T, server string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	NewWithT(t).Expect(writeFile(path, `{"apiVersion": "v1", "kind": "Config", "current-context": "x",
-		"clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:1"}}], "contexts": [{"name": "x", "context": {"cluster": "x"}}]}`)).To(Succeed())
+		"clusters": [{"name": "x", "cluster": {"server": "`+server+`"}}], "contexts": [{"name": "x", "context": {"cluster": "x"}}]}`)).To(Succeed())
 	return path
 }
 
