@@ -174,6 +174,32 @@ func madeAgain(t *testing.T, name string, role consent.Role, edge string) *corev
 	return squatted
 }
 
+// A project that the operator requested anew is that of the EdgeRegistry that asked for it. An author of the one before accepts it for
+// nobody, and learns whose it is.
+func TestAProjectThatWasRequestedForAnotherIsNotAccepted(t *testing.T) {
+	g := NewWithT(t)
+	o := startOperator(t)
+	first := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
+		e.Spec.OpenShift.Publisher.ServiceAccountName, e.Spec.OpenShift.Puller.ServiceAccountName = "first-publisher", "first-puller"
+	})))
+	edit(t, first, func(e *edgev1.EdgeRegistry) { e.Spec.Suspend = true })
+	awaitReason(t, first, edgev1.Ready, edgev1.ReasonSuspended)
+	project := namespaceOf(t, first)
+	g.Expect(admin.Delete(t.Context(), project)).To(Succeed())
+	gone(t, project)
+	second := awaitReady(t, apply(t, newEdge(requesting(project.Name))))
+	minted := o.mints(first)
+
+	edit(t, first, func(e *edgev1.EdgeRegistry) {
+		e.Spec.Suspend = false
+		e.Annotations = map[string]string{edgev1.AcceptAnnotation: project.Name + "/" + string(namespaceOf(t, second).UID)}
+	})
+	told := awaitReason(t, first, edgev1.ProjectReady, edgev1.ReasonProjectConflict)
+	g.Expect(told.Message).To(ContainSubstring(second.Name))
+	g.Expect(o.mints(first)).To(Equal(minted))
+	g.Expect(isStalled(t, first)).To(BeTrue())
+}
+
 func TestANamespaceThatWasMadeAgainGetsNothingUntilItIsAccepted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		role      consent.Role

@@ -164,22 +164,24 @@ func (s *session) enterProject(ctx context.Context, namespace *corev1.Namespace)
 
 // wasRequested makes sure that the operator requested the project for this EdgeRegistry. The annotation with the requester proves
 // that the operator did, since OpenShift lets nobody else write it (openshift/origin). Until the project's UID is on record, its
-// description says for which EdgeRegistry.
+// description says for which EdgeRegistry. An author accepts no project in the place of the one before that was requested for
+// another.
 func (s *session) wasRequested(ctx context.Context, namespace *corev1.Namespace) error {
 	if namespace.Annotations[requesterAnnotation] != s.username {
 		return pass.Stalled(edgev1.ReasonProjectConflict,
 			"project %q exists and was not requested for this EdgeRegistry: choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
 			s.Home.Namespace, s.Home.Invite(), s.sameAccounts(ctx))
 	}
-	if _, known := s.Record.Served[s.Home.Namespace]; known {
-		return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
-	}
-	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {
+	before, known := s.Record.Served[s.Home.Namespace]
+	if (!known || before != namespace.UID) && !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {
 		return pass.Stalled(edgev1.ReasonProjectConflict,
 			"project %q was requested for another EdgeRegistry, by its description %q (this one may have been restored or recreated): choose another project, or set spec.openshift.project.policy to Adopt and have its owner run '%s'%s",
 			s.Home.Namespace, namespace.Annotations[descriptionAnnotation], s.Home.Invite(), s.sameAccounts(ctx))
 	}
-	return nil
+	if !known {
+		return nil
+	}
+	return consent.SameNamespace(s.Scope, "project", s.Home.Namespace, namespace.UID)
 }
 
 // wasInvited makes sure that the owner of the project invited the operator for this EdgeRegistry, and that the project is

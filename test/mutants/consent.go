@@ -48,6 +48,16 @@ var ofConsent = []mutant{
 		guards: []guard{controllers("TestANamespaceThatWasMadeAgainGetsNothingUntilItIsAccepted")},
 	},
 	{
+		name:    "accepted-for-another",
+		pattern: "one side's word stands for the other's consent",
+		edits: []edit{
+			{"controllers/openshift/project.go",
+				`	if (!known || before != namespace.UID) && !strings`,
+				`	if (!known || before != namespace.UID && namespace.UID == "") && !strings`},
+		},
+		guards: []guard{controllers("TestAProjectThatWasRequestedForAnotherIsNotAccepted")},
+	},
+	{
 		name:    "accepted-by-name",
 		pattern: "a confirmation covers more than what was confirmed",
 		edits: []edit{
