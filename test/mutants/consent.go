@@ -30,10 +30,10 @@ var ofConsent = []mutant{
 		pattern: "ownership is proven by what tenants can write",
 		edits: []edit{
 			{"controllers/openshift/project.go",
-				`if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {`,
+				`if (!known || before != namespace.UID) && !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) {`,
 				`account := &corev1.ServiceAccount{}
 	err := s.Get(context.Background(), client.ObjectKey{Namespace: s.Home.Namespace, Name: s.publisher.Account}, account)
-	if !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) && (err != nil || !objects.OwnedBy(account, s.Edge.UID)) {`},
+	if (!known || before != namespace.UID) && !strings.Contains(namespace.Annotations[descriptionAnnotation], ownerMark(s.Edge.Name, s.Edge.UID)) && (err != nil || !objects.OwnedBy(account, s.Edge.UID)) {`},
 		},
 		guards: []guard{controllers("TestAServiceAccountThatNamesItsOwnerProvesNothing")},
 	},
