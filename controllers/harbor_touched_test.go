@@ -146,8 +146,8 @@ func TestARobotOfBeforeALostRecordIsRevoked(t *testing.T) {
 func TestARobotThatWasRotatedManyTimesAgoIsRevoked(t *testing.T) {
 	g := NewWithT(t)
 	o := harborOperator(t)
-	told := &telling{}
-	o.Recorder = told
+	recorder := &eventRecorder{}
+	o.Recorder = recorder
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	first := publishedLogin(t, edge, "-pull")
@@ -165,7 +165,7 @@ func TestARobotThatWasRotatedManyTimesAgoIsRevoked(t *testing.T) {
 	o.look(t, edge)
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	o.look(t, edge)
-	g.Expect(told.of(edgev1.ReasonNothingRevoked)).To(HaveExactElements(ContainSubstring("Puller/1 is on record no longer")))
+	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(HaveExactElements(ContainSubstring("Puller/1 is on record no longer")))
 }
 
 // A project that was deleted and made again has another number. To an admin of the whole of Harbor a list of the number of before
