@@ -108,14 +108,11 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 		// An earlier pass came this far and no further.
 		p.answerRevoked(l, generation, result)
 		return nil
-	case at < 0 && generation > max(p.Record.Highest(l.Role), l.Credential.Generation), at >= 0 && l.Alive[at].Current && l.Credential.Fresh:
-		p.answerNothing("there was no %s/%d yet when it was asked for: status.credentials lists those that work", l.Role, generation)
-		return nil
-	case at < 0 && generation < p.Record.Lowest(l.Role):
-		p.answerNothing("%s/%d is on record no longer, and is not found among those that work: if its issuer has it, end it there", l.Role, generation)
-		return nil
 	case at < 0:
-		p.answerNothing("%s/%d no longer works, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
+		p.answerNothing("%s", p.whyNone(l, generation))
+		return nil
+	case l.Alive[at].Current && l.Credential.Fresh:
+		p.answerNothing(neverWas, l.Role, generation)
 		return nil
 	case l.Alive[at].Current:
 		// Its successor is not published yet, and CredentialsIssued says why.
@@ -134,6 +131,20 @@ func (p *run) revokeOf(ctx context.Context, l *pass.Login, generation int64, res
 	p.describeCredentials()
 	p.answerRevoked(l, generation, result)
 	return nil
+}
+
+const neverWas = "there was no %s/%d yet when it was asked for: status.credentials lists those that work"
+
+// whyNone says why there is no credential of a generation to revoke.
+func (p *run) whyNone(l *pass.Login, generation int64) string {
+	switch {
+	case generation > max(p.Record.Highest(l.Role), l.Credential.Generation):
+		return fmt.Sprintf(neverWas, l.Role, generation)
+	case generation < p.Record.Lowest(l.Role):
+		return fmt.Sprintf("%s/%d is on record no longer, and is not found among those that work: if its issuer has it, end it there", l.Role, generation)
+	default:
+		return fmt.Sprintf("%s/%d no longer works, as far as the operator knows: status.credentials lists those that work", l.Role, generation)
+	}
 }
 
 // answerNothing reports that there is nothing to do for a request.

@@ -21,8 +21,8 @@ var (
 
 // postpones reports that a pass has lasted for so many times as long as one request may, and begins nothing more: the next one
 // begins with this service. Nothing is taken up after half of the time, so that what was written by then is announced.
-func (p *pass) postpones(s Service, requests time.Duration) bool {
-	if p.exchanges.now().Sub(p.begun) < requests*p.client.timeout {
+func (p *pass) postpones(s Service, requests int) bool {
+	if p.exchanges.now().Sub(p.begun) < time.Duration(requests)*p.client.timeout {
 		return false
 	}
 	p.postpone(s)

@@ -198,8 +198,8 @@ var ofTheExchange = []mutant{
 		pattern: "a wait that others can prolong has no limit",
 		edits: []edit{
 			{"internal/exchange/slow.go",
-				`	if p.exchanges.now().Sub(p.begun) < requests*p.client.timeout {`,
-				`	if p.exchanges.now().Sub(p.begun) < 1000*requests*p.client.timeout {`},
+				`	if p.exchanges.now().Sub(p.begun) < time.Duration(requests)*p.client.timeout {`,
+				`	if p.exchanges.now().Sub(p.begun) < 1000*time.Duration(requests)*p.client.timeout {`},
 		},
 		guards: []guard{ofExchange("TestASyncWithASlowExchangeEndsAndIsContinued")},
 	},
