@@ -25,9 +25,9 @@ import (
 )
 
 const (
-	// maxBody is how many bytes of an answer are read, and maxList of a list of services: there can be 1,000 for each owner, and some
-	// hold an archive of Kubernetes manifests.
-	maxBody = 1 << 20
+	// maxBody is how many bytes of an answer are read: some 80 for each node that runs a service. maxList is the same for a list of
+	// services: there can be 1,000 for each owner, and some hold an archive of Kubernetes manifests.
+	maxBody = 8 << 20
 	maxList = 256 << 20
 	// requestTimeout bounds one call, unless the options do. The Exchange itself gives up after 45 seconds.
 	requestTimeout = time.Minute

@@ -262,6 +262,18 @@ func TestAnAnswerIsReadUpToALimit(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("too large")))
 }
 
+func TestAllNodesOfALargeFleetAreRead(t *testing.T) {
+	g := NewWithT(t)
+	const fleet = 50_000
+	pairs := make([]string, fleet)
+	for i := range pairs {
+		pairs[i] = fmt.Sprintf(`["plant/gateway-of-line-%05d","2026-03-01T09:00:00.000Z[UTC]"]`, i)
+	}
+	nodes, _, err := served(t, 201, `{"nodes":[`+strings.Join(pairs, ",")+`]}`).Nodes(t.Context(), Service{ID: "plant/camera_1.0.0_amd64"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(nodes).To(HaveLen(fleet))
+}
+
 func TestALoginGoesNowhereElse(t *testing.T) {
 	g := NewWithT(t)
 	var asked atomic.Int32
