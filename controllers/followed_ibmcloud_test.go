@@ -62,11 +62,11 @@ func TestWhoClearsTheWayToIBMCloudSeesTheConditionTurn(t *testing.T) {
 	t.Run("the CA of the proxy", func(t *testing.T) {
 		way.set(inspecting)
 		edge, _ := w.edge(t, w.all())
-		told := func(r *EdgeRegistryReconciler) { r.SystemRoots.AddCert(inspector.Certificate()) }
+		trusting := func(r *EdgeRegistryReconciler) { r.SystemRoots.AddCert(inspector.Certificate()) }
 		w.operator = directAt(t, w.clock, w.reaches(way.DialContext))
 		w.comesTo(t, edge, edgev1.AccountReady, edgev1.ReasonIBMCloudUntrusted)
 		NewWithT(t).Expect(condition(t, edge, edgev1.AccountReady).Message).To(ContainSubstring("or its CA has to be among those that the operator's pod trusts"))
-		directAt(t, w.clock, w.reaches(way.DialContext), told).settles(t, edge)
+		directAt(t, w.clock, w.reaches(way.DialContext), trusting).settles(t, edge)
 	})
 }
 

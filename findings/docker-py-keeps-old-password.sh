@@ -26,24 +26,18 @@ cat >ask.py <<'PYTHON'
 # `ask.py PASSWORD [reauth]`: logs in and pulls by a stand-in for Docker's engine, and tells the passwords that it was given.
 import base64, docker, http.server, json, sys, threading
 
+import answering
+
 logins, pulls = [], []
 
-class Engine(http.server.BaseHTTPRequestHandler):
+class Engine(answering.Handler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path.endswith("/auth"):
             logins.append(json.loads(body)["password"])
         else:
             pulls.append(json.loads(base64.urlsafe_b64decode(self.headers["X-Registry-Auth"]))["password"])
-        answer = b'{"Status": "Login Succeeded"}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, {"Content-Type": "application/json"}, b'{"Status": "Login Succeeded"}')
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -22,7 +22,9 @@ set -euo pipefail
 npm install --no-audit --no-fund --silent ibm-cloud-sdk-core@5.9.1 @ibm-cloud/platform-services@0.83.1
 cat >iam.py <<'PYTHON'
 # IAM in small: it gives tokens and makes keys, and `iam.py token|create STATUS` does it and loses the first answer of that.
-import base64, http.server, json, sys, time
+import base64, json, sys, time
+
+import answering
 
 lost, status = sys.argv[1], int(sys.argv[2])
 made = {"token": 0, "create": 0}
@@ -30,7 +32,7 @@ part = lambda what: base64.urlsafe_b64encode(json.dumps(what).encode()).decode()
 now = int(time.time())
 token = ".".join([part({"alg": "none"}), part({"iat": now, "exp": now + 3600}), "signature"])
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(answering.Handler):
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         what = "token" if self.path == "/identity/token" else "create"
@@ -39,19 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         given = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "expiration": now + 3600}
         key = {"id": f"ApiKey-{made[what]}"}
         answer = json.dumps(given if what == "token" else key).encode()
-        self.send_response(status if what == lost and made[what] == 1 else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        self.answer(status if what == lost and made[what] == 1 else 200, {"Content-Type": "application/json"}, answer)
 
-    def log_message(self, *_):
-        pass
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-with open("port", "w") as file:
-    file.write(str(server.server_port))
-server.serve_forever()
+answering.serve(Handler)
 PYTHON
 cat >ask.js <<'JS'
 const { IamAuthenticator } = require('@ibm-cloud/platform-services/auth');

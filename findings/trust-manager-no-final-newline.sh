@@ -59,16 +59,11 @@ go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 cat >registry.py <<'PYTHON'
 import http.server, ssl, sys
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        tags = b'{"name": "plant/sensor", "tags": ["trusted"]}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(tags)))
-        self.end_headers()
-        self.wfile.write(tags)
+import answering
 
-    def log_message(self, *_):
-        pass
+class Handler(answering.Handler):
+    def do_GET(self):
+        self.answer(200, {}, b'{"name": "plant/sensor", "tags": ["trusted"]}')
 
 name = sys.argv[1]
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -4,6 +4,7 @@
 package ibmcloud
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -169,10 +170,9 @@ func (s *session) listAlive(l *pass.Login) {
 		if !current && !s.Now.Before(ends.Time) {
 			ends = issued.Until
 		}
-		l.Alive = append(l.Alive, pass.Working{ID: issued.ID, CredentialStatus: edgev1.CredentialStatus{
-			Role: l.Role, Generation: issued.Generation, Current: current, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: issued.ID,
-			IssuedAt: pass.StatusTime(issued.IssuedAt.Time), ExpiresAt: pass.StatusTime(ends.Time),
-		}})
+		one := s.working(l, issued.ID, issued.Generation, issued.IssuedAt.Time, ends.Time)
+		one.Current = current
+		l.Alive = append(l.Alive, one)
 	}
 	l.Alive = append(s.dropped(l), l.Alive...)
 }
@@ -189,11 +189,16 @@ func (s *session) dropped(l *pass.Login) []pass.Working {
 		if !s.isOurs(key, l.Role) || generation >= lowest || s.Record.Find(key.ID) != nil || key.Disabled || !s.Now.Before(key.ExpiresAt) {
 			continue
 		}
-		found = append(found, pass.Working{ID: key.ID, CredentialStatus: edgev1.CredentialStatus{
-			Role: l.Role, Generation: generation, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: key.ID,
-			IssuedAt: pass.StatusTime(key.CreatedAt), ExpiresAt: pass.StatusTime(key.ExpiresAt),
-		}})
+		found = append(found, s.working(l, key.ID, generation, key.CreatedAt, key.ExpiresAt))
 	}
-	slices.SortFunc(found, func(a, b pass.Working) int { return int(a.Generation - b.Generation) })
+	slices.SortFunc(found, func(a, b pass.Working) int { return cmp.Compare(a.Generation, b.Generation) })
 	return found
+}
+
+// working is a key of a login that works, as the status lists it.
+func (s *session) working(l *pass.Login, id string, generation int64, issued, ends time.Time) pass.Working {
+	return pass.Working{ID: id, CredentialStatus: edgev1.CredentialStatus{
+		Role: l.Role, Generation: generation, ServiceID: s.Record.Identity(l.Role).ID, CredentialID: id,
+		IssuedAt: pass.StatusTime(issued), ExpiresAt: pass.StatusTime(ends),
+	}}
 }

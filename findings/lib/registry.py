@@ -4,29 +4,22 @@
 
 It writes its port to the file `port` and each request to standard output, with what is in Authorization.
 """
-import http.server
 import sys
 
+import answering
 
-class Handler(http.server.BaseHTTPRequestHandler):
+
+class Handler(answering.Handler):
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         print(self.command, self.path, self.headers.get("Authorization", "-"), body or "-", flush=True)
         token = self.path.startswith("/token")
         answer = b'{"token": "given", "access_token": "given"}' if token else b"{}"
         welcome = token or "Authorization" in self.headers
-        self.send_response(200 if welcome else 401)
-        if not welcome:
-            self.send_header("WWW-Authenticate", challenge(self.headers["Host"]))
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer)
+        headers = {} if welcome else {"WWW-Authenticate": challenge(self.headers["Host"])}
+        self.answer(200 if welcome else 401, headers, answer)
 
     do_HEAD = do_POST = do_GET
-
-    def log_message(self, *_):
-        pass
 
 
 def challenge(host):
@@ -35,7 +28,4 @@ def challenge(host):
     return f'Bearer realm="http://{host}/token",service="stand-in"'
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-with open("port", "w") as file:
-    file.write(str(server.server_port))
-server.serve_forever()
+answering.serve(Handler)

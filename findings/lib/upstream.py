@@ -8,10 +8,11 @@ and each request to standard output, with what is in Authorization.
 """
 import base64
 import hashlib
-import http.server
 import json
 import os
 import sys
+
+import answering
 
 KIND = "application/vnd.oci.image.manifest.v1+json"
 realm = sys.argv[1]
@@ -31,7 +32,7 @@ part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": diges
 manifest = json.dumps({"schemaVersion": 2, "mediaType": KIND, "config": part, "layers": []}).encode()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(answering.Handler):
     def do_GET(self):
         login = self.headers.get("Authorization", "-")
         print(self.command, self.path, login, flush=True)
@@ -49,20 +50,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def answer(self, status, headers, body=b"{}"):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
-    def log_message(self, *_):
-        pass
-
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-with open("port", "w") as file:
-    file.write(str(server.server_port))
-server.serve_forever()
+answering.serve(Handler)

@@ -60,17 +60,12 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 		return err
 	}
 	for _, act := range []struct {
-		what                    string
-		operator, plain, asking func() (time.Duration, error)
+		what     string
+		operator func() (time.Duration, error)
+		bare     func(*copier, context.Context) (time.Duration, error)
 	}{
-		{
-			"made", func() (time.Duration, error) { return w.copyTo(ctx, name[0], namespaces) },
-			func() (time.Duration, error) { return plain.make(ctx) }, func() (time.Duration, error) { return asking.make(ctx) },
-		},
-		{
-			"changed, after a rotation", func() (time.Duration, error) { return w.rotateByOperator(ctx, name) },
-			func() (time.Duration, error) { return plain.change(ctx) }, func() (time.Duration, error) { return asking.change(ctx) },
-		},
+		{"made", func() (time.Duration, error) { return w.copyTo(ctx, name[0], namespaces) }, (*copier).make},
+		{"changed, after a rotation", func() (time.Duration, error) { return w.rotateByOperator(ctx, name) }, (*copier).change},
 	} {
 		operator, err := w.costOf(act.operator)
 		if err != nil {
@@ -81,17 +76,17 @@ func (b *bench) fanOut(ctx context.Context, w *world, n int, where string) error
 			return err
 		}
 		what := fmt.Sprintf("%d copies of a Secret %s%s", n, act.what, where)
-		for _, bare := range []struct {
+		for _, by := range []struct {
+			*copier
 			suffix string
-			do     func() (time.Duration, error)
 			goal   float64
-		}{{"", act.plain, 1.25}, {", by a client that asks for consent too", act.asking, 0}} {
-			cost, err := w.costOf(bare.do)
+		}{{plain, "", 1.25}, {asking, ", by a client that asks for consent too", 0}} {
+			bare, err := w.costOf(func() (time.Duration, error) { return act.bare(by.copier, ctx) })
 			if err != nil {
 				return err
 			}
-			b.report.compare(what+bare.suffix, one(operator.took), one(cost.took), bare.goal)
-			b.report.compare(what+bare.suffix+": CPU of the API server", one(operator.cpu), one(cost.cpu), bare.goal)
+			b.report.compare(what+by.suffix, one(operator.took), one(bare.took), by.goal)
+			b.report.compare(what+by.suffix+": CPU of the API server", one(operator.cpu), one(bare.cpu), by.goal)
 		}
 		b.report.tell(what+": CPU of the API server afterwards, for watches", seconds(afterwards.cpu))
 	}
