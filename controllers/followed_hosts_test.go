@@ -188,7 +188,7 @@ func TestWhoMendsTheExchangeSeesTheConditionTurn(t *testing.T) {
 	anything := standin.To("", "")
 	for name, c := range map[string]away{
 		"another CA": {trusts(platform.NewCA("stranger").PEM()), trusts(x.CA), "", edgev1.ReasonExchangeUntrusted,
-			[]string{"its certificate is not trusted", "put its root CA in a ConfigMap in the namespace of the operator, and name that in spec.exchanges[].caBundleRef"}},
+			[]string{"its certificate is not trusted", "put its root CA into the ConfigMap that spec.exchanges[].caBundleRef names, in the namespace of the operator"}},
 		"a page": {always(standin.HTML(anything, http.StatusOK)), x.Heal, "", edgev1.ReasonExchangeUnexpected,
 			[]string{"check that HZN_EXCHANGE_URL is the address of an Exchange, and what answers there"}},
 		"a gateway before it": {always(standin.HTML(anything, http.StatusBadGateway)), x.Heal, "", edgev1.ReasonExchangeUnavailable,

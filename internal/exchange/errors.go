@@ -64,7 +64,7 @@ type Error struct {
 var advice = map[Kind]string{
 	Unresolvable: "check its DNS record",
 	Unreachable:  "check the way to it, network policies and the proxy",
-	Untrusted:    "put its root CA in a ConfigMap in the namespace of the operator, and name that in spec.exchanges[].caBundleRef",
+	Untrusted:    "put its root CA into the ConfigMap that spec.exchanges[].caBundleRef names, in the namespace of the operator",
 	Unavailable:  "check the Exchange itself; it is tried again",
 	Refused:      "check HZN_EXCHANGE_USER_AUTH; it is tried again slowly, for the Exchange keeps what it knows of users for 90 minutes",
 	Denied:       "use the user that owns the service, or an administrator of the organisation; it is tried again slowly, for the Exchange keeps owners for 90 minutes",
