@@ -5,6 +5,8 @@ package command
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +14,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
 	"github.com/edge-registry/edge-registry-operator/cmd/kubectl-edgereg/cluster"
 	"github.com/edge-registry/edge-registry-operator/internal/credential"
 	"github.com/edge-registry/edge-registry-operator/internal/handoff"
@@ -122,4 +128,27 @@ func TestATokenOnAScreenIsNoted(t *testing.T) {
 		g.Expect(err.Len() == 0).To(Equal(says == ""), line)
 		g.Expect(strings.Contains(err.String(), "eyJ")).To(BeFalse())
 	}
+}
+
+// A login of an EdgeRegistry whose deletion is held up works for now, and whoever takes it is warned.
+func TestALoginThatIsAboutToEndIsNoted(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	// Suspended, so that the operator does nothing for it, with the Secrets and the status of another.
+	leaving := &edgev1.EdgeRegistry{ObjectMeta: metav1.ObjectMeta{Name: "leaving", Finalizers: []string{"example.com/held"}}}
+	leaving.Spec.OpenShift, leaving.Spec.Suspend = &edgev1.OpenShiftSpec{}, true
+	g.Expect(w.Client().Create(t.Context(), leaving)).To(Succeed())
+	t.Cleanup(func() {
+		g.Expect(w.Client().Patch(context.Background(), leaving, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+	})
+	status, err := json.Marshal(map[string]any{"status": w.edge(t).Status})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(w.Client().Status().Patch(t.Context(), leaving, client.RawPatch(types.MergePatchType, status))).To(Succeed())
+	g.Expect(runAs(t, projectAdmin, "env", "leaving").err).NotTo(ContainSubstring("deleted"))
+	g.Expect(w.Client().Delete(t.Context(), leaving)).To(Succeed())
+
+	got := runAs(t, projectAdmin, "env", "leaving")
+	g.Expect(got.status).To(Equal(ExitDone), got.err)
+	g.Expect(got.out).To(ContainSubstring("HZN_REGISTRY_AUTH"))
+	g.Expect(got.err).To(Equal("EdgeRegistry leaving is being deleted: the login ends with it\n"))
 }

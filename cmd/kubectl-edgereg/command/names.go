@@ -58,6 +58,9 @@ func (p *Plugin) take(ctx context.Context, c *cluster.Cluster, name string, f ha
 	if err != nil {
 		return nil, nil, err
 	}
+	if !edge.DeletionTimestamp.IsZero() {
+		p.say("EdgeRegistry %s is being deleted: the login ends with it", name)
+	}
 	if until := expiryOf(edge, role); until != nil && until.Time.Before(p.Now()) {
 		p.say("the login expired at %s: `kubectl edgereg why %s` says why it was not renewed", until.UTC().Format("2006-01-02T15:04:05Z"), name)
 	}
