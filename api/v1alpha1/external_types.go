@@ -15,7 +15,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="!has(self.harbor) || !has(self.puller)",fieldPath=".puller",message="has no effect with harbor, whose robots are the logins: leave it out, or leave harbor out and supply the logins"
 // +kubebuilder:validation:XValidation:rule="!has(self.harbor) || !has(self.publisher)",fieldPath=".publisher",message="has no effect with harbor, whose robots are the logins: leave it out, or leave harbor out and supply the logins"
 // +kubebuilder:validation:XValidation:rule="has(self.harbor) == has(oldSelf.harbor)",fieldPath=".harbor",message="who makes the logins cannot be changed, since robots would be left in Harbor: create another EdgeRegistry, move the consumers, then delete this one"
-// +kubebuilder:validation:XValidation:rule="!has(self.harbor) || (has(self.repositoryPrefix) && (self.repositoryPrefix == self.harbor.project || self.repositoryPrefix.startsWith(self.harbor.project + '/')))",fieldPath=".repositoryPrefix",message="must be the project of harbor, or begin with it and a '/': robots of a project reach nothing outside of it"
+// +kubebuilder:validation:XValidation:rule="!has(self.harbor) || (has(self.repositoryPrefix) && (self.repositoryPrefix == self.harbor.project || self.repositoryPrefix.startsWith(self.harbor.project + '/')))",fieldPath=".repositoryPrefix",message="must be spec.external.harbor.project, or begin with it and a '/': robots of a project reach nothing outside of it"
 type ExternalSpec struct {
 	// host of the registry as image names have it, with a port where it is not 443: registry.example.com or registry.example.com:5000. It is reached over HTTPS alone. It cannot be changed.
 	// +required
