@@ -79,7 +79,7 @@ func TestTheOperatorStartsAndStaysUpWhereAnAPIIsAbsent(t *testing.T) {
 			before, minted := projectState(t, edge), canary.count()
 			g.Expect(control.RemoveCRD(t.Context(), tt.crd)).To(Succeed())
 			// The informer may take a minute to ask again: what it holds must not count meanwhile.
-			askForAPass(t, edge)
+			poke(t, edge)
 			expectHeldUp(t, edge, edgev1.RegistryExposed, tt.reason, tt.stalled, tt.message)
 			installAPIs(t)
 			awaitReadyWhenInformersAsk(t, edge)
@@ -108,7 +108,7 @@ func TestARestartOfTheAPIServerIsSurvivedInSilence(t *testing.T) {
 	o := startOperator(t)
 	keepPlatform(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
 	g.Expect(control.StopAPIServer(t.Context())).To(Succeed())
 	var came atomic.Int64
@@ -124,7 +124,7 @@ func TestARestartOfTheAPIServerIsSurvivedInSilence(t *testing.T) {
 	// Nobody asks for this pass: the watches, recreated, do.
 	g.Eventually(came.Load).WithTimeout(2 * soon).WithPolling(often).Should(BeNumerically(">", 0))
 	awaitReady(t, edge)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	g.Expect(o.writesFor(edge)[wrote:]).To(BeEmpty())
 	g.Expect(canary.count()).To(Equal(minted))
@@ -144,7 +144,7 @@ func TestAnAPIThatIsDownIsUnknownAndNotFalse(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before, minted := projectState(t, edge), canary.count()
 	project := "/api/v1/namespaces/" + openshift.ProjectName(edge)
 	o.wire.setIntercept(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -153,7 +153,7 @@ func TestAnAPIThatIsDownIsUnknownAndNotFalse(t *testing.T) {
 		}
 		return next.RoundTrip(r)
 	})
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectHeldUp(t, edge, edgev1.ProjectReady, edgev1.ReasonAPIUnavailable, false, "unable to handle the request")
 	g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionUnknown))
 	g.Expect(projectState(t, edge)).To(Equal(before))
@@ -254,7 +254,7 @@ func TestDriftDuringABrokenWatchIsHealed(t *testing.T) {
 			cutter := &watchCutter{suffix: "/rolebindings", status: tt.status}
 			o := startOperator(t, func(o *operator, _ *rest.Config) { o.wire.intercept = cutter.intercept })
 			edge := awaitReady(t, apply(t, newEdge()))
-			o.awaitAPass(t, edge)
+			o.pass(t, edge)
 			cutter.cut()
 			g.Eventually(cutter.asked).WithTimeout(soon).WithPolling(often).ShouldNot(BeEmpty())
 			g.Expect(cutter.asked()[0]).To(BeEmpty(), "the watch goes on where it was")
@@ -281,7 +281,7 @@ func TestAnInformerWhoseWatchIsDownIsNotBelieved(t *testing.T) {
 		}
 	})
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before := projectState(t, edge)
 	down.Store(true)
 	cutter.cut()
@@ -300,7 +300,7 @@ func TestBetweenTwoWatchesTheAPIServerIsAsked(t *testing.T) {
 	o := startOperator(t, func(o *operator, _ *rest.Config) { o.wire.intercept = cutter.intercept })
 	edge := awaitReady(t, apply(t, newEdge()))
 	liveReads := func() int {
-		o.awaitAPass(t, edge)
+		o.pass(t, edge)
 		return len(o.wire.matching(func(request string) bool {
 			return strings.HasPrefix(request, "GET /apis/route.openshift.io/") && strings.HasSuffix(request, "/"+defaultRoute)
 		}))

@@ -307,7 +307,7 @@ func TestTargetsThatAreAbsentAreAskedAfterGrowingPauses(t *testing.T) {
 	}
 	edge := apply(t, newEdge(copyPullTo(absent...)))
 	g.Eventually(func() string {
-		o.look(t, edge)
+		o.pass(t, edge)
 		return condition(t, edge, edgev1.SecretsPublished).Reason
 	}).WithTimeout(soon).WithPolling(often).Should(Equal(edgev1.ReasonCopiesPending))
 	asked := func() int {
@@ -328,7 +328,7 @@ func TestTargetsThatAreAbsentAreAskedAfterGrowingPauses(t *testing.T) {
 	// A person is answered at once.
 	before := asked()
 	poke(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(asked()).To(Equal(before + first))
 }
 

@@ -178,7 +178,7 @@ func TestRootsThatTheAdminNamesAreInCACrtBeforeTheRouterTakesThem(t *testing.T) 
 	nodes := &fleet{edge: edge}
 	nodes.expectTrust(t, 0)
 	openShift.Router.SetServing(b.Leaf(appsHost("*")))
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectCAs(t, edge, edgev1.ReasonTrusted, b, a)
 	nodes.expectTrust(t, 0)
 	g.Expect(leaving(t, edge)).To(BeEmpty())
@@ -248,7 +248,7 @@ func TestACASmuggledIntoASecretNeverSurvivesAPass(t *testing.T) {
 	// The one who smuggled it in answers for the host, too.
 	published := platform.ChainPEM(chainOf(b))
 	openShift.Router.SetBoth(chainOf(evil), published)
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "ingress-operator@evil", "the Secrets keep the CA that they have")
 	states(edgev1.ReasonChainUntrusted)
 	o.stop(t)

@@ -70,15 +70,15 @@ func TestARouteThatIsHiddenFromPodsIsAskedThroughTheRoutersService(t *testing.T)
 	g.Expect(reload(t, edge).Status).To(Equal(reported), "a lasting trouble is told once")
 
 	b := openShift.Router.RotateCA()
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectCAs(t, edge, edgev1.ReasonTrusted, b, a)
 	openShift.Router.SetBoth(platform.NewCA("stranger").Leaf(appsHost("*")), b.PEM())
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonChainUntrusted, true, "stranger", throughTheService)
 
 	c := openShift.Router.RotateCA()
 	openShift.Router.Hide(false)
-	askForAPass(t, edge)
+	poke(t, edge)
 	g.Eventually(func() string { return condition(t, edge, edgev1.RegistryTrusted).Message }).WithTimeout(soon).WithPolling(often).
 		Should(And(ContainSubstring("is verified by"), Not(ContainSubstring("service"))))
 	awaitReady(t, edge)

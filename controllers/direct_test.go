@@ -42,7 +42,7 @@ func newDirect(t *testing.T, now clock.PassiveClock, wrap func(http.RoundTripper
 	return r
 }
 
-// directOperator is an operator that makes its passes by look and pass alone, and so as fast as can be. It sends no events.
+// directOperator is an operator that makes its passes by pass alone, and so as fast as can be. It sends no events.
 func directOperator(t *testing.T, mods ...func(*EdgeRegistryReconciler)) *operator {
 	t.Helper()
 	return directAt(t, clocktesting.NewFakePassiveClock(time.Now()), mods...)
@@ -71,7 +71,7 @@ func makePass(t *testing.T, r *EdgeRegistryReconciler, edge *edgev1.EdgeRegistry
 func (o *operator) settles(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.EdgeRegistry {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
-		o.look(t, edge)
+		o.pass(t, edge)
 		ready := condition(t, edge, edgev1.Ready)
 		g.Expect(ready.Status).To(Equal(metav1.ConditionTrue), "%s: %s", ready.Reason, ready.Message)
 	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
@@ -82,7 +82,7 @@ func (o *operator) settles(t *testing.T, edge *edgev1.EdgeRegistry) *edgev1.Edge
 func (o *operator) comesTo(t *testing.T, edge *edgev1.EdgeRegistry, name, reason string) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
-		o.look(t, edge)
+		o.pass(t, edge)
 		g.Expect(condition(t, edge, name).Reason).To(Equal(reason))
 	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
 }
@@ -98,7 +98,7 @@ func (o *operator) turnsByItself(t *testing.T, edge *edgev1.EdgeRegistry, name s
 	g.Expect(next.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", 30*time.Second)))
 	follow()
 	o.clock.SetTime(o.clock.Now().Add(next.RequeueAfter))
-	o.look(t, edge)
+	o.pass(t, edge)
 	found := condition(t, edge, name)
 	g.Expect(found.Status).To(Equal(metav1.ConditionTrue), "%s: %s", found.Reason, found.Message)
 }

@@ -80,7 +80,7 @@ func (s *staffed) live(d time.Duration) {
 			}
 		}
 		s.o.advance(look)
-		s.o.look(s.t, s.edge)
+		s.o.pass(s.t, s.edge)
 	}
 	s.edge = reload(s.t, s.edge)
 }
@@ -140,7 +140,7 @@ func TestWhoIsLateIsToldUntilItHasReadTheLogin(t *testing.T) {
 	restarted := directOperator(t)
 	restarted.clock.SetTime(s.o.clock.Now().Add(6 * time.Hour))
 	s.x.Clock.Advance(6 * time.Hour)
-	restarted.look(t, s.edge)
+	restarted.pass(t, s.edge)
 	g.Expect(reload(t, s.edge).Status.Exchange).To(Equal(status.Exchange))
 	g.Expect(s.x.Matching(exchangetest.Writes)).To(BeEmpty())
 }
@@ -184,7 +184,7 @@ func TestAnotherProcessTellsANodeThatMissedTheTouch(t *testing.T) {
 	s.nodes[0].Pull(s.service, openShift.Host(), func(string) bool { return true })
 	s.nodes[0].Silence(s.x.Clock.Now().Add(5 * time.Hour))
 	annotate(t, s.edge, edgev1.RotateAnnotation, "now")
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	for range 6 * 60 {
 		s.x.Clock.Advance(time.Minute)
 		for _, n := range s.nodes {
@@ -197,7 +197,7 @@ func TestAnotherProcessTellsANodeThatMissedTheTouch(t *testing.T) {
 	restarted.clock.SetTime(s.o.clock.Now().Add(6 * time.Hour))
 	restarted.Recorder = s.recorder
 	s.o = restarted
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	nodes := reload(t, s.edge).Status.Exchange.Nodes
 	g.Expect(nodes.Confirmed).To(BeZero())
 	s.live(30 * time.Minute)

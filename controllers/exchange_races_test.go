@@ -64,11 +64,11 @@ func (f *fielded) rests(o *operator) {
 	f.t.Helper()
 	for range 3 {
 		o.advance(11 * time.Minute)
-		o.look(f.t, f.edge)
+		o.pass(f.t, f.edge)
 	}
 	f.x.Forget()
 	o.advance(11 * time.Minute)
-	o.look(f.t, f.edge)
+	o.pass(f.t, f.edge)
 	NewWithT(f.t).Expect(f.x.Calls()).To(HaveExactElements(HaveField("Method", http.MethodGet)), "it is not at rest")
 }
 
@@ -96,7 +96,7 @@ func TestARotationWhileTheExchangeIsDownForADay(t *testing.T) {
 	annotate(t, f.edge, edgev1.RotateAnnotation, "now")
 	for range 24 {
 		o.advance(time.Hour)
-		o.look(t, f.edge)
+		o.pass(t, f.edge)
 		expectHeldUp(t, f.edge, edgev1.ExchangeUpdated, edgev1.ReasonExchangeUnavailable, false)
 	}
 	after := pulls(t, f.edge)
@@ -186,7 +186,7 @@ func TestTwoClustersOnOneExchange(t *testing.T) {
 	annotate(t, f.edge, edgev1.RotateAnnotation, "now")
 	for range 4 {
 		o.advance(11 * time.Minute)
-		o.look(t, f.edge)
+		o.pass(t, f.edge)
 		sync()
 		g.Expect(f.pull().OK).To(BeTrue())
 	}
@@ -196,7 +196,7 @@ func TestTwoClustersOnOneExchange(t *testing.T) {
 	g.Expect(credential.NewToken(f.x.Logins(f.service)[0].Token).Equal(pulls(t, f.edge))).To(BeTrue())
 	f.x.Forget()
 	o.advance(11 * time.Minute)
-	o.look(t, f.edge)
+	o.pass(t, f.edge)
 	sync()
 	g.Expect(f.x.Calls()).To(HaveEach(HaveField("Method", http.MethodGet)), "they do not come to rest")
 	g.Expect(f.pull().OK).To(BeTrue())

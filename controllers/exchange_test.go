@@ -122,7 +122,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 		return p
 	}
 	o.advance(11 * time.Minute)
-	o.look(t, edge)
+	o.pass(t, edge)
 	user := "edge-puller." + openshift.ProjectName(edge)
 	only(t, x, camera, user, pulls(t, edge))
 	g.Expect(recorder.all()).To(ContainElement(And(HavePrefix("Warning "+edgev1.ReasonPushLoginFound), ContainSubstring("may push"), ContainSubstring(camera))))
@@ -131,7 +131,7 @@ func TestARenewedTokenReachesANodeThatRuns(t *testing.T) {
 
 	before := pulls(t, edge)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(pulls(t, edge).Equal(before)).To(BeFalse())
 	only(t, x, camera, user, pulls(t, edge))
 	g.Expect(node.Poll(t.Context())).To(Succeed())
@@ -156,33 +156,33 @@ func TestTheExchangeIsLeftAloneAtRest(t *testing.T) {
 		x.Publish(publishingUser, exchangetest.Definition{URL: fmt.Sprintf("s%d", i), Image: imageOf(edge, "camera")})
 	}
 	o.advance(11 * time.Minute)
-	o.look(t, edge)
+	o.pass(t, edge)
 	for range 2 {
 		// What is found just after a change is believed once a later list shows the same.
 		o.advance(11 * time.Minute)
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	x.Forget()
 	o.advance(time.Minute)
 	annotate(t, edge, edgev1.RotateAnnotation, "now")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(x.Calls()).To(HaveLen(1+4*services), "a rotation")
 	for range 3 {
 		o.advance(11 * time.Minute)
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	x.Forget()
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(x.Calls()).To(BeEmpty())
 	o.advance(11 * time.Minute)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(x.Calls()).To(HaveLen(1), "one list")
 	status := reload(t, edge).Status
 
 	x.Forget()
 	restarted := directOperator(t)
 	restarted.clock.SetTime(o.clock.Now())
-	restarted.look(t, edge)
+	restarted.pass(t, edge)
 	g.Expect(x.Count(exchangetest.Writes)).To(BeZero())
 	g.Expect(reload(t, edge).Status).To(Equal(status))
 	g.Expect(restarted.writesFor(edge)).To(BeEmpty())
@@ -215,10 +215,10 @@ func TestWhatIsWrongWithTheSecretOfTheExchange(t *testing.T) {
 			g.Expect(x.Calls()).To(Or(BeEmpty(), HaveEach(HaveField("Status", 401))))
 			wrong := secret.DeepCopy()
 			edit(t, secret, func(s *corev1.Secret) { s.Labels, s.Annotations, s.Data = right.Labels, right.Annotations, right.Data })
-			o.look(t, edge)
+			o.pass(t, edge)
 			g.Expect(condition(t, edge, edgev1.ExchangeUpdated).Status).To(Equal(metav1.ConditionTrue), "the change of the Secret makes a pass, and it turns")
 			edit(t, secret, func(s *corev1.Secret) { s.Labels, s.Annotations, s.Data = wrong.Labels, wrong.Annotations, wrong.Data })
-			o.look(t, edge)
+			o.pass(t, edge)
 
 			edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Exchanges[0].Policy = edgev1.ExchangeBestEffort })
 			o.settles(t, edge)
@@ -267,7 +267,7 @@ func TestWhoseAnEntryIsTheTokenTells(t *testing.T) {
 	bobs := x.Publish(organization+"/bob", exchangetest.Definition{URL: "bobs", Image: imageOf(edge, "camera")})
 	kept := x.State()[elsewhere]
 	o.advance(11 * time.Minute)
-	o.look(t, edge)
+	o.pass(t, edge)
 
 	g.Expect(x.Logins(camera)).To(HaveLen(len(others) + 1))
 	g.Expect(fmt.Sprint(x.Logins(camera)[:len(others)]) == fmt.Sprint(others)).To(BeTrue(), "nothing of others changed")
@@ -347,12 +347,12 @@ func TestASuppliedLoginReachesTheExchangeAndStays(t *testing.T) {
 	canary.know(credential.NewToken("pull-2-secret"))
 	r.change(func() { r.passwords[next] = "pull-2-secret" })
 	edit(t, pull, func(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = r.config(next, "pull-2-secret") })
-	o.look(t, edge)
+	o.pass(t, edge)
 	o.settles(t, edge)
 	only(t, x, camera, next, credential.NewToken("pull-2-secret"))
 
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(edge), edge))).To(BeTrue())
 	only(t, x, camera, next, credential.NewToken("pull-2-secret"))
 }

@@ -80,9 +80,8 @@ func TestADefaultRouteThatArgoCDSwitchesOffIsNotFoughtOver(t *testing.T) {
 	for range 3 {
 		o.advance(15 * time.Minute)
 		claimDefaultRoute(t, argoCD, false)
-		poke(t, edge)
-		poke(t, other)
-		g.Eventually(activePasses).WithTimeout(soon).WithPolling(often).Should(BeZero())
+		o.pass(t, edge)
+		o.pass(t, other)
 	}
 	g.Expect(patches()).To(Equal(2))
 	g.Expect(registryConfig(t).Spec.DefaultRoute).To(BeFalse())

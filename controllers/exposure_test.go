@@ -149,7 +149,7 @@ func TestAReadyEdgeRegistryKeepsItsSecretsThroughTroubleWithTheRoute(t *testing.
 	o := startOperator(t)
 	keepPlatform(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
 	for _, tt := range lastingTroubles {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func TestRobotsOverlap(t *testing.T) {
 
 	o.clock.SetTime(made.Add(30*oneDay + time.Minute))
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(p.of(edge, "puller")[0].Disabled).To(BeTrue())
 	g.Expect(p.of(edge, "puller")[1].Disabled).To(BeFalse())
 
@@ -59,7 +59,7 @@ func TestAnOperatorThatWasAwayForLongMakesOtherRobots(t *testing.T) {
 	g.Expect(p.Works(before.user, before.secret)).To(BeFalse(), "Harbor ends it")
 	o = o.restarted(t)
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"))
 	p.expectOneRobotEach(t, edge)
 }
@@ -77,7 +77,7 @@ func TestALostRecordHasOtherRobotsMadeAndEndsNone(t *testing.T) {
 	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: edge.Spec.Secrets.Namespace}, home)).To(Succeed())
 	annotate(t, edge, edgev1.AcceptAnnotation, home.Name+"/"+string(home.UID))
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"))
 	g.Expect(p.Works(before.user, before.secret)).To(BeTrue(), "somebody may hold it")
 	g.Expect(p.of(edge, "puller")).To(HaveLen(2))
@@ -108,7 +108,7 @@ func TestAYearOfRobots(t *testing.T) {
 			g.Expect(len(p.of(edge, role))).To(BeNumerically("<=", 3), role)
 		}
 		o.clock.SetTime(o.clock.Now().Add(oneDay))
-		o.look(t, edge)
+		o.pass(t, edge)
 		g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue), condition(t, edge, edgev1.Ready).Message)
 	}
 	g.Expect(len(promised)).To(BeNumerically(">", 30), "they were renewed")

@@ -107,13 +107,13 @@ func (p *plantHarbor) survives(t *testing.T, o *operator, fault *standin.Fault, 
 	p.Inject(fault)
 	edge := p.install(t)
 	for range 3 {
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	if restart {
 		o = o.restarted(t)
 	}
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	p.expectOneRobotEach(t, edge)
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
 	o.ends(t, edge)
@@ -163,7 +163,7 @@ func TestAnOperatorThatDiesAtAnyWriteLeavesNoUnknownRobot(t *testing.T) {
 				}
 				o = o.restarted(t)
 				o.settles(t, edge)
-				o.look(t, edge)
+				o.pass(t, edge)
 				p.expectOneRobotEach(t, edge)
 				if !dead {
 					break

@@ -38,7 +38,7 @@ func TestARobotThatIsNotDeletedIsNotCalledRevoked(t *testing.T) {
 	p.Edit(robot.ID, func(r *harbor.Robot) { r.Description = "mine now" })
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	for range 2 {
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	g.Expect(p.Works(leaked.user, leaked.secret)).To(BeTrue(), "it is not known to be the operator's any more")
 	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
@@ -84,7 +84,7 @@ func TestARobotThatAListLacksIsNotTakenForGone(t *testing.T) {
 	p.Inject(withoutRobots())
 	o.advance(time.Hour)
 	for range 2 {
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	p.expectOneRobotEach(t, edge)
 	g.Expect(admin.Delete(t.Context(), edge)).To(Succeed())
@@ -106,13 +106,13 @@ func TestARevocationWaitsForAHarborThatIsAway(t *testing.T) {
 	recorder := &eventRecorder{}
 	s.o.Recorder = recorder
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty())
 	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty())
 	g.Expect(reload(t, s.edge).Status.LastHandledRevocation).To(BeEmpty())
 	s.o = s.o.restarted(t)
 	s.o.Recorder = recorder
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(BeEmpty(), "also once it was begun")
 	m.calls.Heal()
 	s.until(made.Add(31*oneDay + time.Hour))
@@ -134,10 +134,10 @@ func TestARobotOfBeforeALostRecordIsRevoked(t *testing.T) {
 	g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: edge.Spec.Secrets.Namespace}, home)).To(Succeed())
 	annotate(t, edge, edgev1.AcceptAnnotation, home.Name+"/"+string(home.UID))
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(generations(t, edge, edgev1.TokenPuller)).To(Equal([]int64{1, 2}))
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(p.Works(before.user, before.secret)).To(BeFalse())
 	g.Expect(generations(t, edge, edgev1.TokenPuller)).To(Equal([]int64{2}))
 }
@@ -153,18 +153,18 @@ func TestARobotThatWasRotatedManyTimesAgoIsRevoked(t *testing.T) {
 	first := publishedLogin(t, edge, "-pull")
 	for i := range 22 {
 		annotate(t, edge, edgev1.RotateAnnotation, strconv.Itoa(i))
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	o.settles(t, edge)
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(p.Works(first.user, first.secret)).To(BeFalse())
 
 	// What is neither on record nor listed may have ended, and may not.
 	annotate(t, edge, edgev1.RevokeAnnotation, "")
-	o.look(t, edge)
+	o.pass(t, edge)
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(HaveExactElements(ContainSubstring("Puller/1 is on record no longer")))
 }
 
@@ -192,7 +192,7 @@ func TestAProjectThatWasMadeAgainIsFoundAgain(t *testing.T) {
 	g.Expect(p.Met(lost)).To(Equal(1))
 	for range 3 {
 		o.advance(time.Hour)
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	p.expectOneRobotEach(t, edge)
 	g.Expect(publishedLogin(t, edge, "-pull").user).To(HaveSuffix("-puller-2"), "there is one successor")

@@ -108,7 +108,7 @@ func TestARefusedCredentialIsReplacedAtMostOnceInAnInterval(t *testing.T) {
 	asked := o.disowned()
 	way.set(refusingRegistry(t))
 	o.advance(31 * time.Minute)
-	askForAPass(t, edge)
+	poke(t, edge)
 	g.Eventually(func() int { return o.mintsFor(edge, "edge-publisher") }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 	for range 4 {
 		o.pass(t, edge)

@@ -34,6 +34,7 @@ type operator struct {
 	*EdgeRegistryReconciler
 	clock *clocktesting.FakePassiveClock
 	wire  *wire
+	begun *begun
 	// direct: it makes passes only when the test does.
 	direct bool
 	cancel context.CancelFunc
@@ -66,6 +67,8 @@ func startOperator(t *testing.T, mods ...func(*operator, *rest.Config)) *operato
 		GracefulShutdownTimeout: ptr.To(10 * time.Second),
 	}, o.EdgeRegistryReconciler)
 	g.Expect(err).NotTo(HaveOccurred())
+	o.begun = &begun{Reader: o.Edges, asked: map[string]string{}}
+	o.Edges = o.begun
 	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel = cancel
 	go func() { o.done <- mgr.Start(ctx) }()

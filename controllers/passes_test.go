@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -72,29 +73,40 @@ func edit[T client.Object](t *testing.T, object T, change func(T)) {
 	g.Expect(admin.Patch(t.Context(), object, client.MergeFrom(before))).To(Succeed())
 }
 
-// pass returns once a pass that began after the call has ended, its status included. The first one
-// that is seen to look at the project may have begun before; and one during which the EdgeRegistry
-// is annotated leaves its status to the next.
+// pass asks for a pass and returns once that has ended, its status included. It is one that found the question when it began,
+// so nothing that was done before the call is too late for it.
 func (o *operator) pass(t *testing.T, edge *edgev1.EdgeRegistry) {
-	t.Helper()
-	for range 3 {
-		o.look(t, edge)
-	}
-}
-
-// look asks for a pass and returns once one has ended, which may have begun before.
-func (o *operator) look(t *testing.T, edge *edgev1.EdgeRegistry) {
 	t.Helper()
 	if o.direct {
 		_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
 		return
 	}
-	look := "GET /api/v1/namespaces/" + openshift.ProjectName(edge)
-	looks := func() int { return len(o.wire.matching(func(request string) bool { return request == look })) }
-	before := looks()
+	g := NewWithT(t)
 	poke(t, edge)
-	NewWithT(t).Eventually(looks).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
-	NewWithT(t).Eventually(activePasses).WithTimeout(soon).WithPolling(often / 10).Should(BeZero())
+	asked := edge.Annotations[edgev1.ReconcileAnnotation]
+	g.Eventually(func() string { return o.begun.latest(edge.Name) }).WithTimeout(soon).WithPolling(often).Should(Equal(asked))
+	g.Eventually(activePasses).WithTimeout(soon).WithPolling(often / 10).Should(BeZero())
+}
+
+// begun is where the operator reads an EdgeRegistry at the beginning of each pass. It remembers what that pass was asked by.
+type begun struct {
+	client.Reader
+	mu    sync.Mutex
+	asked map[string]string
+}
+
+func (b *begun) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	err := b.Reader.Get(ctx, key, object, options...)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked[key.Name] = object.GetAnnotations()[edgev1.ReconcileAnnotation]
+	return err
+}
+
+func (b *begun) latest(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked[name]
 }
 
 // activePasses is how many passes are running.

@@ -130,10 +130,7 @@ func TestARegistryThatIsRemovedWithItsDockercfgSecretsCausesNoWrite(t *testing.T
 	awaitReason(t, edge, edgev1.RegistryExposed, edgev1.ReasonRegistryRemoved)
 	written := len(o.wire.writes())
 	for range 3 {
-		ended, err := passes()
-		g.Expect(err).NotTo(HaveOccurred())
-		askForAPass(t, edge)
-		g.Eventually(passes).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", ended))
+		o.pass(t, edge)
 	}
 	g.Expect(o.wire.writes()[written:]).To(BeEmpty(), "not even a status")
 	setManagement(operatorv1.Managed)(t)

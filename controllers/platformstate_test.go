@@ -10,10 +10,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,35 +81,11 @@ func keepCertificate(t *testing.T) {
 	t.Cleanup(func() { openShift.Router.RotateCA() })
 }
 
-var reconcileValue atomic.Int64
-
-// askForAPass wakes the operator.
-func askForAPass(t *testing.T, edge *edgev1.EdgeRegistry) {
-	t.Helper()
-	NewWithT(t).Eventually(func() error {
-		before := reload(t, edge).DeepCopy()
-		metav1.SetMetaDataAnnotation(&edge.ObjectMeta, edgev1.ReconcileAnnotation, strconv.FormatInt(reconcileValue.Add(1), 10))
-		return admin.Patch(t.Context(), edge, client.MergeFrom(before))
-	}).WithTimeout(soon).WithPolling(often).Should(Succeed())
-}
-
 // passesBegun is how many passes came to the project of the EdgeRegistry, which each reads once.
 func (o *operator) passesBegun(edge *edgev1.EdgeRegistry) int {
 	return len(o.wire.matching(func(request string) bool {
 		return request == "GET /api/v1/namespaces/"+openshift.ProjectName(edge)
 	}))
-}
-
-// awaitAPass returns when a whole pass was made after the call. Passes over one EdgeRegistry follow
-// each other, so the second that begins proves that the first has ended.
-func (o *operator) awaitAPass(t *testing.T, edge *edgev1.EdgeRegistry) {
-	t.Helper()
-	for range 2 {
-		begun := o.passesBegun(edge)
-		askForAPass(t, edge)
-		NewWithT(t).Eventually(func() int { return o.passesBegun(edge) }).
-			WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", begun))
-	}
 }
 
 // writesFor are the writes for an EdgeRegistry but those of its status, and those to the Config of

@@ -189,7 +189,7 @@ func (s *staffed) until(at time.Time) {
 	s.x.Clock.Advance(at.Sub(s.o.clock.Now()))
 	s.o.clock.SetTime(at)
 	for range 2 {
-		s.o.look(s.t, s.edge)
+		s.o.pass(s.t, s.edge)
 	}
 	s.edge = reload(s.t, s.edge)
 }

@@ -72,7 +72,7 @@ func TestTheCAOfAnInspectingProxyIsNotTheNodes(t *testing.T) {
 	g.Expect(o.mints(edge)).To(BeZero(), "nothing is published with the CA of the proxy")
 
 	inside.Store(true)
-	askForAPass(t, edge)
+	poke(t, edge)
 	awaitReady(t, edge)
 	expectPublishedRoot(t, edge, "System", publicCA)
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).To(And(ContainSubstring(throughTheService),
@@ -80,7 +80,7 @@ func TestTheCAOfAnInspectingProxyIsNotTheNodes(t *testing.T) {
 	g.Expect(condition(t, edge, edgev1.RegistryVerified).Reason).To(Equal(edgev1.ReasonVerified), "the proxy is sent no token")
 
 	inside.Store(false)
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonProxyBetween, true, "the Secrets keep the CA that they have")
 	expectPublishedRoot(t, edge, "System", publicCA)
 }
@@ -101,7 +101,7 @@ func TestACompanysRootBehindAProxyIsConfirmedByTheRoutersService(t *testing.T) {
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Message).NotTo(Or(ContainSubstring("service"), ContainSubstring("proxy "+aProxy)))
 
 	inside.Store(false)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.RegistryTrusted).Reason).To(Equal(edgev1.ReasonTrusted), "it was confirmed once")
 }
 

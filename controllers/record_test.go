@@ -68,7 +68,7 @@ func TestTheStatusIsOutput(t *testing.T) {
 				target := makeTarget(t)
 				o := directOperator(t)
 				edge := o.settles(t, apply(t, newEdge(copyPullTo(target))))
-				o.look(t, edge)
+				o.pass(t, edge)
 				minted, settled, copied := o.mints(edge), contents(t, edge.Name), copyIn(t, target, pass.PullSecretName(edge))
 				spoil := func() {
 					content, err := json.Marshal(map[string]any{"status": status})
@@ -88,7 +88,7 @@ func TestTheStatusIsOutput(t *testing.T) {
 						}
 						return on()
 					})
-					o.look(t, edge)
+					o.pass(t, edge)
 					g.Expect(o.mints(edge)).To(Equal(minted), "spoiled at request %d", at)
 					g.Expect(contents(t, edge.Name)).To(Equal(settled), "spoiled at request %d", at)
 					if sent < at {
@@ -96,7 +96,7 @@ func TestTheStatusIsOutput(t *testing.T) {
 					}
 				}
 				o.settles(t, edge)
-				o.look(t, edge)
+				o.pass(t, edge)
 				g.Expect(contents(t, edge.Name)).To(Equal(settled))
 				g.Expect(copyIn(t, target, copied.Name).ResourceVersion).To(Equal(copied.ResourceVersion))
 				g.Expect(recorded(t, edge, copied.Name)).To(Equal(target))
@@ -272,13 +272,13 @@ func TestTwoProcessesDoNotWriteOverEachOthersRecord(t *testing.T) {
 	edge := first.settles(t, apply(t, newEdge()))
 	second.settles(t, edge)
 	annotate(t, edge, edgev1.RotateAnnotation, "by the second")
-	second.look(t, edge)
+	second.pass(t, edge)
 	after := recordOf(t, edge)
 	g.Expect(after.Issued).To(HaveLen(4))
 	annotate(t, edge, edgev1.RotateAnnotation, "by the first")
-	first.look(t, edge)
+	first.pass(t, edge)
 	first.settles(t, edge)
-	first.look(t, edge)
+	first.pass(t, edge)
 	for _, issued := range after.Issued {
 		g.Expect(recordOf(t, edge).Find(issued.ID)).To(HaveValue(Equal(issued)), "nothing that the second wrote is lost")
 	}
@@ -291,11 +291,11 @@ func TestACopyIsMadeOnlyOfWhatEtcdHasOnRecord(t *testing.T) {
 	target := makeTarget(t)
 	o := directOperator(t)
 	edge := o.settles(t, apply(t, newEdge()))
-	o.look(t, edge)
+	o.pass(t, edge)
 	old := recordOf(t, edge)
 	edit(t, edge, copyPullTo(target))
 	o.settles(t, edge)
-	o.look(t, edge)
+	o.pass(t, edge)
 
 	editRecord(t, edge, func(r *pass.Record) { *r = *old })
 	name := pass.PullSecretName(edge)
@@ -307,7 +307,7 @@ func TestACopyIsMadeOnlyOfWhatEtcdHasOnRecord(t *testing.T) {
 		}
 		return on()
 	})
-	o.look(t, edge)
+	o.pass(t, edge)
 	o.settles(t, edge)
 	copyIn(t, target, name)
 	g.Expect(onRecord).To(Equal(target))
@@ -319,15 +319,15 @@ func TestARecordIsReadAgainOnceEtcdWentBack(t *testing.T) {
 	g := NewWithT(t)
 	o := directOperator(t)
 	edge := o.settles(t, apply(t, newEdge()))
-	o.look(t, edge)
+	o.pass(t, edge)
 	verified := recordOf(t, edge).Verified
 	g.Expect(verified).NotTo(BeNil())
 
 	editRecord(t, edge, func(r *pass.Record) { r.Verify(edge, time.Time{}) })
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(recordOf(t, edge).Verified).To(BeNil(), "nobody but the operator writes it, so it is not read")
 	*o.seen(edge) = seenVersion{known: true, version: "9" + edge.ResourceVersion}
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(recordOf(t, edge).Verified).NotTo(BeNil())
 	g.Expect(o.mints(edge)).To(Equal(2))
 }

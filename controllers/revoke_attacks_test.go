@@ -34,14 +34,14 @@ func TestARivalHoldsNoRevocationUp(t *testing.T) {
 	}
 	for range 12 {
 		alter()
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
 	annotate(t, edge, edgev1.RevokeAnnotation, "Publisher/1")
 	for range 3 {
 		alter()
 		o.advance(5*time.Minute + time.Second)
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	expectDead(t, stolen)
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal("Publisher/1"))
@@ -95,7 +95,7 @@ func TestADisguisedBoundSecretEndsWithItsRevocation(t *testing.T) {
 			bound := pass.PublishSecretName(edge) + "-1"
 			edit(t, secretOf(t, edge, bound), test.disguise)
 			annotate(t, edge, edgev1.RevokeAnnotation, "Publisher/1")
-			o.look(t, edge)
+			o.pass(t, edge)
 			g.Expect(projectState(t, edge)).NotTo(HaveKey("Secret " + bound))
 			expectDead(t, stolen)
 			g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))

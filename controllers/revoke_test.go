@@ -7,7 +7,9 @@ package controllers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
-	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 	"github.com/edge-registry/edge-registry-operator/controllers/openshift"
 	"github.com/edge-registry/edge-registry-operator/controllers/pass"
 	"github.com/edge-registry/edge-registry-operator/test/ibmcloud"
@@ -61,7 +62,7 @@ func TestARevokedTokenEndsOnceAnotherIsInItsPlace(t *testing.T) {
 
 	for _, role := range roles {
 		annotate(t, edge, edgev1.RevokeAnnotation, string(role)+"/2")
-		o.look(t, edge)
+		o.pass(t, edge)
 		knowKept(t, edge)
 		expectDead(t, second[role])
 		g.Expect(works(t, tokensOf(t, edge)[role])).To(BeTrue())
@@ -71,12 +72,12 @@ func TestARevokedTokenEndsOnceAnotherIsInItsPlace(t *testing.T) {
 	g.Expect(recorder.of(edgev1.ReasonTokenMinted)).To(ContainElement(ContainSubstring("because it is to be revoked")))
 	before, status := projectState(t, edge), reload(t, edge).Status
 	writes := len(o.writesFor(edge))
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(o.writesFor(edge)).To(HaveLen(writes))
 	restarted := directOperator(t)
 	restarted.clock.SetTime(o.clock.Now())
 	restarted.Recorder = recorder
-	restarted.look(t, edge)
+	restarted.pass(t, edge)
 	g.Expect(restarted.writesFor(edge)).To(BeEmpty())
 	g.Expect(projectState(t, edge)).To(Equal(before))
 	g.Expect(reload(t, edge).Status).To(Equal(status))
@@ -100,7 +101,7 @@ func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 		g.Expect(answers[0]).To(And(HavePrefix("Warning "), ContainSubstring(edgev1.RevokeAnnotation), ContainSubstring(says)), value)
 		g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(value))
 		g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue), value)
-		o.look(t, edge)
+		o.pass(t, edge)
 		g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(HaveLen(1), "it is told once")
 		recorder.clear()
 	}
@@ -113,20 +114,20 @@ func TestWhatCannotBeRevokedIsAnsweredOnce(t *testing.T) {
 		{"\x1b[31mred", "says no credential"},
 	} {
 		annotate(t, edge, edgev1.RevokeAnnotation, c.value)
-		o.look(t, edge)
+		o.pass(t, edge)
 		answer(c.value, c.says)
 	}
 	expectKept(t, edge, tokens)
 	g.Expect(generations(t, edge, edgev1.TokenPuller)).To(Equal([]int64{1}))
 
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(recorder.of(edgev1.ReasonTokenRevoked)).To(HaveLen(1))
 	annotate(t, edge, edgev1.RevokeAnnotation, "")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(BeEmpty())
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	answer("Puller/1", "Puller/1 no longer works, as far as the operator knows")
 }
 
@@ -142,7 +143,7 @@ func TestASuppliedLoginIsRevokedByWhoSuppliesIt(t *testing.T) {
 	_, pull := r.supplyBoth(t, edge)
 	edge = o.settles(t, apply(t, edge))
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(ConsistOf(ContainSubstring("put another into Secret edge-registry-credentials/" + pull.Name)))
 	g.Expect(condition(t, edge, edgev1.Ready).Status).To(Equal(metav1.ConditionTrue))
 }
@@ -156,7 +157,7 @@ func TestNothingIsRevokedBeforeAnotherIsProven(t *testing.T) {
 	openShift.Registry.Fail(http.StatusServiceUnavailable)
 	t.Cleanup(func() { openShift.Registry.Fail(0) })
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
-	o.look(t, edge)
+	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.CredentialsIssued).Reason).To(Equal(edgev1.ReasonProofFailed))
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(BeEmpty())
 	expectKept(t, edge, tokens)
@@ -167,42 +168,68 @@ func TestNothingIsRevokedBeforeAnotherIsProven(t *testing.T) {
 	g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal("Puller/1"))
 }
 
-// The operator dies before or after any of its writes: the next ends what was to end, and nothing else, and says so.
+// The operator dies before or after any of its writes: the next ends what was to end, and nothing else, and says so. It does so too
+// where the credential is no longer on record, so that only its list knows it.
 func TestARevocationBearsACrashAtEachWrite(t *testing.T) {
-	g := NewWithT(t)
-	o := directOperator(t)
-	recorder := &eventRecorder{}
-	o.Recorder = recorder
-	edge := o.settles(t, apply(t, newEdge()))
-	at := 0
-	for round := range 40 {
-		after := round%2 == 1
-		generation := secretOf(t, edge, pass.PullSecretName(edge)).Annotations[objects.GenerationAnnotation]
-		asked := string(edgev1.TokenPuller) + "/" + generation
-		recorder.clear()
-		annotate(t, edge, edgev1.RevokeAnnotation, asked)
-		if !after {
-			at++
-		}
-		died := dieAt(o, at, after)
-		_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
-		o.wire.setIntercept(nil)
-		next := directOperator(t)
-		next.clock.SetTime(o.clock.Now().Add(time.Minute))
-		next.Recorder = recorder
-		o = next
-		o.settles(t, edge)
-		g.Expect(projectState(t, edge)).NotTo(HaveKey("Secret "+pass.PullSecretName(edge)+"-"+generation), "write %d", at)
-		g.Expect(works(t, tokensOf(t, edge)[edgev1.TokenPuller])).To(BeTrue())
-		g.Expect(generations(t, edge, edgev1.TokenPuller)).To(HaveLen(1), "write %d", at)
-		g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(asked))
-		g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty(), "write %d", at)
-		if !*died {
-			g.Expect(at).To(BeNumerically(">", 6), "writes of a revocation")
-			return
-		}
+	for name, forgotten := range map[string]bool{"of the one in use": false, "of one that left the record": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := directOperator(t)
+			recorder := &eventRecorder{}
+			edge := o.settles(t, apply(t, newEdge()))
+			at := 0
+			for round := range 40 {
+				after := round%2 == 1
+				generation := generations(t, edge, edgev1.TokenPuller)[0]
+				asked := fmt.Sprintf("%s/%d", edgev1.TokenPuller, generation)
+				if forgotten {
+					o.rotateAndForget(t, edge, generation)
+					o = o.succeeded(t)
+				}
+				o.Recorder = recorder
+				recorder.clear()
+				annotate(t, edge, edgev1.RevokeAnnotation, asked)
+				if !after {
+					at++
+				}
+				died := dieAt(o, at, after)
+				_, _ = makePass(t, o.EdgeRegistryReconciler, edge)
+				o.wire.setIntercept(nil)
+				o = o.succeeded(t)
+				o.Recorder = recorder
+				o.settles(t, edge)
+				g.Expect(projectState(t, edge)).NotTo(HaveKey("Secret "+boundSecretName(pass.PullSecretName(edge), generation)), "write %d", at)
+				g.Expect(works(t, tokensOf(t, edge)[edgev1.TokenPuller])).To(BeTrue())
+				g.Expect(generations(t, edge, edgev1.TokenPuller)).To(HaveLen(1), "write %d", at)
+				g.Expect(reload(t, edge).Status.LastHandledRevocation).To(Equal(asked))
+				g.Expect(recorder.of(edgev1.ReasonNothingRevoked)).To(BeEmpty(), "write %d", at)
+				if !*died {
+					g.Expect(at).To(BeNumerically(">", 3), "writes of a revocation")
+					return
+				}
+			}
+			t.Fatal("there is no end to the writes")
+		})
 	}
-	t.Fatal("there is no end to the writes")
+}
+
+// succeeded is the operator that takes over a minute later, and knows what is written down alone.
+func (o *operator) succeeded(t *testing.T) *operator {
+	t.Helper()
+	next := directOperator(t)
+	next.clock.SetTime(o.clock.Now().Add(time.Minute))
+	return next
+}
+
+// rotateAndForget puts a successor in the place of a pull token, and takes the token from the record, as what is too old is.
+func (o *operator) rotateAndForget(t *testing.T, edge *edgev1.EdgeRegistry, generation int64) {
+	t.Helper()
+	annotate(t, edge, edgev1.RotateAnnotation, stamp())
+	o.pass(t, edge)
+	o.settles(t, edge)
+	editRecord(t, edge, func(r *pass.Record) {
+		r.Issued = slices.DeleteFunc(r.Issued, func(i pass.Issued) bool { return i.Role == edgev1.TokenPuller && i.Generation == generation })
+	})
 }
 
 // dieAt has an operator fail at a write, before it or after it was done, and at all that follow.
@@ -238,12 +265,12 @@ func TestARevocationNamesTheNodesThatItLeavesBehind(t *testing.T) {
 	annotate(t, s.edge, edgev1.RotateAnnotation, "now")
 	s.live(10 * time.Minute)
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("it leaves behind nodes that have not read the new one (1): plant/gateway-0")))
 
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/2")
 	s.recorder.clear()
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("of 3 of 3 nodes it is unknown yet whether they have read the new one")))
 	only(t, s.x, s.service, "edge-puller."+openshift.ProjectName(s.edge), pulls(t, s.edge))
 	s.live(10 * time.Minute)
@@ -253,7 +280,7 @@ func TestARevocationNamesTheNodesThatItLeavesBehind(t *testing.T) {
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/3")
 	s.recorder.clear()
 	dead := pulls(t, s.edge)
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	expectDead(t, dead)
 	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(And(ContainSubstring("but ExchangeUpdated is False"), ContainSubstring("is unknown, since the Exchange was not seen"))))
 }
@@ -264,7 +291,7 @@ func TestAPlainUserIsNotToldWhomARevocationLeavesBehind(t *testing.T) {
 	annotate(t, s.edge, edgev1.RotateAnnotation, "now")
 	s.live(20 * time.Minute)
 	annotate(t, s.edge, edgev1.RevokeAnnotation, "Puller/1")
-	s.o.look(t, s.edge)
+	s.o.pass(t, s.edge)
 	g.Expect(s.recorder.of(edgev1.ReasonTokenRevoked)).To(ConsistOf(ContainSubstring("is unknown, since the Exchange does not show all of them (it shows 2)")))
 }
 
@@ -279,7 +306,7 @@ func TestARevokedRobotIsDeleted(t *testing.T) {
 	first := publishedLogin(t, edge, "-pull")
 	annotate(t, edge, edgev1.RevokeAnnotation, "Puller/1")
 	p.Inject(&standin.Fault{Always: true, Status: http.StatusInternalServerError, Match: standin.To(http.MethodDelete, "")})
-	o.look(t, edge)
+	o.pass(t, edge)
 	ready := condition(t, edge, edgev1.Ready)
 	g.Expect(ready.Reason).To(Equal(edgev1.ReasonIssuerUnavailable))
 	g.Expect(ready.Message).To(HavePrefix("Puller/1 is not revoked yet: "))

@@ -16,16 +16,6 @@ import (
 	"github.com/edge-registry/edge-registry-operator/controllers/objects"
 )
 
-// suspendedPass returns once the operator has looked at an EdgeRegistry that it does nothing for.
-func suspendedPass(t *testing.T, edge *edgev1.EdgeRegistry) {
-	t.Helper()
-	g := NewWithT(t)
-	before, err := passes()
-	g.Expect(err).NotTo(HaveOccurred())
-	poke(t, edge)
-	g.Eventually(passes).WithTimeout(soon).WithPolling(often).Should(BeNumerically(">", before))
-}
-
 func setSuspend(t *testing.T, edge *edgev1.EdgeRegistry, yes bool) {
 	t.Helper()
 	edit(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Suspend = yes })
@@ -58,11 +48,11 @@ func TestSuspendStopsAllWritesUntilItEnds(t *testing.T) {
 	// Drift, a renewal that is due and a request for rotation: nothing is touched.
 	binding := roleBindingOf(t, edge, edgev1.TokenPuller)
 	g.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
-	suspendedPass(t, edge)
+	o.pass(t, edge)
 	found := projectState(t, edge)
 	o.advance(100 * 24 * time.Hour)
 	annotate(t, edge, edgev1.RotateAnnotation, "later")
-	suspendedPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(found))
 	status := "PATCH /apis/edge.open-horizon.io/v1alpha1/edgeregistries/" + edge.Name + "/status"
 	g.Expect(o.wire.writes()[writes:]).To(Equal([]string{status, status}), "that it is suspended, and that the tokens have expired")

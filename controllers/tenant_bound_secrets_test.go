@@ -141,29 +141,38 @@ func TestTheLastGenerationIsFollowedByTheLowestThatIsFree(t *testing.T) {
 	}
 }
 
-// What a published token says of its bound Secret counts only if the operator would have named it so.
+// What a published token says of its bound Secret counts only if the operator would have named it so: also once the record, which knows
+// what was issued, is lost.
 func TestATokenThatIsBoundToAFakeSecretIsReplaced(t *testing.T) {
-	g := NewWithT(t)
-	o := startOperator(t)
-	edge := awaitReady(t, apply(t, newEdge()))
-	m := newTenant(t, o, edge)
-	fake := m.fake(pass.PublishSecretName(edge) + "-9223372036854775807")
-	publish := secretOf(t, edge, pass.PublishSecretName(edge))
-	theirs := m.tokenBoundTo(fake, "edge-publisher")
-	claims, err := credential.ReadClaims(theirs)
-	g.Expect(err).NotTo(HaveOccurred())
-	data := m.dataWith(theirs, publish)
-	m.alter(publish.Name, func(s *corev1.Secret) {
-		s.Data = data
-		s.Annotations[objects.CredentialIDAnnotation], s.Annotations[objects.ExpiresAtAnnotation] = claims.ID, pass.Timestamp(claims.Expiry)
-	})
-	o.pass(t, edge)
-	awaitReady(t, edge)
-	secret, claims := published(t, edge, edgev1.TokenPublisher)
-	g.Expect(claims.SecretName).To(Equal(publish.Name + "-2"))
-	g.Expect(tokenOf(secret).Equal(theirs)).To(BeFalse())
-	g.Expect(works(t, tokenOf(secret))).To(BeTrue())
-	g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion))
+	for name, lost := range map[string]bool{"on record": false, "the record is lost": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			o := directOperator(t)
+			edge := o.settles(t, apply(t, newEdge()))
+			m := newTenant(t, o, edge)
+			fake := m.fake(pass.PublishSecretName(edge) + "-9223372036854775807")
+			publish := secretOf(t, edge, pass.PublishSecretName(edge))
+			theirs := m.tokenBoundTo(fake, "edge-publisher")
+			claims, err := credential.ReadClaims(theirs)
+			g.Expect(err).NotTo(HaveOccurred())
+			data := m.dataWith(theirs, publish)
+			m.alter(publish.Name, func(s *corev1.Secret) {
+				s.Data = data
+				s.Annotations[objects.CredentialIDAnnotation], s.Annotations[objects.ExpiresAtAnnotation] = claims.ID, pass.Timestamp(claims.Expiry)
+			})
+			if lost {
+				g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
+				o = directOperator(t)
+			}
+			o.pass(t, edge)
+			o.settles(t, edge)
+			secret, claims := published(t, edge, edgev1.TokenPublisher)
+			g.Expect(claims.SecretName).To(Equal(publish.Name + "-2"))
+			g.Expect(tokenOf(secret).Equal(theirs)).To(BeFalse())
+			g.Expect(works(t, tokenOf(secret))).To(BeTrue())
+			g.Expect(secretOf(t, edge, fake.Name).ResourceVersion).To(Equal(fake.ResourceVersion))
+		})
+	}
 }
 
 // Nor do many bound Secrets that seem to be later hide the token in use from the status, and when it expires from the metrics.

@@ -188,7 +188,7 @@ func TestATenantHasNoTokensMintedWithoutEnd(t *testing.T) {
 			for range 20 {
 				o.advance(3 * time.Minute)
 				tt.act(m)
-				o.look(t, edge)
+				o.pass(t, edge)
 			}
 			expectMints(objects.RepairsAtOnce+hourly+1, "over an hour")
 			for _, role := range roles {
@@ -216,7 +216,7 @@ func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	}
 	for range objects.RepairsAtOnce + 1 {
 		spoil(pass.PullSecretName(edge))
-		o.look(t, edge)
+		o.pass(t, edge)
 	}
 	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
@@ -279,7 +279,7 @@ func TestATokenThatWaitsIsNotMintedAgainWithoutEnd(t *testing.T) {
 	refusedPublications[0].install(o, refusing)
 	edge := apply(t, newEdge())
 	m := newTenant(t, o, edge)
-	g.Eventually(func() int { o.look(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+	g.Eventually(func() int { o.pass(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 	act := func() {
 		for _, bound := range boundSecretsOf(t, edge, edgev1.TokenPuller) {
 			m.drop(&corev1.Secret{}, bound.Name)

@@ -222,7 +222,7 @@ func TestACABundleThatIsMissingIsAskedForAndTakenAtOnceWhenItComes(t *testing.T)
 
 	configMap := bundleOf("late-ca", "wrong-key", company.PEM())
 	createForTest(t, configMap)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	expectHeldUp(t, edge, edgev1.RegistryTrusted, edgev1.ReasonCABundleMissing, true, where)
 	configMap.Data["ca.crt"] = "not a certificate"
 	g.Expect(admin.Update(t.Context(), configMap)).To(Succeed())
@@ -287,7 +287,7 @@ func TestANewCAIsPublishedWithTheSameTokens(t *testing.T) {
 
 	before := projectState(t, edge)
 	openShift.Router.RenewLeaf()
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	awaitReady(t, edge)
 	g.Expect(projectState(t, edge)).To(Equal(before))
 }

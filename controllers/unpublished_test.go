@@ -88,7 +88,7 @@ func TestOneMintForOneCauseHoweverLongItsPublicationIsRefused(t *testing.T) {
 			refusing.Store(true)
 			refused.install(o, refusing)
 			edge := apply(t, newEdge())
-			g.Eventually(func() int { o.look(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
+			g.Eventually(func() int { o.pass(t, edge); return o.mints(edge) }).WithTimeout(soon).WithPolling(often).Should(Equal(2))
 			anHour(t, o, edge)
 			g.Expect(o.mints(edge)).To(Equal(2), "one for each login")
 			c := condition(t, edge, edgev1.SecretsPublished)

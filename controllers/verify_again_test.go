@@ -51,6 +51,6 @@ func TestASuccessOfBeforeTheRegistryWasGoneDoesNotCount(t *testing.T) {
 // awaitReadyAfter waits for Ready once more, without waiting for the time of the next look.
 func awaitReadyAfter(t *testing.T, o *operator, edge *edgev1.EdgeRegistry) {
 	t.Helper()
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	awaitReady(t, edge)
 }

@@ -163,7 +163,7 @@ func TestAFailedVerificationWithdrawsNothing(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge(func(e *edgev1.EdgeRegistry) {
 		e.Spec.OpenShift.Publisher.ClusterRole, e.Spec.OpenShift.Puller.ClusterRole = publisher.Name, puller.Name
 	})))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before, wrote, minted := projectState(t, edge), len(o.writesFor(edge)), canary.count()
 	for _, tt := range append(probeFailures(t, way), denials(t, edge, publisher, puller)...) {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,12 +171,12 @@ func TestAFailedVerificationWithdrawsNothing(t *testing.T) {
 			t.Cleanup(tt.cure)
 			tt.cause()
 			o.advance(31 * time.Minute)
-			askForAPass(t, edge)
+			poke(t, edge)
 			expectHeldUp(t, edge, edgev1.RegistryVerified, tt.reason, tt.stalled, append(tt.message, openShift.Host())...)
 			g.Expect(edge.Status.Credentials).To(HaveLen(2))
 			g.Expect(edge.Status.Secrets).To(HaveLen(2))
 			tt.cure()
-			askForAPass(t, edge)
+			poke(t, edge)
 			awaitReady(t, edge)
 			g.Expect(projectState(t, edge)).To(Equal(before))
 			g.Expect(o.writesFor(edge)[wrote:]).To(BeEmpty())
@@ -191,7 +191,7 @@ func TestAFailedVerificationEndsByItself(t *testing.T) {
 	edge := awaitReady(t, apply(t, newEdge()))
 	openShift.Registry.Fail(http.StatusServiceUnavailable)
 	o.advance(31 * time.Minute)
-	askForAPass(t, edge)
+	poke(t, edge)
 	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonRegistryUnavailable, false, "503")
 	openShift.Registry.Fail(0)
 	// Nobody asks for a pass.

@@ -86,31 +86,31 @@ func TestARegistryIsNotAskedAgainBeforeTheIntervalIsOver(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(probes(edge)).To(Equal(2))
 	o.advance(29 * time.Minute)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(probes(edge)).To(Equal(2))
 	verified := reload(t, edge).Status.VerifiedAt
 
 	o.stop(t)
 	again := startOperator(t)
 	again.clock.SetTime(o.clock.Now())
-	again.awaitAPass(t, edge)
+	again.pass(t, edge)
 	g.Expect(probes(edge)).To(Equal(2))
 	g.Expect(again.wire.matching(func(request string) bool {
 		return !strings.HasPrefix(request, "GET ") && strings.Contains(request, "/"+edge.Name)
 	})).To(BeEmpty())
 
 	again.advance(2 * time.Minute)
-	askForAPass(t, edge)
+	poke(t, edge)
 	g.Eventually(func() time.Time { return reload(t, edge).Status.VerifiedAt.Time }).
 		WithTimeout(soon).WithPolling(often).Should(BeTemporally(">", verified.Time))
-	again.awaitAPass(t, edge)
+	again.pass(t, edge)
 	// A pass that was under way when the annotation came cannot write its status, and is repeated.
 	tried := probes(edge)
 	g.Expect(tried).To(BeElementOf(4, 6))
-	again.awaitAPass(t, edge)
+	again.pass(t, edge)
 	g.Expect(probes(edge)).To(Equal(tried), "and then not again")
 	g.Expect(again.writesFor(edge)).To(BeEmpty())
 	awaitReady(t, edge)
@@ -157,7 +157,7 @@ func TestWhatWasRepairedIsVerifiedAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(probes(edge)).To(Equal(2))
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
 		Namespace: openshift.ProjectName(edge), Name: bindingName(edge, edgev1.TokenPublisher),
@@ -172,7 +172,7 @@ func TestATrialThatIsAskedForIsMadeOnce(t *testing.T) {
 	g := NewWithT(t)
 	o := startOperator(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before := probes(edge)
 	ask := func(value string, restart bool) {
 		annotate(t, edge, edgev1.VerifyAnnotation, value)
@@ -181,7 +181,7 @@ func TestATrialThatIsAskedForIsMadeOnce(t *testing.T) {
 			o.stop(t)
 			o = startOperator(t)
 		}
-		o.awaitAPass(t, edge)
+		o.pass(t, edge)
 	}
 	ask("one", false)
 	g.Expect(probes(edge)).To(Equal(before + 2))
@@ -200,7 +200,7 @@ func TestAPolicySaysWhatAFailedVerificationMeans(t *testing.T) {
 		g := NewWithT(t)
 		asked := len(openShift.Registry.Requests())
 		edge := awaitReady(t, apply(t, newEdge(withPolicy(edgev1.VerificationDisabled))))
-		o.awaitAPass(t, edge)
+		o.pass(t, edge)
 		g.Expect(meta.FindStatusCondition(reload(t, edge).Status.Conditions, edgev1.RegistryVerified)).To(BeNil())
 		g.Expect(edge.Status.VerifiedAt).To(BeNil())
 		g.Expect(openShift.Registry.Requests()).To(HaveLen(asked))
@@ -275,6 +275,6 @@ func TestAPullerThatMayPushStopsForAPerson(t *testing.T) {
 	editEdge(t, edge, func(e *edgev1.EdgeRegistry) { e.Spec.Verification.Interval = metav1.Duration{Duration: time.Hour} })
 	expectHeldUp(t, edge, edgev1.RegistryVerified, edgev1.ReasonPullerCanPush, true, append(parts, "remove other bindings of edge-puller")...)
 	g.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
-	askForAPass(t, edge)
+	poke(t, edge)
 	awaitReady(t, edge)
 }

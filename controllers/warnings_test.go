@@ -70,7 +70,7 @@ func TestASettingThatKeepsPeopleFromTheirImagesIsWarnedOfAtOnce(t *testing.T) {
 	o := startOperator(t)
 	keepPlatform(t)
 	edge := awaitReady(t, apply(t, newEdge()))
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	before, wrote, asked := projectState(t, edge), len(o.writesFor(edge)), probes(edge)
 	verifiedAt := edge.Status.VerifiedAt
 	const accepted = " accepts both tokens, but "
@@ -112,14 +112,14 @@ func TestAWarningLastsFromVerificationToVerificationInSilence(t *testing.T) {
 	readOnly(t, true)
 	edge := awaitReady(t, apply(t, newEdge()))
 	awaitVerified(t, edge, edgev1.ReasonVerifiedWithWarnings, "set spec.readOnly: false")
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	status, asked := reload(t, edge).Status.DeepCopy(), probes(edge)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(&reload(t, edge).Status).To(Equal(status))
 	g.Expect(probes(edge)).To(Equal(asked))
 
 	o.advance(edge.Spec.Verification.Interval.Duration + time.Minute)
-	o.awaitAPass(t, edge)
+	o.pass(t, edge)
 	g.Expect(probes(edge)).To(BeNumerically(">", asked))
 	awaitVerified(t, edge, edgev1.ReasonVerifiedWithWarnings, "set spec.readOnly: false")
 	g.Expect(warningEvents(t, edge, edgev1.ReasonVerifiedWithWarnings)).To(Equal(1), "one for the transition, none for the rest")
