@@ -27,7 +27,7 @@ var ofObjects = []mutant{
 		edits: []edit{
 			{"controllers/secrets.go",
 				`		if err := p.syncCopies(ctx, pub); err != nil {`,
-				`		if !pub.Credential.Fresh && slices.Equal(pub.copies.listed, pub.copies.holders) {
+				`		if !pub.Credential.Fresh && slices.Equal(pub.copies.targets, pub.copies.holders) {
 			continue
 		}
 		if err := p.syncCopies(ctx, pub); err != nil {`},
