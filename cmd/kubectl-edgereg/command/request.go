@@ -34,19 +34,29 @@ func (p *Plugin) request(ctx context.Context, c *cluster.Cluster, name, annotati
 	return value, c.Request(ctx, edge, annotation, value)
 }
 
-// await returns the EdgeRegistry as soon as the operator has answered.
+// await returns the EdgeRegistry as soon as the operator has answered. Meanwhile the API server may be away: OpenShift restarts it, for
+// instance when its registry gets a route.
 func (p *Plugin) await(ctx context.Context, c *cluster.Cluster, name string, timeout time.Duration, answered func(*edgev1.EdgeRegistry) bool) (*edgev1.EdgeRegistry, error) {
-	var last *edgev1.EdgeRegistry
+	var edge *edgev1.EdgeRegistry
+	var away error
 	err := wait.PollUntilContextTimeout(ctx, p.Poll, timeout, true, func(ctx context.Context) (bool, error) {
-		edge, err := c.Edge(ctx, name)
-		if err != nil {
+		read, err := c.Edge(ctx, name)
+		if errors.Is(err, cluster.ErrForbidden) || errors.Is(err, cluster.ErrNotFound) {
 			return false, err
 		}
-		last = edge
-		return answered(edge), nil
+		if ctx.Err() == nil {
+			edge, away = read, err
+		}
+		return err == nil && answered(read), nil
 	})
-	if err != nil && wait.Interrupted(err) && last != nil && !errors.Is(ctx.Err(), context.Canceled) {
+	switch {
+	case err == nil:
+		return edge, nil
+	case !wait.Interrupted(err) || errors.Is(ctx.Err(), context.Canceled):
+		return nil, err
+	case away != nil:
+		return nil, fmt.Errorf("the operator was asked, and within %s its answer could not be read: %w", timeout, away)
+	default:
 		return nil, fmt.Errorf("the operator has not answered within %s: `kubectl edgereg why %s` says what it is at; if that is nothing, see whether it runs", timeout, name)
 	}
-	return last, err
 }
