@@ -56,7 +56,7 @@ func exchangeFaults() map[string]exchangeFault {
 		"a reset before":           {},
 		"a reset after the effect": {Fault: standin.Fault{Commit: true}},
 		"a page in HTML":           {Fault: standin.Fault{Status: http.StatusOK, Body: "<html>welcome</html>"}},
-		"5 MB":                     {Fault: standin.Fault{Status: http.StatusOK, Body: "[" + strings.Repeat(" ", 5<<20) + "]"}},
+		"5 MB":                     {Fault: standin.Fault{Status: http.StatusOK, Body: `["` + strings.Repeat("1", 5<<20) + `"]`}},
 	}
 }
 
