@@ -279,7 +279,7 @@ var ofTokens = []mutant{
 				`if !why.Undone || p.isWished(l) || p.isRenewal(l, why) {
 		return nil`},
 		},
-		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/another_host_in_the_Secret")},
+		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/the_mark_of_the_cluster's_clean-up")},
 	},
 	{
 		name:    "mint-beside-a-mint",
