@@ -212,7 +212,7 @@ func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	edge := o.settles(t, apply(t, newEdge()))
 	m := newTenant(t, o, edge)
 	spoil := func(name string) {
-		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyHost] = []byte("elsewhere.test") })
+		m.alter(name, func(s *corev1.Secret) { s.Data[handoff.KeyToken] = []byte("x.y.z") })
 	}
 	for range objects.RepairsAtOnce + 1 {
 		spoil(pass.PullSecretName(edge))
@@ -221,6 +221,7 @@ func TestANewTokenOfOneAccountLiftsNoLimitOfTheOther(t *testing.T) {
 	o.pass(t, edge)
 	g.Expect(condition(t, edge, edgev1.Ready).Reason).To(Equal(edgev1.ReasonContested))
 	before := o.mintsFor(edge, "edge-puller")
+	g.Expect(before).To(BeNumerically(">", objects.RepairsAtOnce-1))
 	for range 5 {
 		spoil(pass.PublishSecretName(edge))
 		spoil(pass.PullSecretName(edge))
