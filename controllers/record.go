@@ -72,35 +72,49 @@ func (r *EdgeRegistryReconciler) openRecord(ctx context.Context, s *pass.Scope) 
 	return nil
 }
 
-// beginRecord creates the record of an EdgeRegistry for which nothing was done yet, unless an earlier pass did.
+// beginRecord creates the record of an EdgeRegistry for which nothing was done yet, unless an earlier pass did. One that is gone again is
+// not lost: the next pass creates it.
 func (r *EdgeRegistryReconciler) beginRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
 	s.Record = &pass.Record{}
-	err := r.storeRecord(ctx, s, kept)
-	if apierrors.IsAlreadyExists(err) {
-		return r.readRecord(ctx, s, kept)
+	refused := r.storeRecord(ctx, s, kept)
+	if !apierrors.IsAlreadyExists(refused) {
+		return refused
 	}
-	return err
+	secret, err := r.getRecord(ctx, s.Edge)
+	switch {
+	case apierrors.IsNotFound(err):
+		return refused
+	case err != nil:
+		return err
+	}
+	r.useRecord(s, kept, secret)
+	return nil
 }
 
-// readRecord reads a record. If it is lost or unreadable, nothing is known: each namespace that may have been served may be another by
-// now.
+// readRecord reads a record that has to be there.
 func (r *EdgeRegistryReconciler) readRecord(ctx context.Context, s *pass.Scope, kept *stored) error {
 	secret, err := r.getRecord(ctx, s.Edge)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
+	r.useRecord(s, kept, secret)
+	return nil
+}
+
+// useRecord takes the record from its Secret. If it is lost or unreadable, nothing is known: each namespace that may have been served
+// may be another by now.
+func (r *EdgeRegistryReconciler) useRecord(s *pass.Scope, kept *stored, secret *corev1.Secret) {
 	record := &pass.Record{}
-	if err != nil || json.Unmarshal(secret.Data[recordKey], record) != nil {
+	if json.Unmarshal(secret.Data[recordKey], record) != nil {
 		record = lostRecord(s.Edge)
 		s.Note(edgev1.ReasonRecordLost, fmt.Sprintf(
 			"the operator's record of this EdgeRegistry, Secret %q in namespace %q, is gone: it is made again from what is found, and no namespace is trusted to be the same as before",
 			recordName(s.Edge.UID), r.Namespace), nil)
 	}
 	*kept = stored{known: true, record: record, uid: secret.UID, version: secret.ResourceVersion}
-	return nil
 }
 
-// getRecord reads the Secret that holds a record.
+// getRecord reads the Secret that holds a record. It is empty if there is none.
 func (r *EdgeRegistryReconciler) getRecord(ctx context.Context, edge *edgev1.EdgeRegistry) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: r.Namespace, Name: recordName(edge.UID)}
