@@ -150,7 +150,7 @@ var ofTokens = []mutant{
 				`if response.StatusCode < http.StatusBadRequest {`,
 				`if response.StatusCode > 0 {`},
 		},
-		guards: []guard{faults("TestATokenInHandShowsNowhere/^install$/^forbidden")},
+		guards: []guard{within("apiserver", "TestErrorsAndWarningsDoNotRepeatA")},
 	},
 	{
 		name:    "unproven-successor",
@@ -298,9 +298,9 @@ var ofTokens = []mutant{
 		name:    "forged-renewal",
 		pattern: "a token's unverified claims are believed",
 		edits: []edit{
-			{"controllers/mint_budget.go",
-				`why.Name == pass.CauseDue.Name && l.Credential.Identity == p.memory(l).minted`,
-				`why.Name == pass.CauseDue.Name`},
+			{"controllers/openshift/issuer.go",
+				`return issued.Marks[objects.CredentialIDAnnotation] == claims.ID && issued.ExpiresAt.Time.Equal(claims.Expiry)`,
+				`return issued.Marks[objects.CredentialIDAnnotation] == claims.ID`},
 		},
 		guards: []guard{controllers("TestATenantHasNoTokensMintedWithoutEnd/a_forged_token_that_is_due")},
 	},
