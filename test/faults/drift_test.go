@@ -30,10 +30,12 @@ var (
 	unlabelled = func(o client.Object) { o.SetLabels(nil) }
 )
 
-// Drifts that are spoken of elsewhere: the first counts only where something depends on the UID.
+// Drifts that are spoken of elsewhere: the first counts only where something depends on the UID. The last is what somebody
+// else made in place of the operator's own.
 const (
 	recreatedAsItWas = "is recreated as it was"
 	takenOver        = "is taken over by another manager"
+	anothersByNow    = "is another's by now"
 )
 
 // drifts are what somebody does to an object of the operator's, and the effects of one pass that mends it.
@@ -164,7 +166,7 @@ var obstacles = []struct {
 }{
 	{"loses its owner", edited(dropOwner),
 		[]string{"does not belong to this EdgeRegistry"}, edgev1.ReasonCopiesFailed, func(c *Case, p part) { p.remove(c) }},
-	{"is another's by now", remade(strip),
+	{anothersByNow, remade(strip),
 		[]string{"does not belong to this EdgeRegistry"}, edgev1.ReasonCopiesFailed, func(c *Case, p part) { p.remove(c) }},
 	{"is deleted, and a finalizer holds it", func(c *Case, p part) { p.edit(c, holdBack); p.remove(c) },
 		[]string{"is being deleted", "edge.test/hold"}, edgev1.ReasonCopiesPending, edited(dropHold)},
