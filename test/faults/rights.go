@@ -44,14 +44,16 @@ func (r right) rule() rbacv1.PolicyRule {
 	return rule
 }
 
-// admitted reports a right that no request of its own uses: the API server asks for it while it admits an object that
-// names an EdgeRegistry as its owner.
+// admitted reports a right that no request of its own uses: the API server asks for it while it admits an object whose owner, an
+// EdgeRegistry, is to wait for its deletion.
 func (r right) admitted() bool { return r.Subresource == "finalizers" }
 
 // uses reports whether a call needs the right.
 func (r right) uses(c *Call) bool {
 	if r.admitted() {
-		return c.Verb == "create" && len(metadataIn(c.Body).GetOwnerReferences()) > 0
+		return c.Verb == "create" && slices.ContainsFunc(metadataIn(c.Body).GetOwnerReferences(), func(owner metav1.OwnerReference) bool {
+			return owner.BlockOwnerDeletion != nil && *owner.BlockOwnerDeletion
+		})
 	}
 	return c.Verb == r.Verb && c.APIGroup == r.Group && c.Resource == r.Resource && c.Subresource == r.Subresource &&
 		(r.Namespace == "" || c.Namespace == r.Namespace) && (r.Name == "" || c.Name == r.Name)

@@ -49,7 +49,7 @@ var floors = map[string]struct{ quick, all int64 }{
 	"K3":      {quick: 28, all: 168},
 	"K4":      {quick: 2, all: 48},
 	"L":       {quick: 6, all: 194},
-	"M":       {quick: 11, all: 120},
+	"M":       {quick: 11, all: 119},
 	"N":       {quick: 10, all: 41},
 	"O":       {quick: 33, all: 600},
 	"P":       {quick: 23, all: 351},
