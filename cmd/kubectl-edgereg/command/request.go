@@ -41,11 +41,13 @@ func (p *Plugin) await(ctx context.Context, c *cluster.Cluster, name string, tim
 	var away error
 	err := wait.PollUntilContextTimeout(ctx, p.Poll, timeout, true, func(ctx context.Context) (bool, error) {
 		read, err := c.Edge(ctx, name)
-		if errors.Is(err, cluster.ErrForbidden) || errors.Is(err, cluster.ErrNotFound) {
+		switch {
+		case errors.Is(err, cluster.ErrForbidden), errors.Is(err, cluster.ErrNotFound):
 			return false, err
-		}
-		if ctx.Err() == nil {
-			edge, away = read, err
+		case err == nil:
+			edge, away = read, nil
+		case ctx.Err() == nil:
+			away = err
 		}
 		return err == nil && answered(read), nil
 	})
