@@ -70,7 +70,7 @@ func TestALostRecordHasOtherRobotsMadeAndEndsNone(t *testing.T) {
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	before := publishedLogin(t, edge, "-pull")
-	g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
+	deleteRecord(t, edge)
 	o = o.restarted(t)
 	o.comesTo(t, edge, edgev1.NamespaceReady, edgev1.ReasonNamespaceReplaced)
 	home := &corev1.Namespace{}

@@ -15,7 +15,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	edgev1 "github.com/edge-registry/edge-registry-operator/api/v1alpha1"
@@ -127,7 +126,7 @@ func TestARobotOfBeforeALostRecordIsRevoked(t *testing.T) {
 	p := startHarbor(t, o.clock)
 	edge := o.settles(t, p.install(t))
 	before := publishedLogin(t, edge, "-pull")
-	g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
+	deleteRecord(t, edge)
 	o = o.restarted(t)
 	o.comesTo(t, edge, edgev1.NamespaceReady, edgev1.ReasonNamespaceReplaced)
 	home := &corev1.Namespace{}

@@ -161,7 +161,7 @@ func TestATokenThatIsBoundToAFakeSecretIsReplaced(t *testing.T) {
 				s.Annotations[objects.CredentialIDAnnotation], s.Annotations[objects.ExpiresAtAnnotation] = claims.ID, pass.Timestamp(claims.Expiry)
 			})
 			if lost {
-				g.Expect(admin.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: recordName(edge.UID)}})).To(Succeed())
+				deleteRecord(t, edge)
 				o = directOperator(t)
 			}
 			o.pass(t, edge)

@@ -5,7 +5,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"go/ast"
 	"go/importer"
@@ -71,10 +70,9 @@ func (s *sources) check(of compiled, changed map[string][]byte) error {
 		}
 		files = append(files, file)
 	}
-	var first error
-	config := types.Config{Importer: s.imports, Error: func(err error) { first = cmp.Or(first, err) }}
-	_, _ = config.Check(of.ImportPath, s.files, files, nil)
-	return first
+	config := types.Config{Importer: s.imports}
+	_, err := config.Check(of.ImportPath, s.files, files, nil)
+	return err
 }
 
 // A mutant that does not compile would be found out only by whoever runs it, hours later.
